@@ -1,0 +1,1 @@
+"""Results to claims: frames, statistics, figures, tables, report."""

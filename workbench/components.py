@@ -1,0 +1,173 @@
+"""What a component of each kind states about itself, before anything heavy is imported.
+
+A component is one file: a configuration class (a subclass of one below), registered by name, whose
+`build` imports torch and makes the thing. What a component offers and requires is stated here too,
+so that parts which do not fit together fail when the file is read.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from workbench.config import TrialConfig
+    from workbench.losses.base import Loss
+    from workbench.measures.base import Measure
+    from workbench.models.world_model import WorldModel
+    from workbench.planning.base import Planner
+    from workbench.training.base import Procedure, TargetMaker
+    from workbench.trial import Parts
+    from workbench.types import Environment, EnvironmentSpec, LatentSpec, ModelSpec
+
+Positive = Annotated[int, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Config(BaseModel):
+    """A frozen record read from a file: unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Marks a field that takes a component of `kind`, or with `many` a mapping of them.
+
+    In a mapping the key is the component's name, unless `keyed` says that the entry names it.
+    """
+
+    kind: str
+    many: bool = False
+    keyed: bool = False
+
+
+class Misfit(Exception):
+    """Two components that do not go together; the message names both."""
+
+
+class ComponentConfig(Config):
+    """The configuration of one component; its docstring's first line describes it to users."""
+
+    kind: ClassVar[str] = ""
+    component: ClassVar[str] = ""
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        """What does not fit with the rest of the trial, one message each."""
+        return iter(())
+
+
+class EnvironmentConfig(ComponentConfig):
+    discount: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="gamma, the discount of one step"
+    )
+
+    @abstractmethod
+    def spec(self) -> EnvironmentSpec: ...
+
+    @abstractmethod
+    def build(self) -> Environment: ...
+
+
+class RepresentationConfig(ComponentConfig):
+    """h: observation to latent."""
+
+    trainable: ClassVar[bool] = True
+    row_independent: ClassVar[bool] = True
+
+    @abstractmethod
+    def latent(self, environment: EnvironmentSpec) -> LatentSpec:
+        """The latent that it ends in. Raises Misfit where it cannot read the environment."""
+
+    @abstractmethod
+    def build(self, environment: EnvironmentSpec) -> nn.Module:
+        """A module [B, *observation] -> [B, *latent.shape]."""
+
+
+class DynamicsConfig(ComponentConfig):
+    """g: latent and action to the next latent."""
+
+    trainable: ClassVar[bool] = True
+    row_independent: ClassVar[bool] = True
+    simulator: ClassVar[bool] = False
+    """Whether it steps the true environment; then it has no reward or termination to learn."""
+
+    @abstractmethod
+    def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
+        """Raises Misfit where it cannot step such a latent."""
+
+    @abstractmethod
+    def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
+        """A module ([B, *latent.shape], action [B]) -> [B, *latent.shape]."""
+
+
+class PredictionConfig(ComponentConfig):
+    """f: latent to policy and value; and the heads of an edge: reward and termination."""
+
+    @abstractmethod
+    def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Any:
+        """The heads, as `workbench.models.world_model.Prediction`; with `edges`, an edge's too."""
+
+
+class ModelConfig(ComponentConfig):
+    """A whole world model."""
+
+    @abstractmethod
+    def spec(self, environment: EnvironmentSpec) -> ModelSpec:
+        """What the model offers. Raises Misfit where its parts do not fit."""
+
+    @abstractmethod
+    def build(self, environment: Environment, discount: float, seed: int) -> WorldModel: ...
+
+
+class PlannerConfig(ComponentConfig):
+    @abstractmethod
+    def build(self, environment: EnvironmentSpec) -> Planner: ...
+
+
+class LossConfig(ComponentConfig):
+    """A term of the objective. In a file `policy: 0.5` stands for `policy: {weight: 0.5}`."""
+
+    requires: ClassVar[frozenset[str]] = frozenset()
+    """Heads of the model that it reads."""
+    targets: ClassVar[frozenset[str]] = frozenset()
+    """Targets that it reads."""
+
+    weight: NonNegative = Field(1.0, description="factor of this term in the objective")
+
+    @abstractmethod
+    def build(self, model: WorldModel) -> Loss: ...
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        offered = trial.model.spec(trial.environment.spec()).heads
+        for head in sorted(self.requires - offered):
+            yield (
+                f"loss '{self.component}' needs a '{head}' head, which model "
+                f"'{trial.model.component}' as configured does not have"
+            )
+        for target in sorted(self.targets - set(trial.targets)):
+            yield f"loss '{self.component}' needs a target '{target}'; add `targets.{target}`"
+
+
+class TargetConfig(ComponentConfig):
+    lookahead: ClassVar[int] = 0
+
+    @abstractmethod
+    def build(self) -> TargetMaker: ...
+
+
+class ProcedureConfig(ComponentConfig):
+    @abstractmethod
+    def build(self, parts: Parts) -> Procedure: ...
+
+
+class MeasureConfig(ComponentConfig):
+    @abstractmethod
+    def build(self, parts: Parts) -> Measure: ...

@@ -1,0 +1,243 @@
+"""The schema of one trial, and how a document becomes it with every problem told at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from workbench import documents, registry
+from workbench.components import (
+    ComponentConfig,
+    Config,
+    EnvironmentConfig,
+    LossConfig,
+    MeasureConfig,
+    Misfit,
+    ModelConfig,
+    PlannerConfig,
+    Positive,
+    ProcedureConfig,
+    Slot,
+    TargetConfig,
+)
+from workbench.documents import Node
+from workbench.errors import ConfigError, Place, Problem, unknown
+
+SCHEMA_VERSION = 1
+"""Part of every trial's identity: raised when the same file comes to mean something else."""
+
+
+class TrialConfig(Config):
+    """One trial, whole."""
+
+    environment: Annotated[EnvironmentConfig, Slot("environment")]
+    model: Annotated[ModelConfig, Slot("model")]
+    planner: Annotated[PlannerConfig, Slot("planner")]
+    targets: Annotated[dict[str, TargetConfig], Slot("target", many=True, keyed=True)] = Field(
+        default_factory=dict
+    )
+    losses: Annotated[dict[str, LossConfig], Slot("loss", many=True)] = Field(default_factory=dict)
+    procedure: Annotated[ProcedureConfig, Slot("procedure")]
+    measures: Annotated[dict[str, MeasureConfig], Slot("measure", many=True)] = Field(
+        default_factory=dict
+    )
+    evaluate_every: Positive = Field(
+        1000, description="updates between two measurements; a checkpoint is kept at each"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="root of every random stream")
+    threads: Positive = Field(1, description="threads of torch in this trial")
+    device: Literal["cpu", "cuda", "mps"] = Field("cpu", description="where the networks live")
+
+
+def identity(config: TrialConfig) -> str:
+    """A trial's id: twelve hex digits of the hash of its whole configuration."""
+    text = json.dumps([SCHEMA_VERSION, dump(config)], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def dump(value: Any) -> Any:
+    """A configuration as plain data that `read_trial` turns back into the same configuration."""
+    if isinstance(value, Config):
+        name = {"name": value.component} if isinstance(value, ComponentConfig) else {}
+        return name | {field: dump(getattr(value, field)) for field in type(value).model_fields}
+    if isinstance(value, dict):
+        return {key: dump(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [dump(item) for item in value]
+    return value
+
+
+def presets() -> dict[str, Path]:
+    """The named systems that come with the workbench, by name."""
+    folder = resources.files("workbench") / "presets"
+    return {path.stem: path for path in sorted(Path(str(folder)).glob("*.yaml"))}
+
+
+def preset(name: str, place: Place | None = None) -> Node:
+    """The document of a preset, with its dotted keys expanded."""
+    known = presets()
+    if name not in known:
+        raise ConfigError([Problem(unknown("preset", name, known), "preset", place)])
+    return documents.expand(documents.load(known[name]))
+
+
+def read_trial(document: Node) -> TrialConfig:
+    """A trial's configuration from a document, over the preset that it names, if any.
+
+    Raises:
+        ConfigError: with every problem of the document.
+    """
+    document = documents.expand(document)
+    if isinstance(document.value, dict) and "preset" in document.value:
+        rest = dict(document.value)
+        named = rest.pop("preset")
+        document = documents.merge(
+            preset(str(named.value), named.place), Node(rest, document.place)
+        )
+    problems: list[Problem] = []
+    config = read(TrialConfig, document, problems)
+    if config is None or problems:
+        raise ConfigError(problems)
+    problems = misfits(config, document)
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+C = TypeVar("C", bound=Config)
+
+
+def read(
+    schema: type[C], node: Node, problems: list[Problem], path: tuple[str, ...] = ()
+) -> C | None:
+    """Validate a mapping against a schema, filling its component slots from the registry.
+
+    Problems are appended to `problems`; the result is None if there were any here.
+    """
+    before = len(problems)
+    if not isinstance(node.value, dict):
+        problems.append(Problem(_expected("a mapping", node), ".".join(path), node.place))
+        return None
+    values: dict[str, Any] = {}
+    for key, child in node.value.items():
+        field = schema.model_fields.get(key)
+        slot = next((m for m in field.metadata if isinstance(m, Slot)), None) if field else None
+        if slot is not None and slot.many and child.value is not None:
+            values[key] = _read_many(slot, child, problems, (*path, key))
+        elif slot is not None:
+            values[key] = _read_component(slot.kind, child, problems, (*path, key))
+        elif field and isinstance(field.annotation, type) and issubclass(field.annotation, Config):
+            values[key] = read(field.annotation, child, problems, (*path, key))
+        else:
+            values[key] = child.plain()
+    failed = {key for key, value in values.items() if _is_slot(schema, key) and value is None}
+    try:
+        return schema.model_validate(values) if len(problems) == before else _probe(schema, values)
+    except ValidationError as error:
+        for detail in error.errors():
+            where = tuple(str(step) for step in detail["loc"])
+            if where and where[0] in failed:
+                continue
+            problems.append(_explain(schema, detail, node, (*path, *where), where))
+    return None
+
+
+def _probe(schema: type[C], values: dict[str, Any]) -> C | None:
+    """Validate for the sake of the other errors when a part has failed already."""
+    schema.model_validate(values)
+    return None
+
+
+def _is_slot(schema: type[Config], key: str) -> bool:
+    field = schema.model_fields.get(key)
+    if field is None:
+        return False
+    nested = isinstance(field.annotation, type) and issubclass(field.annotation, Config)
+    return nested or any(isinstance(m, Slot) for m in field.metadata)
+
+
+def _read_many(
+    slot: Slot, node: Node, problems: list[Problem], path: tuple[str, ...]
+) -> dict[str, Any] | None:
+    if not isinstance(node.value, dict):
+        problems.append(Problem(_expected("a mapping", node), ".".join(path), node.place))
+        return None
+    before = len(problems)
+    parts: dict[str, Any] = {}
+    for key, child in node.value.items():
+        if child.value is None:
+            continue  # a null takes away what the preset put there
+        value = child.value
+        if not slot.keyed and isinstance(value, int | float) and not isinstance(value, bool):
+            child = Node({"weight": Node(value, child.place)}, child.place)
+        if not slot.keyed and isinstance(child.value, dict) and "name" not in child.value:
+            child = Node({"name": Node(key, child.place), **child.value}, child.place)
+        parts[key] = _read_component(slot.kind, child, problems, (*path, key))
+    return parts if len(problems) == before else None
+
+
+def _read_component(
+    kind: str, node: Node, problems: list[Problem], path: tuple[str, ...]
+) -> ComponentConfig | None:
+    """A component from its bare name or from a mapping with a `name`."""
+    if isinstance(node.value, str):
+        node = Node({"name": node}, node.place)
+    key = ".".join(path)
+    known = registry.components(kind)
+    if not isinstance(node.value, dict) or "name" not in node.value:
+        text = f"expected a {kind}: its name, or a mapping with `name`; known: {', '.join(known)}"
+        problems.append(Problem(text, key, node.place))
+        return None
+    options = dict(node.value)
+    name = options.pop("name")
+    if not isinstance(name.value, str) or name.value not in known:
+        problems.append(Problem(unknown(kind, str(name.value), known), key, name.place))
+        return None
+    return read(known[name.value], Node(options, node.place), problems, path)
+
+
+def _expected(what: str, node: Node) -> str:
+    return f"expected {what}, found {node.plain()!r}"
+
+
+def _explain(
+    schema: type[Config], detail: Any, node: Node, path: tuple[str, ...], where: tuple[str, ...]
+) -> Problem:
+    key, place = ".".join(path), node.at(where).place
+    if detail["type"] == "extra_forbidden":
+        return Problem(unknown("key", where[-1], schema.model_fields), key, place)
+    if detail["type"] == "missing":
+        return Problem("is missing", key, place)
+    message = str(detail["msg"])
+    message = message[0].lower() + message[1:]
+    return Problem(f"{message}, found {detail['input']!r}", key, place)
+
+
+def misfits(config: TrialConfig, document: Node) -> list[Problem]:
+    """Components that are each right but do not go together."""
+    problems: list[Problem] = []
+    for path, part in walk(config):
+        try:
+            for message in part.misfits(config):
+                problems.append(Problem(message, ".".join(path), document.at(path).place))
+        except Misfit as misfit:
+            problems.append(Problem(str(misfit), ".".join(path), document.at(path).place))
+    unique = {problem.message: problem for problem in reversed(problems)}
+    return list(reversed(unique.values()))
+
+
+def walk(value: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], ComponentConfig]]:
+    """Every component of a configuration with its path."""
+    found = [(path, value)] if isinstance(value, ComponentConfig) else []
+    if isinstance(value, Config):
+        for field in type(value).model_fields:
+            found += walk(getattr(value, field), (*path, field))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            found += walk(item, (*path, str(key)))
+    return found

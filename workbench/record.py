@@ -1,0 +1,106 @@
+"""The trial's folder: configuration, metric rows as they come, checkpoint, and at the end the result.
+
+    config.yaml        the resolved configuration
+    metrics.jsonl      a row a measurement: {"step", "updates", metrics...}; same seed, same bytes
+    timing.jsonl       a row a measurement: {"step", "updates", "seconds", "evaluation_seconds"}
+    progress.json      how far the trial is, replaced now and then
+    checkpoint.pt      everything needed to go on, written whole or not at all
+    error.txt          why the trial failed
+    result.json        written last: a trial is done when it is there
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CONFIG, METRICS, TIMING = "config.yaml", "metrics.jsonl", "timing.jsonl"
+PROGRESS, CHECKPOINT, ERROR, RESULT = "progress.json", "checkpoint.pt", "error.txt", "result.json"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file whole: a reader sees the old text or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, path)
+
+
+class TrialRecord:
+    """Reads and writes one trial's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, config: Mapping[str, Any]) -> None:
+        """Make the folder, with the resolved configuration; an old error is forgotten."""
+        write_text(self.folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
+        (self.folder / ERROR).unlink(missing_ok=True)
+
+    def append(self, metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> None:
+        """Add one measurement to the metric rows and to the timing rows."""
+        for name, row in ((METRICS, metrics), (TIMING, timing)):
+            with (self.folder / name).open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row) + "\n")
+
+    def cut(self, updates: int) -> None:
+        """Forget the rows that come after a checkpoint taken at `updates`."""
+        for name in (METRICS, TIMING):
+            path = self.folder / name
+            kept = [row for row in read_rows(path) if row["updates"] <= updates]
+            write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+
+    def progress(self, fraction: float, last: Mapping[str, Any]) -> None:
+        write_text(self.folder / PROGRESS, json.dumps({"fraction": fraction, "last": dict(last)}))
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        write_text(self.folder / RESULT, json.dumps(result, indent=2) + "\n")
+
+    def fail(self, reason: str) -> None:
+        write_text(self.folder / ERROR, reason.rstrip() + "\n")
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / CHECKPOINT
+
+    def result(self) -> dict[str, Any] | None:
+        """The result, or None while the trial is not done."""
+        return _read_json(self.folder / RESULT)
+
+    def state(self) -> str:
+        """`done`, `failed`, `partial` (has a checkpoint) or `new`."""
+        for name, state in ((RESULT, "done"), (ERROR, "failed"), (CHECKPOINT, "partial")):
+            if (self.folder / name).exists():
+                return state
+        return "new"
+
+    def last_progress(self) -> dict[str, Any]:
+        return _read_json(self.folder / PROGRESS) or {"fraction": 0.0, "last": {}}
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSON-lines file; a last line cut short by a crash is left out."""
+    rows = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+    return rows
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return data
