@@ -1,0 +1,205 @@
+"""A study's folder as data frames: trials, curves, last checkpoints, error by unroll depth."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench import record
+from workbench.errors import WorkbenchError
+from workbench.record import TrialRecord
+
+STUDY = "study.json"
+PARTS = ("representation", "dynamics", "prediction", "total")
+_ROW = ("trial", "condition", "seed", "state")
+_COUNTERS = ("step", "updates")
+_AT_DEPTH = re.compile(r"^(?P<metric>.+)@(?P<depth>\d+)$")
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """Everything a study left behind; a trial without results is a row, never an exception."""
+
+    folder: Path
+    study: dict[str, Any]
+    trials: pd.DataFrame
+    """trial, condition, seed, state, step, updates, seconds, memory_mb, parameters_*, hash, ..."""
+    curves: pd.DataFrame
+    """trial, condition, seed, state, step, updates, metric, value: a row a measurement."""
+    final: pd.DataFrame
+    """A row a trial, a column a metric, at the LAST checkpoint, whatever its state."""
+    by_depth: pd.DataFrame
+    """trial, condition, seed, state, metric, depth, value, n: the same checkpoint, by depth."""
+    failures: pd.DataFrame
+    """trial, condition, seed, state, reason, detail: every trial that is not done."""
+    levels: dict[str, dict[str, float]]
+    """metric -> {"chance", "oracle"}, where all trials agree on it."""
+
+    @property
+    def conditions(self) -> list[str]:
+        """In the order of the study file."""
+        return [str(condition["name"]) for condition in self.study["conditions"]]
+
+    @property
+    def done(self) -> pd.DataFrame:
+        """`final` of finished trials: the only rows that means and tests are made of."""
+        return self.final[self.final["state"] == "done"]
+
+    @property
+    def name(self) -> str:
+        return str(self.study["study"])
+
+    def by_seed(self, metric: str) -> pd.DataFrame:
+        """Finished trials as a table seed x condition, NaN where there is no value."""
+        done = self.done
+        values = done[metric] if metric in done else pd.Series(float("nan"), index=done.index)
+        table = pd.DataFrame({"seed": done["seed"], "condition": done["condition"], "v": values})
+        return table.pivot_table(
+            index="seed", columns="condition", values="v", aggfunc="first", dropna=False
+        ).reindex(columns=self.conditions)
+
+
+def load_study(folder: Path) -> StudyResults:
+    """Read the study in `folder`; raises WorkbenchError where there is none."""
+    study = _read_study(folder)
+    read = [_Trial(entry, folder) for entry in study["trials"]]
+    curves = [row for trial in read for row in trial.curve()]
+    depths = [row for trial in read for row in trial.depths()]
+    failures = [trial.failure() for trial in read if trial.state != "done"]
+    return StudyResults(
+        folder=folder,
+        study=study,
+        trials=pd.DataFrame([trial.facts() for trial in read]),
+        curves=pd.DataFrame(curves, columns=[*_ROW, *_COUNTERS, "metric", "value"]),
+        final=_final(read),
+        by_depth=pd.DataFrame(depths, columns=[*_ROW, "metric", "depth", "value", "n"]),
+        failures=pd.DataFrame(failures, columns=[*_ROW, "reason", "detail"]),
+        levels=_levels([trial.result for trial in read]),
+    )
+
+
+class _Trial:
+    """One trial as it lies on disk."""
+
+    def __init__(self, entry: dict[str, Any], study: Path) -> None:
+        self.row = {"trial": entry["id"], "condition": entry["condition"], "seed": entry["seed"]}
+        self.record = TrialRecord(study / entry["folder"])
+        self.unreadable = ""
+        try:
+            self.result = self.record.result() or {}
+            self.state = self.record.state()
+        except ValueError as error:
+            self.result, self.state = {}, "failed"
+            self.unreadable = f"{record.RESULT} cannot be read: {error}"
+        self.row["state"] = self.state
+        self.rows = record.read_rows(self.record.folder / record.METRICS)
+        self.last: dict[str, Any] = self.result.get("metrics") or (self.rows or [{}])[-1]
+
+    def facts(self) -> dict[str, Any]:
+        parameters = self.result.get("parameters", {})
+        evaluation = self.result.get("evaluation_set", {})
+        return {
+            **self.row,
+            **{name: self.last.get(name) for name in _COUNTERS},
+            **{name: self.result.get(name) for name in _COUNTERS if name in self.result},
+            **{name: self.result.get(name) for name in ("seconds", "evaluation_seconds")},
+            "memory_mb": self.result.get("memory_mb"),
+            **{f"parameters_{part}": parameters.get(part) for part in PARTS},
+            "evaluation_hash": evaluation.get("hash"),
+            "positions": evaluation.get("positions"),
+            "notes": tuple(self.result.get("notes", ())),
+        }
+
+    def curve(self) -> list[dict[str, Any]]:
+        return [
+            {
+                **self.row,
+                **{counter: row.get(counter) for counter in _COUNTERS},
+                "metric": name,
+                "value": _number(value),
+            }
+            for row in self.rows
+            for name, value in row.items()
+            if name not in _COUNTERS
+        ]
+
+    def final(self) -> dict[str, Any]:
+        counters = {name: self.last.get(name) for name in _COUNTERS}
+        metrics = {k: _number(v) for k, v in self.last.items() if k not in _COUNTERS}
+        return {**self.row, **counters, **metrics}
+
+    def depths(self) -> list[dict[str, Any]]:
+        found = [(m["metric"], int(m["depth"]), name) for name in self.last
+                 if (m := _AT_DEPTH.match(name))]  # fmt: skip
+        deepest = {metric: max(k for m, k, _ in found if m == metric) for metric, _, _ in found}
+        counts = self.result.get("evaluation_set", {}).get("counts", {})
+        return [
+            {
+                **self.row,
+                "metric": metric,
+                "depth": depth,
+                "value": _number(self.last[name]),
+                "n": _count(counts.get(metric, []), depth, deepest[metric]),
+            }
+            for metric, depth, name in sorted(found)
+        ]
+
+    def failure(self) -> dict[str, Any]:
+        path = self.record.folder / record.ERROR
+        detail = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        reached = f"reached step {self.last['step']:,}" if "step" in self.last else ""
+        reason = self.unreadable or (detail.splitlines()[-1].strip() if detail else "")
+        if not reason:
+            reason = f"not finished, {reached}" if reached else "not started"
+        return {**self.row, "reason": reason, "detail": detail}
+
+
+def _read_study(folder: Path) -> dict[str, Any]:
+    path = folder / STUDY
+    try:
+        study: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WorkbenchError(
+            f"{path}: no such file; give the folder of a study that `workbench ablate` has run"
+        ) from None
+    except ValueError as error:
+        raise WorkbenchError(f"{path}: cannot be read as JSON: {error}") from None
+    missing = {"study", "question", "primary", "predictive", "conditions", "trials"} - set(study)
+    if missing:
+        raise WorkbenchError(f"{path}: lacks {', '.join(sorted(missing))}")
+    return study
+
+
+def _final(trials: list[_Trial]) -> pd.DataFrame:
+    rows = [trial.final() for trial in trials if trial.last]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*_ROW, *_COUNTERS])
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _count(counts: list[int], depth: int, deepest: int) -> int | None:
+    """Entry for `depth` of a list that ends at the deepest depth, wherever it starts."""
+    index = depth - (deepest + 1 - len(counts))
+    return counts[index] if 0 <= index < len(counts) else None
+
+
+def _levels(results: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Levels that every trial gives alike: worlds may differ between conditions."""
+    seen: dict[tuple[str, str], set[float]] = {}
+    for result in results:
+        for metric, levels in result.get("levels", {}).items():
+            for kind, value in levels.items():
+                if value is not None:
+                    seen.setdefault((metric, kind), set()).add(float(value))
+    agreed: dict[str, dict[str, float]] = {}
+    for (metric, kind), values in seen.items():
+        if len(values) == 1:
+            agreed.setdefault(metric, {})[kind] = values.pop()
+    return agreed
