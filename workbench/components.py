@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from torch import nn
 
     from workbench.config import TrialConfig
-    from workbench.losses.base import Loss
-    from workbench.measures.base import Measure
-    from workbench.models.world_model import WorldModel
-    from workbench.planning.base import Planner
-    from workbench.training.base import Procedure, TargetMaker
-    from workbench.trial import Parts
+    from workbench.contracts import (
+        Loss,
+        Measure,
+        Parts,
+        Planner,
+        Prediction,
+        Procedure,
+        TargetMaker,
+        WorldModel,
+    )
     from workbench.types import Environment, EnvironmentSpec, LatentSpec, ModelSpec
 
 Positive = Annotated[int, Field(gt=0)]
@@ -112,8 +116,8 @@ class PredictionConfig(ComponentConfig):
     """f: latent to policy and value; and the heads of an edge: reward and termination."""
 
     @abstractmethod
-    def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Any:
-        """The heads, as `workbench.models.world_model.Prediction`; with `edges`, an edge's too."""
+    def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Prediction:
+        """The heads of a latent; with `edges`, of an edge too."""
 
 
 class ModelConfig(ComponentConfig):
@@ -157,7 +161,10 @@ class LossConfig(ComponentConfig):
 
 
 class TargetConfig(ComponentConfig):
-    lookahead: ClassVar[int] = 0
+    @property
+    def lookahead(self) -> int:
+        """How many steps past the last unrolled one it reads."""
+        return 0
 
     @abstractmethod
     def build(self) -> TargetMaker: ...

@@ -174,9 +174,9 @@ class Target:
 class Unroll:
     """A model's predictions along a sequence of real actions."""
 
-    latents: tuple[Latent, ...]  # K+1
-    heads: tuple[Heads, ...]  # K+1
-    edges: tuple[Edge, ...]  # K, edges[k] leads to latents[k + 1]
+    latents: tuple[Latent, ...]  # K+1, each [B, ...]
+    heads: Heads  # of every latent: [B, K+1, ...]
+    edges: Edge  # edge k leads to latent k+1: [B, K, ...]
 
 
 T = TypeVar("T")
@@ -216,3 +216,35 @@ def choose(mask: Tensor, new: T, old: T) -> T:
         return a.where(mask.reshape(-1, *([1] * (a.dim() - 1))), b)
 
     return map_tensors(pick, new, old)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Consecutive steps of an episode, L+1 of them from a start t; the last state repeats past it.
+
+    The final state's row has reward 0, discount 0 and, as its value, 0 or after a truncation the
+    bootstrap.
+    """
+
+    observation: Tensor  # [B, K+1, *observation]
+    action: Tensor  # [B, K, ...], uniformly random past the end
+    legal: Tensor  # [B, K+1, ..., A]
+    policy: Tensor  # [B, K+1, ..., A] the search's
+    reward: Tensor  # [B, L+1] of the action at t+k
+    discount: Tensor  # [B, L+1] after the action at t+k
+    value: Tensor  # [B, L+1] the search's
+    outcome: Tensor  # [B, L+1] discounted return to the end of the episode
+    remaining: Tensor  # [B] moves from t to the end of the episode
+    terminated: Tensor  # [B] bool, the episode ended rather than was cut
+    state: State | None = None  # [B, K+1, ...] of the environment, where the model needs it
+
+    @property
+    def unroll(self) -> int:
+        """K"""
+        return int(self.action.shape[1])
+
+    def index(self, length: int) -> Tensor:
+        """[1, length] the offsets 0, 1, ... as a row to compare with `remaining[:, None]`."""
+        import torch
+
+        return torch.arange(length, device=self.reward.device)[None]

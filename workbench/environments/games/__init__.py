@@ -1,0 +1,1 @@
+"""What board games share: graphs of their cells, and small games as tables."""

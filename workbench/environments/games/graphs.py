@@ -1,0 +1,35 @@
+"""Graphs over the cells of a board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations, product
+
+from workbench.types import Graph
+
+
+def _graph(nodes: int, pairs: Iterable[tuple[int, int]]) -> Graph:
+    both = {edge for a, b in pairs for edge in ((a, b), (b, a))}
+    return Graph(nodes, tuple(sorted(both)))
+
+
+def eight_neighbours(height: int, width: int) -> Graph:
+    """Every cell is joined to the cells that a king reaches from it."""
+    cells = list(product(range(height), range(width)))
+    near = (
+        (y * width + x, v * width + u)
+        for (y, x), (v, u) in combinations(cells, 2)
+        if max(abs(y - v), abs(x - u)) == 1
+    )
+    return _graph(height * width, near)
+
+
+def lines(height: int, width: int, length: int) -> Graph:
+    """Two cells are joined where a straight line of `length` cells, one that wins, holds both."""
+    pairs: set[tuple[int, int]] = set()
+    for y, x in product(range(height), range(width)):
+        for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+            line = [(y + i * dy, x + i * dx) for i in range(length)]
+            if all(0 <= v < height and 0 <= u < width for v, u in line):
+                pairs.update(combinations([v * width + u for v, u in line], 2))
+    return _graph(height * width, pairs)

@@ -1,0 +1,36 @@
+"""Error of the reward."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from workbench.components import LossConfig
+from workbench.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.contracts import Loss
+    from workbench.models.world_model import WorldModel
+    from workbench.types import Plan, Target, Unroll
+
+
+@register("loss", "reward")
+class Reward(LossConfig):
+    """Squared error, or two-hot cross-entropy, as the reward head is written (MuZero, eq. 1)."""
+
+    requires: ClassVar[frozenset[str]] = frozenset({"reward"})
+    targets: ClassVar[frozenset[str]] = frozenset({"reward"})
+
+    def build(self, model: WorldModel) -> Loss:
+        import torch.nn.functional as F
+
+        codec = model.codecs["reward"]
+
+        def loss(unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
+            target = targets["reward"]
+            error = codec.loss(unroll.edges.raw["reward"], target.value[:, 1:])
+            return F.pad(error, (1, 0)) * target.mask
+
+        return loss

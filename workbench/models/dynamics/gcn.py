@@ -1,0 +1,42 @@
+"""A residual graph convolution over a latent of nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from workbench.components import DynamicsConfig, Misfit, Positive
+from workbench.registry import register
+from workbench.types import EnvironmentSpec, LatentSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@register("dynamics", "gcn")
+class GCN(DynamicsConfig):
+    """A residual pair of graph convolutions on a latent of nodes; the action marks its node."""
+
+    width: Positive = Field(19, description="features between the two convolutions")
+    graph: str = Field("neighbours", description="which of the environment's graphs")
+    edges: Literal["original", "shuffled", "empty"] = Field(
+        "original", description="the graph itself, or a control with shuffled or with no edges"
+    )
+    backend: Literal["dense", "sparse"] = Field(
+        "dense", description="adjacency matrix, or torch-geometric's edge list; equal numbers"
+    )
+
+    def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
+        from workbench.models.representation.gcn import board_graph
+
+        if latent.kind != "nodes":
+            raise Misfit(f"dynamics 'gcn' needs a latent of nodes, found {latent.kind}")
+        board_graph("dynamics 'gcn'", environment, self.graph)
+
+    def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
+        from workbench.models.graphs import rewire
+        from workbench.models.transitions import NodeTransition
+
+        graph = rewire(environment.graphs[self.graph], self.edges)
+        return NodeTransition(graph, latent.shape, environment.actions, self.width, self.backend)

@@ -1,0 +1,41 @@
+"""The true dynamics: the simulator, seen through the agent's own representation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from workbench.components import DynamicsConfig, Misfit
+from workbench.registry import register
+from workbench.types import EnvironmentSpec, LatentSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+    from workbench.config import TrialConfig
+
+
+@register("dynamics", "true")
+class TrueDynamics(DynamicsConfig):
+    """The simulator itself; the true next observation is encoded by the agent's representation."""
+
+    trainable: ClassVar[bool] = False
+    simulator: ClassVar[bool] = True
+
+    def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
+        if not environment.copyable:
+            raise Misfit(
+                f"dynamics 'true' needs states that can be copied; environment "
+                f"'{environment.name}' has none"
+            )
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        if getattr(trial.planner, "interior_legality", True) is False:
+            yield (
+                f"dynamics 'true' can only make legal moves; set `planner.interior_legality: true` "
+                f"for planner '{trial.planner.component}'"
+            )
+
+    def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
+        raise TypeError("the true dynamics are the environment's; there is no network to build")

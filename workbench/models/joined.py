@@ -1,0 +1,143 @@
+"""Models joined from parts: with learned dynamics, or with the simulator in their place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Generator, Tensor, nn
+
+from workbench.contracts import Prediction
+from workbench.models.support import Codec
+from workbench.models.world_model import WorldModel, scale_gradient
+from workbench.types import Edge, Environment, Heads, Latent, ModelSpec, State, Unroll, map_tensors
+
+
+class LearnedModel(WorldModel):
+    """h, g and f all learned. A latent is one tensor."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        representation: nn.Module,
+        dynamics: nn.Module,
+        prediction: Prediction,
+        norm: nn.Module,
+        discount: float,
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.representation, self.dynamics, self.norm = representation, dynamics, norm
+        self.prediction = cast(Any, prediction)
+        self._discount = discount
+
+    def represent(
+        self, observation: Tensor, generator: Generator | None = None, state: State | None = None
+    ) -> Tensor:
+        latent: Tensor = self.norm(self.representation(observation))
+        return latent
+
+    def step(
+        self, latent: Tensor, action: Tensor, generator: Generator | None = None
+    ) -> tuple[Tensor, Edge]:
+        latent = self.norm(self.dynamics(latent, action))
+        return latent, self._edge(latent)
+
+    def predict(self, latent: Tensor) -> Heads:
+        heads: Heads = self.prediction.heads(latent)
+        return heads
+
+    @property
+    def codecs(self) -> dict[str, Codec]:
+        return dict(self.prediction.codecs)
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {
+            "representation": self.representation,
+            "dynamics": self.dynamics,
+            "prediction": self.prediction,
+        }
+
+    def unroll(
+        self, latent: Tensor, actions: Tensor, generator: Generator | None, gradient_scale: float
+    ) -> Unroll:
+        """As of any world model, with the heads of all steps computed in one call."""
+        latents = [latent]
+        for k in range(actions.shape[1]):
+            carried = latent if k == 0 else scale_gradient(latent, gradient_scale)
+            latent = self.norm(self.dynamics(carried, actions[:, k]))
+            latents.append(latent)
+        joined = torch.stack(latents, 1)
+        heads = _over_time(self.predict, joined)
+        edges = _over_time(self._edge, joined[:, 1:]) if len(latents) > 1 else None
+        return Unroll(tuple(latents), heads, cast(Edge, edges))
+
+    def _edge(self, latent: Tensor) -> Edge:
+        raw = self.prediction.edge(latent)
+        reward = self.prediction.codecs["reward"].decode(raw["reward"])
+        discount = torch.full_like(reward, self._discount)
+        return Edge(reward, discount, raw["termination"].sigmoid(), raw)
+
+
+def _over_time(function: Any, latents: Tensor) -> Any:
+    """Apply a function of [B, ...] to [B, K, ...]."""
+    batch, steps = latents.shape[:2]
+    return map_tensors(
+        lambda tensor: tensor.unflatten(0, (batch, steps)), function(latents.flatten(0, 1))
+    )
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """The latent of a simulator: where the world stands, and how the agent sees it."""
+
+    state: State
+    code: Tensor  # [B, *latent]
+
+
+class SimulatedModel(WorldModel):
+    """The true environment in the place of g; h and f learned (AlphaZero, with h over planes)."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        representation: nn.Module,
+        prediction: Prediction,
+        norm: nn.Module,
+        environment: Environment,
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.representation, self.norm = representation, norm
+        self.prediction = cast(Any, prediction)
+        self._environment = environment
+        self._unused = torch.Generator()
+
+    def represent(
+        self, observation: Tensor, generator: Generator | None = None, state: State | None = None
+    ) -> Simulated:
+        code = self.norm(self.representation(observation))
+        return Simulated(state, code)
+
+    def step(
+        self, latent: Latent, action: Tensor, generator: Generator | None = None
+    ) -> tuple[Simulated, Edge]:
+        state, transition = self._environment.step(
+            latent.state, action, generator or self._unused
+        )
+        code = self.norm(self.representation(self._environment.observe(state)))
+        edge = Edge(transition.reward, transition.discount)
+        return Simulated(state, code), edge
+
+    def predict(self, latent: Latent) -> Heads:
+        heads = self.prediction.heads(latent.code)
+        legal = self._environment.legal(latent.state)
+        return Heads(heads.policy, heads.value, legal=legal, raw=heads.raw)
+
+    @property
+    def codecs(self) -> dict[str, Codec]:
+        return dict(self.prediction.codecs)
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {"representation": self.representation, "prediction": self.prediction}

@@ -1,0 +1,107 @@
+"""Building blocks that several components share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from workbench.types import Graph
+
+
+def mlp(sizes: Sequence[int]) -> nn.Sequential:
+    """Linear layers with ReLU between them: sizes [in, hidden..., out]."""
+    layers: list[nn.Module] = []
+    for before, after in zip(sizes, sizes[1:], strict=False):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class LatentNorm(nn.Module):
+    """Scales each sample's latent: `min_max` to [0, 1] (MuZero, appendix G), `layer_norm`, `none`."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, latent: Tensor) -> Tensor:
+        if self.kind == "none":
+            return latent
+        if self.kind == "layer_norm":
+            return F.layer_norm(latent, latent.shape[1:])
+        flat = latent.flatten(1)
+        low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
+        return ((flat - low) / (high - low).clamp(min=1e-5)).view_as(latent)
+
+
+class ActionPlanes(nn.Module):
+    """An action as planes over a board: a one at its cell where actions are cells, else constant."""
+
+    def __init__(self, actions: int, height: int, width: int) -> None:
+        super().__init__()
+        if actions == height * width:
+            planes = torch.eye(actions).view(actions, 1, height, width)
+        else:
+            planes = torch.eye(actions)[:, :, None, None].expand(-1, -1, height, width)
+        self.channels = planes.shape[1]
+        self.register_buffer("planes", planes.contiguous(), persistent=False)
+
+    def forward(self, action: Tensor) -> Tensor:
+        """[B] -> [B, channels, H, W]"""
+        planes: Tensor = self.get_buffer("planes")[action]
+        return planes
+
+
+def normalised_adjacency(graph: Graph) -> Tensor:
+    """D^-1/2 (A + I) D^-1/2 of Kipf & Welling 2017. [N, N]"""
+    adjacency = torch.eye(graph.nodes)
+    for a, b in graph.edges:
+        adjacency[a, b] = 1.0
+    scale = adjacency.sum(1).rsqrt()
+    return scale[:, None] * adjacency * scale[None]
+
+
+class GraphConvolution(nn.Module):
+    """One layer of a graph convolutional network over a fixed graph (Kipf & Welling 2017, eq. 2).
+
+    `dense` multiplies by the normalised adjacency, which is an order of magnitude faster on a board;
+    `sparse` is torch-geometric's GCNConv over the edge list. They hold the same parameters under
+    the same names (`lin.weight`, `bias`) and give the same numbers.
+    """
+
+    def __init__(self, graph: Graph, channels: int, width: int, backend: str) -> None:
+        super().__init__()
+        from torch_geometric.nn import GCNConv
+
+        reference = GCNConv(channels, width, add_self_loops=True, normalize=True)
+        self.lin, self.bias = reference.lin, reference.bias
+        self.backend = backend
+        edges = torch.tensor(graph.edges, dtype=torch.int64).reshape(-1, 2).T.contiguous()
+        self.register_buffer("edges", edges)
+        self.register_buffer("adjacency", normalised_adjacency(graph))
+        # Outside the module tree: it shares the parameters, which are to be counted once.
+        self._sparse = (reference,)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """[B, N, channels] -> [B, N, width]"""
+        if self.backend == "sparse":
+            result: Tensor = self._sparse[0](nodes, self.get_buffer("edges"))
+            return result
+        return self.get_buffer("adjacency") @ self.lin(nodes) + self.bias
+
+
+class GraphStack(nn.Module):
+    """Graph convolutions with ReLU between them."""
+
+    def __init__(self, graph: Graph, sizes: Sequence[int], backend: str) -> None:
+        super().__init__()
+        pairs = zip(sizes, sizes[1:], strict=False)
+        self.layers = nn.ModuleList(GraphConvolution(graph, a, b, backend) for a, b in pairs)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        last = len(self.layers) - 1
+        for i, layer in enumerate(self.layers):
+            nodes = layer(nodes) if i == last else F.relu(layer(nodes))
+        return nodes

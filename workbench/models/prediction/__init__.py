@@ -1,0 +1,1 @@
+"""f: latent to policy and value. Every module here is one set of heads."""

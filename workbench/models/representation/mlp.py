@@ -1,0 +1,35 @@
+"""A multi-layer perceptron over the flattened observation."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from workbench.components import Positive, RepresentationConfig
+from workbench.registry import register
+from workbench.types import EnvironmentSpec, LatentSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@register("representation", "mlp")
+class MLP(RepresentationConfig):
+    """Fully connected layers over the flattened observation; ends in a vector."""
+
+    width: Positive = Field(96, description="units of a hidden layer")
+    depth: Positive = Field(1, description="hidden layers")
+    latent_size: Positive = Field(96, description="length of the latent vector")
+
+    def latent(self, environment: EnvironmentSpec) -> LatentSpec:
+        return LatentSpec("vector", (self.latent_size,))
+
+    def build(self, environment: EnvironmentSpec) -> nn.Module:
+        from torch import nn
+
+        from workbench.models.layers import mlp
+
+        sizes = [prod(environment.observation), *[self.width] * self.depth, self.latent_size]
+        return nn.Sequential(nn.Flatten(), mlp(sizes))

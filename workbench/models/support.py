@@ -1,0 +1,88 @@
+"""How a scalar is written as a network's output: plainly, or as a distribution over atoms."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from workbench.models.scalars import ScalarHead
+
+EPSILON = 1e-3
+
+
+def contract(x: Tensor) -> Tensor:
+    """h(x) = sign(x)(sqrt(|x| + 1) - 1) + eps x (Pohlen et al. 2018, arXiv 1805.11593)."""
+    return x.sign() * ((x.abs() + 1).sqrt() - 1) + EPSILON * x
+
+
+def expand(y: Tensor) -> Tensor:
+    """The inverse of `contract`, for negative numbers too."""
+    root = (1 + 4 * EPSILON * (y.abs() + 1 + EPSILON)).sqrt()
+    return y.sign() * (((root - 1) / (2 * EPSILON)) ** 2 - 1)
+
+
+def two_hot(x: Tensor, low: float, high: float, atoms: int) -> Tensor:
+    """Weights [..., atoms] over evenly spaced atoms whose mean is `x` [...], clipped to the range."""
+    position = (x.clamp(low, high) - low) / (high - low) * (atoms - 1)
+    below = position.floor().clamp(max=atoms - 2)
+    weight = (position - below)[..., None]
+    index = below.long()[..., None]
+    spread = torch.zeros(*x.shape, atoms, dtype=x.dtype, device=x.device)
+    return spread.scatter_add(-1, index, 1 - weight).scatter_add(-1, index + 1, weight)
+
+
+class Codec(Protocol):
+    """Between a scalar and the raw network output that stands for it."""
+
+    size: int
+    """Number of network outputs."""
+
+    def decode(self, raw: Tensor) -> Tensor:
+        """[..., size] -> [...]"""
+        ...
+
+    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
+        """[..., size], [...] -> [...]"""
+        ...
+
+
+class Scalar:
+    """One output, mean squared error."""
+
+    size = 1
+
+    def decode(self, raw: Tensor) -> Tensor:
+        return raw.squeeze(-1)
+
+    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
+        return (raw.squeeze(-1) - target) ** 2
+
+
+class Categorical:
+    """A softmax over atoms evenly spaced between h(low) and h(high); two-hot cross-entropy.
+
+    MuZero, appendix F; the atoms reach exactly from `low` to `high`.
+    """
+
+    def __init__(self, low: float, high: float, atoms: int) -> None:
+        ends = contract(torch.tensor([low, high], dtype=torch.float64))
+        self.size = atoms
+        self._low, self._high = ends.tolist()
+        self._support = torch.linspace(self._low, self._high, atoms, dtype=torch.float64).float()
+
+    def decode(self, raw: Tensor) -> Tensor:
+        return expand(raw.softmax(-1) @ self._support.to(raw.device))
+
+    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
+        wanted = two_hot(contract(target), self._low, self._high, self.size)
+        return -(wanted * F.log_softmax(raw, -1)).sum(-1)
+
+
+def codec(head: ScalarHead) -> Codec:
+    """What a scalar head's configuration asks for."""
+    if head.kind == "scalar":
+        return Scalar()
+    return Categorical(head.low, head.high, head.atoms)

@@ -1,0 +1,1 @@
+"""Whole world models. Every module here is one."""

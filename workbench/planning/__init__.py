@@ -1,0 +1,1 @@
+"""Planners over any model. Every module here is one."""

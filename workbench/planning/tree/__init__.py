@@ -1,0 +1,1 @@
+"""Batched tree search: flat arrays, numba kernels, the loop that feeds them."""

@@ -1,0 +1,133 @@
+"""The loop that feeds the tree kernels: one call of the model a simulation, for all roots at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from workbench.models.world_model import WorldModel
+from workbench.planning.tree import kernels
+from workbench.planning.tree.kernels import Rules, Trees
+from workbench.randomness import numpy_generator
+from workbench.types import Edge, Heads, Latent, Plan, map_tensors
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Dirichlet noise on the root's prior: (1 - fraction) P + fraction Dir(alpha)."""
+
+    alpha: float
+    fraction: float
+
+
+@dataclass(frozen=True)
+class TreeSearch:
+    """PUCT over any model."""
+
+    simulations: int
+    rules: Rules
+    interior_legality: bool
+    use_predicted_termination: bool
+
+    def __call__(
+        self,
+        model: WorldModel,
+        root: Latent,
+        legal: Tensor,
+        generator: Generator,
+        noise: Noise | None,
+    ) -> Plan:
+        """Search from a batch of roots; `legal` [B, A] masks the moves at the root."""
+        batch, actions = legal.shape
+        nodes = self.simulations + 1
+        trees = kernels.plant(batch, nodes, max(actions, model.spec.chance))
+        latents = map_tensors(lambda t: t.new_empty((nodes, *t.shape)), root)
+        _keep(latents, 0, root)
+        heads = model.predict(root)
+        prior = self._prior(heads, legal)
+        if noise is not None and noise.fraction > 0:
+            prior = _with_noise(prior, noise, generator)
+        trees.prior[:, 0, : prior.shape[1]] = prior
+        trees.node_visits[:, 0] = 1
+        trees.node_value[:, 0] = _numpy(heads.value)
+        if heads.at_chance is not None:
+            trees.at_chance[:, 0] = _numpy(heads.at_chance)
+        parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
+        row = torch.arange(batch, device=legal.device)
+        for index in range(1, nodes):
+            kernels.select(trees, self.rules, parent, action)
+            node = torch.from_numpy(parent).to(legal.device)
+            # Nodes are stored one after the other, each with the whole batch.
+            here = map_tensors(lambda t, at=node * batch + row: t.flatten(0, 1)[at], latents)
+            then, edge = model.step(here, torch.from_numpy(action).to(legal.device), generator)
+            heads = model.predict(then)
+            _keep(latents, index, then)
+            kernels.expand(
+                trees,
+                index,
+                _numpy(edge.reward),
+                _numpy(self._discount(edge)),
+                self._prior(heads, heads.legal if self.interior_legality else None),
+                _numpy(heads.value),
+                _numpy(heads.at_chance) if heads.at_chance is not None else np.zeros(batch, bool),
+            )
+        return _plan(trees, actions)
+
+    def _discount(self, edge: Edge) -> Tensor:
+        if self.use_predicted_termination and edge.termination is not None:
+            return edge.discount * (1 - edge.termination)
+        return edge.discount
+
+    def _prior(self, heads: Heads, legal: Tensor | None) -> np.ndarray:
+        """[B, W] probabilities; -1 for what must not be chosen."""
+        logits = heads.policy
+        if legal is not None:
+            logits = logits.masked_fill(~legal, -torch.inf)
+        prior = logits.softmax(-1)
+        if legal is not None:
+            prior = prior.masked_fill(~legal, -1.0)
+        result = _numpy(prior)
+        if heads.chance is None or heads.at_chance is None:
+            return result
+        outcomes = _numpy(heads.chance)
+        mixed = np.full((len(result), max(result.shape[1], outcomes.shape[1])), -1.0)
+        chance = _numpy(heads.at_chance)
+        mixed[~chance, : result.shape[1]] = result[~chance]
+        mixed[chance, : outcomes.shape[1]] = outcomes[chance]
+        return mixed
+
+
+def _keep(latents: Latent, index: int, latent: Latent) -> None:
+    map_tensors(lambda store, new: store[index].copy_(new), latents, latent)
+
+
+def _numpy(tensor: Tensor) -> np.ndarray:
+    array: np.ndarray = tensor.cpu().numpy()
+    return array
+
+
+def _with_noise(prior: np.ndarray, noise: Noise, generator: Generator) -> np.ndarray:
+    """Mix Dirichlet noise over the legal moves into the prior."""
+    legal = prior >= 0
+    gamma = numpy_generator(generator).standard_gamma(noise.alpha, prior.shape) * legal
+    # Tiny alphas can underflow to zero everywhere; the prior is then left as it is.
+    total = gamma.sum(1, keepdims=True)
+    share = np.divide(gamma, total, out=np.where(legal, prior, 0.0), where=total > 0)
+    mixed = (1 - noise.fraction) * prior + noise.fraction * share
+    return np.where(legal, mixed, -1.0)
+
+
+def _plan(trees: Trees, actions: int) -> Plan:
+    visits = torch.from_numpy(trees.visits[:, 0, :actions].copy())
+    value = torch.from_numpy(trees.node_value[:, 0].copy())
+    q = torch.from_numpy(trees.q[:, 0, :actions].copy())
+    return Plan(
+        policy=(visits / visits.sum(1, keepdim=True)).float(),
+        value=value.float(),
+        q=torch.where(visits > 0, q, value[:, None]).float(),
+        visits=visits,
+        depth=torch.from_numpy(trees.depth.copy()),
+    )

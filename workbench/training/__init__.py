@@ -1,0 +1,1 @@
+"""How an agent gets its data and learns from it."""

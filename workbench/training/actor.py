@@ -1,0 +1,169 @@
+"""Lock-step self-play: B episodes side by side, searched together, one move at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.contracts import Parts
+from workbench.models.world_model import WorldModel
+from workbench.training.replay import Episodes
+from workbench.training.settings import OpeningConfig, TemperatureConfig
+from workbench.types import Plan, State, Transition, choose, gather, map_tensors
+
+
+class Actor:
+    """Plays B episodes at once and hands over those that have ended."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        batch: int,
+        opening: OpeningConfig,
+        temperature: TemperatureConfig,
+    ) -> None:
+        self._parts, self._batch = parts, batch
+        self._opening, self._temperature = opening, temperature
+        self._state: State = self._fresh(batch)
+        self._memory: Any = None  # of a model that carries one from step to step
+        self._fresh_rows = torch.ones(batch, dtype=torch.bool)
+        self._last_action: Tensor | None = None
+        self._length = torch.zeros(batch, dtype=torch.int64)
+        self._rows: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def move(self, model: WorldModel) -> tuple[int, Episodes | None]:
+        """One move in every episode.
+
+        Returns:
+            the number of environment steps made, and the episodes that ended, if any.
+        """
+        parts, environment = self._parts, self._parts.environment
+        observation, legal = environment.observe(self._state), environment.legal(self._state)
+        root = self._root(model, observation)
+        plan = parts.planner.plan(model, root, legal, parts.streams["search"], explore=True)
+        action = self._pick(plan)
+        then, transition = environment.step(self._state, action, parts.streams["environment"])
+        step = {
+            "observation": observation,
+            "action": action,
+            "legal": legal,
+            "policy": plan.policy,
+            "value": plan.value,
+            "reward": transition.reward,
+            "discount": transition.discount,
+        }
+        self._write(step | ({"state": self._state} if model.spec.needs_state else {}))
+        self._length += 1
+        self._memory, self._last_action = root if model.spec.memory else None, action
+        return self._batch, self._turn_over(model, then, transition)
+
+    def _root(self, model: WorldModel, observation: Tensor) -> Any:
+        """The latent at each episode's present: carried on, or begun anew with the episode."""
+        generator = self._parts.streams["model"]
+        begun = model.represent(observation, generator, self._state)
+        if self._memory is None or self._last_action is None:
+            return begun
+        carried = model.observe(
+            self._memory, self._last_action, observation, generator, self._state
+        )
+        return choose(self._fresh_rows, begun, carried)
+
+    def _pick(self, plan: Plan) -> Tensor:
+        """Draw by temperature in an episode's first moves, then take the best. [B, ...]"""
+        sharpened = plan.policy ** (1 / self._temperature.value)
+        flat = sharpened.flatten(0, -2)
+        generator = self._parts.streams["actor"]
+        drawn = torch.multinomial(flat, 1, generator=generator).view(plan.policy.shape[:-1])
+        early = self._length < self._temperature.moves
+        return choose(early, drawn, plan.best())
+
+    def _write(self, step: dict[str, Tensor]) -> None:
+        """Put a row of every episode at its own time."""
+        row, time = torch.arange(self._batch), self._length
+        if not self._rows or int(time.max()) >= self._rows["reward"].shape[1]:
+            self._grow(step)
+        for name, values in step.items():
+            self._rows[name][row, time] = values.detach()
+
+    def _grow(self, step: dict[str, Tensor]) -> None:
+        """Room for twice as many moves."""
+        old = self._rows["reward"].shape[1] if self._rows else 0
+        room = max(2 * old, (self._parts.environment.spec.horizon or 15) + 1)
+        for name, values in step.items():
+            rows = values.new_zeros((self._batch, room, *values.shape[1:]))
+            if old:
+                rows[:, :old] = self._rows[name]
+            self._rows[name] = rows
+
+    def _turn_over(
+        self, model: WorldModel, then: State, transition: Transition
+    ) -> Episodes | None:
+        """Close the episodes that have ended and begin new ones in their place."""
+        ended = transition.terminated | transition.truncated
+        self._state, self._fresh_rows = then, ended
+        if not bool(ended.any()):
+            return None
+        episodes = self._close(model, ended, transition)
+        self._length[ended] = 0
+        index = ended.nonzero().flatten()
+        fresh = self._fresh(len(index))
+        self._state = map_tensors(lambda old, new: old.index_copy(0, index, new), then, fresh)
+        return episodes
+
+    def _close(self, model: WorldModel, ended: Tensor, transition: Transition) -> Episodes:
+        """The ended episodes with the row of their final state, whose value is 0 unless cut."""
+        environment = self._parts.environment
+        observation, legal = environment.observe(self._state), environment.legal(self._state)
+        value = torch.zeros_like(transition.reward)
+        cut = transition.truncated & ~transition.terminated
+        if bool(cut.any()):
+            value = model.predict(self._root(model, observation)).value.where(cut, value)
+        self._write(
+            {
+                "observation": observation,
+                "legal": legal,
+                "value": value,
+                "reward": torch.zeros_like(value),
+                "discount": torch.zeros_like(value),
+            }
+            | ({"state": self._state} if model.spec.needs_state else {})
+        )
+        longest = int(self._length[ended].max()) + 1
+        rows = {name: values[ended][:, :longest] for name, values in self._rows.items()}
+        return Episodes(rows, self._length[ended].clone(), transition.terminated[ended])
+
+    def _fresh(self, count: int) -> State:
+        """New episodes, some of them after random moves; one that ends so starts at the start."""
+        environment, generator = self._parts.environment, self._parts.streams["opening"]
+        state = start = environment.reset(count, generator)
+        if not self._opening.fraction:
+            return state
+        length = torch.randint(1, self._opening.moves + 1, (count,), generator=generator)
+        length *= torch.rand(count, generator=generator) < self._opening.fraction
+        over = torch.zeros(count, dtype=torch.bool)
+        for ply in range(self._opening.moves):
+            weights = environment.legal(state).float() + over[:, None]
+            action = torch.multinomial(weights, 1, generator=generator).squeeze(1)
+            then, transition = environment.step(state, action, generator)
+            playing = (ply < length) & ~over
+            state = choose(playing, then, state)
+            over |= playing & (transition.terminated | transition.truncated)
+        return choose(over, start, state)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "state": self._state,
+            "memory": self._memory,
+            "fresh": self._fresh_rows,
+            "action": self._last_action,
+            "length": self._length,
+            "rows": self._rows,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._state, self._memory = state["state"], state["memory"]
+        self._fresh_rows, self._last_action = state["fresh"], state["action"]
+        self._length, self._rows = state["length"], state["rows"]

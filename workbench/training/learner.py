@@ -1,0 +1,143 @@
+"""From windows of experience to better weights: unroll, objective, optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from workbench.contracts import Context, Loss, Parts
+from workbench.errors import TrialDiverged
+from workbench.models.world_model import WorldModel
+from workbench.training.settings import OptimiserConfig
+from workbench.types import Plan, State, Target, Unroll, Window
+
+
+class Optimisers:
+    """Named groups of parameters, each with an optimiser of its own."""
+
+    def __init__(self, groups: Mapping[str, tuple[list[Tensor], OptimiserConfig]]) -> None:
+        self._limits = {name: settings.clip for name, (_, settings) in groups.items()}
+        self._optimisers = {
+            name: _optimiser([p for p in parameters if p.requires_grad], settings)
+            for name, (parameters, settings) in groups.items()
+        }
+
+    def step(self, group: str, loss: Tensor) -> None:
+        """Descend `loss` in the parameters of one group; those of the others stay as they are."""
+        optimiser = self._optimisers[group]
+        parameters = optimiser.param_groups[0]["params"]
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        if self._limits[group]:
+            torch.nn.utils.clip_grad_norm_(parameters, self._limits[group])
+        optimiser.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, optimiser in self._optimisers.items():
+            optimiser.load_state_dict(state[name])
+
+
+def _optimiser(parameters: list[Tensor], settings: OptimiserConfig) -> torch.optim.Optimizer:
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.name == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
+    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The weighted sum of the loss terms over an unrolled window."""
+
+    terms: Mapping[str, Loss]
+    weights: Mapping[str, float]
+
+    def __call__(
+        self, unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The scalar to descend, and each term unweighted.
+
+        The first state counts whole and each of the K unrolled ones 1/K (MuZero, appendix G).
+        """
+        means: dict[str, Tensor] = {}
+        for name, term in self.terms.items():
+            error = term(unroll, targets, plan).mean(0)
+            means[name] = error[0] + error[1:].sum() / max(len(error) - 1, 1)
+        total = sum(self.weights[name] * mean for name, mean in means.items())
+        return torch.as_tensor(total), {name: mean.detach() for name, mean in means.items()}
+
+
+class Learner:
+    """Descends the objective on one window after another."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        settings: OptimiserConfig,
+        absorbing: bool,
+        gradient_scale: float,
+        average: float,
+    ) -> None:
+        self._parts = parts
+        self.model = parts.model
+        self._absorbing, self._gradient_scale = absorbing, gradient_scale
+        weights = {name: loss.weight for name, loss in parts.config.losses.items()}
+        self._objective = Objective(parts.losses, weights)
+        self._optimisers = Optimisers({"model": (list(self.model.parameters()), settings)})
+        self._average = (
+            AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(average))
+            if average
+            else None
+        )
+
+    @property
+    def agent(self) -> WorldModel:
+        """The model that acts: the moving average of the weights, or without one the weights."""
+        agent: WorldModel = self._average.module if self._average else self.model
+        return agent
+
+    def update(self, window: Window) -> dict[str, Tensor]:
+        """One gradient step. Raises TrialDiverged where the loss is not a finite number."""
+        generator = self._parts.streams["learner"]
+        state: State | None = None if window.state is None else window.state[:, 0]
+        root = self.model.represent(window.observation[:, 0], generator, state)
+        unroll = self.model.unroll(root, window.action, generator, self._gradient_scale)
+        planner = self._parts.planner
+        plan = (
+            planner.plan(self.model, root, window.legal[:, 0], generator)
+            if planner.differentiable
+            else None
+        )
+        context = Context(self._absorbing, self.agent, planner, generator)
+        targets = {name: make(window, context) for name, make in self._parts.targets.items()}
+        loss, terms = self._objective(unroll, targets, plan)
+        if not bool(loss.isfinite()):
+            raise TrialDiverged(
+                f"the loss is {loss.item()}: "
+                + ", ".join(f"{name} {term.item():.4g}" for name, term in terms.items())
+            )
+        self._optimisers.step("model", loss)
+        if self._average:
+            self._average.update_parameters(self.model)
+        return {"loss": loss.detach(), **terms}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "optimisers": self._optimisers.state_dict(),
+            "average": self._average.state_dict() if self._average else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self._optimisers.load_state_dict(state["optimisers"])
+        if self._average:
+            self._average.load_state_dict(state["average"])

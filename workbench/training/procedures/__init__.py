@@ -1,0 +1,1 @@
+"""Training procedures. Every module here is one."""

@@ -1,0 +1,1 @@
+"""Targets made from windows of experience. Every module here is one."""

@@ -1,0 +1,29 @@
+"""The reward that the world gave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.components import TargetConfig
+from workbench.registry import register
+
+if TYPE_CHECKING:
+    from workbench.contracts import Context, TargetMaker
+    from workbench.types import Target, Window
+
+
+@register("target", "observed_reward")
+class ObservedReward(TargetConfig):
+    """The reward on the way into state k, from k = 1; 0 past the end."""
+
+    def build(self) -> TargetMaker:
+        import torch.nn.functional as F
+
+        from workbench.training import masks
+        from workbench.types import Target
+
+        def make(window: Window, context: Context) -> Target:
+            reward = F.pad(window.reward[:, : window.unroll], (1, 0))
+            return Target(reward, masks.of_edges(window, context.absorbing))
+
+        return make

@@ -1,0 +1,28 @@
+"""Whether the episode has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.components import TargetConfig
+from workbench.registry import register
+
+if TYPE_CHECKING:
+    from workbench.contracts import Context, TargetMaker
+    from workbench.types import Target, Window
+
+
+@register("target", "observed_termination")
+class ObservedTermination(TargetConfig):
+    """1 where state k is terminal, from k = 1; a cut by time is not an end."""
+
+    def build(self) -> TargetMaker:
+        from workbench.training import masks
+        from workbench.types import Target
+
+        def make(window: Window, context: Context) -> Target:
+            past = window.index(window.unroll + 1) >= window.remaining[:, None]
+            ended = (past & window.terminated[:, None]).float()
+            return Target(ended, masks.of_edges(window, context.absorbing))
+
+        return make
