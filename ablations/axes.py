@@ -1,0 +1,142 @@
+"""The axes of a study: named overlays on a trial's configuration, their product, and references."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from workbench import documents
+from workbench.documents import Node
+from workbench.errors import Problem, unknown
+
+JOINT = " · "
+"""Joins the values of several axes into the name of a condition."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One thing that is varied: each value has a name and an overlay, its dotted keys expanded."""
+
+    name: str
+    values: Mapping[str, Node]
+
+
+Combination = dict[str, str]
+"""One value's name for every axis."""
+
+
+def read_axes(node: Node | None, problems: list[Problem]) -> list[Axis]:
+    """The axes, in the order of the file; what is wrong with them is added to `problems`."""
+    if node is None or node.value is None:
+        return []
+    if not isinstance(node.value, dict):
+        problems.append(Problem("expected a mapping of axes", "axes", node.place))
+        return []
+    axes = []
+    for name, child in node.value.items():
+        key = f"axes.{name}"
+        if not re.fullmatch(r"[\w.\-]+", name):
+            text = "an axis is named with letters, digits, `_`, `-` and `.`"
+            problems.append(Problem(text, key, child.place))
+        values = _values(name, key, child, problems)
+        if values:
+            axes.append(Axis(name, values))
+    return axes
+
+
+def _values(name: str, key: str, node: Node, problems: list[Problem]) -> dict[str, Node]:
+    if not node.value and not isinstance(node.value, bool | int | float):
+        problems.append(Problem("the axis has no values", key, node.place))
+        return {}
+    if isinstance(node.value, list):
+        return _plain_values(name, key, node.value, problems)
+    if isinstance(node.value, dict):
+        return _named_values(key, node.value, problems)
+    text = f"expected named overlays, or a list of plain values, found {node.plain()!r}"
+    problems.append(Problem(text, key, node.place))
+    return {}
+
+
+def _plain_values(
+    name: str, key: str, items: Sequence[Node], problems: list[Problem]
+) -> dict[str, Node]:
+    values: dict[str, Node] = {}
+    for item in items:
+        label = spelling(item.value)
+        if isinstance(item.value, dict | list) or item.value is None:
+            text = f"expected a plain value, found {item.plain()!r}; name overlays in a mapping"
+            problems.append(Problem(text, key, item.place))
+        elif label in values:
+            problems.append(Problem(f"the value '{label}' is there twice", key, item.place))
+        else:
+            values[label] = documents.expand(Node({name: item}, item.place))
+    return values
+
+
+def _named_values(key: str, items: Mapping[str, Node], problems: list[Problem]) -> dict[str, Node]:
+    values: dict[str, Node] = {}
+    for label, item in items.items():
+        overlay = Node({}, item.place) if item.value is None else item
+        if not isinstance(overlay.value, dict):
+            text = f"expected an overlay on the trial (a mapping), found {item.plain()!r}"
+            problems.append(Problem(text, f"{key}.{label}", item.place))
+        elif not label or JOINT.strip() in label:
+            text = f"a value's name cannot be empty or hold '{JOINT.strip()}'"
+            problems.append(Problem(text, f"{key}.{label}", item.place))
+        else:
+            values[label] = documents.expand(overlay)
+    return values
+
+
+def spelling(value: Any) -> str:
+    """A plain value as it is written in YAML."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def condition_name(combination: Combination) -> str:
+    return JOINT.join(combination.values()) or "base"
+
+
+def combinations(axes: Sequence[Axis], excluded: Sequence[Combination]) -> list[Combination]:
+    """The product of the axes without what matches an excluded pattern in all of its pairs."""
+    names = [axis.name for axis in axes]
+    every = [dict(zip(names, values, strict=True)) for values in product(*(a.values for a in axes))]
+    return [c for c in every if not any(pattern.items() <= c.items() for pattern in excluded)]
+
+
+def read_excluded(
+    node: Node | None, axes: Sequence[Axis], problems: list[Problem]
+) -> list[Combination]:
+    """The patterns of `exclude`, those that are right."""
+    if node is None or node.value is None:
+        return []
+    if not isinstance(node.value, list):
+        problems.append(Problem("expected a list of {axis: value}", "exclude", node.place))
+        return []
+    patterns = (read_pattern(item, "exclude", axes, problems) for item in node.value)
+    return [pattern for pattern in patterns if pattern is not None]
+
+
+def read_pattern(
+    node: Node, key: str, axes: Sequence[Axis], problems: list[Problem]
+) -> Combination | None:
+    """`{axis: value}` with known names, or None with a problem told."""
+    if not isinstance(node.value, dict) or not node.value:
+        text = f"expected a mapping {{axis: value}}, found {node.plain()!r}"
+        problems.append(Problem(text, key, node.place))
+        return None
+    known = {axis.name: axis for axis in axes}
+    before = len(problems)
+    pattern: Combination = {}
+    for name, value in node.value.items():
+        label = spelling(value.value)
+        pattern[name] = label
+        if name not in known:
+            problems.append(Problem(unknown("axis", name, known), key, value.place))
+        elif label not in known[name].values:
+            text = unknown(f"value of axis '{name}'", label, known[name].values)
+            problems.append(Problem(text, f"{key}.{name}", value.place))
+    return pattern if len(problems) == before else None

@@ -1,0 +1,109 @@
+"""Every condition's trial configuration: preset, base, budget and overlays, laid one on another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+from ablations.axes import Axis, Combination, condition_name
+from workbench import documents
+from workbench.config import TrialConfig, preset, read_trial
+from workbench.documents import Node
+from workbench.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One setting of the axes; its trials differ in nothing but the seed."""
+
+    name: str
+    values: Mapping[str, str]
+    config: TrialConfig
+
+
+def read_conditions(
+    file: Mapping[str, Node],
+    axes: Sequence[Axis],
+    chosen: Sequence[Combination],
+    steps: int | None,
+    problems: list[Problem],
+) -> list[Condition]:
+    """The conditions of a study file; a problem that several of them share is told once."""
+    base = documents.expand(_base(file, problems))
+    if steps is not None:
+        base = documents.merge(base, _budget(file["budget"], base, steps, problems))
+    conditions: list[Condition] = []
+    found: dict[str, Sequence[Problem]] = {}
+    for combination in chosen:
+        name = condition_name(combination)
+        overlays = [axis.values[combination[axis.name]] for axis in axes]
+        try:
+            config = read_trial(_document(file, base, overlays))
+        except ConfigError as error:
+            found[name] = error.problems
+        else:
+            conditions.append(Condition(name, combination, config))
+    problems.extend(_shared(found, len(chosen)))
+    return conditions
+
+
+def _base(file: Mapping[str, Node], problems: list[Problem]) -> Node:
+    node = file.get("base")
+    if node is None or node.value is None:
+        return Node({}, file["study"].place if "study" in file else next(iter(file.values())).place)
+    if not isinstance(node.value, dict):
+        text = f"expected an overlay on the preset (a mapping), found {node.plain()!r}"
+        problems.append(Problem(text, "base", node.place))
+        return Node({}, node.place)
+    return node
+
+
+def _budget(budget: Node, base: Node, steps: int, problems: list[Problem]) -> Node:
+    """The overlay that a budget of environment steps is."""
+    stated = base.at(("procedure", "steps"))
+    if isinstance(stated.value, int) and stated.value != steps:
+        text = f"budget.steps is {steps}, so the two disagree; say it once"
+        problems.append(
+            Problem(f"is {stated.value} and {text}", "base.procedure.steps", stated.place)
+        )
+    place = budget.at(("steps",)).place
+    return Node({"procedure": Node({"steps": Node(steps, place)}, place)}, place)
+
+
+def _document(file: Mapping[str, Node], base: Node, overlays: Sequence[Node]) -> Node:
+    """A trial's whole document; an axis may vary the preset too, then the last one named counts.
+
+    The layers are laid one by one on the preset, so that an option in `base` of one component ends
+    where an overlay names another.
+    """
+    named = file.get("preset")
+    layers = []
+    for layer in (base, *overlays):
+        entries = dict(layer.value) if isinstance(layer.value, dict) else {}
+        named = entries.pop("preset", named)
+        if "seed" in entries:
+            text = "seeds stand under `seeds`; every condition gets the same ones"
+            raise ConfigError([Problem(text, "seed", entries["seed"].place)])
+        layers.append(Node(entries, layer.place))
+    start = preset(str(named.value), named.place) if named else Node({}, base.place)
+    return reduce(documents.merge, layers, start)
+
+
+def _shared(found: Mapping[str, Sequence[Problem]], conditions: int) -> list[Problem]:
+    """Each problem once; where only some conditions have it, it says which."""
+    names: dict[Problem, list[str]] = {}
+    for name, problems in found.items():
+        for problem in problems:
+            names.setdefault(problem, []).append(name)
+    return [
+        problem
+        if len(where) == conditions
+        else replace(problem, message=f"{problem.message} (condition {_listed(where)})")
+        for problem, where in names.items()
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"

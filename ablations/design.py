@@ -1,0 +1,141 @@
+"""The design of a study: its seeds, what is compared with what, and by which metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ablations.axes import Axis, Combination, condition_name, read_pattern, spelling
+from workbench.documents import Node
+from workbench.errors import Problem, unknown
+from workbench.metrics import METRICS, spec
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two conditions, seed by seed."""
+
+    baseline: str
+    against: str
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a reference in the file may stand for."""
+
+    axes: Sequence[Axis]
+    combinations: Sequence[Combination]
+
+    @property
+    def names(self) -> list[str]:
+        return [condition_name(combination) for combination in self.combinations]
+
+    def read(self, node: Node, key: str, problems: list[Problem]) -> str | None:
+        """The one condition that a name, or a pattern `{axis: value}`, stands for."""
+        if not isinstance(node.value, dict):
+            name = spelling(node.value)
+            if name not in self.names:
+                problems.append(Problem(unknown("condition", name, self.names), key, node.place))
+                return None
+            return name
+        pattern = read_pattern(node, key, self.axes, problems)
+        if pattern is None:
+            return None
+        found = [condition_name(c) for c in self.combinations if pattern.items() <= c.items()]
+        if len(found) == 1:
+            return found[0]
+        text = f"stands for {len(found)} conditions, not for one: {', '.join(found) or 'excluded'}"
+        problems.append(Problem(text, key, node.place))
+        return None
+
+
+def read_seeds(node: Node | None, problems: list[Problem]) -> tuple[int, ...]:
+    """`3` stands for 0, 1 and 2; a list stands for itself."""
+    if node is None:
+        return (0, 1, 2)
+    if isinstance(node.value, list) and node.value:
+        return _listed_seeds(node.value, problems)
+    if not isinstance(node.value, int) or isinstance(node.value, bool) or node.value < 1:
+        text = f"expected how many seeds, or a list of them, found {node.plain()!r}"
+        problems.append(Problem(text, "seeds", node.place))
+        return ()
+    return tuple(range(node.value))
+
+
+def _listed_seeds(items: Sequence[Node], problems: list[Problem]) -> tuple[int, ...]:
+    seeds: list[int] = []
+    for item in items:
+        seed: Any = item.value
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            text = f"expected a whole number of at least 0, found {item.plain()!r}"
+            problems.append(Problem(text, "seeds", item.place))
+        elif seed in seeds:
+            problems.append(Problem(f"seed {seed} is there twice", "seeds", item.place))
+        else:
+            seeds.append(seed)
+    return tuple(seeds)
+
+
+def read_baseline(node: Node | None, known: Conditions, problems: list[Problem]) -> str:
+    """The condition that the others are compared with: by default the first."""
+    first = next(iter(known.names), "")
+    if node is None or node.value is None:
+        return first
+    return known.read(node, "baseline", problems) or first
+
+
+def read_comparisons(
+    node: Node | None, baseline: str, known: Conditions, problems: list[Problem]
+) -> tuple[Comparison, ...]:
+    """The declared comparisons: by default the baseline against every other condition."""
+    if node is None or node.value is None:
+        return tuple(Comparison(baseline, name) for name in known.names if name != baseline)
+    if not isinstance(node.value, list):
+        text = "expected a list of {baseline: condition, against: condition}"
+        problems.append(Problem(text, "comparisons", node.place))
+        return ()
+    pairs = [_comparison(item, baseline, known, problems) for item in node.value]
+    return tuple(pair for pair in pairs if pair is not None)
+
+
+def _comparison(
+    node: Node, baseline: str, known: Conditions, problems: list[Problem]
+) -> Comparison | None:
+    key = "comparisons"
+    if not isinstance(node.value, dict) or "against" not in node.value:
+        text = f"expected {{baseline: condition, against: condition}}, found {node.plain()!r}"
+        problems.append(Problem(text, key, node.place))
+        return None
+    sides: dict[str, str | None] = {"baseline": baseline}
+    for side, child in node.value.items():
+        if side in ("baseline", "against"):
+            sides[side] = known.read(child, f"{key}.{side}", problems)
+        else:
+            text = unknown("key", side, ("baseline", "against"))
+            problems.append(Problem(text, key, child.place))
+    first, second = sides["baseline"], sides.get("against")
+    if first is None or second is None:
+        return None
+    if first == second:
+        text = f"compares '{first}' with itself"
+        problems.append(Problem(text, key, node.place))
+    return Comparison(first, second)
+
+
+def check_metric(key: str, family: str, file: Mapping[str, Node], problems: list[Problem]) -> None:
+    """The metric under `key`: known, of its family, with a depth only where it is given by one."""
+    node = file.get(key)
+    if node is None or not isinstance(node.value, str):
+        return
+    found = spec(node.value)
+    if found is None:
+        names = [metric.name for metric in METRICS.values() if metric.family == family]
+        text = unknown(f"{family} metric", node.value, names)
+    elif found.family != family:
+        text = f"'{node.value}' is a {found.family} metric; a {family} metric belongs here"
+    elif node.value != found.name and not found.by_depth:
+        text = f"'{found.name}' is not given by depth"
+    else:
+        return
+    problems.append(Problem(text, key, node.place))
