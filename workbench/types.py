@@ -204,6 +204,19 @@ def map_tensors(function: Callable[..., Any], first: T, *others: Any) -> T:
     return cast(T, function(first, *others))
 
 
+def leaves(record: Any) -> list[Tensor]:
+    """The tensors of a record in order; none of None."""
+    found: list[Tensor] = []
+    map_tensors(found.append, record)
+    return found
+
+
+def rebuild(like: T, tensors: list[Tensor]) -> T:
+    """The record of the form of `like` whose `leaves` are `tensors`."""
+    rest = iter(tensors)
+    return map_tensors(lambda _: next(rest), like)
+
+
 def gather(record: T, index: Tensor) -> T:
     """Rows `index` of every tensor of a record."""
     return map_tensors(lambda tensor: tensor[index], record)
@@ -248,3 +261,15 @@ class Window:
         import torch
 
         return torch.arange(length, device=self.reward.device)[None]
+
+
+class SolvedEnvironment(Environment, Protocol):
+    """A deterministic game whose states are numbers, with the exact worth of every move."""
+
+    def positions(self) -> Tensor:
+        """[P] int64, every non-terminal reachable state, ascending."""
+        ...
+
+    def q(self, state: Tensor) -> Tensor:
+        """[B, A] worth of every move to the mover under perfect play, -inf where illegal."""
+        ...

@@ -33,13 +33,13 @@ class LearnedModel(WorldModel):
         self._discount = discount
 
     def represent(
-        self, observation: Tensor, generator: Generator | None = None, state: State | None = None
+        self, observation: Tensor, generator: Generator, state: State | None = None
     ) -> Tensor:
         latent: Tensor = self.norm(self.representation(observation))
         return latent
 
     def step(
-        self, latent: Tensor, action: Tensor, generator: Generator | None = None
+        self, latent: Tensor, action: Tensor, generator: Generator
     ) -> tuple[Tensor, Edge]:
         latent = self.norm(self.dynamics(latent, action))
         return latent, self._edge(latent)
@@ -60,7 +60,7 @@ class LearnedModel(WorldModel):
         }
 
     def unroll(
-        self, latent: Tensor, actions: Tensor, generator: Generator | None, gradient_scale: float
+        self, latent: Tensor, actions: Tensor, generator: Generator, gradient_scale: float
     ) -> Unroll:
         """As of any world model, with the heads of all steps computed in one call."""
         latents = [latent]
@@ -112,19 +112,18 @@ class SimulatedModel(WorldModel):
         self.representation, self.norm = representation, norm
         self.prediction = cast(Any, prediction)
         self._environment = environment
-        self._unused = torch.Generator()
 
     def represent(
-        self, observation: Tensor, generator: Generator | None = None, state: State | None = None
+        self, observation: Tensor, generator: Generator, state: State | None = None
     ) -> Simulated:
         code = self.norm(self.representation(observation))
         return Simulated(state, code)
 
     def step(
-        self, latent: Latent, action: Tensor, generator: Generator | None = None
+        self, latent: Latent, action: Tensor, generator: Generator
     ) -> tuple[Simulated, Edge]:
         state, transition = self._environment.step(
-            latent.state, action, generator or self._unused
+            latent.state, action, generator
         )
         code = self.norm(self.representation(self._environment.observe(state)))
         edge = Edge(transition.reward, transition.discount)

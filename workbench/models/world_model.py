@@ -21,13 +21,13 @@ class WorldModel(nn.Module, ABC):
 
     @abstractmethod
     def represent(
-        self, observation: Tensor, generator: Generator | None = None, state: State | None = None
+        self, observation: Tensor, generator: Generator, state: State | None = None
     ) -> Latent:
         """h: [B, *observation] -> latent. `state` is the world's, for a model that simulates it."""
 
     @abstractmethod
     def step(
-        self, latent: Latent, action: Tensor, generator: Generator | None = None
+        self, latent: Latent, action: Tensor, generator: Generator
     ) -> tuple[Latent, Edge]:
         """g: latent and action [B] (or the outcome, at a chance node) -> next latent and edge."""
 
@@ -40,7 +40,7 @@ class WorldModel(nn.Module, ABC):
         latent: Latent,
         action: Tensor,
         observation: Tensor,
-        generator: Generator | None = None,
+        generator: Generator,
         state: State | None = None,
     ) -> Latent:
         """The latent after a real step. A model without memory represents the observation anew."""
@@ -60,7 +60,7 @@ class WorldModel(nn.Module, ABC):
         return {"model": self}
 
     def unroll(
-        self, latent: Latent, actions: Tensor, generator: Generator | None, gradient_scale: float
+        self, latent: Latent, actions: Tensor, generator: Generator, gradient_scale: float
     ) -> Unroll:
         """Follow `actions` [B, K, ...] from `latent`.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from workbench.contracts import Parts
 from workbench.models.world_model import WorldModel
 from workbench.training.replay import Episodes
 from workbench.training.settings import OpeningConfig, TemperatureConfig
-from workbench.types import Plan, State, Transition, choose, gather, map_tensors
+from workbench.types import Plan, State, Transition, choose, leaves, map_tensors, rebuild
 
 
 class Actor:
@@ -28,6 +28,7 @@ class Actor:
         self._opening, self._temperature = opening, temperature
         self._state: State = self._fresh(batch)
         self._memory: Any = None  # of a model that carries one from step to step
+        self._saved_memory: list[Tensor] = []  # of a checkpoint, until the model gives it its form
         self._fresh_rows = torch.ones(batch, dtype=torch.bool)
         self._last_action: Tensor | None = None
         self._length = torch.zeros(batch, dtype=torch.int64)
@@ -64,6 +65,8 @@ class Actor:
         """The latent at each episode's present: carried on, or begun anew with the episode."""
         generator = self._parts.streams["model"]
         begun = model.represent(observation, generator, self._state)
+        if self._saved_memory:
+            self._memory, self._saved_memory = rebuild(begun, self._saved_memory), []
         if self._memory is None or self._last_action is None:
             return begun
         carried = model.observe(
@@ -74,9 +77,7 @@ class Actor:
     def _pick(self, plan: Plan) -> Tensor:
         """Draw by temperature in an episode's first moves, then take the best. [B, ...]"""
         sharpened = plan.policy ** (1 / self._temperature.value)
-        flat = sharpened.flatten(0, -2)
-        generator = self._parts.streams["actor"]
-        drawn = torch.multinomial(flat, 1, generator=generator).view(plan.policy.shape[:-1])
+        drawn = _draw(sharpened, self._parts.streams["actor"])
         early = self._length < self._temperature.moves
         return choose(early, drawn, plan.best())
 
@@ -103,10 +104,11 @@ class Actor:
     ) -> Episodes | None:
         """Close the episodes that have ended and begin new ones in their place."""
         ended = transition.terminated | transition.truncated
-        self._state, self._fresh_rows = then, ended
+        self._state, self._fresh_rows = then, torch.zeros_like(ended)
         if not bool(ended.any()):
             return None
         episodes = self._close(model, ended, transition)
+        self._fresh_rows = ended
         self._length[ended] = 0
         index = ended.nonzero().flatten()
         fresh = self._fresh(len(index))
@@ -145,8 +147,7 @@ class Actor:
         length *= torch.rand(count, generator=generator) < self._opening.fraction
         over = torch.zeros(count, dtype=torch.bool)
         for ply in range(self._opening.moves):
-            weights = environment.legal(state).float() + over[:, None]
-            action = torch.multinomial(weights, 1, generator=generator).squeeze(1)
+            action = _draw(environment.legal(state).float(), generator, over)
             then, transition = environment.step(state, action, generator)
             playing = (ply < length) & ~over
             state = choose(playing, then, state)
@@ -155,8 +156,8 @@ class Actor:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "state": self._state,
-            "memory": self._memory,
+            "state": leaves(self._state),
+            "memory": leaves(self._memory),
             "fresh": self._fresh_rows,
             "action": self._last_action,
             "length": self._length,
@@ -164,6 +165,15 @@ class Actor:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._state, self._memory = state["state"], state["memory"]
+        self._state = rebuild(self._state, state["state"])
+        self._memory, self._saved_memory = None, state["memory"]
         self._fresh_rows, self._last_action = state["fresh"], state["action"]
         self._length, self._rows = state["length"], state["rows"]
+
+
+def _draw(weights: Tensor, generator: Generator, any_row: Tensor | None = None) -> Tensor:
+    """One index a row in proportion to `weights` [B, ..., A]; rows of `any_row` [B] take any."""
+    if any_row is not None:
+        weights = weights + any_row.reshape(-1, *[1] * (weights.dim() - 1))
+    drawn = torch.multinomial(weights.flatten(0, -2), 1, generator=generator)
+    return drawn.view(weights.shape[:-1])

@@ -1,0 +1,1 @@
+"""Measures against the exact solution of an environment."""

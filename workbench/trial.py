@@ -1,0 +1,181 @@
+"""One trial: build, learn, measure. A plain function: no Ray, no MLflow inside."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workbench.config import SCHEMA_VERSION, TrialConfig, dump, identity
+from workbench.contracts import Measure, Parts, Procedure
+from workbench.errors import TrialDiverged
+from workbench.models.world_model import count_parameters as parameters_of
+from workbench.randomness import Streams
+from workbench.record import TrialRecord
+from workbench.training import checkpoint
+
+Report = Callable[[float, Mapping[str, float | None]], None]
+"""Told after every measurement: the fraction of the trial that is done, and the latest metrics."""
+
+
+def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -> dict[str, Any]:
+    """Train and measure one agent in `folder`; goes on where an earlier run stopped.
+
+    Returns:
+        the result, as it stands in `result.json`.
+
+    Raises:
+        TrialDiverged: training gave a number that is not finite.
+    """
+    record = TrialRecord(folder)
+    done = record.result()
+    if done is not None:
+        return done
+    torch.set_num_threads(config.threads)
+    parts = build(config)
+    measures = {name: measure.build(parts) for name, measure in config.measures.items()}
+    procedure = config.procedure.build(parts)
+    record.start(dump(config))
+    clock = _resume(record, parts, procedure)
+    while True:
+        if clock.due(procedure):
+            row = _measure(procedure, measures, parts, clock)
+            record.append({"step": procedure.steps, "updates": procedure.updates, **row}, clock.row)
+            checkpoint.save(record.checkpoint, _state(parts, procedure, clock))
+            record.progress(procedure.fraction, row)
+            if report:
+                report(procedure.fraction, row)
+            if procedure.fraction >= 1:
+                break
+        procedure.advance()
+    result = _result(config, parts, procedure, measures, clock, row)
+    record.finish(result)
+    return result
+
+
+def build(config: TrialConfig) -> Parts:
+    """Everything but the procedure and the measures, on streams that hang on the seed alone."""
+    environment = config.environment.build()
+    model = config.model.build(environment, config.environment.discount, config.seed)
+    return Parts(
+        config=config,
+        environment=environment,
+        model=model.to(config.device),
+        planner=config.planner.build(environment.spec),
+        losses={name: loss.build(model) for name, loss in config.losses.items()},
+        targets={name: target.build() for name, target in config.targets.items()},
+        streams=Streams(config.seed),
+    )
+
+
+def count_parameters(config: TrialConfig) -> dict[str, int]:
+    """Parameters of each part of the model that a configuration builds, and in total."""
+    environment = config.environment.build()
+    return parameters_of(config.model.build(environment, config.environment.discount, config.seed))
+
+
+class _Clock:
+    """When to measure next, and how long training and measuring took (never part of the metrics)."""
+
+    def __init__(self, every: int) -> None:
+        self.every, self.next = every, 0
+        self.training = self.evaluating = 0.0
+        self.row: dict[str, float] = {}
+        self.mark = time.perf_counter()
+
+    def due(self, procedure: Procedure) -> bool:
+        return procedure.updates >= self.next or procedure.fraction >= 1
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        now = time.perf_counter()
+        passed, self.mark = now - self.mark, now
+        return passed
+
+
+def _measure(
+    procedure: Procedure, measures: Mapping[str, Measure], parts: Parts, clock: _Clock
+) -> dict[str, float | None]:
+    clock.training += clock.lap()
+    row: dict[str, float | None] = dict(procedure.diagnostics())
+    procedure.agent.eval()
+    for measure in measures.values():
+        row |= measure(procedure.agent, parts.planner)
+    procedure.agent.train()
+    while clock.next <= procedure.updates:
+        clock.next += clock.every
+    clock.evaluating += clock.lap()
+    clock.row = {
+        "step": procedure.steps,
+        "updates": procedure.updates,
+        "seconds": round(clock.training, 3),
+        "evaluation_seconds": round(clock.evaluating, 3),
+    }
+    return row
+
+
+def _state(parts: Parts, procedure: Procedure, clock: _Clock) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA_VERSION,
+        "id": identity(parts.config),
+        "procedure": procedure.state_dict(),
+        "streams": parts.streams.state_dict(),
+        "clock": [clock.next, clock.training, clock.evaluating],
+        "updates": procedure.updates,
+    }
+
+
+def _resume(record: TrialRecord, parts: Parts, procedure: Procedure) -> _Clock:
+    """Take up the checkpoint of the same configuration; forget rows that came after it."""
+    clock = _Clock(parts.config.evaluate_every)
+    state = checkpoint.load(record.checkpoint)
+    if state is None or state["id"] != identity(parts.config):
+        record.cut(-1)
+        return clock
+    procedure.load_state_dict(state["procedure"])
+    parts.streams.load_state_dict(state["streams"])
+    clock.next, clock.training, clock.evaluating = state["clock"]
+    record.cut(state["updates"])
+    return clock
+
+
+def _result(
+    config: TrialConfig,
+    parts: Parts,
+    procedure: Procedure,
+    measures: Mapping[str, Measure],
+    clock: _Clock,
+    row: Mapping[str, float | None],
+) -> dict[str, Any]:
+    facts = [measure.facts() for measure in measures.values()]
+    return {
+        "id": identity(config),
+        "schema": SCHEMA_VERSION,
+        "steps": procedure.steps,
+        "updates": procedure.updates,
+        "metrics": dict(row),
+        "levels": {name: dict(level) for fact in facts for name, level in fact.levels.items()},
+        "parameters": parameters_of(parts.model),
+        "evaluation_set": {
+            "hash": "".join(fact.digest for fact in facts),
+            "positions": max((fact.positions for fact in facts), default=0),
+            "counts": {name: n for fact in facts for name, n in fact.counts.items()},
+        },
+        "seconds": round(clock.training, 3),
+        "evaluation_seconds": round(clock.evaluating, 3),
+        "memory_mb": _peak_memory(),
+        "threads": config.threads,
+        "versions": {name: version(name) for name in ("torch", "numpy", "numba", "open-spiel")},
+    }
+
+
+def _peak_memory() -> int:
+    """The most memory that this process ever held, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak / (2**20 if sys.platform == "darwin" else 2**10))
