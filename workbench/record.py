@@ -43,7 +43,7 @@ class TrialRecord:
     def start(self, config: Mapping[str, Any]) -> None:
         """Make the folder, with the resolved configuration; an old error is forgotten."""
         write_text(self.folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
-        (self.folder / ERROR).unlink(missing_ok=True)
+        self.forget_failure()
 
     def append(self, metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> None:
         """Add one measurement to the metric rows and to the timing rows."""
@@ -66,6 +66,14 @@ class TrialRecord:
 
     def fail(self, reason: str) -> None:
         write_text(self.folder / ERROR, reason.rstrip() + "\n")
+
+    def failure(self) -> str | None:
+        """Why the trial failed, or None if it did not."""
+        path = self.folder / ERROR
+        return path.read_text(encoding="utf-8").strip() if path.exists() else None
+
+    def forget_failure(self) -> None:
+        (self.folder / ERROR).unlink(missing_ok=True)
 
     @property
     def checkpoint(self) -> Path:
