@@ -32,12 +32,13 @@ def unit(metric: MetricSpec) -> str:
     return "%" if metric.unit == "share" else metric.unit
 
 
-def axis_label(metric: MetricSpec, arrows: str) -> str:
-    """Title, unit and the way to better; `arrows` are the two ends of the axis: "←→" or "↓↑"."""
-    down, up = arrows[0], arrows[1]
-    unit_ = f" ({unit(metric)})" if unit(metric) else ""
-    where = f"{down} better" if metric.better == "lower" else f"better {up}"
-    return f"{metric.title}{unit_}   {where}"
+def axis_label(metric: MetricSpec, arrows: str = "←→") -> str:
+    """Title and unit, a line break, and the way to better.
+
+    `arrows` are the axis' two ends; on a rotated label `←→` point down and up.
+    """
+    where = f"{arrows[0]} better" if metric.better == "lower" else f"better {arrows[1]}"
+    return f"{metric.title}\n{unit(metric)}   {where}".replace("\n   ", "\n")
 
 
 def phrase(metric: MetricSpec) -> str:

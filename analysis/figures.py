@@ -1,0 +1,267 @@
+"""The study's figures: accuracy against decisions, learning, error by depth, paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from analysis.comparisons import Comparison, compare
+from analysis.frames import StudyResults
+from analysis.statistics import Floats, finite, mean_interval
+from analysis.style import (
+    INK,
+    PAGE,
+    Look,
+    draw_level,
+    looks,
+    new_figure,
+    styled,
+)
+from analysis.wording import axis_label, decimals, describe, fixed, phrase, scale, unit
+from workbench.metrics import METRICS, MetricSpec
+
+LOG_FROM = 20.0
+"""Ratio of largest to smallest value from which an axis is logarithmic."""
+
+
+def draw_figures(results: StudyResults) -> dict[str, Figure]:
+    """Every figure that the results allow, by file name."""
+    drawn = {
+        "accuracy_and_decisions": accuracy_and_decisions(results),
+        "learning_curves": learning_curves(results),
+        "error_by_depth": error_by_depth(results),
+        "paired_differences": paired_differences(results),
+    }
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def accuracy_and_decisions(results: StudyResults) -> Figure | None:
+    """A point a trial, a large marker with t intervals both ways a condition."""
+    x, y = describe(results.study["predictive"]), describe(results.study["primary"])
+    xs, ys = _shown(results, x), _shown(results, y)
+    both = xs.notna() & ys.notna()
+    if not both.to_numpy().any():
+        return None
+    with styled():
+        figure = new_figure(PAGE * 0.72, 3.5)
+        axes = figure.add_subplot()
+        for name, look in looks(results.conditions).items():
+            inside = both[name]
+            _cloud(axes, finite(xs.loc[inside, name]), finite(ys.loc[inside, name]), look)
+        _fit_axis(axes, "x", x, xs.where(both), _levels(results, x))
+        _fit_axis(axes, "y", y, ys.where(both), _levels(results, y))
+        axes.set_xlabel(axis_label(x))
+        axes.set_ylabel(axis_label(y))
+        _legend(figure, results, both.sum())
+    return figure
+
+
+def learning_curves(results: StudyResults) -> Figure | None:
+    """The primary and the predictive metric over environment steps."""
+    metrics = [describe(results.study[key]) for key in ("primary", "predictive")]
+    if not results.curves["metric"].isin([metric.name for metric in metrics]).any():
+        return None
+    with styled():
+        figure = new_figure(PAGE, 2.7)
+        for axes, metric in zip(figure.subplots(1, 2), metrics, strict=True):
+            curves = results.curves[results.curves["metric"] == metric.name]
+            curves = curves.assign(value=curves["value"] * scale(metric)).dropna(subset=["value"])
+            for name, look in looks(results.conditions).items():
+                _curve(axes, curves[curves["condition"] == name], look)
+            _fit_axis(axes, "y", metric, curves[["value"]], _levels(results, metric))
+            axes.set_xlabel("environment steps")
+            axes.xaxis.set_major_formatter(FuncFormatter(_short))
+            axes.set_ylabel(axis_label(metric))
+        _legend(figure, results, results.done.groupby("condition").size())
+    return figure
+
+
+def error_by_depth(results: StudyResults) -> Figure | None:
+    """How errors grow with unroll depth, a panel a metric, the number of cases under each depth."""
+    data = results.by_depth[results.by_depth["state"] == "done"].dropna(subset=["value"])
+    shown = [metric for metric in METRICS.values()
+             if metric.by_depth and metric.name in set(data["metric"])]  # fmt: skip
+    if not shown:
+        return None
+    with styled():
+        columns = min(2, len(shown))
+        rows = -(-len(shown) // columns)
+        figure = new_figure(PAGE, 0.5 + 2.1 * rows)
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, metric in zip(panels, shown, strict=False):
+            _depth_panel(axes, results, metric, data[data["metric"] == metric.name])
+        figure.supxlabel("unroll depth, and the number of cases measured there")
+        for axes in panels[len(shown) :]:
+            axes.set_axis_off()
+        _legend(figure, results, results.done.groupby("condition").size())
+    return figure
+
+
+def paired_differences(results: StudyResults) -> Figure | None:
+    """A forest plot: each comparison's mean difference, t interval and every seed."""
+    names = dict.fromkeys([results.study["primary"], results.study["predictive"]])
+    families = [compare(results, name) for name in names]
+    if not any(c.test.differences.size for family in families for c in family):
+        return None
+    with styled():
+        figure = new_figure(PAGE, 0.95 + 0.42 * len(families[0]))
+        panels = figure.subplots(1, len(families), sharey=True, squeeze=False).ravel()
+        for axes, family in zip(panels, families, strict=True):
+            _forest(axes, family, looks(results.conditions))
+        panels[0].set_yticks(range(len(families[0])), [c.label for c in families[0]])
+        panels[0].set_ylim(len(families[0]) - 0.4, -0.6)
+    return figure
+
+
+def _shown(results: StudyResults, metric: MetricSpec) -> pd.DataFrame:
+    return results.by_seed(metric.name) * scale(metric)
+
+
+def _cloud(axes: Axes, x: Floats, y: Floats, look: Look) -> None:
+    """Trials as small filled marks over their mean, a large open one."""
+    if not x.size:
+        return
+    across, along = mean_interval(x), mean_interval(y)
+    bars: dict[str, Any] = {
+        "color": look.color,
+        "linewidth": 1.2,
+        "solid_capstyle": "butt",
+        "zorder": 3,
+    }
+    axes.plot([across.low, across.high], [along.mean, along.mean], marker="|", **bars)
+    axes.plot([across.mean, across.mean], [along.low, along.high], marker="_", **bars)
+    axes.plot(across.mean, along.mean, look.marker, color=look.color, markersize=9,
+              markerfacecolor="white", markeredgewidth=1.6, zorder=4)  # fmt: skip
+    axes.scatter(x, y, s=17, marker=look.marker, color=look.color, alpha=0.75,
+                 edgecolors="white", linewidths=0.4, zorder=5)  # fmt: skip
+
+
+def _curve(axes: Axes, data: pd.DataFrame, look: Look) -> None:
+    """Finished trials make mean and band; the others are dotted and end in a cross."""
+    for (_, state), trial in data.groupby(["trial", "state"], sort=False):
+        done = state == "done"
+        axes.plot(trial["step"], trial["value"], color=look.color, linewidth=0.6, alpha=0.5,
+                  linestyle="-" if done else ":")  # fmt: skip
+        if not done:
+            axes.plot(trial["step"].iloc[-1:], trial["value"].iloc[-1:], "x", color=look.color)
+    table = data[data["state"] == "done"].pivot_table(
+        index="step", columns="trial", values="value", aggfunc="last"
+    )
+    if table.empty:
+        return
+    table = table.interpolate(method="index", limit_area="inside").dropna()
+    bands = [mean_interval(row) for row in table.to_numpy(float)]
+    low, high = np.array([[band.low, band.high] for band in bands]).T
+    axes.fill_between(table.index, low, high, color=look.color, alpha=0.15, linewidth=0)
+    axes.plot(table.index, [band.mean for band in bands], look.line, color=look.color,
+              linewidth=1.8, marker=look.marker, markersize=3.5, markeredgewidth=0)  # fmt: skip
+
+
+def _depth_panel(axes: Axes, results: StudyResults, metric: MetricSpec, data: pd.DataFrame) -> None:
+    table = looks(results.conditions)
+    for place, (name, look) in enumerate(table.items()):
+        shift = 0.09 * (place - (len(table) - 1) / 2)
+        rows = data[data["condition"] == name]
+        depths = sorted(rows["depth"].unique())
+        if not depths:
+            continue
+        bands = [mean_interval(rows.loc[rows["depth"] == depth, "value"]) for depth in depths]
+        x = np.array(depths) + shift
+        means = [band.mean for band in bands]
+        axes.scatter(rows["depth"] + shift, rows["value"], s=6, color=look.color, alpha=0.4,
+                     linewidths=0)  # fmt: skip
+        axes.errorbar(x, means, [np.nan_to_num(band.half_width) for band in bands],
+                      color=look.color, marker=look.marker, linestyle=look.line, markersize=4,
+                      linewidth=1.2, elinewidth=0.9, capsize=1.5)  # fmt: skip
+    _fit_axis(axes, "y", metric, data[["value"]], {})
+    axes.set_title(axis_label(metric, "↓↑").replace("\n", "   "), loc="left")
+    counts = data.groupby("depth")["n"].agg(["min", "max"])
+    axes.set_xticks(list(counts.index), [_depth_label(*row) for row in counts.itertuples()])
+
+
+def _depth_label(depth: int, fewest: float, most: float) -> str:
+    if not np.isfinite(most):
+        return str(depth)
+    cases = f"{most:,.0f}" if fewest == most else f"{fewest:,.0f}–{most:,.0f}"
+    return f"{depth}\n{cases}"
+
+
+def _forest(axes: Axes, family: Sequence[Comparison], table: dict[str, Look]) -> None:
+    metric = family[0].metric
+    factor = scale(metric)
+    for row, comparison in enumerate(family):
+        look, interval = table[comparison.against], comparison.test.interval
+        axes.scatter(factor * comparison.test.differences,
+                     np.full(comparison.test.differences.size, row + 0.18), s=12,
+                     color=look.color, alpha=0.55, linewidths=0)  # fmt: skip
+        if np.isfinite(interval.half_width):
+            axes.plot([factor * interval.low, factor * interval.high], [row, row],
+                      color=look.color, linewidth=1.6, solid_capstyle="butt")  # fmt: skip
+        axes.plot(factor * interval.mean, row, look.marker, color=look.color, markersize=6,
+                  markeredgecolor="white", markeredgewidth=0.8)  # fmt: skip
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    axes.margins(x=0.08)
+    axes.grid(False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    points = "points" if metric.unit == "share" else unit(metric)
+    side = "← first named better" if metric.better == "lower" else "first named better →"
+    axes.set_xlabel(f"difference in {phrase(metric)}\n{points}   {side}")
+
+
+def _fit_axis(
+    axes: Axes, axis: Literal["x", "y"], metric: MetricSpec, values: pd.DataFrame,
+    levels: Mapping[str, float],
+) -> None:  # fmt: skip
+    """Limits from the trials, so that intervals may be cut; log scale where values span decades.
+
+    Chance and oracle levels near the values are taken in, drawn, and named in the margin.
+    """
+    data = finite(values)
+    low, high = float(data.min()), float(data.max())
+    set_scale, set_limits, located = (
+        (axes.set_xscale, axes.set_xlim, axes.xaxis) if axis == "x"
+        else (axes.set_yscale, axes.set_ylim, axes.yaxis)
+    )  # fmt: skip
+    if low > 0 and high / low >= LOG_FROM:
+        set_scale("log")
+        set_limits(low / (high / low) ** 0.12, high * (high / low) ** 0.12)
+    else:
+        span = high - low or 0.2 * abs(high) or 1.0
+        near = [level for level in levels.values() if low - span <= level <= high + span]
+        bottom, top = min(low - 0.25 * span, *near, low), max(high + 0.25 * span, *near, high)
+        room = 0.04 * (top - bottom)
+        set_limits(max(bottom, 0.0) - room if low >= 0 else bottom - room,
+                   min(top, 100.0) + room if metric.unit == "share" else top + room)  # fmt: skip
+        located.set_major_locator(MaxNLocator(nbins=6))
+    for kind, value in levels.items():
+        draw_level(axes, axis, value, f"{kind} {fixed(value, decimals([value], 2, 2))}")
+
+
+def _levels(results: StudyResults, metric: MetricSpec) -> dict[str, float]:
+    found = results.levels.get(metric.name, {})
+    return {kind: value * scale(metric) for kind, value in found.items()}
+
+
+def _legend(figure: Figure, results: StudyResults, seeds: pd.Series[int]) -> None:
+    handles = [
+        Line2D([], [], color=look.color, marker=look.marker, linestyle=look.line, markersize=5,
+               label=f"{name} ({seeds.get(name, 0)})")
+        for name, look in looks(results.conditions).items()
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside upper left", ncols=min(5, len(handles)),
+                  title="condition (finished seeds)", alignment="left")  # fmt: skip
+
+
+def _short(value: float, _: int) -> str:
+    """12,000 as 12k, 3,000,000 as 3M."""
+    for factor, suffix in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor:
+            return f"{value / factor:g}{suffix}"
+    return f"{value:g}"

@@ -1,0 +1,137 @@
+"""One look for all figures: sizes, a fixed colour and marker for each condition, stable files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+COLUMN, PAGE = 3.4, 7.0
+"""Widths in inches of one column and of the whole text of a two-column paper."""
+INK, QUIET = "#222222", "#6b6b6b"
+MARKERS = "osD^vPX*hp"
+Line = Literal["-", "--", "-.", ":"]
+LINES: tuple[Line, ...] = ("-", "--", "-.", ":")
+FORMATS: Mapping[str, Mapping[str, Any]] = {
+    "pdf": {"metadata": {"CreationDate": None}},
+    "png": {"dpi": 220, "metadata": {"Software": None}},
+    "svg": {"metadata": {"Date": None}},
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one condition is drawn, everywhere."""
+
+    color: str
+    marker: str
+    line: Line
+
+
+def looks(conditions: Sequence[str]) -> dict[str, Look]:
+    """Colours that colour-blind readers tell apart, in the order of the study file.
+
+    Beyond ten conditions the colours come round again with another marker and line.
+    """
+    # Without the palette's pale pink and yellow, which vanish on white paper.
+    palette = [c for i, c in enumerate(sns.color_palette("colorblind").as_hex()) if i not in (6, 8)]
+    return {
+        name: Look(
+            color=palette[i % len(palette)],
+            marker=MARKERS[i % len(MARKERS)],
+            line=LINES[i // len(palette) % len(LINES)],
+        )
+        for i, name in enumerate(conditions)
+    }
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The style, for the time of drawing and saving; matplotlib is left as it was."""
+    settings = {
+        **sns.axes_style("ticks"),
+        **sns.plotting_context("paper"),
+        "font.family": "DejaVu Sans",
+        "font.size": 8,
+        "axes.titlesize": 8.5,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 7.5,
+        "legend.title_fontsize": 7.5,
+        "legend.frameon": False,
+        "axes.edgecolor": QUIET,
+        "axes.labelcolor": INK,
+        "text.color": INK,
+        "xtick.color": QUIET,
+        "ytick.color": QUIET,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "axes.linewidth": 0.7,
+        "xtick.major.width": 0.7,
+        "ytick.major.width": 0.7,
+        "xtick.major.size": 3,
+        "ytick.major.size": 3,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.color": "#ececec",
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "figure.constrained_layout.use": True,
+        "pdf.fonttype": 42,
+        "svg.hashsalt": "muzero-workbench",
+    }
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of its own, unknown to pyplot; sizes in inches."""
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write the figure as PDF, PNG and SVG; the same figure gives the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    with styled():
+        for suffix, options in FORMATS.items():
+            path = folder / f"{name}.{suffix}"
+            figure.savefig(path, format=suffix, facecolor="white", **options)
+            paths.append(path)
+    return paths
+
+
+def draw_level(axes: Axes, axis: Literal["x", "y"], value: float, label: str) -> None:
+    """A dashed line at a known level, named in the margin; an arrow where it lies beyond it."""
+    low, high = sorted(axes.get_xlim() if axis == "x" else axes.get_ylim())
+    near = min(max(value, low), high)
+    if value == near:
+        line = axes.axvline if axis == "x" else axes.axhline
+        line(value, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    else:
+        label += " " + {"x": "←→", "y": "↓↑"}[axis][int(value > high)]
+    edge = {low: -1, high: 1}.get(near, 0)
+    if axis == "x":
+        axes.annotate(
+            label, (near, 1.0), (0, 2), xycoords=axes.get_xaxis_transform(), color=QUIET,
+            textcoords="offset points", fontsize=6.5, va="bottom",
+            ha=("left", "center", "right")[edge + 1],
+        )  # fmt: skip
+    else:
+        axes.annotate(
+            label, (1.0, near), (3, 0), xycoords=axes.get_yaxis_transform(), color=QUIET,
+            textcoords="offset points", fontsize=6.5, ha="left",
+            va=("bottom", "center", "top")[edge + 1],
+        )  # fmt: skip
