@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 class Prediction(Protocol):
     """Heads over latents and edges: a torch module."""
 
-    codecs: Mapping[str, Codec]
-    """How the scalars `value` (and `reward`) are written as network outputs."""
+    @property
+    def codecs(self) -> Mapping[str, Codec]:
+        """How the scalars `value` (and `reward`) are written as network outputs."""
+        ...
 
     def heads(self, latent: Tensor) -> Heads: ...
 
@@ -42,11 +44,13 @@ class Prediction(Protocol):
 class Planner(Protocol):
     """Improves on a model's prior at a batch of roots.
 
-        plan = planner.plan(model, model.represent(observation), legal, generator)
+    plan = planner.plan(model, model.represent(observation), legal, generator)
     """
 
-    differentiable: bool
-    """Whether a loss may read the plan; then `plan` keeps the gradient."""
+    @property
+    def differentiable(self) -> bool:
+        """Whether a loss may read the plan; then `plan` keeps the gradient."""
+        ...
 
     def plan(
         self,

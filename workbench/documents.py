@@ -15,7 +15,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML with the numbers and booleans that people expect (`1e-3` is a number, `on` a word)."""
+    """Safe YAML with the scalars that people expect: `1e-3` is a number, `on` a word."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -99,7 +99,7 @@ def parse(text: str, name: str) -> Node:
         place = Place(name, mark.line + 1 if mark else 0)
         raise ConfigError([Problem(f"is not valid YAML: {reason}", place=place)]) from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
     if problems:
         raise ConfigError(problems)
     return node
@@ -112,7 +112,7 @@ def _convert(
     if isinstance(node, yaml.MappingNode):
         entries: dict[str, Node] = {}
         for key_node, value_node in node.value:
-            key = str(loader.construct_object(key_node, deep=True))  # type: ignore[no-untyped-call]
+            key = str(loader.construct_object(key_node, deep=True))
             where = Place(file, key_node.start_mark.line + 1)
             if key in entries:
                 first = entries[key].place.line
@@ -124,7 +124,7 @@ def _convert(
     if isinstance(node, yaml.SequenceNode):
         items = [_convert(loader, item, file, problems, path) for item in node.value]
         return Node(items, place)
-    return Node(loader.construct_object(node), place)  # type: ignore[no-untyped-call]
+    return Node(loader.construct_object(node), place)
 
 
 def expand(node: Node) -> Node:
@@ -148,10 +148,9 @@ def merge(base: Node, over: Node) -> Node:
     """
     if isinstance(over.value, str) and _name(base) == over.value:
         return Node(base.value, over.place)
+    if isinstance(base.value, str) and isinstance(over.value, dict):
+        base = Node({"name": base}, base.place)
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
-        if isinstance(base.value, str) and "name" not in (over.value or ()):
-            if isinstance(over.value, dict):
-                return Node({"name": base, **over.value}, over.place)
         return over
     if "name" in over.value and _name(base) not in (None, _name(over)):
         return over

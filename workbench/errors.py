@@ -1,4 +1,4 @@
-"""Mistakes of a user, told so that they can be mended: place, key, found, allowed, nearest match."""
+"""Mistakes of a user, told so that they can be mended: place, key, found, allowed, nearest."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A metric's meaning; its chance and oracle levels belong to the world and come with results."""
+    """A metric's meaning. Its chance and oracle levels belong to the world, so results state them."""
 
     name: str
     title: str
@@ -23,14 +23,16 @@ class MetricSpec:
 
 def _decision(agent: str, title: str) -> list[MetricSpec]:
     everywhere, decisive = "all positions", "positions where the moves differ in worth"
+    lower: Literal["lower"] = "lower"
+    higher: Literal["higher"] = "higher"
     return [
         MetricSpec(f"decision/{agent}_{key}", f"{name} ({title}{note})", "decision", better, unit,
                    f"{text} over {where}; the {title} decides greedily, without noise.")
         for note, suffix, where in (("", "", everywhere), (", decisive", "_decisive", decisive))
         for key, name, better, unit, text in (
-            (f"optimal_rate{suffix}", "Optimal-move rate", "higher", "share",
+            (f"optimal_rate{suffix}", "Optimal-move rate", higher, "share",
              "Share of moves that are exactly optimal"),
-            (f"regret{suffix}", "Regret", "lower", "game value",
+            (f"regret{suffix}", "Regret", lower, "game value",
              "Mean Q*(s, a*) - Q*(s, a) of the chosen move"),
         )
     ]  # fmt: skip

@@ -1,12 +1,12 @@
-"""The trial's folder: configuration, metric rows as they come, checkpoint, and at the end the result.
+"""The trial's folder: configuration, metric rows as they come, checkpoint, at the end the result.
 
-    config.yaml        the resolved configuration
-    metrics.jsonl      a row a measurement: {"step", "updates", metrics...}; same seed, same bytes
-    timing.jsonl       a row a measurement: {"step", "updates", "seconds", "evaluation_seconds"}
-    progress.json      how far the trial is, replaced now and then
-    checkpoint.pt      everything needed to go on, written whole or not at all
-    error.txt          why the trial failed
-    result.json        written last: a trial is done when it is there
+config.yaml        the resolved configuration
+metrics.jsonl      a row a measurement: {"step", "updates", metrics...}; same seed, same bytes
+timing.jsonl       a row a measurement: {"step", "updates", "seconds", "evaluation_seconds"}
+progress.json      how far the trial is, replaced now and then
+checkpoint.pt      everything needed to go on, written whole or not at all
+error.txt          why the trial failed
+result.json        written last: a trial is done when it is there
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def write_text(path: Path, text: str) -> None:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 class TrialRecord:

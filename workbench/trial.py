@@ -14,7 +14,6 @@ import torch
 
 from workbench.config import SCHEMA_VERSION, TrialConfig, dump, identity
 from workbench.contracts import Measure, Parts, Procedure
-from workbench.errors import TrialDiverged
 from workbench.models.world_model import count_parameters as parameters_of
 from workbench.randomness import Streams
 from workbench.record import TrialRecord
@@ -81,7 +80,7 @@ def count_parameters(config: TrialConfig) -> dict[str, int]:
 
 
 class _Clock:
-    """When to measure next, and how long training and measuring took (never part of the metrics)."""
+    """When to measure next, and how long training and measuring took, apart from the metrics."""
 
     def __init__(self, every: int) -> None:
         self.every, self.next = every, 0

@@ -39,7 +39,7 @@ class EnvironmentSpec:
     """Shape of one observation of one agent: (C, H, W) or (D,)."""
     actions: int
     agents: int = 1
-    """With n > 1, observation, action and legal mask are [B, n, ...] and the reward is the team's."""
+    """With n > 1, observation, action and legal mask are [B, n, ...]; the reward is the team's."""
     alternating: bool = False
     """Two players move in turn and what one wins the other loses."""
     horizon: int | None = None
@@ -92,7 +92,7 @@ class Environment(Protocol):
         ...
 
     def chance(self, state: State) -> Tensor | None:
-        """[B, outcomes] where nature moves next, with rows of 0 elsewhere; None if it never does."""
+        """[B, outcomes] where nature moves next, rows of 0 elsewhere; None if it never does."""
         ...
 
 

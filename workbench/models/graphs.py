@@ -38,7 +38,7 @@ def rewire(graph: Graph, edges: str) -> Graph:
         return graph
     if edges == "empty":
         return Graph(graph.nodes, ())
-    shuffled = networkx.Graph()
+    shuffled: networkx.Graph[int] = networkx.Graph()
     shuffled.add_nodes_from(range(graph.nodes))
     shuffled.add_edges_from(graph.edges)
     seed = int(torch.randint(2**31, ()))

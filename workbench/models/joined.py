@@ -38,9 +38,7 @@ class LearnedModel(WorldModel):
         latent: Tensor = self.norm(self.representation(observation))
         return latent
 
-    def step(
-        self, latent: Tensor, action: Tensor, generator: Generator
-    ) -> tuple[Tensor, Edge]:
+    def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
         latent = self.norm(self.dynamics(latent, action))
         return latent, self._edge(latent)
 
@@ -119,12 +117,8 @@ class SimulatedModel(WorldModel):
         code = self.norm(self.representation(observation))
         return Simulated(state, code)
 
-    def step(
-        self, latent: Latent, action: Tensor, generator: Generator
-    ) -> tuple[Simulated, Edge]:
-        state, transition = self._environment.step(
-            latent.state, action, generator
-        )
+    def step(self, latent: Latent, action: Tensor, generator: Generator) -> tuple[Simulated, Edge]:
+        state, transition = self._environment.step(latent.state, action, generator)
         code = self.norm(self.representation(self._environment.observe(state)))
         edge = Edge(transition.reward, transition.discount)
         return Simulated(state, code), edge

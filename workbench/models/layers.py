@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +15,13 @@ from workbench.types import Graph
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
     """Linear layers with ReLU between them: sizes [in, hidden..., out]."""
     layers: list[nn.Module] = []
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
 class LatentNorm(nn.Module):
-    """Scales each sample's latent: `min_max` to [0, 1] (MuZero, appendix G), `layer_norm`, `none`."""
+    """Scales each sample's latent: `min_max` (to [0, 1]; MuZero, appendix G), `layer_norm`, `none`."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -37,7 +38,7 @@ class LatentNorm(nn.Module):
 
 
 class ActionPlanes(nn.Module):
-    """An action as planes over a board: a one at its cell where actions are cells, else constant."""
+    """An action as planes over a board: its cell where actions are cells, else constant planes."""
 
     def __init__(self, actions: int, height: int, width: int) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ def normalised_adjacency(graph: Graph) -> Tensor:
 class GraphConvolution(nn.Module):
     """One layer of a graph convolutional network over a fixed graph (Kipf & Welling 2017, eq. 2).
 
-    `dense` multiplies by the normalised adjacency, which is an order of magnitude faster on a board;
+    `dense` multiplies by the normalised adjacency, an order of magnitude faster on a board;
     `sparse` is torch-geometric's GCNConv over the edge list. They hold the same parameters under
     the same names (`lin.weight`, `bias`) and give the same numbers.
     """
@@ -89,7 +90,8 @@ class GraphConvolution(nn.Module):
         if self.backend == "sparse":
             result: Tensor = self._sparse[0](nodes, self.get_buffer("edges"))
             return result
-        return self.get_buffer("adjacency") @ self.lin(nodes) + self.bias
+        mixed: Tensor = self.get_buffer("adjacency") @ self.lin(nodes) + self.bias
+        return mixed
 
 
 class GraphStack(nn.Module):
@@ -97,7 +99,7 @@ class GraphStack(nn.Module):
 
     def __init__(self, graph: Graph, sizes: Sequence[int], backend: str) -> None:
         super().__init__()
-        pairs = zip(sizes, sizes[1:], strict=False)
+        pairs = pairwise(sizes)
         self.layers = nn.ModuleList(GraphConvolution(graph, a, b, backend) for a, b in pairs)
 
     def forward(self, nodes: Tensor) -> Tensor:

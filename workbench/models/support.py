@@ -20,12 +20,13 @@ def contract(x: Tensor) -> Tensor:
 
 def expand(y: Tensor) -> Tensor:
     """The inverse of `contract`, for negative numbers too."""
-    root = (1 + 4 * EPSILON * (y.abs() + 1 + EPSILON)).sqrt()
-    return y.sign() * (((root - 1) / (2 * EPSILON)) ** 2 - 1)
+    size = y.abs()
+    root = (size * (4 * EPSILON) + (1 + 4 * EPSILON * (1 + EPSILON))).sqrt()
+    return (((root - 1) / (2 * EPSILON)) ** 2 - 1).copysign(y)
 
 
 def two_hot(x: Tensor, low: float, high: float, atoms: int) -> Tensor:
-    """Weights [..., atoms] over evenly spaced atoms whose mean is `x` [...], clipped to the range."""
+    """Weights [..., atoms] over evenly spaced atoms whose mean is `x` [...] clipped to the range."""
     position = (x.clamp(low, high) - low) / (high - low) * (atoms - 1)
     below = position.floor().clamp(max=atoms - 2)
     weight = (position - below)[..., None]

@@ -26,9 +26,7 @@ class WorldModel(nn.Module, ABC):
         """h: [B, *observation] -> latent. `state` is the world's, for a model that simulates it."""
 
     @abstractmethod
-    def step(
-        self, latent: Latent, action: Tensor, generator: Generator
-    ) -> tuple[Latent, Edge]:
+    def step(self, latent: Latent, action: Tensor, generator: Generator) -> tuple[Latent, Edge]:
         """g: latent and action [B] (or the outcome, at a chance node) -> next latent and edge."""
 
     @abstractmethod

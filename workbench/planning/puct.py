@@ -47,7 +47,7 @@ class PUCT(PlannerConfig):
         offered = trial.model.spec(world)
         model, environment = trial.model.component, trial.environment.component
         if world.agents != 1:
-            yield f"planner 'puct' plans for one agent; environment '{environment}' has {world.agents}"
+            yield f"planner 'puct' is for one agent; environment '{environment}' has {world.agents}"
         if self.q_normalisation == "bounds" and world.bounds is None:
             yield f"q_normalisation 'bounds': environment '{environment}' states no bounds"
         if self.interior_legality and "legal" not in offered.heads:
@@ -56,14 +56,13 @@ class PUCT(PlannerConfig):
             yield f"use_predicted_termination: model '{model}' as configured predicts no end"
 
     def build(self, environment: EnvironmentSpec) -> Planner:
-        from workbench.planning.tree.kernels import Rules
+        from workbench.planning.tree.kernels import Rules, exploration
         from workbench.planning.tree.planner import PUCTPlanner
         from workbench.planning.tree.search import Noise, TreeSearch
 
         low, high = environment.bounds or (0.0, 1.0)
         rules = Rules(
-            c1=self.c1,
-            c2=self.c2,
+            exploration=exploration(self.simulations, self.c1, self.c2),
             normalise=("none", "min_max", "bounds").index(self.q_normalisation),
             unvisited=("zero", "parent").index(self.unvisited_q),
             low=low,

@@ -99,9 +99,7 @@ class Actor:
                 rows[:, :old] = self._rows[name]
             self._rows[name] = rows
 
-    def _turn_over(
-        self, model: WorldModel, then: State, transition: Transition
-    ) -> Episodes | None:
+    def _turn_over(self, model: WorldModel, then: State, transition: Transition) -> Episodes | None:
         """Close the episodes that have ended and begin new ones in their place."""
         ended = transition.terminated | transition.truncated
         self._state, self._fresh_rows = then, torch.zeros_like(ended)

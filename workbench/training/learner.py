@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -93,7 +93,7 @@ class Learner:
         self._objective = Objective(parts.losses, weights)
         self._optimisers = Optimisers({"model": (list(self.model.parameters()), settings)})
         self._average = (
-            AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(average))
+            AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(average))  # type: ignore[no-untyped-call]
             if average
             else None
         )
@@ -101,8 +101,7 @@ class Learner:
     @property
     def agent(self) -> WorldModel:
         """The model that acts: the moving average of the weights, or without one the weights."""
-        agent: WorldModel = self._average.module if self._average else self.model
-        return agent
+        return cast(WorldModel, self._average.module) if self._average else self.model
 
     def update(self, window: Window) -> dict[str, Tensor]:
         """One gradient step. Raises TrialDiverged where the loss is not a finite number."""

@@ -31,6 +31,7 @@ class TemperatureConfig(Config):
     """How the move is drawn from the visits while training."""
 
     moves: Annotated[int, Field(ge=0)] = Field(
-        30, description="moves of an episode drawn in proportion to visits**(1/value); then the best"
+        30,
+        description="moves of an episode drawn in proportion to visits**(1/value); then the best",
     )
     value: Annotated[float, Field(gt=0)] = Field(1.0, description="temperature of those moves")

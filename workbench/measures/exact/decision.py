@@ -56,7 +56,7 @@ class DecisionQuality:
         """[P] the best move by the prior alone, and by the search without noise."""
         generator = torch.Generator()
         priors, searches = [], []
-        for state in self._positions.split(CHUNK):
+        for state in torch.split(self._positions, CHUNK):
             legal = self._environment.legal(state)
             root = agent.represent(self._environment.observe(state), generator, state)
             policy = agent.predict(root).policy

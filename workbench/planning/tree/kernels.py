@@ -45,8 +45,7 @@ class Trees(NamedTuple):
 class Rules(NamedTuple):
     """What the literature does in several ways, as numbers that the kernels read."""
 
-    c1: float
-    c2: float
+    exploration: Floats  # [N+2] the factor of a node's prior by its visits
     normalise: int
     unvisited: int
     low: float
@@ -54,66 +53,81 @@ class Rules(NamedTuple):
 
 
 def plant(batch: int, nodes: int, width: int) -> Trees:
-    """Empty trees."""
+    """Room for trees, to be cleared before use."""
     edges, per_node = (batch, nodes, width), (batch, nodes)
     return Trees(
-        prior=np.full(edges, -1.0),
-        visits=np.zeros(edges, np.int32),
-        q=np.zeros(edges),
-        reward=np.zeros(edges),
-        discount=np.zeros(edges),
-        child=np.full(edges, UNEXPANDED, np.int32),
-        node_visits=np.zeros(per_node, np.int32),
-        node_value=np.zeros(per_node),
-        at_chance=np.zeros(per_node, np.bool_),
-        low=np.full(batch, np.inf),
-        high=np.full(batch, -np.inf),
-        depth=np.zeros(batch, np.int32),
-        path_node=np.zeros(per_node, np.int32),
-        path_child=np.zeros(per_node, np.int32),
-        path_length=np.zeros(batch, np.int32),
+        prior=np.empty(edges),
+        visits=np.empty(edges, np.int32),
+        q=np.empty(edges),
+        reward=np.empty(edges),
+        discount=np.empty(edges),
+        child=np.empty(edges, np.int32),
+        node_visits=np.empty(per_node, np.int32),
+        node_value=np.empty(per_node),
+        at_chance=np.empty(per_node, np.bool_),
+        low=np.empty(batch),
+        high=np.empty(batch),
+        depth=np.empty(batch, np.int32),
+        path_node=np.empty(per_node, np.int32),
+        path_child=np.empty(per_node, np.int32),
+        path_length=np.empty(batch, np.int32),
     )
 
 
-@njit(cache=True, inline="always")
-def _scaled(q: float, low: float, high: float, rules: Any) -> float:
-    """MuZero eq. 5: (q - min) / (max - min) over the tree, or over known bounds, or q itself."""
-    if rules.normalise == NORMALISE_NONE:
-        return q
-    if rules.normalise == NORMALISE_BOUNDS:
-        low, high = rules.low, rules.high
-    if high <= low:
-        return 0.0
-    return (q - low) / (high - low)
+@njit(cache=True, error_model="numpy")
+def clear(trees: Any, prior: Any, value: Any, at_chance: Any) -> None:
+    """Begin trees of one node: prior [B, W'], value [B], at_chance [B] of the roots."""
+    trees.prior[:] = -1.0
+    trees.prior[:, 0, : prior.shape[1]] = prior
+    trees.visits[:] = 0
+    trees.q[:] = 0.0
+    trees.child[:] = UNEXPANDED
+    trees.node_visits[:, 0] = 1
+    trees.node_value[:, 0] = value
+    trees.at_chance[:, 0] = at_chance
+    trees.low[:] = np.inf
+    trees.high[:] = -np.inf
+    trees.depth[:] = 0
 
 
-@njit(cache=True)
-def _choose_action(trees: Any, b: int, node: int, rules: Any) -> int:
-    """argmax_a Q + P sqrt(N) / (1 + n_a) (c1 + log((N + c2 + 1) / c2)) (MuZero, eq. 2).
+def exploration(simulations: int, c1: float, c2: float) -> Floats:
+    """[N+2] sqrt(n) (c1 + log((n + c2 + 1) / c2)) for a node visited n times (MuZero, eq. 2).
 
-    N counts the node's own evaluation, so that the prior decides the first descent too.
+    n counts the node's own evaluation, so that the prior decides the first descent too.
     """
-    total = trees.node_visits[b, node]
-    scale = np.sqrt(total) * (rules.c1 + np.log((total + rules.c2 + 1.0) / rules.c2))
+    n = np.arange(simulations + 2)
+    factor: Floats = np.sqrt(n) * (c1 + np.log((n + c2 + 1.0) / c2))
+    return factor
+
+
+@njit(cache=True, error_model="numpy")
+def _choose_action(trees: Any, b: int, node: int, rules: Any) -> int:
+    """argmax_a Q + P * exploration / (1 + n_a), Q scaled as the rules say (MuZero, eq. 2, 5)."""
+    low, span = 0.0, 1.0
+    if rules.normalise == NORMALISE_MIN_MAX:
+        low, span = trees.low[b], trees.high[b] - trees.low[b]
+    elif rules.normalise == NORMALISE_BOUNDS:
+        low, span = rules.low, rules.high - rules.low
+    # Before two different q are known there is nothing to scale: all count as the least.
+    shrink = 1.0 / span if 0.0 < span < np.inf else 0.0
+    low = low if shrink > 0.0 else 0.0
     unvisited = 0.0
     if rules.unvisited == UNVISITED_PARENT:
-        unvisited = _scaled(trees.node_value[b, node], trees.low[b], trees.high[b], rules)
+        unvisited = (trees.node_value[b, node] - low) * shrink
+    scale = rules.exploration[trees.node_visits[b, node]]
     best, best_score = 0, -np.inf
-    for a in range(trees.prior.shape[2]):
-        prior = trees.prior[b, node, a]
-        if prior < 0.0:
+    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
+    for a in range(len(priors)):
+        if priors[a] < 0.0:
             continue
-        n = trees.visits[b, node, a]
-        value = unvisited
-        if n > 0:
-            value = _scaled(trees.q[b, node, a], trees.low[b], trees.high[b], rules)
-        score = value + prior * scale / (1.0 + n)
+        value = (q[a] - low) * shrink if visits[a] > 0 else unvisited
+        score = value + priors[a] * scale / (1.0 + visits[a])
         if score > best_score:
             best, best_score = a, score
     return best
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _choose_outcome(trees: Any, b: int, node: int) -> int:
     """argmax_c sigma(c) / (n_c + 1): visits follow the probabilities (Stochastic MuZero)."""
     best, best_score = 0, -np.inf
@@ -126,7 +140,7 @@ def _choose_outcome(trees: Any, b: int, node: int) -> int:
     return best
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def select(trees: Any, rules: Any, parent: Any, action: Any) -> None:
     """Descend each tree to an edge to expand, or to a known end; write where it starts.
 
@@ -151,7 +165,7 @@ def select(trees: Any, rules: Any, parent: Any, action: Any) -> None:
         trees.depth[b] = max(trees.depth[b], length)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def expand(
     trees: Any, index: int, reward: Any, discount: Any, prior: Any, value: Any, at_chance: Any
 ) -> None:

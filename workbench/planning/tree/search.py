@@ -1,8 +1,9 @@
-"""The loop that feeds the tree kernels: one call of the model a simulation, for all roots at once."""
+"""The loop that feeds the tree kernels: one model call a simulation, for all roots at once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -43,18 +44,14 @@ class TreeSearch:
         """Search from a batch of roots; `legal` [B, A] masks the moves at the root."""
         batch, actions = legal.shape
         nodes = self.simulations + 1
-        trees = kernels.plant(batch, nodes, max(actions, model.spec.chance))
+        trees = _room(batch, nodes, max(actions, model.spec.chance))
         latents = map_tensors(lambda t: t.new_empty((nodes, *t.shape)), root)
         _keep(latents, 0, root)
         heads = model.predict(root)
         prior = self._prior(heads, legal)
         if noise is not None and noise.fraction > 0:
             prior = _with_noise(prior, noise, generator)
-        trees.prior[:, 0, : prior.shape[1]] = prior
-        trees.node_visits[:, 0] = 1
-        trees.node_value[:, 0] = _numpy(heads.value)
-        if heads.at_chance is not None:
-            trees.at_chance[:, 0] = _numpy(heads.at_chance)
+        kernels.clear(trees, prior, _numpy(heads.value), _at_chance(heads, batch))
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
         row = torch.arange(batch, device=legal.device)
         for index in range(1, nodes):
@@ -72,7 +69,7 @@ class TreeSearch:
                 _numpy(self._discount(edge)),
                 self._prior(heads, heads.legal if self.interior_legality else None),
                 _numpy(heads.value),
-                _numpy(heads.at_chance) if heads.at_chance is not None else np.zeros(batch, bool),
+                _at_chance(heads, batch),
             )
         return _plan(trees, actions)
 
@@ -102,6 +99,16 @@ class TreeSearch:
 
 def _keep(latents: Latent, index: int, latent: Latent) -> None:
     map_tensors(lambda store, new: store[index].copy_(new), latents, latent)
+
+
+@lru_cache(maxsize=4)
+def _room(batch: int, nodes: int, width: int) -> Trees:
+    """Reused: fresh memory costs more than a search, and a process runs one search at a time."""
+    return kernels.plant(batch, nodes, width)
+
+
+def _at_chance(heads: Heads, batch: int) -> np.ndarray:
+    return np.zeros(batch, np.bool_) if heads.at_chance is None else _numpy(heads.at_chance)
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
