@@ -1,0 +1,103 @@
+"""Ray itself: started quietly for one launch and gone without a trace, or a cluster joined."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+OBJECT_STORE = 80 * 1024 * 1024
+"""Bytes; close to the least that Ray accepts, for nothing large goes through it."""
+
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+
+QUIET = {
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths stay what they are
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # no copy of the environment is made
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # its warning; a trial on a CPU asks for no GPU
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a launch handles signals itself
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def started(concurrent: int, threads: int, address: str | None, shared: Path) -> Iterator[Path]:
+    """Ray, running, and standard output silenced; yields a folder for what Tune writes.
+
+    Without an address a private Ray is started, with a temporary folder of its own (which also
+    keeps apart the users of one machine), and everything of it is removed at the end. A cluster
+    needs `shared`, a folder that all of its machines see.
+    """
+    variables = QUIET | dict.fromkeys(THREADS, str(threads))
+    root = "/tmp" if Path("/tmp").is_dir() else None  # sockets lie below: the path must be short
+    scratch = Path(tempfile.mkdtemp(prefix="workbench-", dir=root))
+    # The workers of a private Ray can import whatever the driver can.
+    paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with _environment(variables | paths), _silenced():
+        import ray
+
+        logging.getLogger("ray").setLevel(logging.CRITICAL)
+        try:
+            if address is None:
+                ray.init(
+                    address="local",
+                    num_cpus=concurrent * threads,
+                    object_store_memory=OBJECT_STORE,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.CRITICAL,
+                    _temp_dir=str(scratch),
+                )
+            else:
+                ray.init(
+                    address=address,
+                    log_to_driver=False,
+                    logging_level=logging.CRITICAL,
+                    runtime_env={"env_vars": variables},
+                )
+            yield scratch / "tune" if address is None else shared
+        finally:
+            ray.shutdown()
+            shutil.rmtree(scratch, ignore_errors=True)
+            if address is not None:
+                shutil.rmtree(shared, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Environment variables set for a while; the processes started meanwhile inherit them."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """Nothing written to `sys.stdout`, for Tune prints errors whatever its verbosity is."""
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield

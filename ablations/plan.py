@@ -1,0 +1,130 @@
+"""The plan of a study: its trials with their ids, what is done of it, and what it can show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from statistics import fmean
+
+from ablations.study import Study
+from workbench.config import TrialConfig, identity
+from workbench.errors import ConfigError, Place, Problem, WorkbenchError
+from workbench.record import TrialRecord
+
+Counter = Callable[[TrialConfig], Mapping[str, int]]
+"""Parameters of a trial's model by part: representation, dynamics, prediction, total."""
+
+
+@dataclass(frozen=True)
+class TrialPlan:
+    """One trial: a condition with a seed."""
+
+    id: str
+    condition: str
+    seed: int
+    config: TrialConfig
+    folder: Path
+
+    @property
+    def record(self) -> TrialRecord:
+        return TrialRecord(self.folder)
+
+    @property
+    def label(self) -> str:
+        return f"{self.condition} | seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every trial of a study, condition by condition."""
+
+    study: Study
+    folder: Path
+    trials: tuple[TrialPlan, ...]
+
+    def states(self) -> dict[str, str]:
+        """What each trial's folder says: `new`, `partial`, `done` or `failed`."""
+        return {trial.id: trial.record.state() for trial in self.trials}
+
+    def missing(self) -> list[TrialPlan]:
+        """The trials that a launch would run, seed by seed.
+
+        So the study is balanced over its conditions whenever it is cut short.
+        """
+        states = self.states()
+        order = {seed: index for index, seed in enumerate(self.study.seeds)}
+        missing = [trial for trial in self.trials if states[trial.id] != "done"]
+        return sorted(missing, key=lambda trial: order[trial.seed])
+
+
+def make_plan(study: Study, outputs: Path) -> Plan:
+    """The trials of a study, in absolute folders below `outputs`.
+
+    Raises:
+        ConfigError: two conditions come to the same configuration.
+    """
+    folder = outputs.resolve() / study.name
+    trials: dict[str, TrialPlan] = {}
+    for condition in study.conditions:
+        for seed in study.seeds:
+            config = condition.config.model_copy(update={"seed": seed})
+            name = identity(config)
+            if name in trials:
+                other = trials[name].condition
+                text = f"'{other}' and '{condition.name}' are the same trial in every part"
+                raise ConfigError([Problem(text, "axes", Place(str(study.file)))])
+            trials[name] = TrialPlan(name, condition.name, seed, config, folder / "trials" / name)
+    return Plan(study, folder, tuple(trials.values()))
+
+
+def smallest_p(seeds: int) -> float:
+    """The least two-sided p of an exact sign-flip test on that many pairs."""
+    return float(min(1.0, 2 / 2**seeds))
+
+
+def count_parameters(config: TrialConfig) -> Mapping[str, int]:
+    """The workbench's own count; torch is imported here and not before."""
+    counts: Mapping[str, int] = import_module("workbench.trial").count_parameters(config)
+    return counts
+
+
+def parameters(study: Study, count: Counter = count_parameters) -> dict[str, int]:
+    """By condition, the parameters of the part that the study matches; empty if it matches none."""
+    if study.match is None:
+        return {}
+    part = study.match.part
+    return {condition.name: count(condition.config)[part] for condition in study.conditions}
+
+
+def check_match(study: Study, counts: Mapping[str, int]) -> None:
+    """The conditions agree in size as declared: the largest exceeds the smallest by no more.
+
+    Raises:
+        WorkbenchError: they do not; the message says what each of them has.
+    """
+    if study.match is None or not counts:
+        return
+    low, high = min(counts.values()), max(counts.values())
+    if high > low * (1 + study.match.tolerance):
+        spread = f"{high / low - 1:.1%}" if low else "without bound"
+        listed = ", ".join(f"{name}: {count:,}" for name, count in counts.items())
+        raise WorkbenchError(
+            f"{study.file}: match: parameters of the {study.match.part} differ by {spread}, more "
+            f"than the declared {study.match.tolerance:.1%} ({listed}); change the widths"
+        )
+
+
+def seconds_left(trials: Sequence[TrialPlan], plan: Plan, concurrent: int) -> float | None:
+    """How long `trials` may take, from the trials that are done; None while there is none."""
+    taken: dict[str, list[float]] = {}
+    for trial in plan.trials:
+        result = trial.record.result()
+        if result is not None and "seconds" in result:
+            taken.setdefault(trial.condition, []).append(float(result["seconds"]))
+    if not taken:
+        return None
+    means = {condition: fmean(seconds) for condition, seconds in taken.items()}
+    overall = fmean(means.values())
+    return sum(means.get(trial.condition, overall) for trial in trials) / concurrent

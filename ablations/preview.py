@@ -1,0 +1,102 @@
+"""The plan as a user sees it before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ablations.plan import Plan, seconds_left, smallest_p
+from workbench.config import dump
+
+STATES = {
+    "new": Text("to run"),
+    "partial": Text("to go on", "yellow"),
+    "done": Text("done", "green"),
+    "failed": Text("failed, to be tried again", "red"),
+}
+
+
+def show_plan(
+    console: Console, plan: Plan, counts: Mapping[str, int], concurrent: int | None
+) -> None:
+    """Print the conditions, the trials with their states, and what the study can show."""
+    study = plan.study
+    console.print(Text(f"\n{study.name}", "bold"), Text(study.question))
+    console.print(_conditions(plan, counts))
+    console.print(_trials(plan))
+    for line in _notes(plan, concurrent):
+        console.print(line, highlight=False)
+
+
+def _conditions(plan: Plan, counts: Mapping[str, int]) -> Table:
+    study = plan.study
+    baseline = flat(dump(study.condition(study.baseline).config))
+    table = Table(title="Conditions", title_justify="left", box=None, pad_edge=False)
+    table.add_column("condition", overflow="fold")
+    if study.match is not None:
+        table.add_column(f"{study.match.part} parameters", justify="right")
+    table.add_column(f"what differs from '{study.baseline}'", overflow="fold")
+    for condition in study.conditions:
+        sizes = [f"{counts[condition.name]:,}"] if counts else []
+        changes = differences(baseline, flat(dump(condition.config)))
+        table.add_row(Text(condition.name), *sizes, Text(", ".join(changes) or "-"))
+    return table
+
+
+def _trials(plan: Plan) -> Table:
+    states = plan.states()
+    table = Table(title="Trials", title_justify="left", box=None, pad_edge=False)
+    for column in ("trial", "condition", "seed", "state"):
+        table.add_column(column, justify="right" if column == "seed" else "left")
+    for trial in plan.trials:
+        state = STATES[states[trial.id]]
+        table.add_row(trial.id, Text(trial.condition), str(trial.seed), state)
+    return table
+
+
+def _notes(plan: Plan, concurrent: int | None) -> list[str]:
+    study, states = plan.study, list(plan.states().values())
+    seeds, missing = len(study.seeds), plan.missing()
+    counted = {state: states.count(state) for state in STATES if state in states}
+    spoken = ", ".join(f"{count} {STATES[state].plain}" for state, count in counted.items())
+    notes = [
+        f"{len(plan.trials)} trials = {len(study.conditions)} conditions x {seeds} seeds: {spoken}",
+        f"Smallest two-sided p that {seeds} paired seeds can reach (exact sign-flip): "
+        f"{smallest_p(seeds):.3g}",
+    ]
+    if smallest_p(seeds) > 0.05:
+        notes.append("  No difference can come out below 0.05 by this test; 6 seeds are the least.")
+    left = seconds_left(missing, plan, concurrent) if missing and concurrent else None
+    if left is not None:
+        notes.append(f"Estimate, {concurrent} at once, after the trials done: {duration(left)}")
+    if study.budget.minutes is not None:
+        notes.append(f"No new trial starts later than {study.budget.minutes:g} min after launch")
+    return notes
+
+
+def flat(config: Any, path: str = "") -> dict[str, Any]:
+    """A configuration's plain data with dotted keys."""
+    if isinstance(config, dict):
+        items = [
+            flat(value, f"{path}.{key}" if path else str(key)) for key, value in config.items()
+        ]
+        return {key: value for item in items for key, value in item.items()}
+    return {path: config}
+
+
+def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """`key=value` for what `other` says otherwise, `-key` for what it does not say."""
+    changed = [f"{key}={value}" for key, value in other.items() if base.get(key, ...) != value]
+    return changed + [f"-{key}" for key in base if key not in other]
+
+
+def duration(seconds: float) -> str:
+    """A time that people can read: 42 s, 12 min, 3 h 05 min."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"

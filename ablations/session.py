@@ -1,0 +1,172 @@
+"""From a study file to its report: plan, show, launch what is missing, say how it went."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from ablations.cluster import cores, started
+from ablations.interruption import EXIT_CODE, Interrupted, Interruption
+from ablations.ledger import Ledger, locked
+from ablations.listeners import Listeners
+from ablations.plan import Plan, TrialPlan, check_match, make_plan, parameters
+from ablations.preview import show_plan
+from ablations.progress import display
+from ablations.study import read_study
+from ablations.tracking import Tracker, open_tracker
+from ablations.worker import RunTrial
+
+if TYPE_CHECKING:
+    from analysis.report import Report
+
+RUN_TRIAL = "workbench.trial:run_trial"
+
+ALL_DONE, NOT_ALL_DONE = 0, 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for on the command line."""
+
+    file: Path
+    outputs: Path
+    command: str
+    """The command line itself, to be told to the user and to posterity."""
+    seeds: int | None = None
+    concurrent: int | None = None
+    address: str | None = None
+    tracking_uri: str | None = None
+    dry_run: bool = False
+    function: str | RunTrial = RUN_TRIAL
+
+
+def ablate(request: Request, console: Console) -> int:
+    """Run a study as far as it is not done, and report it. Returns the exit code.
+
+    Raises:
+        WorkbenchError: the study file, the match of budgets, the lock or the store is at fault;
+            then nothing was launched.
+    """
+    study = read_study(request.file, request.seeds)
+    plan = make_plan(study, request.outputs)
+    counts = parameters(study)
+    concurrent = _concurrent(request, plan)
+    show_plan(console, plan, counts, concurrent)
+    check_match(study, counts)
+    if request.dry_run:
+        return ALL_DONE
+    with locked(plan.folder):
+        ledger = Ledger(plan, request.command)
+        ledger.write()
+        tracker = None
+        if missing := plan.missing():
+            ledger.begin()
+            try:
+                tracker = _launch(request, plan, missing, concurrent, console)
+            except Interrupted:
+                return _interrupted(request, plan, console)
+            finally:
+                ledger.end()
+        return _conclude(plan, tracker, console)
+
+
+def _concurrent(request: Request, plan: Plan) -> int:
+    return request.concurrent or max(1, cores() // _threads(plan.trials))
+
+
+def _threads(trials: Sequence[TrialPlan]) -> int:
+    return max(trial.config.threads for trial in trials)
+
+
+def _launch(
+    request: Request,
+    plan: Plan,
+    missing: Sequence[TrialPlan],
+    concurrent: int,
+    console: Console,
+) -> Tracker:
+    """Run the missing trials; the tracking store is made while Ray starts."""
+    threads, minutes = _threads(missing), plan.study.budget.minutes
+    console.print(f"\nStarting {len(missing)} trials, {concurrent} at once", highlight=False)
+    with Interruption() as interruption, ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(
+            open_tracker, plan, request.outputs, request.tracking_uri, request.command
+        )
+        from ablations.launch import Launch, run
+
+        with started(concurrent, threads, request.address, plan.folder / ".tune") as scratch:
+            interruption.install()
+            tracker = opening.result()
+            deadline = time.monotonic() + 60 * minutes if minutes else None
+            launch = Launch(missing, request.function, concurrent, threads, deadline)
+            try:
+                with display(plan, console) as board:
+                    run(launch, scratch, Listeners([board, tracker]), interruption)
+            finally:
+                tracker.close(_status(plan, interruption))
+    return tracker
+
+
+def _status(plan: Plan, interruption: Interruption) -> str:
+    """The launch's status in MLflow."""
+    if interruption.requested:
+        return "KILLED"
+    return "FAILED" if "failed" in plan.states().values() else "FINISHED"
+
+
+def _interrupted(request: Request, plan: Plan, console: Console) -> int:
+    states = list(plan.states().values())
+    console.print(
+        f"\nInterrupted: {states.count('done')} of {len(states)} trials are done, and those under "
+        f"way go on from their checkpoints. To go on:\n  {request.command}",
+        highlight=False,
+    )
+    return EXIT_CODE
+
+
+def _conclude(plan: Plan, tracker: Tracker | None, console: Console) -> int:
+    """Say what failed or did not start, and report what is done."""
+    states = plan.states()
+    for trial in plan.trials:
+        if states[trial.id] == "failed":
+            reason = f"FAILED {trial.label}: {trial.record.failure()}"
+            console.print(Text(reason, "red"), Text(f"  {trial.folder}"), sep="\n")
+    waiting = sum(state in ("new", "partial") for state in states.values())
+    if waiting:
+        console.print(
+            f"{waiting} trials did not start within the budget of time; the same command goes on",
+            highlight=False,
+        )
+    if tracker is not None and tracker.warning:
+        console.print(Text(f"Warning: {tracker.warning}", "yellow"))
+    if "done" in states.values():
+        report = import_module("analysis.report").write_report(plan.folder)
+        show_report(report, console)
+        if tracker is not None:
+            tracker.keep([report.index, *report.figures, *report.tables], "report")
+    return ALL_DONE if set(states.values()) == {"done"} else NOT_ALL_DONE
+
+
+def show_report(report: Report, console: Console) -> None:
+    """The table, the answer and where the figures are."""
+    for text in (report.summary, report.answer):
+        console.print(Text(f"\n{text}"), soft_wrap=True)
+    console.print("")
+    for path in (report.index, *report.figures):
+        console.print(Text(f"  {shown(path)}"), soft_wrap=True)
+
+
+def shown(path: Path) -> Path:
+    """A path as short as it can be from here."""
+    with suppress(ValueError):
+        return path.relative_to(Path.cwd())
+    return path
