@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -25,9 +22,6 @@ from ablations.study import read_study
 from ablations.tracking import Tracker, open_tracker
 from ablations.worker import RunTrial
 
-if TYPE_CHECKING:
-    from analysis.report import Report
-
 RUN_TRIAL = "workbench.trial:run_trial"
 
 ALL_DONE, NOT_ALL_DONE = 0, 1
@@ -41,6 +35,8 @@ class Request:
     outputs: Path
     command: str
     """The command line itself, to be told to the user and to posterity."""
+    report: Callable[[Path], Sequence[Path]]
+    """Writes and shows the report of a study's folder; gives the files of the report."""
     seeds: int | None = None
     concurrent: int | None = None
     address: str | None = None
@@ -76,7 +72,7 @@ def ablate(request: Request, console: Console) -> int:
                 return _interrupted(request, plan, console)
             finally:
                 ledger.end()
-        return _conclude(plan, tracker, console)
+        return _conclude(request, plan, tracker, console)
 
 
 def _concurrent(request: Request, plan: Plan) -> int:
@@ -133,7 +129,7 @@ def _interrupted(request: Request, plan: Plan, console: Console) -> int:
     return EXIT_CODE
 
 
-def _conclude(plan: Plan, tracker: Tracker | None, console: Console) -> int:
+def _conclude(request: Request, plan: Plan, tracker: Tracker | None, console: Console) -> int:
     """Say what failed or did not start, and report what is done."""
     states = plan.states()
     for trial in plan.trials:
@@ -149,24 +145,7 @@ def _conclude(plan: Plan, tracker: Tracker | None, console: Console) -> int:
     if tracker is not None and tracker.warning:
         console.print(Text(f"Warning: {tracker.warning}", "yellow"))
     if "done" in states.values():
-        report = import_module("analysis.report").write_report(plan.folder)
-        show_report(report, console)
+        files = request.report(plan.folder)
         if tracker is not None:
-            tracker.keep([report.index, *report.figures, *report.tables], "report")
+            tracker.keep(files, "report")
     return ALL_DONE if set(states.values()) == {"done"} else NOT_ALL_DONE
-
-
-def show_report(report: Report, console: Console) -> None:
-    """The table, the answer and where the figures are."""
-    for text in (report.summary, report.answer):
-        console.print(Text(f"\n{text}"), soft_wrap=True)
-    console.print("")
-    for path in (report.index, *report.figures):
-        console.print(Text(f"  {shown(path)}"), soft_wrap=True)
-
-
-def shown(path: Path) -> Path:
-    """A path as short as it can be from here."""
-    with suppress(ValueError):
-        return path.relative_to(Path.cwd())
-    return path

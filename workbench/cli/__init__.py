@@ -1,0 +1,1 @@
+"""The `workbench` command: thin, and light until a command is chosen."""

@@ -1,0 +1,57 @@
+"""`workbench ablate`: run a study."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import Outputs, TrackingUri
+
+
+def ablate(
+    study: Annotated[Path, typer.Argument(help="The study file.", show_default=False)],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan; run and write nothing.")
+    ] = False,
+    concurrent: Annotated[
+        int | None,
+        typer.Option(min=1, help="Trials at once; by default as many as there are cores."),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="A running Ray cluster; OUTPUTS must be shared by it.")
+    ] = None,
+    outputs: Outputs = Path("outputs"),
+    tracking_uri: TrackingUri = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Number of seeds, instead of the file's.")
+    ] = None,
+) -> None:
+    """Run the trials of a study that are missing, then report it.
+
+    The same command again finishes what is missing and repeats nothing. Exit code 0: all done;
+    1: some trials failed or did not start; 2: bad input; 130: interrupted.
+    """
+    from rich.console import Console
+
+    from ablations.session import Request, ablate
+    from workbench.cli.report import show
+
+    # Standard output is silenced for Ray's sake while trials run; the display keeps the real one.
+    console = Console(file=sys.stdout)
+    request = Request(
+        file=study,
+        outputs=outputs,
+        command=shlex.join(["workbench", *sys.argv[1:]]),
+        report=partial(show, console=console),
+        seeds=seeds,
+        concurrent=concurrent,
+        address=address,
+        tracking_uri=tracking_uri,
+        dry_run=dry_run,
+    )
+    raise typer.Exit(ablate(request, console))

@@ -1,0 +1,65 @@
+"""The `workbench` command: its commands, and how mistakes come out of them."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from workbench import __version__
+from workbench.cli.ablate import ablate
+from workbench.cli.catalogue import catalogue
+from workbench.cli.report import report
+from workbench.cli.train import train
+from workbench.cli.ui import ui
+from workbench.errors import ConfigError, WorkbenchError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    help="Ablation studies of MuZero-style agents: does a model that predicts better decide "
+    "better?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("ablate")(ablate)
+app.command("train")(train)
+app.command("report")(report)
+app.command("ui")(ui)
+app.command("list")(catalogue)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"workbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    """Options of the command as a whole."""
+
+
+def main() -> None:
+    """The entry point. A user's mistake ends with exit code 2 and no traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        count = len(error.problems)
+        _complain(str(error), f"{count} problem{'s' if count != 1 else ''}")
+    except WorkbenchError as error:
+        _complain(str(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _complain(*lines: str) -> None:
+    sys.stdout.flush()
+    for line in lines:
+        typer.echo(line, err=True)
+    sys.exit(BAD_INPUT)

@@ -1,0 +1,136 @@
+"""`workbench train`: one trial, here and now."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench.errors import ConfigError, Place, Problem, TrialDiverged
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.config import TrialConfig
+    from workbench.documents import Node
+
+FAILED, INTERRUPTED = 1, 130
+
+
+def train(
+    config: Annotated[
+        Path | None, typer.Argument(help="A trial's configuration.", show_default=False)
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="A named system to start from.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one key; can be repeated."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Root of every random stream.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="The trial's folder; by default outputs/train/ID.")
+    ] = None,
+) -> None:
+    """Train and measure one agent; the same command goes on where it was stopped."""
+    trial = read(config, preset, changes or [], seed)
+    from rich.console import Console
+
+    from workbench.config import identity
+
+    folder = output or Path("outputs") / "train" / identity(trial)
+    raise typer.Exit(_run(trial, folder, Console()))
+
+
+def read(
+    file: Path | None, preset: str | None, changes: Sequence[str], seed: int | None
+) -> TrialConfig:
+    """The configuration: preset, then file, then each change, then the seed.
+
+    Raises:
+        ConfigError: with every problem, each at the file or the option that it came from.
+    """
+    from workbench import documents
+    from workbench.config import read_trial
+    from workbench.documents import Node, wrap
+
+    if file is None and preset is None:
+        raise ConfigError([Problem("give a configuration file, or --preset NAME")])
+    document = documents.expand(documents.load(file)) if file else Node({}, Place("--preset"))
+    overlays = [_change(text) for text in changes]
+    if seed is not None:
+        overlays.append(wrap({"seed": seed}, Place("--seed")))
+    if preset is not None:
+        overlays.insert(0, wrap({"preset": preset}, Place("--preset")))
+    for overlay in overlays:
+        document = documents.merge(document, documents.expand(overlay))
+    return read_trial(document)
+
+
+def _change(text: str) -> Node:
+    """The overlay of `--set key=value`, the value being YAML."""
+    from workbench import documents
+
+    place = Place(f"--set {text}")
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError([Problem("expected KEY=VALUE", place=place)])
+    node = documents.parse(value, place.file) if value.strip() else None
+    plain = None if node is None else node.plain()
+    return documents.wrap({key.strip(): plain}, place)
+
+
+def _run(trial: TrialConfig, folder: Path, console: Console) -> int:
+    from workbench.record import TrialRecord
+    from workbench.trial import run_trial
+
+    record = TrialRecord(folder)
+    console.print(f"{folder}: {record.state()}", highlight=False)
+    try:
+        result = run_trial(trial, folder, _Progress(console))
+    except TrialDiverged as error:
+        record.fail(f"{type(error).__name__}: {error}")
+        console.print(f"FAILED: {error}", style="red", highlight=False)
+        return FAILED
+    except KeyboardInterrupt:
+        command = " ".join(["workbench", *sys.argv[1:]])
+        console.print(f"\nInterrupted; to go on from the checkpoint:\n  {command}", highlight=False)
+        return INTERRUPTED
+    _show(result, console)
+    return 0
+
+
+class _Progress:
+    """A line after every measurement."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __call__(self, fraction: float, metrics: Mapping[str, float | None]) -> None:
+        from workbench.metrics import METRICS
+
+        shown = [
+            f"{name.split('/')[1]} {metrics[name]:.4g}"
+            for name in METRICS
+            if metrics.get(name) is not None
+        ]
+        self._console.print(f"{fraction:4.0%}  {'  '.join(shown[:6])}", highlight=False)
+
+
+def _show(result: Mapping[str, Any], console: Console) -> None:
+    """The last measurement as a table, metric by metric."""
+    from rich.table import Table
+
+    from workbench.metrics import METRICS
+
+    metrics = result["metrics"]
+    table = Table(box=None, pad_edge=False)
+    for column in ("metric", "value", "unit", "better"):
+        table.add_column(column, justify="right" if column == "value" else "left")
+    for name, spec in METRICS.items():
+        if metrics.get(name) is not None:
+            table.add_row(name, f"{metrics[name]:.4g}", spec.unit, spec.better)
+    console.print(table)
+    console.print(f"{result['steps']} steps in {result['seconds']:.0f} s", highlight=False)
