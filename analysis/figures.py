@@ -181,7 +181,7 @@ def _depth_panel(axes: Axes, results: StudyResults, metric: MetricSpec, data: pd
                       color=look.color, marker=look.marker, linestyle=look.line, markersize=4,
                       linewidth=1.2, elinewidth=0.9, capsize=1.5)  # fmt: skip
     _fit_axis(axes, "y", metric, data[["value"]], {})
-    axes.set_title(axis_label(metric, "↓↑").replace("\n", "   "), loc="left")
+    axes.set_title(axis_label(metric, "↓↑").replace("\n", "  "), loc="left")
     counts = data.groupby("depth")["n"].agg(["min", "max"])
     axes.set_xticks(list(counts.index), [_depth_label(*row) for row in counts.itertuples()])
 

@@ -150,8 +150,7 @@ class _Trial:
         ]
 
     def failure(self) -> dict[str, Any]:
-        path = self.record.folder / record.ERROR
-        detail = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        detail = self.record.failure() or ""
         reached = f"reached step {self.last['step']:,}" if "step" in self.last else ""
         reason = self.unreadable or (detail.splitlines()[-1].strip() if detail else "")
         if not reason:

@@ -63,6 +63,7 @@ def styled() -> Iterator[None]:
         "font.size": 8,
         "axes.titlesize": 8.5,
         "axes.labelsize": 8,
+        "figure.labelsize": 8,
         "xtick.labelsize": 7,
         "ytick.labelsize": 7,
         "legend.fontsize": 7.5,

@@ -33,12 +33,17 @@ def unit(metric: MetricSpec) -> str:
 
 
 def axis_label(metric: MetricSpec, arrows: str = "←→") -> str:
-    """Title and unit, a line break, and the way to better.
+    """Title, unit, a line break, and the way to better.
 
     `arrows` are the axis' two ends; on a rotated label `←→` point down and up.
     """
     where = f"{arrows[0]} better" if metric.better == "lower" else f"better {arrows[1]}"
-    return f"{metric.title}\n{unit(metric)}   {where}".replace("\n   ", "\n")
+    return f"{titled(metric)}\n{where}"
+
+
+def titled(metric: MetricSpec) -> str:
+    """Title and unit: `Regret (search), game value`."""
+    return f"{metric.title}, {unit(metric)}" if unit(metric) else metric.title
 
 
 def phrase(metric: MetricSpec) -> str:
@@ -60,7 +65,7 @@ def decimals(values: Iterable[float], digits: int = 3, most: int = 6) -> int:
     """Decimals that give the largest of `values` its `digits` significant digits."""
     largest = max((abs(v) for v in values if math.isfinite(v)), default=0.0)
     if largest == 0:
-        return 1
+        return 0
     return min(most, max(0, digits - 1 - math.floor(math.log10(largest))))
 
 

@@ -1,0 +1,93 @@
+"""What a reader must know before believing the answer."""
+
+from __future__ import annotations
+
+from analysis.comparisons import Comparison, compare
+from analysis.frames import StudyResults
+from analysis.mismatch import correlate
+from analysis.statistics import smallest_p
+from analysis.wording import count, p_value
+
+
+def cautions(results: StudyResults) -> list[str]:
+    """What a reader must know before believing anything."""
+    comparisons = compare(results, results.study["primary"])
+    found = [
+        *_unfinished(results), *_few_seeds(comparisons), *_many_comparisons(comparisons),
+        *match_cautions(results), *_unequal(results),
+    ]  # fmt: skip
+    if correlate(results).alarm:
+        found.append(
+            "Simpson's paradox: predictive and decision quality correlate with different signs "
+            "over all trials, within conditions and between conditions; the pooled number misleads."
+        )
+    return found
+
+
+def match_cautions(results: StudyResults) -> list[str]:
+    """Parameter counts that miss the declared match."""
+    match, sizes = results.study.get("match"), matched_sizes(results)
+    if not match or len(sizes) < 2:
+        return []
+    low, high = min(sizes.values()), max(sizes.values())
+    if high <= low * (1 + match["tolerance"]):
+        return []
+    listed = ", ".join(f"`{name}` {size:,.0f}" for name, size in sizes.items())
+    return [
+        f"Parameters of the {match['part']} are not matched within {match['tolerance']:.0%}: "
+        f"{listed}."
+    ]
+
+
+def matched_sizes(results: StudyResults) -> dict[str, float]:
+    """Achieved parameters of the matched part by condition."""
+    match = results.study.get("match")
+    if not match:
+        return {}
+    sizes = results.trials.groupby("condition")[f"parameters_{match['part']}"].max().dropna()
+    return {name: float(sizes[name]) for name in results.conditions if name in sizes.index}
+
+
+def _unfinished(results: StudyResults) -> list[str]:
+    missing, planned = len(results.failures), len(results.trials)
+    if not missing:
+        return []
+    return [
+        f"{missing} of {count(planned, 'trial')} did not finish and stand outside every mean; "
+        "if they failed because of their condition, the means flatter it."
+    ]
+
+
+def _few_seeds(comparisons: list[Comparison]) -> list[str]:
+    pairs = max((c.test.interval.n for c in comparisons), default=6)
+    if not 1 < pairs < 6:
+        return []
+    return [
+        f"With {count(pairs, 'pair')} an exact sign-flip test cannot go below p = "
+        f"{p_value(smallest_p(pairs))}: it cannot reach 0.05, whatever the difference. "
+        "The t interval can, if the differences are normal."
+    ]
+
+
+def _many_comparisons(comparisons: list[Comparison]) -> list[str]:
+    won = [c for c in comparisons if c.verdict in ("favours", "against") and c.holm_p > 0.05]
+    if len(comparisons) < 2 or not won:
+        return []
+    return [
+        f"{count(len(comparisons), 'comparison')} were made on the primary metric, each interval "
+        "at 95 % on its own; after Holm's correction no sign-flip p below 0.05 stands behind "
+        + ", ".join(f"{c.label.replace(' − ', ' against ')}" for c in won) + "."
+    ]  # fmt: skip
+
+
+def _unequal(results: StudyResults) -> list[str]:
+    done = results.trials[results.trials["state"] == "done"]
+    found = []
+    if done["evaluation_hash"].nunique() > 1:
+        found.append(
+            f"Trials were measured on {done['evaluation_hash'].nunique()} different evaluation "
+            "sets; compare conditions only where the sets are the same."
+        )
+    if done["updates"].nunique() > 1 or done["step"].nunique() > 1:
+        found.append("Finished trials differ in environment steps or updates.")
+    return found

@@ -1,0 +1,206 @@
+"""The study's report: one page to read, with every figure and table beside it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from analysis.answer import Answer, answer
+from analysis.cautions import cautions, matched_sizes
+from analysis.figures import draw_figures
+from analysis.frames import StudyResults, load_study
+from analysis.mismatch import by_condition, discordance
+from analysis.style import save
+from analysis.table import Table
+from analysis.tables import (
+    comparisons_tables,
+    correlation_table,
+    main_tables,
+    selection_table,
+    write_tables,
+)
+from analysis.wording import count, describe
+from workbench.record import write_text
+
+FOLDER = "report"
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the report lies, and what it says in short."""
+
+    index: Path
+    figures: list[Path]
+    tables: list[Path]
+    answer: str
+    summary: str
+    """Plain-text tables for the terminal."""
+
+
+def write_report(folder: Path) -> Report:
+    """Write `<folder>/report/` from the study's stored results; raises WorkbenchError."""
+    results = load_study(folder)
+    target = folder / FOLDER
+    drawn = draw_figures(results)
+    figures = {name: save(figure, target / "figures", name) for name, figure in drawn.items()}
+    tables = write_tables(results, target / "tables")
+    said = answer(results)
+    downloads = [path for paths in figures.values() for path in paths] + tables
+    page = _environment().get_template("report.html.j2").render(
+        results=results,
+        study=results.study,
+        answer=said,
+        cautions=cautions(results),
+        images={name: _embedded(paths) for name, paths in figures.items()},
+        captions=_captions(results),
+        sections=_sections(results),
+        made=_how_made(results),
+        launches=results.study.get("launches") or [],
+        notes=sorted({note for notes in results.trials["notes"] for note in notes}),
+        downloads=_downloads(downloads, target),
+    )  # fmt: skip
+    write_text(target / "index.html", page)
+    return Report(
+        index=target / "index.html",
+        figures=[path for paths in figures.values() for path in paths],
+        tables=tables,
+        answer=said.text,
+        summary=_summary(results, said),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("analysis"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code"] = _code
+    return environment
+
+
+def _code(text: str) -> Markup:
+    """Escaped text with `names` in backticks set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _embedded(paths: list[Path]) -> str:
+    """The SVG as a data address: the page stays whole wherever it is sent."""
+    svg = next(path for path in paths if path.suffix == ".svg")
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
+
+
+def _captions(results: StudyResults) -> dict[str, str]:
+    predictive, primary = (describe(results.study[key]) for key in ("predictive", "primary"))
+    right = "left" if predictive.better == "lower" else "right"
+    down = "bottom" if primary.better == "lower" else "top"
+    bars = "bars are 95 % Student t intervals over seeds"
+    return {
+        "accuracy_and_decisions": (
+            f"How to read: each small mark is one finished trial at its last checkpoint, each "
+            f"large open mark the mean of a condition; {bars}. A condition further {right} "
+            f"predicts better, one nearer the {down} decides better; the best corner is the "
+            f"{down} {right}. If accuracy were all that mattered, the conditions would line up "
+            "towards that corner. Dashed lines are known levels; an arrow marks one that lies "
+            f"beyond the axis. {primary.description}"
+        ),
+        "learning_curves": (
+            "How to read: a thin line a seed, a thick line the mean of the finished seeds, a band "
+            "its 95 % t interval at each step (cut at the frame). Trials that did not finish are "
+            "dotted, end in a cross, and count for no mean."
+        ),
+        "error_by_depth": (
+            f"How to read: the model is unrolled k moves from a real position and asked about the "
+            f"position reached. Small dots are trials, {bars}. The cases grow fewer with depth, "
+            "because games end: depths are not averages over the same positions."
+        ),
+        "paired_differences": (
+            "How to read: seeds are paired, so each dot is one seed's difference; the mark is "
+            "their mean, the line its 95 % paired t interval. A line that crosses zero "
+            "establishes nothing."
+        ),
+    }
+
+
+def _sections(results: StudyResults) -> dict[str, list[Table]]:
+    sections = {
+        "main": main_tables(results),
+        "comparisons": comparisons_tables(results),
+        "mismatch": [selection_table(results), correlation_table(results)],
+    }
+    return {
+        name: [table for table in tables if not table.cells.empty]
+        for name, tables in sections.items()
+    }
+
+
+def _how_made(results: StudyResults) -> dict[str, str]:
+    """Facts of provenance, in the order they are read."""
+    study, trials = results.study, results.trials
+    done = trials[trials["state"] == "done"]
+    budget = {key: value for key, value in (study.get("budget") or {}).items() if value is not None}
+    facts = {
+        "Command": str(study.get("command", "")),
+        "Study file": str(study.get("file", "")),
+        "Seeds": ", ".join(map(str, study.get("seeds", []))),
+        "Declared budget": ", ".join(f"{key} {value:,}" for key, value in budget.items()),
+        "Environment steps reached": _spread(done["step"]),
+        "Updates reached": _spread(done["updates"]),
+        "Seconds a trial, training": _spread(done["seconds"]),
+        "Seconds a trial, measuring": _spread(done["evaluation_seconds"]),
+        "Peak memory, MB": _spread(done["memory_mb"]),
+        "Matched parameters": _matched(results),
+        "Evaluation set": ", ".join(
+            sorted({str(h)[:16] for h in done["evaluation_hash"].dropna()})
+        ),
+        "Positions": _spread(done["positions"]),
+        "Rule": "last checkpoint of each finished trial, never the best",
+    }
+    return {key: value for key, value in facts.items() if value}
+
+
+def _spread(values: pd.Series[Any]) -> str:
+    there = pd.to_numeric(values).dropna()
+    if there.empty:
+        return ""
+    low, high = float(there.min()), float(there.max())
+    return f"{low:,.0f}" if round(low) == round(high) else f"{low:,.0f} to {high:,.0f}"
+
+
+def _matched(results: StudyResults) -> str:
+    match, sizes = results.study.get("match"), matched_sizes(results)
+    if not match or not sizes:
+        return ""
+    off = max(sizes.values()) / max(1.0, min(sizes.values())) - 1
+    listed = ", ".join(f"{name} {size:,.0f}" for name, size in sizes.items())
+    declared = f"declared within {match['tolerance']:.1%}"
+    return f"{match['part']}: {listed}; they differ by {off:.1%}, {declared}"
+
+
+def _downloads(paths: list[Path], target: Path) -> dict[str, list[str]]:
+    """Relative addresses by the name of the figure or table."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        found.setdefault(path.stem, []).append(path.relative_to(target).as_posix())
+    return found
+
+
+def _summary(results: StudyResults, said: Answer) -> str:
+    tables = [*main_tables(results), *comparisons_tables(results)]
+    opposed = discordance(by_condition(results, results.study["predictive"])).discordant
+    lines = [f"{table.title}\n\n{table.plain()}" for table in tables if not table.cells.empty]
+    if len(results.failures):
+        lines.append(
+            f"{count(len(results.failures), 'trial')} not finished; reasons in the report."
+        )
+    lines.append(f"Pairs of conditions ranked oppositely by the two metrics: {opposed}.")
+    return "\n\n".join(lines) + "\n"
