@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,24 +14,13 @@ from ray.exceptions import RayActorError
 from ray.tune.search import Searcher
 
 from ablations.interruption import Interruption
+from ablations.jobs import Job, Launch
 from ablations.listeners import Listener
 from ablations.plan import TrialPlan
-from ablations.worker import Job, RunTrial, work
+from ablations.worker import work
 
 DEATHS = 1
 """How often the death of a worker process is forgiven; an exception never is."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """What is run, by what function, how many at once and until when."""
-
-    trials: Sequence[TrialPlan]
-    function: str | RunTrial
-    concurrent: int
-    threads: int
-    deadline: float | None = None
-    """On the clock of time.monotonic(): no trial starts after it."""
 
 
 def run(launch: Launch, scratch: Path, listener: Listener, interruption: Interruption) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from ablations.cluster import cores, started
 from ablations.interruption import EXIT_CODE, Interrupted, Interruption
+from ablations.jobs import Launch, RunTrial
 from ablations.ledger import Ledger, locked
 from ablations.listeners import Listeners
 from ablations.plan import Plan, TrialPlan, check_match, make_plan, parameters
@@ -20,7 +22,6 @@ from ablations.preview import show_plan
 from ablations.progress import display
 from ablations.study import read_study
 from ablations.tracking import Tracker, open_tracker
-from ablations.worker import RunTrial
 
 RUN_TRIAL = "workbench.trial:run_trial"
 
@@ -84,32 +85,54 @@ def _threads(trials: Sequence[TrialPlan]) -> int:
 
 
 def _launch(
-    request: Request,
-    plan: Plan,
-    missing: Sequence[TrialPlan],
-    concurrent: int,
-    console: Console,
+    request: Request, plan: Plan, missing: Sequence[TrialPlan], concurrent: int, console: Console
 ) -> Tracker:
     """Run the missing trials; the tracking store is made while Ray starts."""
-    threads, minutes = _threads(missing), plan.study.budget.minutes
     console.print(f"\nStarting {len(missing)} trials, {concurrent} at once", highlight=False)
+    launch = _described(request, plan, missing, concurrent)
+    place = (concurrent, launch.threads, request.address, plan.folder / ".tune")
     with Interruption() as interruption, ThreadPoolExecutor(1) as pool:
+        import_module("ablations.launch")  # Ray first: two imports in two threads can lock
         opening = pool.submit(
             open_tracker, plan, request.outputs, request.tracking_uri, request.command
         )
-        from ablations.launch import Launch, run
+        try:
+            with started(*place) as scratch:
+                interruption.install()
+                _run(launch, plan, scratch, opening.result(), console, interruption)
+        except SystemExit:  # Ray takes SIGTERM for itself while it starts
+            interruption.requested = True
+            raise Interrupted from None
+        finally:
+            if opening.exception() is None:
+                opening.result().close(_status(plan, interruption))
+    return opening.result()
 
-        with started(concurrent, threads, request.address, plan.folder / ".tune") as scratch:
-            interruption.install()
-            tracker = opening.result()
-            deadline = time.monotonic() + 60 * minutes if minutes else None
-            launch = Launch(missing, request.function, concurrent, threads, deadline)
-            try:
-                with display(plan, console) as board:
-                    run(launch, scratch, Listeners([board, tracker]), interruption)
-            finally:
-                tracker.close(_status(plan, interruption))
-    return tracker
+
+def _described(
+    request: Request, plan: Plan, missing: Sequence[TrialPlan], concurrent: int
+) -> Launch:
+    minutes = plan.study.budget.minutes
+    deadline = time.monotonic() + 60 * minutes if minutes else None
+    return Launch(missing, request.function, concurrent, _threads(missing), deadline)
+
+
+def _run(
+    launch: Launch,
+    plan: Plan,
+    scratch: Path,
+    tracker: Tracker,
+    console: Console,
+    interruption: Interruption,
+) -> None:
+    """Run the launch before the user's eyes; its runs in MLflow end before Ray does."""
+    from ablations.launch import run
+
+    try:
+        with display(plan, console) as board:
+            run(launch, scratch, Listeners([board, tracker]), interruption)
+    finally:
+        tracker.close(_status(plan, interruption))
 
 
 def _status(plan: Plan, interruption: Interruption) -> str:

@@ -6,6 +6,7 @@ server that fails during a launch costs a warning, never a trial.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import re
@@ -53,6 +54,7 @@ class Tracker:
         self._launch = launch
         self._runs: dict[str, str] = {}
         self._tails: dict[str, RowTail] = {}
+        self._closed = False
         self.warning: str | None = None
 
     def started(self, trial: TrialPlan) -> None:
@@ -78,7 +80,10 @@ class Tracker:
             self._end(self._runs.pop(trial.id), "FAILED" if failure is not None else "FINISHED")
 
     def close(self, status: str) -> None:
-        """End the launch; what still runs was interrupted."""
+        """End the launch, once; what still runs was interrupted."""
+        if self._closed:
+            return
+        self._closed = True
         with self._forgiving():
             for run in self._runs.values():
                 self._end(run, "KILLED")
@@ -159,6 +164,8 @@ def open_tracker(plan: Plan, outputs: Path, uri: str | None, command: str) -> Tr
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
+    for name in ("mlflow", "alembic"):  # every table that they make is news to them
+        logging.getLogger(name).setLevel(logging.WARNING)
     address = uri or default_uri(outputs)
     try:
         client = MlflowClient(tracking_uri=address)

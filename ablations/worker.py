@@ -5,29 +5,16 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from workbench.config import TrialConfig
+from ablations.jobs import Job, RunTrial
 from workbench.record import TrialRecord, write_text
-
-Report: TypeAlias = Callable[[float, Mapping[str, float | None]], None]
-RunTrial: TypeAlias = Callable[[TrialConfig, Path, Report | None], Any]
 
 REPORT_SECONDS = 2.0
 """Least time between two reports: each makes the trial wait for the driver."""
 
 TRACEBACK = "traceback.txt"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker needs to know of a trial."""
-
-    config: TrialConfig
-    folder: Path
 
 
 def work(

@@ -14,7 +14,7 @@ from workbench.cli.train import train
 from workbench.cli.ui import ui
 from workbench.errors import ConfigError, WorkbenchError
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT = 2
 
 app = typer.Typer(
     help="Ablation studies of MuZero-style agents: does a model that predicts better decide "
@@ -54,8 +54,6 @@ def main() -> None:
         _complain(str(error), f"{count} problem{'s' if count != 1 else ''}")
     except WorkbenchError as error:
         _complain(str(error))
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
 
 
 def _complain(*lines: str) -> None:

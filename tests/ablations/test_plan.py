@@ -1,0 +1,167 @@
+"""A plan's trials, their identities and states, and what is said of it before it runs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import fake_trials
+import pytest
+from rich.console import Console
+
+from ablations.board import Board
+from ablations.ledger import Ledger, locked, read_ledger
+from ablations.plan import Plan, check_match, make_plan, parameters, seconds_left, smallest_p
+from ablations.preview import duration, show_plan
+from ablations.progress import Matrix, display
+from ablations.study import read_study
+from workbench.errors import ConfigError, WorkbenchError
+
+Write = Callable[..., Path]
+
+AXES = """\
+axes:
+  encoder:
+    plain: {model.representation: {name: fake_plain, width: 16}}
+    other: {model.representation: {width: 17, name: fake_other}}
+  planner.simulations: [5, 25, 50]
+exclude: [{encoder: other, planner.simulations: 5}]
+seeds: [0, 7]
+"""
+
+
+@pytest.fixture
+def plan(write: Write, tmp_path: Path) -> Plan:
+    return make_plan(read_study(write(AXES)), tmp_path / "outputs")
+
+
+def test_there_are_as_many_trials_as_the_product_less_the_excluded(plan: Plan) -> None:
+    assert len(plan.trials) == (2 * 3 - 1) * 2
+    assert len({trial.id for trial in plan.trials}) == 10
+    assert {trial.config.seed for trial in plan.trials} == {0, 7}
+    assert all(trial.folder.is_absolute() for trial in plan.trials)
+
+
+def test_ids_hang_on_the_contents_and_not_on_their_order(
+    plan: Plan, write: Write, tmp_path: Path
+) -> None:
+    turned = AXES.replace("{width: 17, name: fake_other}", "{name: fake_other, width: 17}")
+    turned = turned.replace("[5, 25, 50]", "[50, 25, 5]").replace("[0, 7]", "[7, 0, 8]")
+    again = make_plan(read_study(write(turned)), tmp_path / "elsewhere")
+    assert {trial.id for trial in plan.trials} < {trial.id for trial in again.trials}
+    changed = AXES.replace("width: 17", "width: 18")
+    other = make_plan(read_study(write(changed)), tmp_path)
+    assert sum(t.id in {o.id for o in other.trials} for t in plan.trials) == 6
+
+
+def test_two_conditions_that_are_the_same_are_an_error(write: Write, tmp_path: Path) -> None:
+    text = "axes: {planner: {named: {planner.simulations: 25}, default: {}}}\n"
+    with pytest.raises(ConfigError, match="'named' and 'default' are the same trial"):
+        make_plan(read_study(write(text)), tmp_path)
+
+
+def test_what_is_missing_is_run_seed_by_seed(plan: Plan) -> None:
+    assert [trial.seed for trial in plan.missing()] == [0] * 5 + [7] * 5
+    done, failed, partial = plan.trials[:3]
+    done.record.finish({"seconds": 30})
+    failed.record.fail("the loss is not finite")
+    partial.record.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    partial.record.checkpoint.touch()
+    states = list(plan.states().values())
+    assert states[:4] == ["done", "failed", "partial", "new"]
+    assert len(plan.missing()) == 9
+    assert seconds_left(plan.missing(), plan, 3) == pytest.approx(9 * 30 / 3)
+
+
+@pytest.mark.parametrize(("seeds", "p"), [(1, 1.0), (3, 0.25), (5, 0.0625), (6, 0.03125)])
+def test_smallest_p_is_that_of_the_exact_sign_flip_test(seeds: int, p: float) -> None:
+    assert smallest_p(seeds) == p
+
+
+def test_declared_sizes_must_agree(write: Write) -> None:
+    text = AXES + "match: {part: representation, tolerance: 0.07}\n"
+    study = read_study(write(text))
+    counts = parameters(study, fake_trials.count_parameters)
+    assert counts["plain · 25"] == 160
+    assert counts["other · 25"] == 170
+    check_match(study, counts)
+    strict = read_study(write(text.replace("0.07", "0.06")))
+    with pytest.raises(WorkbenchError, match=r"differ by 6\.2%.*plain · 5: 160"):
+        check_match(strict, counts)
+
+
+def test_the_plan_is_shown_with_what_differs(plan: Plan) -> None:
+    plan.trials[0].record.finish({"seconds": 600})
+    text = printed(lambda console: show_plan(console, plan, {}, 2))
+    assert "10 trials = 5 conditions x 2 seeds: 9 to run, 1 done" in text
+    assert "planner.simulations=25" in text
+    assert "model.representation.name=fake_other" in text
+    assert "(exact sign-flip): 0.5" in text
+    assert "45 min" in text
+
+
+def test_the_matrix_shows_every_trial_and_the_time_left(plan: Plan) -> None:
+    matrix = Matrix(plan)
+    first, second, third = plan.trials[:3]
+    for trial in (first, second, third):
+        matrix.started(trial)
+    matrix.progressed(first, 0.5, {plan.study.primary: 0.25})
+    matrix.finished(second, "the loss is not finite")
+    text = printed(lambda console: console.print(matrix))
+    assert "50%" in text
+    assert "2 running, 1 failed, 7 pending" in text
+    assert "the loss is not finite" in text
+    left = matrix.left()
+    assert left is not None
+    assert left == pytest.approx(matrix.elapsed() * 8.5 / 1.5, rel=0.2)
+
+
+def test_without_a_terminal_there_are_plain_lines(plan: Plan) -> None:
+    def follow(console: Console) -> None:
+        with display(plan, console) as board:
+            assert isinstance(board, Board)
+            board.started(plan.trials[0])
+            board.finished(plan.trials[0], None)
+
+    lines = printed(follow).splitlines()
+    assert lines[0] == f"start  {plan.trials[0].id}  plain · 5 | seed 0"
+    assert lines[1].endswith("decision/search_regret_decisive not measured")
+
+
+def test_durations_are_readable() -> None:
+    assert [duration(s) for s in (42.4, 720, 11100)] == ["42 s", "12 min", "3 h 05 min"]
+
+
+def test_the_ledger_says_what_analysis_needs(plan: Plan) -> None:
+    ledger = Ledger(plan, "workbench ablate study.yaml")
+    ledger.write()
+    ledger.begin()
+    ledger.end()
+    again = Ledger(plan, "workbench ablate study.yaml")
+    again.write()
+    data = read_ledger(plan.folder)
+    assert data["conditions"][1] == {
+        "name": "plain · 25",
+        "values": {"encoder": "plain", "planner.simulations": "25"},
+    }
+    assert data["comparisons"][0] == {"baseline": "plain · 5", "against": "plain · 25"}
+    assert data["trials"][0]["folder"] == f"trials/{plan.trials[0].id}"
+    assert len(data["launches"]) == 1
+    assert data["launches"][0]["seconds"] >= 0
+    assert (plan.folder / "study.yaml").read_text() == plan.study.file.read_text()
+
+
+def test_one_launch_at_a_time_holds_a_study(tmp_path: Path) -> None:
+    with locked(tmp_path):
+        second = locked(tmp_path)
+        with pytest.raises(WorkbenchError, match="is being run by process"):
+            second.__enter__()
+    with locked(tmp_path):
+        pass
+
+
+def printed(draw: Callable[[Console], None]) -> str:
+    stream = io.StringIO()
+    draw(Console(file=stream, width=200))
+    return stream.getvalue()

@@ -1,0 +1,90 @@
+"""Rank correlation against scipy; Simpson, selection regret and discord worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.agreement import FEWEST_CLUSTERS, agreement, discord, kendall, selection, spearman
+
+
+def frame(groups: dict[str, list[tuple[float, float]]]) -> pd.DataFrame:
+    rows = [(name, x, y) for name, points in groups.items() for x, y in points]
+    return pd.DataFrame(rows, columns=["condition", "predictive", "decision"])
+
+
+def test_rank_correlations_are_those_of_scipy() -> None:
+    generator = np.random.default_rng(1)
+    x = generator.integers(0, 6, 40).astype(float)
+    y = x + generator.normal(0, 2, 40)
+    assert spearman(x, y) == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert kendall(x, y) == pytest.approx(stats.kendalltau(x, y).statistic)
+
+
+def test_a_constant_side_has_no_correlation() -> None:
+    assert np.isnan(spearman(np.ones(4), np.arange(4.0)))
+    assert np.isnan(kendall(np.ones(4), np.arange(4.0)))
+
+
+def test_simpson_with_two_conditions() -> None:
+    """In each condition the better predictor decides worse; between them it decides better."""
+    found = agreement(frame({"a": [(1, 3), (2, 2), (3, 1)], "b": [(11, 13), (12, 12), (13, 11)]}))
+    assert found.within.spearman == pytest.approx(-1.0)
+    assert found.within.kendall == pytest.approx(-1.0)
+    assert found.between.spearman == pytest.approx(1.0)
+    assert found.pooled.spearman > 0
+    assert found.alarm
+    assert "too few" in found.between.note
+    assert np.isnan(found.between.low)
+
+
+def test_no_alarm_where_every_level_agrees() -> None:
+    found = agreement(frame({"a": [(1, 1), (2, 2)], "b": [(3, 3), (4, 4), (np.nan, 9)]}))
+    assert not found.alarm
+    assert found.pooled.n == 4
+    assert found.pooled.spearman == pytest.approx(1.0)
+
+
+def test_cluster_bootstrap_brackets_a_strong_correlation_and_repeats() -> None:
+    generator = np.random.default_rng(5)
+    groups = {
+        str(c): [(c + generator.normal(), c + generator.normal()) for _ in range(4)]
+        for c in range(FEWEST_CLUSTERS + 2)
+    }
+    found, again = (agreement(frame(groups), draws=300) for _ in range(2))
+    assert found.pooled.low < found.pooled.spearman < found.pooled.high
+    assert found.between.low > 0.5
+    assert found == again
+
+
+def test_selection_regret_by_hand() -> None:
+    """Picking by prediction takes b at 0.7; the best is a at 0.9: lost 0.2, blindly 0.3."""
+    names = ["a", "b", "c"]
+    found = selection(
+        pd.Series([0.5, 0.8, 0.1], index=names), pd.Series([0.9, 0.7, 0.2], index=names)
+    )
+    assert found is not None
+    assert (found.picked, found.best) == ("b", "a")
+    assert found.loss == pytest.approx(0.2)
+    assert found.by_chance == pytest.approx((0.0 + 0.2 + 0.7) / 3)
+
+
+def test_selection_shares_the_loss_of_a_tie_and_needs_two() -> None:
+    names = ["a", "b", "c"]
+    tied = selection(pd.Series([1.0, 1.0, 0.0], index=names), pd.Series([3.0, 1.0, 9.0], names))
+    assert tied is not None
+    assert tied.picked == "a or b"
+    assert tied.loss == pytest.approx((6 + 8) / 2)
+    assert selection(pd.Series([1.0], ["a"]), pd.Series([1.0], ["a"])) is None
+
+
+def test_discordant_pairs_by_hand() -> None:
+    names = ["a", "b", "c", "d"]
+    found = discord(
+        pd.Series([1.0, 2.0, 3.0, 3.0], index=names), pd.Series([2.0, 1.0, 3.0, 0.0], index=names)
+    )
+    # a-b opposed, a-c alike, a-d opposed, b-c alike, b-d opposed, c-d tied in prediction
+    assert (found.concordant, found.discordant, found.tied) == (2, 3, 1)
+    assert set(found.pairs) == {("b", "a"), ("d", "a"), ("d", "b")}

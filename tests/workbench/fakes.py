@@ -1,0 +1,145 @@
+"""Stand-ins that tests share: models whose every answer is a table, documents of tiny trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from workbench import documents
+from workbench.config import TrialConfig, read_trial
+from workbench.errors import ConfigError, Place
+from workbench.models.world_model import WorldModel
+from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan
+
+TINY: dict[str, Any] = {
+    "preset": "muzero",
+    "planner.simulations": 4,
+    "model.representation.width": 8,
+    "model.representation.latent_size": 8,
+    "model.dynamics.width": 8,
+    "model.prediction.width": 8,
+    "procedure.steps": 600,
+    "procedure.games": 16,
+    "procedure.batch": 16,
+    "procedure.warm_up": 100,
+    "procedure.capacity": 300,
+    "procedure.replay_ratio": 1.0,
+    "procedure.unroll": 3,
+    "measures": {"predictive": {"depth": 2}, "decision": None},
+    "evaluate_every": 10,
+}
+"""Changes to the preset `muzero` that make a whole trial a matter of a second."""
+
+
+def trial(changes: Mapping[str, Any] = {}, base: Mapping[str, Any] = TINY) -> TrialConfig:
+    """A trial's configuration from dotted keys laid over `base`."""
+    document = documents.expand(documents.wrap(dict(base), Place("tiny.yaml")))
+    over = documents.expand(documents.wrap(dict(changes), Place("changes.yaml")))
+    return read_trial(documents.merge(document, over))
+
+
+def problems_of(text: str) -> list[str]:
+    """What reading the text of a trial's file says is wrong, a line each; [] if nothing."""
+    try:
+        read_trial(documents.parse(text, "t.yaml"))
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+class TableModel(WorldModel):
+    """A model of S numbered states; a latent is a state's number, and all answers stand in tables.
+
+    The tables are in double precision, so that an independent search in plain Python floats meets
+    the very same numbers.
+    """
+
+    def __init__(
+        self,
+        successor: Tensor,
+        reward: Tensor,
+        discount: Tensor,
+        logits: Tensor,
+        value: Tensor,
+        termination: Tensor | None = None,
+        legal: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        heads = {"policy", "value", "reward"}
+        heads |= {"termination"} if termination is not None else set()
+        heads |= {"legal"} if legal is not None else set()
+        actions = successor.shape[1]
+        self.spec = ModelSpec(LatentSpec("vector", ()), actions, frozenset(heads))
+        self.successor = successor  # [S, A]
+        self.reward = reward  # [S, A]
+        self.discount = discount  # [S, A]
+        self.logits = logits  # [S, A]
+        self.value = value  # [S]
+        self.termination = termination  # [S, A]
+        self.legal = legal  # [S, A]
+        self.stepped: list[tuple[Tensor, Tensor]] = []
+
+    def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Tensor:
+        return observation
+
+    def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
+        self.stepped.append((latent, action))
+        end = None if self.termination is None else self.termination[latent, action]
+        edge = Edge(self.reward[latent, action], self.discount[latent, action], end)
+        return self.successor[latent, action], edge
+
+    def predict(self, latent: Tensor) -> Heads:
+        legal = None if self.legal is None else self.legal[latent]
+        return Heads(self.logits[latent], self.value[latent], legal)
+
+
+def random_table(
+    states: int, actions: int, seed: int, ends: float = 0.1, legality: bool = False
+) -> TableModel:
+    """Random successors, rewards in [-1, 1], discounts in ±[0.5, 1], some of them 0."""
+    g = Generator().manual_seed(seed)
+    shape = (states, actions)
+
+    def uniform(*size: int) -> Tensor:
+        return torch.rand(*size, generator=g, dtype=torch.float64)
+
+    sign = torch.where(uniform(*shape) < 0.5, -1.0, 1.0).double()
+    discount = sign * (0.5 + 0.5 * uniform(*shape))
+    legal = uniform(*shape) < 0.6
+    legal[torch.arange(states), torch.randint(actions, (states,), generator=g)] = True
+    return TableModel(
+        successor=torch.randint(states, shape, generator=g),
+        reward=2 * uniform(*shape) - 1,
+        discount=discount.where(uniform(*shape) >= ends, torch.zeros(())),
+        logits=torch.randn(*shape, generator=g, dtype=torch.float64),
+        value=2 * uniform(states) - 1,
+        termination=uniform(*shape),
+        legal=legal if legality else None,
+    )
+
+
+class RecordingPlanner:
+    """Plans as another planner does, and remembers what it was asked."""
+
+    differentiable = False
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.explored: list[bool] = []
+        self.plans: list[Plan] = []
+
+    def plan(
+        self,
+        model: WorldModel,
+        root: Any,
+        legal: Tensor,
+        generator: Generator,
+        explore: bool = False,
+    ) -> Plan:
+        self.explored.append(explore)
+        made: Plan = self.inner.plan(model, root, legal, generator, explore)
+        self.plans.append(made)
+        return made
