@@ -31,6 +31,7 @@ def simulator(norm: str, seed: int) -> tuple[WorldModel, Any]:
         {
             "model.dynamics": "true",
             "model.latent_norm": norm,
+            "model.prediction.value": {"kind": "scalar"},
             "model.representation.width": 32,
             "planner": {
                 "name": "puct",
@@ -45,8 +46,8 @@ def simulator(norm: str, seed: int) -> tuple[WorldModel, Any]:
     )
     parts = build(config)
     model: Any = parts.model.double()
-    with torch.no_grad():  # a decided prior and value, so that the search has something to weigh
-        model.prediction.state.out.weight.mul_(8)
+    with torch.no_grad():  # a decided prior, so that the search has something to weigh
+        model.prediction.state.out.weight[:9].mul_(4)
     model.representation = nn.Sequential(Double(), model.representation)
     return model, parts.planner
 
