@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A metric's meaning. Its chance and oracle levels belong to the world, so results state them."""
+    """A metric's meaning. Chance and oracle levels belong to the world: results state them."""
 
     name: str
     title: str

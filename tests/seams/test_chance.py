@@ -9,14 +9,16 @@ from torch import Generator, Tensor
 
 from workbench.models.world_model import WorldModel
 from workbench.planning.puct import PUCT
-from workbench.types import Edge, EnvironmentSpec, Heads, LatentSpec, ModelSpec
+from workbench.types import Edge, EnvironmentSpec, Heads, LatentSpec, ModelSpec, Plan
 
 ODDS = torch.tensor([0.5, 0.3, 0.2])
 MOVES, OUTCOMES, ROUNDS = 2, 3, 2
+STATES = (MOVES * OUTCOMES) ** ROUNDS
 
 
 @dataclass(frozen=True)
 class Where:
+    game: Tensor  # [B] whose pay-offs count
     at: Tensor  # [B] number of the state or afterstate
     played: Tensor  # [B] half steps so far
 
@@ -28,18 +30,21 @@ class DiceGame(WorldModel):
 
     def __init__(self, pay: Tensor) -> None:
         super().__init__()
-        self.pay = pay  # [round, MOVES, OUTCOMES] and in round 1 by what came before
+        self.pay = pay  # [game, round, state after the roll]
 
     def represent(self, observation: Tensor, generator: Generator, state: object = None) -> Where:
-        return Where(torch.zeros(len(observation)).long(), torch.zeros(len(observation)).long())
+        nowhere = torch.zeros(len(observation), dtype=torch.int64)
+        return Where(observation[:, 0].long(), nowhere, nowhere)
 
     def step(self, latent: Where, action: Tensor, generator: Generator) -> tuple[Where, Edge]:
         rolls = latent.played % 2 == 1
         at = latent.at * torch.where(rolls, OUTCOMES, MOVES) + action
         over = latent.played + 1 == 2 * ROUNDS
-        index = at.clamp(max=self.pay.shape[1] - 1)
-        reward = self.pay[(latent.played // 2), index].where(rolls, torch.zeros(()))
-        return Where(at, latent.played + 1), Edge(reward, (~over).float())
+        index = at.clamp(max=self.pay.shape[2] - 1)
+        reward = self.pay[latent.game, (latent.played // 2).clamp(max=ROUNDS - 1), index].where(
+            rolls, torch.zeros(())
+        )
+        return Where(latent.game, at, latent.played + 1), Edge(reward, (~over).float())
 
     def predict(self, latent: Where) -> Heads:
         batch = len(latent.at)
@@ -64,30 +69,30 @@ def expectimax(pay: Tensor, round_: int = 0, state: int = 0) -> list[float]:
     return worth
 
 
-def test_search_over_chance_nodes_converges_to_expectimax() -> None:
-    generator = torch.Generator().manual_seed(3)
+def search(pay: Tensor, legal: Tensor, simulations: int) -> Plan:
     # A small c1 keeps small what the exploring of worse moves takes from the means.
-    planner = PUCT(simulations=3000, q_normalisation="none", c1=0.25).build(
-        EnvironmentSpec("dice", (1,), MOVES)
-    )
-    for _ in range(20):
-        pay = torch.rand(ROUNDS, (MOVES * OUTCOMES) ** 2, generator=generator)
-        model = DiceGame(pay)
-        root = model.represent(torch.zeros(1, 1), generator)
-        plan = planner.plan(model, root, torch.ones(1, MOVES, dtype=torch.bool), generator)
-        exact, chosen = expectimax(pay), int(plan.best())
-        assert max(exact) - exact[chosen] < 0.01
-        assert abs(float(plan.q[0, chosen]) - max(exact)) < 0.01
+    config = PUCT(simulations=simulations, q_normalisation="none", c1=0.25)
+    planner, model = config.build(EnvironmentSpec("dice", (1,), MOVES)), DiceGame(pay)
+    root = model.represent(torch.arange(len(pay))[:, None], torch.Generator())
+    return planner.plan(model, root, legal, torch.Generator())
+
+
+def test_search_over_chance_nodes_converges_to_expectimax() -> None:
+    pay = torch.rand(20, ROUNDS, STATES, generator=torch.Generator().manual_seed(3))
+    exact = torch.tensor([expectimax(game) for game in pay])
+    best = exact.max(-1).values
+    errors = []
+    for simulations in (60, 6000):
+        plan = search(pay, torch.ones(20, MOVES, dtype=torch.bool), simulations)
+        chosen = plan.best()[:, None]
+        errors.append((plan.q.gather(1, chosen).squeeze(1) - best).abs())
+    assert (best - exact.gather(1, chosen).squeeze(1)).max() < 0.01
+    assert errors[1].max() < 0.02
+    assert errors[1].mean() < errors[0].mean() / 5
 
 
 def test_outcomes_are_visited_in_proportion_to_their_odds() -> None:
-    generator = torch.Generator()
-    pay = torch.zeros(ROUNDS, (MOVES * OUTCOMES) ** 2)
-    pay[0, :3] = torch.tensor([1.0, 0.0, 0.0])  # the first move pays 1 half of the time
-    planner = PUCT(simulations=2000, q_normalisation="none").build(
-        EnvironmentSpec("dice", (1,), MOVES)
-    )
-    model = DiceGame(pay)
-    root = model.represent(torch.zeros(1, 1), generator)
-    plan = planner.plan(model, root, torch.tensor([[True, False]]), generator)
-    assert abs(float(plan.q[0, 0]) - 0.5) < 0.005
+    pay = torch.zeros(1, ROUNDS, STATES)
+    pay[0, 0, 0] = 1.0  # the first move pays 1 half of the time
+    plan = search(pay, torch.tensor([[True, False]]), 2000)
+    assert abs(float(plan.q[0, 0]) - 0.5) < 0.001

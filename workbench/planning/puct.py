@@ -57,7 +57,7 @@ class PUCT(PlannerConfig):
 
     def build(self, environment: EnvironmentSpec) -> Planner:
         from workbench.planning.tree.kernels import Rules, exploration
-        from workbench.planning.tree.planner import PUCTPlanner
+        from workbench.planning.tree.planners import PUCTPlanner
         from workbench.planning.tree.search import Noise, TreeSearch
 
         low, high = environment.bounds or (0.0, 1.0)

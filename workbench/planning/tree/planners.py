@@ -1,4 +1,4 @@
-"""Tree search as a planner."""
+"""Planners: tree search, and none."""
 
 from __future__ import annotations
 
@@ -30,3 +30,31 @@ class PUCTPlanner:
         explore: bool = False,
     ) -> Plan:
         return self.search(model, root, legal, generator, self.noise if explore else None)
+
+
+@dataclass(frozen=True)
+class PriorPlanner:
+    """The prior as the policy; q is the value whatever the move, for nothing was tried."""
+
+    differentiable: bool = True
+
+    def plan(
+        self,
+        model: WorldModel,
+        root: Latent,
+        legal: Tensor,
+        generator: Generator,
+        explore: bool = False,
+    ) -> Plan:
+        heads = model.predict(root)
+        policy = heads.policy.masked_fill(~legal, -torch.inf).softmax(-1)
+        value = heads.value
+        spread = value.reshape(*value.shape, *[1] * (policy.dim() - value.dim()))
+        nothing = torch.zeros_like(policy, dtype=torch.int64)
+        return Plan(
+            policy,
+            value,
+            spread.expand_as(policy),
+            nothing,
+            torch.zeros_like(value, dtype=torch.int32),
+        )
