@@ -7,10 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import fake_session
 import pytest
@@ -21,10 +21,10 @@ from rich.console import Console
 
 from ablations.cluster import THREADS
 from ablations.launch import Queue
-from ablations.plan import Plan, make_plan
+from ablations.plan import Plan, TrialPlan, make_plan
 from ablations.session import ablate
 from ablations.study import read_study
-from ablations.tracking import default_uri, open_tracker
+from ablations.tracking import PARENT, default_uri, open_tracker
 from workbench.errors import WorkbenchError
 
 HERE = Path(__file__).parent
@@ -55,11 +55,15 @@ class Launched:
     def runs(self) -> list[Run]:
         return tracked(self.outputs, self.plan.study.name)
 
-    def begun(self, condition: str, seed: int) -> int:
-        """How often a trial was begun."""
-        (trial,) = (t for t in self.plan.trials if (t.condition, t.seed) == (condition, seed))
-        runs = trial.folder / "runs.txt"
-        return len(runs.read_text().splitlines()) if runs.exists() else 0
+    def latest_launch(self) -> Run:
+        launches = [run for run in self.runs() if PARENT not in run.data.tags]
+        return max(launches, key=lambda run: run.info.start_time)
+
+
+def begun(trial: TrialPlan) -> int:
+    """How often a trial was begun."""
+    runs = trial.folder / "runs.txt"
+    return len(runs.read_text().splitlines()) if runs.exists() else 0
 
 
 def tracked(outputs: Path, study: str) -> list[Run]:
@@ -79,47 +83,127 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("outputs")
 
 
+@dataclass(frozen=True)
+class Interrupted:
+    """What a launch that was stopped by Ctrl-C left behind."""
+
+    code: int
+    seconds: float
+    printed: str
+    statuses: list[str]
+    states: dict[str, str]
+    begun: dict[str, int]
+
+
 @pytest.fixture(scope="module")
-def first(fakes: None, outputs: Path) -> Launched:
+def file(fakes: None, outputs: Path) -> Path:
     """Two seeds of a trial that works, one that raises, and one whose process dies once."""
     axes = "  procedure.behaviour: [works, raises, dies once]"
-    file = outputs / "first.yaml"
-    file.write_text(STUDY.format(name="first", seconds=0, axes=axes))
+    path = outputs / "study.yaml"
+    path.write_text(STUDY.format(name="first", seconds=1, axes=axes))
+    return path
+
+
+def start(file: Path, outputs: Path) -> subprocess.Popen[str]:
+    """A launch in a process of its own."""
+    command = [sys.executable, str(HERE / "fake_session.py"), str(file), str(outputs)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def stop(child: subprocess.Popen[str], number: signal.Signals) -> tuple[float, str]:
+    """Send a signal; how long it took to end, and what was printed from then on."""
+    child.send_signal(number)
+    sent = time.monotonic()
+    try:
+        printed = child.communicate(timeout=30)[0]
+    finally:
+        child.kill()
+    return time.monotonic() - sent, printed
+
+
+def wait_for(child: subprocess.Popen[str], words: str) -> None:
+    assert child.stdout is not None
+    for line in child.stdout:
+        if words in line:
+            return
+    raise AssertionError(f"the launch never said '{words}'")
+
+
+@pytest.fixture(scope="module")
+def interrupted(file: Path, outputs: Path) -> Interrupted:
+    """The study, stopped by Ctrl-C when one trial is done and another under way."""
+    child = start(file, outputs)
+    wait_for(child, "done ")
+    wait_for(child, "start ")
+    seconds, printed = stop(child, signal.SIGINT)
+    plan = make_plan(read_study(file), outputs)
+    return Interrupted(
+        child.returncode,
+        seconds,
+        printed,
+        [run.info.status for run in tracked(outputs, "first")],
+        plan.states(),
+        {trial.id: begun(trial) for trial in plan.trials},
+    )
+
+
+@pytest.fixture(scope="module")
+def first(interrupted: Interrupted, file: Path, outputs: Path) -> Launched:
+    """The same command again, to the end."""
     return launch(file, outputs)
+
+
+def test_ctrl_c_ends_everything_and_says_how_to_go_on(interrupted: Interrupted) -> None:
+    assert interrupted.code == 130
+    assert interrupted.seconds < 10
+    assert "To go on:\n  workbench ablate" in interrupted.printed
+    assert "RUNNING" not in interrupted.statuses
+    assert {"FINISHED", "KILLED"} <= set(interrupted.statuses)
+    assert set(interrupted.states.values()) >= {"done", "new"}
+
+
+def test_the_same_command_repeats_nothing(interrupted: Interrupted, first: Launched) -> None:
+    done = [name for name, state in interrupted.states.items() if state == "done"]
+    assert done
+    for trial in first.plan.trials:
+        if trial.id in done:
+            assert begun(trial) == interrupted.begun[trial.id]
+    finished = [r for r in first.runs() if r.info.status == "FINISHED"]
+    assert len({run.data.tags["trial"] for run in finished}) == len(finished) == 4
 
 
 def test_one_failure_leaves_the_others_alone(first: Launched) -> None:
     assert first.code == 1
     states = first.plan.states()
     assert [states[t.id] for t in first.plan.trials] == ["done"] * 2 + ["failed"] * 2 + ["done"] * 2
-    assert first.begun("raises", 0) == 1, "what a trial raises would come again"
-    assert first.begun("dies once", 0) == 2
-    failed = first.plan.trials[2]
+    failed, died = first.plan.trials[3], first.plan.trials[5]
+    assert (failed.label, died.label) == ("raises | seed 1", "dies once | seed 1")
+    assert begun(failed) == 1, "what a trial raises would come again"
+    assert begun(died) == 2
     assert failed.record.failure() == "ArithmeticError: the loss is not finite"
     assert "_misbehave" in (failed.folder / "traceback.txt").read_text()
-    assert "FAILED raises | seed 0: ArithmeticError: the loss is not finite" in first.printed
+    assert "FAILED raises | seed 1: ArithmeticError: the loss is not finite" in first.printed
 
 
 def test_every_trial_has_a_process_with_pinned_threads_of_its_own(first: Launched) -> None:
     done = [trial for trial in first.plan.trials if trial.record.state() == "done"]
-    assert len({(trial.folder / "runs.txt").read_text() for trial in done}) == 4
+    processes = [(trial.folder / "runs.txt").read_text().splitlines()[-1] for trial in done]
+    assert len(set(processes)) == 4
     assert {(trial.record.result() or {})["threads"] for trial in done} == {"1"}
     assert not any(os.environ.get(name) == "1" for name in THREADS[1:]), "the driver's are its own"
 
 
 def test_the_runs_in_mlflow_say_the_same(first: Launched) -> None:
-    runs = {run.info.run_name: run for run in first.runs()}
-    (parent,) = (run for name, run in runs.items() if name.startswith("launch"))
-    assert len(runs) == 7
-    assert runs["works | seed 0"].info.status == "FINISHED"
+    parent = first.latest_launch()
+    children = [r for r in first.runs() if r.data.tags.get(PARENT) == parent.info.run_id]
+    runs = {run.info.run_name: run for run in children}
+    assert runs["works | seed 1"].info.status == "FINISHED"
     assert runs["dies once | seed 1"].info.status == "FINISHED"
-    failed = runs["raises | seed 0"]
+    failed = runs["raises | seed 1"]
     assert failed.info.status == "FAILED"
     assert failed.data.tags["failure"] == "ArithmeticError: the loss is not finite"
     assert parent.info.status == "FAILED"
     assert parent.data.tags["trials.done"] == "4"
-    children = [run for run in runs.values() if run is not parent]
-    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
     child = runs["works | seed 1"]
     assert child.data.params == {"procedure.behaviour": "works", "seed": "1"}
     assert child.data.tags["trial"] == first.plan.trials[1].id
@@ -127,18 +211,17 @@ def test_the_runs_in_mlflow_say_the_same(first: Launched) -> None:
 
 def test_metrics_come_at_their_steps_and_files_as_artifacts(first: Launched) -> None:
     client = MlflowClient(default_uri(first.outputs))
-    (run,) = (run for run in first.runs() if run.info.run_name == "works | seed 1")
+    named = [run for run in first.runs() if run.info.run_name == "works | seed 1"]
+    (run,) = (run for run in named if run.info.status == "FINISHED")
     history = client.get_metric_history(run.info.run_id, first.plan.study.primary)
-    assert [(m.step, m.value) for m in history] == [
-        (step, pytest.approx(0.4 / quarter + 0.01))
-        for quarter, step in enumerate((25, 50, 75, 100), 1)
-    ]
+    assert [metric.step for metric in history] == [25, 50, 75, 100]
+    values = [0.4 / quarter + 0.01 for quarter in range(1, 5)]
+    assert [metric.value for metric in history] == pytest.approx(values)
     assert "predictive/value_error" in run.data.metrics
     assert "predictive/value_error@3" not in run.data.metrics
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert {"config.yaml", "result.json"} <= files
-    (parent,) = (run for run in first.runs() if run.info.run_name.startswith("launch"))
-    assert client.list_artifacts(parent.info.run_id)[0].path == "report"
+    assert client.list_artifacts(first.latest_launch().info.run_id)[0].path == "report"
     assert run.info.artifact_uri.startswith((first.outputs / "mlartifacts").as_uri())
 
 
@@ -159,9 +242,7 @@ def test_a_dry_run_writes_nothing(first: Launched, tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_a_store_that_cannot_be_written_stops_the_launch(
-    first: Launched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_that_cannot_be_written_stops_the_launch(first: Launched, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("this is no database")
     with pytest.raises(WorkbenchError, match="cannot write to the tracking store"):
         open_tracker(first.plan, tmp_path, None, "workbench ablate")
@@ -184,80 +265,24 @@ def test_no_trial_is_handed_out_after_the_deadline() -> None:
     assert Queue([], None).suggest("x") == Queue.FINISHED
 
 
-@pytest.fixture(scope="module")
-def interrupted(fakes: None, outputs: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
-    """Starts a study of four trials of four seconds each in a process of its own."""
-    file = outputs / "slow.yaml"
-    axes = "  planner.simulations: [5, 25]"
-    file.write_text(STUDY.format(name="slow", seconds=4, axes=axes))
-    children: list[subprocess.Popen[str]] = []
-
-    def start() -> subprocess.Popen[str]:
-        command = [sys.executable, str(HERE / "fake_session.py"), str(file), str(outputs)]
-        children.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        return children[-1]
-
-    yield start
-    for child in children:
-        child.kill()
-
-
-def wait_for(child: subprocess.Popen[str], words: str) -> None:
-    assert child.stdout is not None
-    for line in child.stdout:
-        if words in line:
-            return
-    raise AssertionError(f"the launch never said '{words}'")
-
-
-def test_ctrl_c_ends_everything_and_the_same_command_goes_on(
-    interrupted: Callable[[], subprocess.Popen[str]], outputs: Path
-) -> None:
-    child = interrupted()
-    wait_for(child, "done ")
-    child.send_signal(signal.SIGINT)
-    sent = time.monotonic()
-    printed = child.communicate(timeout=30)[0]
-    assert time.monotonic() - sent < 10
-    assert child.returncode == 130
-    assert "To go on:" in printed
-    assert "workbench ablate" in printed
-    statuses = [run.info.status for run in tracked(outputs, "slow")]
-    assert "RUNNING" not in statuses
-    assert "FINISHED" in statuses
-    assert "KILLED" in statuses
-
-    plan = make_plan(read_study(outputs / "slow.yaml"), outputs)
-    done = {name for name, state in plan.states().items() if state == "done"}
-    assert 0 < len(done) < 4
-    child = interrupted()
-    printed = child.communicate(timeout=60)[0]
-    assert child.returncode == 0
-    assert set(plan.states().values()) == {"done"}
-    for trial in plan.trials:
-        if trial.id in done:
-            assert len((trial.folder / "runs.txt").read_text().splitlines()) == 1
-    labels = [run.info.run_name for run in tracked(outputs, "slow")]
-    finished = [r for r in tracked(outputs, "slow") if r.info.status == "FINISHED"]
-    assert len(finished) == 4 + 1, labels
-
-    again = launch(outputs / "slow.yaml", outputs)
-    assert again.code == 0
-    assert "Starting" not in again.printed
-    assert len(tracked(outputs, "slow")) == len(labels)
-
-
-def test_a_signal_while_ray_starts_is_not_lost(
-    interrupted: Callable[[], subprocess.Popen[str]], outputs: Path
-) -> None:
-    for trial in make_plan(read_study(outputs / "slow.yaml"), outputs).trials:
-        (trial.folder / "result.json").unlink(missing_ok=True)
-    child = interrupted()
+def test_a_signal_while_ray_starts_is_not_lost(file: Path, tmp_path: Path) -> None:
+    child = start(file, tmp_path)
     wait_for(child, "Starting")
     time.sleep(3)
-    child.send_signal(signal.SIGTERM)
-    sent = time.monotonic()
-    child.communicate(timeout=30)
-    assert time.monotonic() - sent < 10
+    seconds, _ = stop(child, signal.SIGTERM)
     assert child.returncode == 130
-    assert all(run.info.status != "RUNNING" for run in tracked(outputs, "slow"))
+    assert seconds < 10
+    assert [run.info.status for run in tracked(tmp_path, "first")] in ([], ["KILLED"])
+
+
+def test_where_all_is_done_nothing_is_started(first: Launched, monkeypatch: Any) -> None:
+    for trial in first.plan.trials:
+        if trial.record.state() == "failed":
+            trial.record.forget_failure()
+            trial.record.finish({"seconds": 1})
+    before = len(first.runs())
+    monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("Ray was started"))
+    again = launch(first.plan.study.file, first.outputs)
+    assert again.code == 0
+    assert "Starting" not in again.printed
+    assert len(again.runs()) == before

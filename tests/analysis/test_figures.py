@@ -1,0 +1,115 @@
+"""Figures: the right numbers at the right place, the same bytes each time, nothing left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+
+from analysis.figures import (
+    accuracy_and_decisions,
+    draw_figures,
+    error_by_depth,
+    learning_curves,
+    paired_differences,
+)
+from analysis.frames import load_study
+from analysis.style import looks, save
+
+REGRET, ERROR = "decision/search_regret_decisive", "predictive/value_error"
+
+
+def test_figures_are_byte_identical_and_leave_matplotlib_alone(
+    broken_study: Path, tmp_path: Path
+) -> None:
+    before = dict(matplotlib.rcParams)
+    written = [
+        {
+            path.name: path.read_bytes()
+            for name, figure in draw_figures(load_study(broken_study)).items()
+            for path in save(figure, tmp_path / run, name)
+        }
+        for run in ("first", "second")
+    ]
+    assert written[0] == written[1]
+    assert len(written[0]) == 12
+    assert dict(matplotlib.rcParams) == before
+    assert plt.get_fignums() == []
+
+
+def test_the_main_figure_shows_every_trial_at_its_values(study: Path) -> None:
+    results = load_study(study)
+    figure = accuracy_and_decisions(results)
+    assert figure is not None
+    axes = figure.axes[0]
+    shown = np.vstack([np.asarray(cloud.get_offsets()) for cloud in axes.collections])
+    expected = results.done[[ERROR, REGRET]].to_numpy(float)
+    assert np.allclose(np.sort(shown, axis=0), np.sort(expected, axis=0))
+    assert "← better" in axes.get_xlabel()
+    assert "← better" in axes.get_ylabel()
+    assert {text.get_text() for text in axes.texts} >= {"oracle 0", "chance 0.62 ↑"}
+
+
+def test_shares_are_drawn_in_percent_with_the_arrow_the_other_way(
+    make_study: Callable[..., Path],
+) -> None:
+    results = load_study(make_study(primary="decision/search_optimal_rate"))
+    figure = accuracy_and_decisions(results)
+    assert figure is not None
+    assert "%   better →" in figure.axes[0].get_ylabel()
+    assert 50 < figure.axes[0].get_ylim()[1] < 110
+
+
+def test_values_over_decades_get_a_log_axis(make_study: Callable[..., Path]) -> None:
+    final = {("cnn", seed): {ERROR: 9.0 + seed} for seed in (0, 1, 2)}
+    figure = accuracy_and_decisions(load_study(make_study(final=final)))
+    assert figure is not None
+    assert figure.axes[0].get_xscale() == "log"
+    assert figure.axes[0].get_yscale() == "linear"
+
+
+def test_the_forest_shows_each_seeds_difference(study: Path) -> None:
+    results = load_study(study)
+    figure = paired_differences(results)
+    assert figure is not None
+    table = results.by_seed(REGRET)
+    shown = np.asarray(figure.axes[0].collections[0].get_offsets())[:, 0]
+    assert shown == pytest.approx((table["gcn"] - table["cnn"]).to_numpy())
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["gcn − cnn", "gcn-shuffled − cnn"]
+
+
+def test_every_depth_names_its_cases(study: Path) -> None:
+    figure = error_by_depth(load_study(study))
+    assert figure is not None
+    labels = [[tick.get_text() for tick in axes.get_xticklabels()] for axes in figure.axes]
+    assert labels[0] == ["1\n3,820", "2\n3,120", "3\n2,420", "4\n1,720", "5\n1,020"]
+    assert labels[1][0] == "0\n4,520"
+
+
+def test_the_mean_curve_is_over_finished_trials_only(broken_study: Path) -> None:
+    results = load_study(broken_study)
+    figure = learning_curves(results)
+    assert figure is not None
+    curves = results.curves.query("condition == 'gcn' and metric == @REGRET and state == 'done'")
+    expected = curves.groupby("step")["value"].mean().to_numpy()
+    lines = [np.asarray(line.get_ydata(), dtype=float) for line in figure.axes[0].lines]
+    assert any(line.shape == expected.shape and np.allclose(line, expected) for line in lines)
+
+
+def test_nothing_finished_draws_nothing_that_needs_it(make_study: Callable[..., Path]) -> None:
+    skip = [(condition, 0) for condition in ("cnn", "gcn")]
+    folder = make_study(conditions=("cnn", "gcn"), seeds=(0,), skip=skip)
+    assert draw_figures(load_study(folder)) == {}
+
+
+def test_looks_keep_their_place_and_stay_apart() -> None:
+    names = [f"c{i}" for i in range(10)]
+    table = looks(names)
+    assert table["c0"] == looks(names[:1])["c0"]
+    assert len({(look.color, look.marker) for look in table.values()}) == 10
+    assert len({look.marker for look in table.values()}) == 10

@@ -1,0 +1,85 @@
+"""What is read from disk: states, last checkpoints, depths, and everything that can be missing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.frames import load_study
+from workbench.errors import WorkbenchError
+
+
+def test_a_folder_without_a_study_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(WorkbenchError, match=r"study\.json: no such file.*workbench ablate"):
+        load_study(tmp_path)
+
+
+def test_a_study_that_lacks_keys_names_them(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text(json.dumps({"study": "x", "question": "?"}))
+    with pytest.raises(WorkbenchError, match="lacks conditions, predictive, primary, trials"):
+        load_study(tmp_path)
+
+
+def test_the_last_checkpoint_counts_and_not_the_best(make_study: Callable[..., Path]) -> None:
+    """The last row is made the worst of all: it must be the one that is reported."""
+    metric = "decision/search_regret_decisive"
+    results = load_study(make_study(final={("cnn", 0): {metric: 0.99}}))
+    assert results.by_seed(metric).loc[0, "cnn"] == 0.99
+    curve = results.curves.query("trial == 'cnn-0' and metric == @metric")
+    assert curve["value"].min() < 0.99
+    assert list(curve["step"]) == sorted(curve["step"])
+
+
+def test_cases_are_counted_at_the_depth_they_belong_to(study: Path) -> None:
+    """Reward counts start at depth 1, value counts at depth 0: 4520 less 700 a depth for both."""
+    depths = load_study(study).by_depth
+    assert ((depths["n"] == 4520 - 700 * depths["depth"]).to_numpy()).all()
+    assert depths.loc[depths["metric"] == "predictive/reward_error", "depth"].min() == 1
+    assert depths.loc[depths["metric"] == "predictive/value_error", "depth"].min() == 0
+
+
+def test_unfinished_trials_are_rows_with_reasons_and_enter_no_mean(broken_study: Path) -> None:
+    results = load_study(broken_study)
+    reasons = results.failures.set_index("trial")[["state", "reason"]].to_dict("index")
+    assert reasons == {
+        "gcn-2": {"state": "failed", "reason": "TrialDiverged: loss is nan at 2500"},
+        "cnn-2": {"state": "partial", "reason": "not finished, reached step 20,000"},
+        "gcn-shuffled-0": {"state": "new", "reason": "not started"},
+    }
+    table = results.by_seed("decision/search_regret_decisive")
+    assert np.isnan([table.loc[2, "cnn"], table.loc[2, "gcn"], table.loc[0, "gcn-shuffled"]]).all()
+    assert table.notna().to_numpy().sum() == 6
+    assert {"gcn-2", "cnn-2"} < set(results.curves["trial"])
+
+
+def test_null_is_nan_and_a_damaged_result_is_a_failure(make_study: Callable[..., Path]) -> None:
+    folder = make_study(final={("gcn", 1): {"predictive/value_error": None}})
+    (folder / "trials" / "cnn-0" / "result.json").write_text("{")
+    results = load_study(folder)
+    assert np.isnan(results.by_seed("predictive/value_error").loc[1, "gcn"])
+    assert "cannot be read" in results.failures.set_index("trial").loc["cnn-0", "reason"]
+
+
+def test_levels_that_differ_between_worlds_are_not_shown(study: Path) -> None:
+    path = study / "trials" / "gcn-0" / "result.json"
+    result = json.loads(path.read_text())
+    result["levels"]["predictive/value_error"]["chance"] = 0.9
+    path.write_text(json.dumps(result))
+    levels = load_study(study).levels
+    assert levels["predictive/value_error"] == {"oracle": 0.0}
+    assert levels["decision/search_regret"] == {"chance": 0.31, "oracle": 0.0}
+
+
+def test_analysis_needs_neither_torch_nor_ray_nor_ablations() -> None:
+    code = (
+        "import analysis.report, sys;"
+        "print(sorted({'torch', 'ray', 'ablations'} & {n.split('.')[0] for n in sys.modules}))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

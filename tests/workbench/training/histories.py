@@ -1,0 +1,119 @@
+"""Random episodes as plain Python, and what the literature says should be learnt from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from hypothesis import strategies as st
+
+from workbench.training.replay import Episodes
+
+ACTIONS = 3
+JUNK = 777.0
+"""Fills what lies beyond an episode's end, where nothing may read it."""
+
+
+@dataclass(frozen=True)
+class History:
+    """One episode: T moves, T+1 states."""
+
+    number: int
+    gamma: float
+    movers: tuple[int, ...]  # T+1: who moves at t
+    rewards: tuple[float, ...]  # T: to the mover
+    values: tuple[float, ...]  # T+1: to the mover; the last is 0, or after a cut the bootstrap
+    actions: tuple[int, ...]  # T
+    policies: tuple[tuple[float, ...], ...]  # T
+    terminated: bool
+
+    @property
+    def length(self) -> int:
+        return len(self.rewards)
+
+    def sign(self, t: int, later: int) -> int:
+        return 1 if self.movers[t] == self.movers[later] else -1
+
+    def n_step(self, t: int, n: int) -> float:
+        """sum_i<n g^i s(t, t+i) r_{t+i} + g^n s(t, t+n) v_{t+n}, up to the end."""
+        stop = min(t + n, self.length)
+        if t >= self.length:
+            return self.values[-1]
+        gained = sum(
+            self.gamma ** (i - t) * self.sign(t, i) * self.rewards[i] for i in range(t, stop)
+        )
+        ahead = self.sign(t, stop) * self.values[stop]
+        return gained + self.gamma ** (stop - t) * ahead
+
+    def discount(self, t: int) -> float:
+        if self.terminated and t == self.length - 1:
+            return 0.0
+        return self.gamma * self.sign(t, t + 1)
+
+
+numbers = st.floats(-2, 2, width=32)
+
+
+@st.composite
+def histories(draw: st.DrawFn, number: int, gamma: float, players: int) -> History:
+    length = draw(st.integers(1, 9))
+    movers = draw(st.lists(st.integers(0, players - 1), min_size=length + 1, max_size=length + 1))
+    terminated = draw(st.booleans())
+    values = draw(st.lists(numbers, min_size=length + 1, max_size=length + 1))
+    return History(
+        number,
+        gamma,
+        tuple(movers),
+        tuple(draw(st.lists(numbers, min_size=length, max_size=length))),
+        (*values[:-1], 0.0 if terminated else values[-1]),
+        tuple(draw(st.lists(st.integers(0, ACTIONS - 1), min_size=length, max_size=length))),
+        tuple(
+            draw(st.sampled_from([(1.0, 0.0, 0.0), (0.25, 0.5, 0.25), (0.0, 0.5, 0.5)]))
+            for _ in range(length)
+        ),
+        terminated,
+    )
+
+
+@st.composite
+def experience(draw: st.DrawFn) -> list[list[History]]:
+    """Episodes in the order in which they end, side by side in groups."""
+    gamma = draw(st.sampled_from([1.0, 0.9, 0.5]))
+    players = draw(st.integers(1, 2))
+    sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=5))
+    count = 0
+    groups = []
+    for size in sizes:
+        groups.append([draw(histories(count + i, gamma, players)) for i in range(size)])
+        count += size
+    return groups
+
+
+def side_by_side(group: list[History]) -> Episodes:
+    """A group as the actor hands it over, with junk wherever an episode has ended."""
+    longest = max(h.length for h in group) + 1
+    rows: dict[str, list[list[object]]] = {
+        name: []
+        for name in ("observation", "action", "legal", "policy", "reward", "discount", "value")
+    }
+    for h in group:
+        pad = longest - h.length - 1
+        rows["observation"].append(
+            [[h.number, t] for t in range(h.length + 1)] + [[JUNK, JUNK]] * pad
+        )
+        rows["action"].append([*h.actions, 1, *[1] * pad])
+        rows["legal"].append([[True] * ACTIONS] * longest)
+        rows["policy"].append([*h.policies, *[[JUNK] * ACTIONS] * (pad + 1)])
+        rows["reward"].append([*h.rewards, 0.0, *[JUNK] * pad])
+        rows["discount"].append([*map(h.discount, range(h.length)), 0.0, *[JUNK] * pad])
+        rows["value"].append([*h.values, *[JUNK] * pad])
+    tensors = {name: torch.tensor(values) for name, values in rows.items()}
+    tensors["observation"] = tensors["observation"].float()
+    return Episodes(
+        {
+            name: t if t.dtype in (torch.int64, torch.bool) else t.double()
+            for name, t in tensors.items()
+        },
+        torch.tensor([h.length for h in group]),
+        torch.tensor([h.terminated for h in group]),
+    )

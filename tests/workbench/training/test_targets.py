@@ -1,0 +1,218 @@
+"""The replay and every target against brute force over plain episodes, at every index."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Generator
+
+from tests.workbench.training.histories import (
+    ACTIONS,
+    History,
+    experience,
+    side_by_side,
+)
+from workbench.contracts import Context
+from workbench.registry import components
+from workbench.training.replay import Replay
+from workbench.types import Target, Window
+
+SOME = settings(max_examples=60, deadline=None, derandomize=True)
+
+
+def stored(groups: list[list[History]], capacity: int) -> Replay:
+    replay = Replay(capacity)
+    for group in groups:
+        replay.add(side_by_side(group))
+    return replay
+
+
+def windows(
+    groups: list[list[History]], capacity: int, unroll: int, lookahead: int
+) -> tuple[Window, list[tuple[History, int]]]:
+    """The window of every start that the replay holds, and the episode and time of each."""
+    replay = stored(groups, capacity)
+    window = replay.window(replay.starts, unroll, lookahead, Generator().manual_seed(0))
+    by_number = {h.number: h for group in groups for h in group}
+    first = window.observation[:, 0].long().tolist()
+    return window, [(by_number[e], t) for e, t in first]
+
+
+def made(target: str, window: Window, absorbing: bool, **options: int) -> Target:
+    context = Context(absorbing, None, None, Generator())  # type: ignore[arg-type]
+    result: Target = components("target")[target](**options).build()(window, context)  # type: ignore[attr-defined]
+    return result
+
+
+def state_mask(h: History, t: int, absorbing: bool) -> float:
+    return float(t < h.length or (absorbing and h.terminated))
+
+
+def edge_mask(h: History, t: int, absorbing: bool) -> float:
+    """Of the edge into the state at t."""
+    return float(t <= h.length or (absorbing and h.terminated))
+
+
+everything = given(
+    groups=experience(),
+    unroll=st.integers(0, 6),
+    absorbing=st.booleans(),
+)
+
+
+@SOME
+@given(groups=experience(), capacity=st.integers(1, 60), unroll=st.integers(0, 6))
+def test_the_replay_holds_the_newest_rows_and_windows_follow_their_own_episode(
+    groups: list[list[History]], capacity: int, unroll: int
+) -> None:
+    rows = [(h, t) for group in groups for h in group for t in range(h.length + 1)]
+    kept = [(h.number, t) for h, t in rows[-capacity:] if t < h.length]
+    replay = stored(groups, capacity)
+    assert len(replay) == len(kept)
+    if not kept:
+        return
+    window, starts = windows(groups, capacity, unroll, 2)
+    assert sorted((h.number, t) for h, t in starts) == sorted(kept)
+    for b, (h, t) in enumerate(starts):
+        times = [min(t + k, h.length) for k in range(unroll + 1)]
+        assert window.observation[b].tolist() == [[h.number, time] for time in times]
+        taken = list(h.actions[t : t + unroll])
+        assert window.action[b].tolist()[: len(taken)] == taken
+        assert set(window.action[b].tolist()) <= set(range(ACTIONS))
+        assert int(window.remaining[b]) == h.length - t
+        assert bool(window.terminated[b]) == h.terminated
+        assert window.reward.shape[1] == unroll + 3
+
+
+@SOME
+@given(groups=experience(), capacity=st.integers(1, 40), cut=st.integers(0, 5))
+def test_a_replay_taken_up_from_its_state_goes_on_as_if_never_stopped(
+    groups: list[list[History]], capacity: int, cut: int
+) -> None:
+    whole, before = stored(groups, capacity), stored(groups[:cut], capacity)
+    after = Replay(capacity)
+    after.load_state_dict(before.state_dict())
+    for group in groups[cut:]:
+        after.add(side_by_side(group))
+    assert torch.equal(whole.starts, after.starts)
+    if len(whole):
+        draws = [r.sample(20, 3, 2, Generator().manual_seed(1)) for r in (whole, after)]
+        for name in ("observation", "action", "reward", "outcome", "value", "remaining"):
+            assert torch.equal(getattr(draws[0], name), getattr(draws[1], name))
+
+
+@SOME
+@everything
+def test_n_step_is_the_signed_discounted_sum_and_bootstrap(
+    groups: list[list[History]], unroll: int, absorbing: bool
+) -> None:
+    for n in (1, 2, 5, 12):
+        window, starts = windows(groups, 1000, unroll, n)
+        target = made("n_step", window, absorbing, steps=n)
+        wanted = [[h.n_step(t + k, n) for k in range(unroll + 1)] for h, t in starts]
+        mask = [[state_mask(h, t + k, absorbing) for k in range(unroll + 1)] for h, t in starts]
+        assert target.mask.tolist() == mask
+        assert torch.allclose(target.value, torch.tensor(wanted).double(), atol=1e-5)
+
+
+@SOME
+@everything
+def test_outcome_is_the_signed_discounted_return_to_the_end(
+    groups: list[list[History]], unroll: int, absorbing: bool
+) -> None:
+    window, starts = windows(groups, 1000, unroll, 0)
+    target = made("outcome", window, absorbing)
+    wanted = [[h.n_step(t + k, 10**6) for k in range(unroll + 1)] for h, t in starts]
+    mask = [[state_mask(h, t + k, absorbing) for k in range(unroll + 1)] for h, t in starts]
+    assert target.mask.tolist() == mask
+    assert torch.allclose(target.value, torch.tensor(wanted).double(), atol=1e-5)
+
+
+@SOME
+@everything
+def test_search_policy_is_the_stored_one_and_nothing_past_the_end(
+    groups: list[list[History]], unroll: int, absorbing: bool
+) -> None:
+    window, starts = windows(groups, 1000, unroll, 0)
+    target = made("search_policy", window, absorbing)
+    for b, (h, t) in enumerate(starts):
+        for k in range(unroll + 1):
+            assert float(target.mask[b, k]) == float(t + k < h.length)
+            if t + k < h.length:
+                assert tuple(target.value[b, k].tolist()) == h.policies[t + k]
+
+
+@SOME
+@everything
+def test_observed_reward_and_termination_belong_to_the_edge_into_a_state(
+    groups: list[list[History]], unroll: int, absorbing: bool
+) -> None:
+    window, starts = windows(groups, 1000, unroll, 0)
+    reward = made("observed_reward", window, absorbing)
+    ended = made("observed_termination", window, absorbing)
+    for b, (h, t) in enumerate(starts):
+        assert float(reward.mask[b, 0]) == float(ended.mask[b, 0]) == 0.0
+        for k in range(1, unroll + 1):
+            mask = edge_mask(h, t + k, absorbing)
+            assert float(reward.mask[b, k]) == float(ended.mask[b, k]) == mask
+            gained = h.rewards[t + k - 1] if t + k <= h.length else 0.0
+            if mask:
+                assert float(reward.value[b, k]) == gained
+                assert float(ended.value[b, k]) == float(h.terminated and t + k >= h.length)
+
+
+def history(terminated: bool) -> History:
+    """Three moves of two players in turn: rewards 0, 0, 1 and gamma .5; the last value is .8."""
+    return History(
+        0,
+        0.5,
+        (0, 1, 0, 1),
+        (0.0, 0.0, 1.0),
+        (0.1, 0.2, 0.4, 0.0 if terminated else 0.8),
+        (0, 1, 2),
+        ((1.0, 0.0, 0.0),) * 3,
+        terminated,
+    )
+
+
+@pytest.mark.parametrize(
+    ("terminated", "absorbing", "outcome", "two_step", "mask"),
+    [
+        # The winner moved third: 1 to him, -.5 to the second, .25 to the first. Two steps from the
+        # first state: 0 - .5 * 0 + .25 * .4 = .1.
+        (True, True, [0.25, -0.5, 1.0, 0.0, 0.0], [0.1, -0.5, 1.0, 0.0, 0.0], [1, 1, 1, 1, 1]),
+        (True, False, [0.25, -0.5, 1.0, 0.0, 0.0], [0.1, -0.5, 1.0, 0.0, 0.0], [1, 1, 1, 0, 0]),
+        # Cut after the third move where the next mover expects .8: 1 - .5 * .8 = .6 at the third
+        # state, -.3 at the second, .15 at the first; two steps from the second are the same.
+        (False, True, [0.15, -0.3, 0.6, 0.8, 0.8], [0.1, -0.3, 0.6, 0.8, 0.8], [1, 1, 1, 0, 0]),
+    ],
+)
+def test_targets_worked_by_hand(
+    terminated: bool, absorbing: bool, outcome: list[float], two_step: list[float], mask: list[int]
+) -> None:
+    replay = stored([[history(terminated)]], 10)
+    window = replay.window(torch.tensor([0]), 4, 2, Generator())
+    for name, options, wanted in (("outcome", {}, outcome), ("n_step", {"steps": 2}, two_step)):
+        target = made(name, window, absorbing, **options)
+        assert target.value[0].tolist() == pytest.approx(wanted)
+        assert target.mask[0].tolist() == mask
+
+
+def test_starts_are_drawn_uniformly() -> None:
+    replay = stored([[history(True), history(True)]], 100)
+    window = replay.sample(12_000, 0, 0, Generator().manual_seed(2))
+    # Six starts; of 12,000 draws each has 2,000 with standard deviation 41.
+    drawn = Counter(window.remaining.tolist())
+    assert set(drawn) == {1, 2, 3}
+    assert all(abs(count - 4000) < 5 * 52 for count in drawn.values())
+
+
+def test_moves_past_the_end_are_drawn_among_all_actions() -> None:
+    replay = stored([[history(True)]], 100)
+    window = replay.window(torch.full((300,), 2), 3, 0, Generator().manual_seed(0))
+    assert window.action[:, 0].tolist() == [2] * 300
+    assert set(window.action[:, 1:].flatten().tolist()) == {0, 1, 2}
