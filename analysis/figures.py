@@ -181,7 +181,7 @@ def _depth_panel(axes: Axes, results: StudyResults, metric: MetricSpec, data: pd
                       color=look.color, marker=look.marker, linestyle=look.line, markersize=4,
                       linewidth=1.2, elinewidth=0.9, capsize=1.5)  # fmt: skip
     _fit_axis(axes, "y", metric, data[["value"]], {})
-    axes.set_title(axis_label(metric, "↓↑").replace("\n", "  "), loc="left")
+    axes.set_title(axis_label(metric, "↓↑").replace("\n", ", "), loc="left")
     counts = data.groupby("depth")["n"].agg(["min", "max"])
     axes.set_xticks(list(counts.index), [_depth_label(*row) for row in counts.itertuples()])
 
@@ -208,6 +208,7 @@ def _forest(axes: Axes, family: Sequence[Comparison], table: dict[str, Look]) ->
                   markeredgecolor="white", markeredgewidth=0.8)  # fmt: skip
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     axes.margins(x=0.08)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)
     points = "points" if metric.unit == "share" else unit(metric)

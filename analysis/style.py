@@ -107,6 +107,9 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     with styled():
+        # Lay out once, not once a format.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         for suffix, options in FORMATS.items():
             path = folder / f"{name}.{suffix}"
             figure.savefig(path, format=suffix, facecolor="white", **options)

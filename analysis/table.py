@@ -29,6 +29,9 @@ class Table:
             hrules=True, caption=_escape(self.title), position_float="centering", position="t",
             column_format="l" + "r" * self.cells.shape[1],
         )  # fmt: skip
+        text = text.replace(
+            "\\centering\n", "\\centering\n\\footnotesize\\setlength{\\tabcolsep}{4pt}\n"
+        )
         for sign, command in _LATEX.items():
             text = text.replace(sign, command)
         return text

@@ -124,8 +124,8 @@ def selection_table(results: StudyResults) -> Table:
         for row in selection_frame(results).to_dict("records")
     ]
     cells = pd.DataFrame(rows)
-    points = "points" if primary.unit == "share" else unit(primary)
-    title = f"What is lost in {primary.title} ({points}) by picking on predictive accuracy"
+    lost = titled(primary).replace(", %", ", points")
+    title = f"What is lost in {lost}, by picking on predictive accuracy"
     return Table(title, cells if cells.empty else cells.set_index("picked by"))
 
 

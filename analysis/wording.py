@@ -38,7 +38,9 @@ def axis_label(metric: MetricSpec, arrows: str = "←→") -> str:
     `arrows` are the axis' two ends; on a rotated label `←→` point down and up.
     """
     where = f"{arrows[0]} better" if metric.better == "lower" else f"better {arrows[1]}"
-    return f"{titled(metric)}\n{where}"
+    return (
+        f"{metric.title}\n{unit(metric)}   {where}" if unit(metric) else f"{metric.title}\n{where}"
+    )
 
 
 def titled(metric: MetricSpec) -> str:
@@ -70,11 +72,13 @@ def decimals(values: Iterable[float], digits: int = 3, most: int = 6) -> int:
 
 
 def mean_pm(interval: Interval, metric: MetricSpec, places: int) -> str:
-    """`mean ± half-width`; the mean alone where there is no interval."""
+    """`mean ± half-width`; the mean alone, or marked, where there is no true interval."""
     factor = scale(metric)
     mean = fixed(factor * interval.mean, places)
     if not math.isfinite(interval.half_width):
         return mean
+    if interval.half_width == 0:
+        return f"{mean} (all equal)"
     return f"{mean} ± {fixed(factor * interval.half_width, places)}"
 
 
