@@ -1,0 +1,1 @@
+"""Speed and time to quality: run by hand, never as a test."""
