@@ -43,7 +43,7 @@ def _conditions(plan: Plan, counts: Mapping[str, int]) -> Table:
     for condition in study.conditions:
         sizes = [f"{counts[condition.name]:,}"] if counts else []
         changes = differences(baseline, flat(dump(condition.config)))
-        table.add_row(Text(condition.name), *sizes, Text(", ".join(changes) or "-"))
+        table.add_row(Text(condition.name), *sizes, Text("\n".join(changes) or "-"))
     return table
 
 
@@ -89,9 +89,18 @@ def flat(config: Any, path: str = "") -> dict[str, Any]:
 
 
 def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """`key=value` for what `other` says otherwise, `-key` for what it does not say."""
-    changed = [f"{key}={value}" for key, value in other.items() if base.get(key, ...) != value]
-    return changed + [f"-{key}" for key in base if key not in other]
+    """What `other` says otherwise, part by part: `planner: simulations=5, c1=2`.
+
+    What it does not say at all is left out where the part is another component.
+    """
+    parts: dict[str, list[str]] = {}
+    for key in [*other, *(key for key in base if key not in other)]:
+        part, _, name = key.rpartition(".")
+        if key not in other and base.get(f"{part}.name") == other.get(f"{part}.name"):
+            parts.setdefault(part, []).append(f"without {name}")
+        elif key in other and base.get(key, ...) != other[key]:
+            parts.setdefault(part, []).append(f"{name}={other[key]}")
+    return [f"{part}: {', '.join(changes)}" for part, changes in parts.items()]
 
 
 def duration(seconds: float) -> str:

@@ -95,8 +95,8 @@ def test_the_plan_is_shown_with_what_differs(plan: Plan) -> None:
     plan.trials[0].record.finish({"seconds": 600})
     text = printed(lambda console: show_plan(console, plan, {}, 2))
     assert "10 trials = 5 conditions x 2 seeds: 9 to run, 1 done" in text
-    assert "planner.simulations=25" in text
-    assert "model.representation.name=fake_other" in text
+    assert "planner: simulations=25" in text
+    assert "model.representation: name=fake_other, width=17" in text
     assert "(exact sign-flip): 0.5" in text
     assert "45 min" in text
 

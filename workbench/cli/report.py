@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,9 +53,17 @@ def show(folder: Path, console: Console) -> list[Path]:
     for text in (written.summary, written.answer):
         console.print(Text(f"\n{text}"), soft_wrap=True)
     console.print()
-    for path in (written.index, *written.figures):
-        console.print(Text(f"  {_short(path)}"), soft_wrap=True)
+    for line in (str(_short(written.index)), *_grouped(written.figures)):
+        console.print(Text(f"  {line}"), soft_wrap=True)
     return [written.index, *written.figures, *written.tables]
+
+
+def _grouped(figures: Sequence[Path]) -> list[str]:
+    """A line for every figure, whatever number of formats it comes in: `curves.{pdf,png}`."""
+    formats: dict[Path, list[str]] = {}
+    for path in figures:
+        formats.setdefault(_short(path).with_suffix(""), []).append(path.suffix.lstrip("."))
+    return [f"{stem}.{{{','.join(sorted(kinds))}}}" for stem, kinds in formats.items()]
 
 
 def _short(path: Path) -> Path:

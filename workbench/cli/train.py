@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 FAILED, INTERRUPTED = 1, 130
 
+FOLLOWED = ("training/loss", "predictive/value_error", "decision/search_regret_decisive")
+"""What a line of progress tells: the objective, and one measure of each side."""
+
 
 def train(
     config: Annotated[
@@ -109,14 +112,9 @@ class _Progress:
         self._console = console
 
     def __call__(self, fraction: float, metrics: Mapping[str, float | None]) -> None:
-        from workbench.metrics import METRICS
-
-        shown = [
-            f"{name.split('/')[1]} {metrics[name]:.4g}"
-            for name in METRICS
-            if metrics.get(name) is not None
-        ]
-        self._console.print(f"{fraction:4.0%}  {'  '.join(shown[:6])}", highlight=False)
+        values = {name: metrics.get(name) for name in FOLLOWED}
+        shown = [f"{name} {value:.4g}" for name, value in values.items() if value is not None]
+        self._console.print(f"{fraction:4.0%}  {'  '.join(shown)}", highlight=False, soft_wrap=True)
 
 
 def _show(result: Mapping[str, Any], console: Console) -> None:
