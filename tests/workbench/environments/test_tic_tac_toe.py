@@ -1,0 +1,216 @@
+"""Tic-tac-toe as a table against OpenSpiel and an independent minimax over its states."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyspiel
+import pytest
+import torch
+from torch import Generator
+
+from workbench.environments.games.graphs import eight_neighbours, lines
+from workbench.environments.games.table import TableEnvironment
+from workbench.environments.tic_tac_toe import TicTacToe
+from workbench.measures.exact.decision import losing_lines
+from workbench.types import SolvedEnvironment
+
+GAME = pyspiel.load_game("tic_tac_toe")
+
+
+_worth: dict[str, float] = {}
+
+
+def solve(state: pyspiel.State) -> float:
+    """Value to the player to move, by plain recursive minimax; at the end to who would be next."""
+    board = str(state)
+    if board not in _worth:
+        if state.is_terminal():
+            _worth[board] = state.player_return(len(state.history()) % 2)
+        else:
+            _worth[board] = max(-solve(state.child(a)) for a in state.legal_actions())
+    return _worth[board]
+
+
+@pytest.fixture(scope="module")
+def visited(tic_tac_toe: TableEnvironment) -> dict[int, pyspiel.State]:
+    """Every reachable state of the environment by number, with OpenSpiel's beside it.
+
+    Found by walking both together, depth first, through every legal move.
+    """
+    found: dict[int, pyspiel.State] = {}
+    open_states = [(0, GAME.new_initial_state())]
+    while open_states:
+        number, state = open_states.pop()
+        if number in found:
+            assert str(found[number]) == str(state)
+            continue
+        found[number] = state
+        for action in state.legal_actions():
+            then, _ = tic_tac_toe.step(torch.tensor([number]), torch.tensor([action]), Generator())
+            open_states.append((int(then), state.child(action)))
+    return found
+
+
+def test_there_are_5478_states_and_4520_of_them_go_on(
+    tic_tac_toe: TableEnvironment, visited: dict[int, pyspiel.State]
+) -> None:
+    assert len(visited) == 5478
+    assert len({str(state) for state in visited.values()}) == 5478
+    going_on = sorted(n for n, state in visited.items() if not state.is_terminal())
+    assert len(going_on) == 4520
+    assert tic_tac_toe.positions().tolist() == going_on
+
+
+def test_every_move_is_worth_what_recursive_minimax_says(
+    tic_tac_toe: TableEnvironment, visited: dict[int, pyspiel.State]
+) -> None:
+    for number, state in visited.items():
+        q = tic_tac_toe.q(torch.tensor([number]))[0].tolist()
+        legal = state.legal_actions()
+        for action in range(9):
+            wanted = -solve(state.child(action)) if action in legal else -np.inf
+            assert q[action] == wanted, str(state)
+
+
+def test_3191_positions_are_decisive(visited: dict[int, pyspiel.State]) -> None:
+    worth = [
+        {solve(state.child(a)) for a in state.legal_actions()}
+        for state in visited.values()
+        if not state.is_terminal()
+    ]
+    assert sum(len(values) > 1 for values in worth) == 3191
+
+
+def test_random_games_follow_openspiel_move_by_move(tic_tac_toe: TableEnvironment) -> None:
+    g, batch = Generator().manual_seed(4), 64
+    state = tic_tac_toe.reset(batch, g)
+    games = [GAME.new_initial_state() for _ in range(batch)]
+    for _ in range(9):
+        legal = tic_tac_toe.legal(state)
+        for row, game in zip(legal, games, strict=True):
+            moves = [] if game.is_terminal() else game.legal_actions()
+            assert row.nonzero().flatten().tolist() == moves
+        over = ~legal.any(1, keepdim=True)
+        action = torch.multinomial((legal | over).float(), 1, generator=g).flatten()
+        before = [game.is_terminal() for game in games]
+        state, transition = tic_tac_toe.step(state, action, g)
+        for b, game in enumerate(games):
+            if before[b]:
+                # A terminal state absorbs every move.
+                assert float(transition.reward[b]) == float(transition.discount[b]) == 0.0
+                assert bool(transition.terminated[b])
+                continue
+            mover = game.current_player()
+            game.apply_action(int(action[b]))
+            assert float(transition.reward[b]) == game.player_reward(mover)
+            assert float(transition.discount[b]) == (0.0 if game.is_terminal() else -1.0)
+            assert bool(transition.terminated[b]) == game.is_terminal()
+        assert not transition.truncated.any()
+        observed = tic_tac_toe.observe(state)
+        for b, game in enumerate(games):
+            assert torch.equal(observed[b], seen_by_mover(game))
+
+
+def seen_by_mover(game: pyspiel.State) -> torch.Tensor:
+    """Planes of the mover's stones, the other's and the empty cells, read off the printed board."""
+    own, other = ("x", "o") if len(game.history()) % 2 == 0 else ("o", "x")
+    board = str(game).replace("\n", "")
+    planes = [[float(c == stone) for c in board] for stone in (own, other, ".")]
+    return torch.tensor(planes).view(3, 3, 3)
+
+
+def test_the_mover_sees_his_own_stones_first(tic_tac_toe: TableEnvironment) -> None:
+    # First player 4, second player 0: now it is the first player's turn.
+    g = Generator()
+    state = tic_tac_toe.reset(1, g)
+    for action in (4, 0):
+        state, _ = tic_tac_toe.step(state, torch.tensor([action]), g)
+    own, other, empty = tic_tac_toe.observe(state)[0].flatten(1)
+    assert own.nonzero().flatten().tolist() == [4]
+    assert other.nonzero().flatten().tolist() == [0]
+    assert empty.nonzero().flatten().tolist() == [1, 2, 3, 5, 6, 7, 8]
+
+
+def test_an_illegal_move_raises_and_names_the_rows(tic_tac_toe: TableEnvironment) -> None:
+    g = Generator()
+    state, _ = tic_tac_toe.step(tic_tac_toe.reset(3, g), torch.tensor([0, 4, 8]), g)
+    with pytest.raises(ValueError, match=r"illegal move in rows \[1\]"):
+        tic_tac_toe.step(state, torch.tensor([1, 4, 0]), g)
+
+
+def test_discount_is_minus_gamma_until_the_end() -> None:
+    world = TicTacToe(discount=0.5).build()
+    g = Generator()
+    state = world.reset(1, g)
+    discounts = []
+    for action in (0, 3, 1, 4, 2):
+        state, transition = world.step(state, torch.tensor([action]), g)
+        discounts.append(float(transition.discount))
+    assert discounts == [-0.5, -0.5, -0.5, -0.5, 0.0]
+    # After 0, 3, 1 second player's 4 lets the first win with 2, one step later: -.5 * 1.
+    state = world.reset(1, g)
+    for action in (0, 3, 1):
+        state, _ = world.step(state, torch.tensor([action]), g)
+    assert float(world.q(state)[0, 4]) == -0.5
+    state, _ = world.step(state, torch.tensor([4]), g)
+    assert float(world.q(state)[0, 2]) == 1.0
+
+
+def test_graph_of_neighbours_has_20_edges_and_of_lines_24() -> None:
+    world = TicTacToe().spec()
+    for name, count in (("neighbours", 20), ("lines", 24)):
+        edges = set(world.graphs[name].edges)
+        assert len({frozenset(e) for e in edges}) == count
+        assert len(edges) == 2 * count == len(world.graphs[name].edges)
+        assert all((b, a) in edges for a, b in edges)
+
+
+def test_edges_are_a_kings_moves_and_the_cells_that_share_a_winning_line() -> None:
+    near = set(eight_neighbours(3, 3).edges)
+    assert {b for a, b in near if a == 4} == {0, 1, 2, 3, 5, 6, 7, 8}
+    assert {b for a, b in near if a == 0} == {1, 3, 4}
+    wins = [(0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6)]
+    shared = {(a, b) for line in wins for a in line for b in line if a != b}
+    assert set(lines(3, 3, 3).edges) == shared
+    # On a board of 2 x 4 the only straight lines of three lie in its rows.
+    assert set(lines(2, 4, 3).edges) == {
+        (4 * y + a, 4 * y + b)
+        for y in range(2)
+        for a in range(4)
+        for b in range(4)
+        if a != b and abs(a - b) <= 2
+    }
+
+
+def count_losses(state: pyspiel.State, moves: dict[str, int], agent: int) -> int:
+    """Lines in which `agent` loses, the other trying every reply: plain recursion."""
+    if state.is_terminal():
+        return int(state.player_return(agent) < 0)
+    if state.current_player() == agent:
+        return count_losses(state.child(moves[str(state)]), moves, agent)
+    return sum(count_losses(state.child(a), moves, agent) for a in state.legal_actions())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_losing_lines_of_random_policies_equal_a_recursive_count(
+    tic_tac_toe: TableEnvironment, visited: dict[int, pyspiel.State], seed: int
+) -> None:
+    choices = np.random.default_rng(seed)
+    moves, table = {}, torch.full((5478,), -1)
+    for number, state in sorted(visited.items()):
+        if not state.is_terminal():
+            moves[str(state)] = int(choices.choice(state.legal_actions()))
+            table[number] = moves[str(state)]
+    world: SolvedEnvironment = tic_tac_toe
+    for agent in (0, 1):
+        wanted = count_losses(GAME.new_initial_state(), moves, agent)
+        assert wanted > 0
+        assert losing_lines(world, lambda state: table[state], second=agent == 1) == wanted
+
+
+def test_perfect_play_loses_no_line(tic_tac_toe: TableEnvironment) -> None:
+    def decide(state: torch.Tensor) -> torch.Tensor:
+        return tic_tac_toe.q(state).argmax(-1)
+
+    assert losing_lines(tic_tac_toe, decide, second=False) == 0
+    assert losing_lines(tic_tac_toe, decide, second=True) == 0
