@@ -8,8 +8,23 @@ from analysis.comparisons import Comparison, compare
 from analysis.frames import StudyResults
 from analysis.mismatch import by_condition, discordance, select
 from analysis.statistics import Verdict, mean_interval
-from analysis.wording import count, decimals, describe, fixed, p_value, phrase, scale, unit
+from analysis.wording import count, decimals, describe, fixed, listed, p_value, phrase, scale, unit
 from workbench.metrics import MetricSpec
+
+_LABELS: dict[Verdict, str] = {
+    "favours": "favours `{}`",
+    "against": "speaks against `{}`",
+    "not established": "no difference established",
+    "identical": "every seed the same",
+    "not enough seeds": "not enough seeds",
+}
+_STANDING: dict[Verdict, str] = {
+    "favours": "worse than it",
+    "against": "better than it",
+    "not established": "not told apart from it",
+    "identical": "at the same distance from it in every seed",
+    "not enough seeds": "without enough seeds in common with it",
+}
 
 
 @dataclass(frozen=True)
@@ -19,6 +34,8 @@ class Answer:
     headline: str
     verdict: Verdict | None
     """Of the leading comparison; None where there is none."""
+    label: str
+    """The verdict with the name that it is about."""
     others: tuple[str, ...]
     """The other declared comparisons."""
     agreement: str
@@ -33,11 +50,12 @@ def answer(results: StudyResults) -> Answer:
     """The first declared comparison leads; the rankings and the other conditions follow."""
     comparisons = compare(results, results.study["primary"])
     if not comparisons:
-        return Answer(_description(results), None, (), agreement_sentence(results), "")
+        return Answer(_description(results), None, "", (), agreement_sentence(results), "")
     lead, *others = comparisons
     return Answer(
         headline=f"{_after(results, lead)} {comparison_sentence(lead)}",
         verdict=lead.verdict,
+        label=_LABELS[lead.verdict].format(lead.against),
         others=tuple(_capital(comparison_sentence(other)) for other in others),
         agreement=agreement_sentence(results),
         controls=controls_sentence(results, lead),
@@ -77,6 +95,8 @@ def agreement_sentence(results: StudyResults) -> str:
     picked, pairs = select(means), discordance(means)
     if picked is None:
         return "The rankings cannot be compared: fewer than two conditions have finished trials."
+    if len(means) == 2 and pairs.tied:
+        return "The rankings cannot be compared: the two conditions tie on one of the metrics."
     cost = (
         f"picking by {phrase(predictive)} takes `{picked.picked}`"
         + (", the best decider too" if picked.loss == 0 else "")
@@ -86,11 +106,7 @@ def agreement_sentence(results: StudyResults) -> str:
     if pairs.discordant == 0 and pairs.tied == 0:
         start = "The better predictor is also the better decider, by their means"
     elif len(means) == 2:
-        start = (
-            "The two conditions tie on one side"
-            if pairs.tied
-            else "The better predictor is NOT the better decider, by their means"
-        )
+        start = "The better predictor is NOT the better decider, by their means"
     else:
         total = pairs.concordant + pairs.discordant + pairs.tied
         start = (
@@ -108,17 +124,15 @@ def controls_sentence(results: StudyResults, lead: Comparison) -> str:
     if not others:
         return "There is no control condition that would tell what a difference comes from."
     pairs = [(other, lead.against) for other in others]
-    said = {
-        "favours": "is worse than it",
-        "against": "is better than it",
-        "not established": "cannot be told from it",
-        "identical": "differs from it by the same in every seed",
-        "not enough seeds": "has too few seeds in common with it",
-    }
-    stands = [
-        f"`{c.baseline}` {said[c.verdict]}" for c in compare(results, lead.metric.name, pairs)
-    ]
-    return f"As for `{lead.against}` and the other conditions: {'; '.join(stands)}."
+    groups: dict[str, list[str]] = {}
+    for comparison in compare(results, lead.metric.name, pairs):
+        groups.setdefault(_STANDING[comparison.verdict], []).append(f"`{comparison.baseline}`")
+    stands = [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {standing}"
+              for standing, names in groups.items()]  # fmt: skip
+    return (
+        f"As for `{lead.against}` and the other conditions, by paired 95 % t intervals: "
+        f"{'; '.join(stands)}."
+    )
 
 
 def _after(results: StudyResults, lead: Comparison) -> str:

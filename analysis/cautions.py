@@ -75,8 +75,12 @@ def _many_comparisons(comparisons: list[Comparison]) -> list[str]:
         return []
     return [
         f"{count(len(comparisons), 'comparison')} were made on the primary metric, each interval "
-        "at 95 % on its own; after Holm's correction no sign-flip p below 0.05 stands behind "
-        + ", ".join(f"{c.label.replace(' − ', ' against ')}" for c in won) + "."
+        f"at 95 % on its own. Of {count(len(won), 'interval')} that exclude zero, none is backed "
+        "by a sign-flip p below 0.05 after Holm's correction."
+        if len(won) > 1
+        else f"{count(len(comparisons), 'comparison')} were made on the primary metric, each "
+        f"interval at 95 % on its own. The one that excludes zero, `{won[0].against}` against "
+        f"`{won[0].baseline}`, has no sign-flip p below 0.05 after Holm's correction."
     ]  # fmt: skip
 
 

@@ -50,7 +50,7 @@ def accuracy_and_decisions(results: StudyResults) -> Figure | None:
     if not both.to_numpy().any():
         return None
     with styled():
-        figure = new_figure(PAGE * 0.72, 3.5)
+        figure = new_figure(PAGE if len(results.conditions) > 5 else PAGE * 0.72, 3.5)
         axes = figure.add_subplot()
         for name, look in looks(results.conditions).items():
             inside = both[name]
@@ -167,7 +167,7 @@ def _curve(axes: Axes, data: pd.DataFrame, look: Look) -> None:
 def _depth_panel(axes: Axes, results: StudyResults, metric: MetricSpec, data: pd.DataFrame) -> None:
     table = looks(results.conditions)
     for place, (name, look) in enumerate(table.items()):
-        shift = 0.09 * (place - (len(table) - 1) / 2)
+        shift = min(0.09, 0.5 / len(table)) * (place - (len(table) - 1) / 2)
         rows = data[data["condition"] == name]
         depths = sorted(rows["depth"].unique())
         if not depths:
@@ -256,8 +256,12 @@ def _legend(figure: Figure, results: StudyResults, seeds: pd.Series[int]) -> Non
                label=f"{name} ({seeds.get(name, 0)})")
         for name, look in looks(results.conditions).items()
     ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(5, len(handles)),
-                  title="condition (finished seeds)", alignment="left")  # fmt: skip
+    widest = 0.6 + 0.065 * max(len(name) + 4 for name in results.conditions)
+    columns = max(1, min(5, len(handles), int(figure.get_figwidth() / widest)))
+    over = len(handles) <= 2 * columns
+    figure.legend(handles=handles, loc="outside upper left" if over else "outside right upper",
+                  ncols=columns if over else 1, title="condition (finished seeds)",
+                  alignment="left")  # fmt: skip
 
 
 def _short(value: float, _: int) -> str:

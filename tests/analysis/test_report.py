@@ -140,7 +140,7 @@ def test_controls_are_set_against_the_leading_condition(make_study: Callable[...
         for seed in (0, 1, 2)
     }
     said = answer(load_study(make_study(final=final)))
-    assert "`gcn-shuffled` cannot be told from it" in said.controls
+    assert "`gcn-shuffled` is not told apart from it" in said.controls
 
 
 def test_cautions_name_what_weakens_the_answer(broken_study: Path) -> None:
