@@ -28,7 +28,7 @@ TINY: dict[str, Any] = {
     "procedure.capacity": 300,
     "procedure.replay_ratio": 1.0,
     "procedure.unroll": 3,
-    "measures": {"predictive": {"depth": 2}, "decision": None},
+    "measures": {"predictive": {"depth": 2}},
     "evaluate_every": 10,
 }
 """Changes to the preset `muzero` that make a whole trial a matter of a second."""

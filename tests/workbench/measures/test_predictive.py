@@ -1,0 +1,188 @@
+"""The predictive measure with models whose error is known beforehand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from tests.workbench.fakes import trial
+from workbench.environments.games.table import TableEnvironment
+from workbench.environments.tic_tac_toe import TicTacToe
+from workbench.measures.exact.evaluation_set import EvaluationSet, evaluation_set
+from workbench.measures.exact.predictive import PredictiveError
+from workbench.models.world_model import WorldModel
+from workbench.trial import build
+from workbench.types import Edge, Heads, LatentSpec, ModelSpec
+
+DEPTH = 3
+NAMES = ("value_error", "policy_error", "reward_error", "termination_error")
+
+
+class Fake(WorldModel):
+    """Follows the true states; what it predicts is the truth, or a constant."""
+
+    def __init__(self, environment: TableEnvironment, constant: float | None) -> None:
+        super().__init__()
+        self.spec = ModelSpec(LatentSpec("vector", ()), 9, frozenset(), needs_state=True)
+        self.world, self.constant = environment, constant
+
+    def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Tensor:
+        assert torch.equal(observation, self.world.observe(state))
+        result: Tensor = state
+        return result
+
+    def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
+        then, real = self.world.step(latent, action, generator)
+        if self.constant is None:
+            return then, Edge(real.reward, -torch.ones(len(then)), real.terminated.float())
+        flat = torch.full((len(then),), self.constant)
+        return then, Edge(flat, -torch.ones(len(then)), flat)
+
+    def predict(self, latent: Tensor) -> Heads:
+        q = self.world.q(latent)
+        best = q.max(-1, keepdim=True).values
+        if self.constant is not None:
+            return Heads(torch.zeros(len(latent), 9), torch.full((len(latent),), self.constant))
+        # All the probability on the optimal moves, unevenly; an end has no policy.
+        logits = torch.where(q == best, torch.arange(9.0), -100.0)
+        return Heads(logits, best.squeeze(1).nan_to_num(neginf=5.0))
+
+
+def measured(model: WorldModel, environment: TableEnvironment) -> dict[str, float | None]:
+    return PredictiveError(environment, DEPTH)(model, None)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def data(tic_tac_toe: TableEnvironment) -> EvaluationSet:
+    return evaluation_set(tic_tac_toe, DEPTH)
+
+
+def test_a_model_that_knows_everything_has_no_error(tic_tac_toe: TableEnvironment) -> None:
+    row = measured(Fake(tic_tac_toe, None), tic_tac_toe)
+    expected = {f"predictive/{name}" for name in NAMES}
+    expected |= {f"predictive/{n}@{k}" for n in NAMES for k in range(n in NAMES[2:], DEPTH + 1)}
+    assert set(row) == expected
+    for name, error in row.items():
+        assert error == pytest.approx(0.0, abs=1e-6), name
+
+
+def test_a_simulator_without_termination_head_is_judged_by_its_discount(
+    tic_tac_toe: TableEnvironment,
+) -> None:
+    changes = {"model.dynamics": "true", "planner.interior_legality": True}
+    model = build(trial(changes | {"losses.reward": None, "losses.termination": None})).model
+    row = measured(model, tic_tac_toe)
+    assert row["predictive/reward_error"] == row["predictive/termination_error"] == 0.0
+    assert row["predictive/value_error"] > 0.0  # type: ignore[operator]
+
+
+def test_a_constant_guess_scores_the_mean_square_distance_to_the_truth(
+    tic_tac_toe: TableEnvironment, data: EvaluationSet
+) -> None:
+    row = measured(Fake(tic_tac_toe, 0.25), tic_tac_toe)
+    for k in range(DEPTH + 1):
+        q = [tic_tac_toe.q(s[None])[0] for s in data.state[:, k]]
+        alive = [x for x in q if bool(x.isfinite().any())]
+        values = [float(x.max()) for x in alive]
+        square = sum((0.25 - v) ** 2 for v in values) / len(values)
+        assert row[f"predictive/value_error@{k}"] == pytest.approx(square)
+        # A uniform policy over nine moves gives the optimal ones m / 9 of the probability.
+        nats = sum(math.log(9 / int((x == x.max()).sum())) for x in alive) / len(alive)
+        assert row[f"predictive/policy_error@{k}"] == pytest.approx(nats, rel=1e-5)
+        if k == 0:
+            continue
+        made = [
+            (s, a, t) for s, a, t in zip(*_moves(data, k), strict=True) if _alive(tic_tac_toe, s)
+        ]
+        rewards = [float(tic_tac_toe.table.reward[s, a]) for s, a, _ in made]
+        ends = [float(not _alive(tic_tac_toe, t)) for _, _, t in made]
+        for name, truth in (("reward", rewards), ("termination", ends)):
+            wanted = sum((0.25 - x) ** 2 for x in truth) / len(truth)
+            assert row[f"predictive/{name}_error@{k}"] == pytest.approx(wanted)
+
+
+def _moves(data: EvaluationSet, k: int) -> tuple[list[int], list[int], list[int]]:
+    """States, moves made from them and where these lead, at depth k."""
+    return (
+        data.state[:, k - 1].tolist(),
+        data.action[:, k - 1].tolist(),
+        data.state[:, k].tolist(),
+    )
+
+
+def _alive(environment: TableEnvironment, state: int) -> bool:
+    return bool(environment.table.legal[state].any())
+
+
+def test_the_mean_is_over_the_depths(tic_tac_toe: TableEnvironment) -> None:
+    row = measured(Fake(tic_tac_toe, 0.25), tic_tac_toe)
+    for name in NAMES:
+        by_depth = [row[f"predictive/{name}@{k}"] for k in range(name in NAMES[2:], DEPTH + 1)]
+        assert row[f"predictive/{name}"] == pytest.approx(sum(by_depth) / len(by_depth))  # type: ignore[arg-type]
+
+
+def test_counts_say_how_many_states_each_number_is_over(
+    tic_tac_toe: TableEnvironment, data: EvaluationSet
+) -> None:
+    facts = PredictiveError(tic_tac_toe, DEPTH).facts()
+    alive = [sum(_alive(tic_tac_toe, s) for s in column) for column in data.state.T.tolist()]
+    assert alive[0] == 9040
+    assert facts.positions == 4520
+    assert facts.counts["predictive/value_error"] == alive
+    assert facts.counts["predictive/policy_error"] == alive
+    # A move is made from every state that goes on; from the last depth none is.
+    assert facts.counts["predictive/reward_error"] == alive[:-1]
+    assert facts.counts["predictive/termination_error"] == alive[:-1]
+
+
+def test_chance_levels_are_what_the_best_constant_scores(
+    tic_tac_toe: TableEnvironment, data: EvaluationSet
+) -> None:
+    levels = PredictiveError(tic_tac_toe, DEPTH).facts().levels
+    made = [(s, t) for s, _, t in zip(*_moves(data, 2), strict=True) if _alive(tic_tac_toe, s)]
+    share = sum(not _alive(tic_tac_toe, t) for _, t in made) / len(made)
+    assert levels["predictive/termination_error@2"]["chance"] == pytest.approx(share * (1 - share))
+    uniform = measured(Fake(tic_tac_toe, 0.25), tic_tac_toe)
+    for name, level in levels.items():
+        assert level["oracle"] == 0.0
+        # No constant beats the best one; for the policy it is the uniform guess itself.
+        if "policy" in name:
+            assert level["chance"] == pytest.approx(uniform[name], rel=1e-5)
+        else:
+            assert level["chance"] <= uniform[name]  # type: ignore[operator]
+
+
+def test_half_of_the_sequences_are_random_and_half_are_optimal(
+    tic_tac_toe: TableEnvironment, data: EvaluationSet
+) -> None:
+    best = 0
+    for k in range(DEPTH):
+        for row in range(0, 9040, 7):
+            state, action = int(data.state[row, k]), int(data.action[row, k])
+            if not _alive(tic_tac_toe, state):
+                assert int(data.state[row, k + 1]) == state
+                continue
+            assert bool(tic_tac_toe.table.legal[state, action])
+            q = tic_tac_toe.q(torch.tensor([state]))[0]
+            optimal = bool(q[action] == q.max())
+            assert optimal or row < 4520
+            best += optimal and row < 4520
+    assert best > 0
+
+
+def test_the_set_is_the_same_whatever_the_trial(tic_tac_toe: TableEnvironment) -> None:
+    torch.manual_seed(1)
+    first = evaluation_set(TicTacToe().build(), DEPTH).digest
+    torch.manual_seed(2)
+    assert evaluation_set(tic_tac_toe, DEPTH).digest == first
+    facts = []
+    for seed in (1, 2):
+        config = trial({"seed": seed})
+        facts.append(config.measures["predictive"].build(build(config)).facts())
+    assert facts[0].digest == facts[1].digest
+    assert facts[0] == facts[1]
+    assert evaluation_set(tic_tac_toe, DEPTH + 1).digest != first
