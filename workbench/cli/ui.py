@@ -31,6 +31,8 @@ def ui(
     typer.echo(f"MLflow at http://{host}:{port} (Ctrl-C ends it)")
     sys.stdout.flush()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    # Its background jobs judge language models; without them it starts sooner and stays smaller.
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     os.execv(command[0], command)
 
 

@@ -1,0 +1,202 @@
+"""The command as a user meets it: exit codes, messages, and how soon it answers."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from workbench.cli import main, report, ui
+from workbench.cli.train import read
+from workbench.errors import ConfigError, WorkbenchError
+
+HEAVY = {"torch", "ray", "mlflow", "pandas", "numpy", "pydantic", "matplotlib", "yaml"}
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """The exit code of `workbench ARGUMENTS`."""
+    monkeypatch.setattr(sys, "argv", ["workbench", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    return int(ended.value.code or 0)
+
+
+def test_help_imports_nothing_heavy_and_answers_at_once() -> None:
+    code = "import sys, workbench.cli.main; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert not HEAVY & set(loaded.stdout.split())
+    times = []
+    for _ in range(3):
+        began = time.monotonic()
+        command = [sys.executable, "-m", "workbench.cli", "--help"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        times.append(time.monotonic() - began)
+    assert "ablate" in done.stdout
+    assert min(times) < 0.5
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.startswith("workbench 0.")
+
+
+def test_mistakes_in_a_study_are_all_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("study: Bad Name\npreset: muzero\nseeds: 0\nprimry: x\n")
+    assert run(monkeypatch, "ablate", file, "--outputs", tmp_path / "out") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[:2] for line in lines[:-1]] == [
+        [f"{file}:1", "study"],
+        [f"{file}:3", "seeds"],
+        [f"{file}:4", "primry"],
+    ]
+    assert lines[-1] == "3 problems"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_study_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "ablate", "nowhere.yaml") == 2
+    assert capsys.readouterr().err == "nowhere.yaml: no such file\n1 problem\n"
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("study: sims\npreset: muzero\naxes: {planner.simulations: [5, 25]}\nseeds: 2\n")
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "ablate", file, "--dry-run", "--seeds", "6") == 0
+    shown = capsys.readouterr().out
+    assert "12 trials = 2 conditions x 6 seeds: 12 to run" in shown
+    assert "0.0312" in shown
+    assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
+
+
+def test_a_study_that_is_unknown_is_told_with_those_that_exist(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(monkeypatch, "report", "gcn", "--outputs", tmp_path) == 2
+    assert "there is none yet" in capsys.readouterr().err
+    for name in ("second", "first"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "study.json").write_text("{}")
+    assert run(monkeypatch, "report", "gcn", "--outputs", tmp_path) == 2
+    assert "there are: first, second" in capsys.readouterr().err
+
+
+def test_a_report_is_written_and_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "study.json").write_text("{}")
+
+    def write_report(folder: Path) -> SimpleNamespace:
+        figures = [folder / "curves.png", folder / "curves.pdf"]
+        return SimpleNamespace(
+            index=folder / "index.html",
+            figures=figures,
+            tables=[folder / "a.csv"],
+            summary="a table",
+            answer="it depends",
+        )
+
+    monkeypatch.setitem(sys.modules, "analysis.report", SimpleNamespace(write_report=write_report))
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "report", tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert "a table" in shown
+    assert "it depends" in shown
+    assert "  index.html\n  curves.{pdf,png}\n" in shown
+    assert report.find(str(tmp_path), Path("outputs")) == tmp_path
+
+
+def test_settings_on_the_command_line_go_over_preset_and_file(tmp_path: Path) -> None:
+    file = tmp_path / "trial.yaml"
+    file.write_text("planner.simulations: 7\nevaluate_every: 11\n")
+    changes = ["planner.simulations=9", "losses.value=0.5", "planner.noise_fraction=0"]
+    config = read(file, "muzero", changes, 4)
+    assert config.planner.simulations == 9  # type: ignore[attr-defined]
+    assert (config.evaluate_every, config.seed, config.losses["value"].weight) == (11, 4, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("planner.simulatons=3", "--set planner.simulatons=3: planner.simulatons: unknown key"),
+        ("planner.simulations=few", "--set planner.simulations=few: planner.simulations: input"),
+        ("planner.simulations", "--set planner.simulations: expected KEY=VALUE"),
+        ("planner=[", "is not valid YAML"),
+    ],
+)
+def test_a_mistake_in_a_setting_names_the_setting(change: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match="set") as caught:
+        read(None, "muzero", [change], None)
+    assert expected in str(caught.value)
+
+
+def test_a_trial_is_trained_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    small = ["procedure.steps=2500", "evaluate_every=4", "planner.simulations=2"]
+    settings = [word for change in small for word in ("--set", change)]
+    command: list[str | Path] = [
+        "train",
+        "--preset",
+        "muzero",
+        *settings,
+        "--output",
+        tmp_path / "trial",
+    ]
+    assert run(monkeypatch, *command) == 0
+    shown = capsys.readouterr().out
+    assert "100%" in shown
+    assert "predictive/value_error" in shown
+    written = (tmp_path / "trial" / "metrics.jsonl").read_bytes()
+    assert run(monkeypatch, *command) == 0
+    assert "done" in capsys.readouterr().out
+    assert (tmp_path / "trial" / "metrics.jsonl").read_bytes() == written
+
+
+def test_every_component_is_listed_with_its_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "list") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^planner\n(  .*\n)*  puct +\S", shown, re.MULTILINE)
+    assert re.search(r"^preset\n(  .*\n)*  muzero +\S", shown, re.MULTILINE)
+    assert run(monkeypatch, "list", "planner", "--options") == 0
+    assert re.search(r"^ +simulations: int = \d+  \w+", capsys.readouterr().out, re.MULTILINE)
+    assert run(monkeypatch, "list", "planer") == 2
+    assert "did you mean 'planner'?" in capsys.readouterr().err
+
+
+def test_the_interface_stays_on_this_machine_unless_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    served: list[list[str]] = []
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    monkeypatch.setattr("os.execv", lambda path, command: served.append(command))
+    with pytest.raises(WorkbenchError, match="no tracking store"):
+        ui.ui(outputs=tmp_path)
+    (tmp_path / "mlflow.db").touch()
+    ui.ui(outputs=tmp_path)
+    assert f"sqlite:///{tmp_path / 'mlflow.db'}" in served[0]
+    assert served[0][served[0].index("--host") + 1] == "127.0.0.1"
+    assert "Warning" not in capsys.readouterr().err
+    ui.ui(outputs=tmp_path, host="0.0.0.0", tracking_uri="http://tracking:5000")
+    assert "http://tracking:5000" in served[1]
+    assert "Warning: 0.0.0.0 can be reached from other machines" in capsys.readouterr().err
+    assert [ui.is_loopback(host) for host in ("::1", "localhost", "10.0.0.1")] == [
+        True,
+        True,
+        False,
+    ]
