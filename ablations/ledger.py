@@ -110,9 +110,12 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a study's folder: the lock goes with the process, however that ends.
 
     Raises:
-        WorkbenchError: another launch holds it.
+        WorkbenchError: another launch holds it, or it cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkbenchError(f"{folder}: cannot be made: {error.strerror}") from None
     with (folder / LOCK).open("a+", encoding="utf-8") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
