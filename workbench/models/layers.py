@@ -21,7 +21,7 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
 
 
 class LatentNorm(nn.Module):
-    """Scales each sample's latent: `min_max` (to [0, 1]; MuZero, appendix G), `layer_norm`, `none`."""
+    """Scales each sample's latent: `min_max` to [0, 1] (MuZero, appendix G), or otherwise."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ def expand(y: Tensor) -> Tensor:
 
 
 def two_hot(x: Tensor, low: float, high: float, atoms: int) -> Tensor:
-    """Weights [..., atoms] over evenly spaced atoms whose mean is `x` [...] clipped to the range."""
+    """Weights [..., atoms] over evenly spaced atoms whose mean is `x` [...], if in range."""
     position = (x.clamp(low, high) - low) / (high - low) * (atoms - 1)
     below = position.floor().clamp(max=atoms - 2)
     weight = (position - below)[..., None]
