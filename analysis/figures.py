@@ -18,6 +18,7 @@ from analysis.statistics import Floats, finite, mean_interval
 from analysis.style import (
     INK,
     PAGE,
+    QUIET,
     Look,
     draw_level,
     looks,
@@ -180,10 +181,19 @@ def _depth_panel(axes: Axes, results: StudyResults, metric: MetricSpec, data: pd
         axes.errorbar(x, means, [np.nan_to_num(band.half_width) for band in bands],
                       color=look.color, marker=look.marker, linestyle=look.line, markersize=4,
                       linewidth=1.2, elinewidth=0.9, capsize=1.5)  # fmt: skip
-    _fit_axis(axes, "y", metric, data[["value"]], {})
+    chance = _chance_by_depth(results, metric)
+    axes.plot(chance["depth"], chance["value"], color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+    _fit_axis(axes, "y", metric, pd.concat([data[["value"]], chance[["value"]]]), {})
     axes.set_title(axis_label(metric, "↓↑").replace("\n", ", "), loc="left")
     counts = data.groupby("depth")["n"].agg(["min", "max"])
     axes.set_xticks(list(counts.index), [_depth_label(*row) for row in counts.itertuples()])
+
+
+def _chance_by_depth(results: StudyResults, metric: MetricSpec) -> pd.DataFrame:
+    depths = results.by_depth.loc[results.by_depth["metric"] == metric.name, "depth"].unique()
+    levels = {k: results.levels.get(f"{metric.name}@{k}", {}).get("chance") for k in depths}
+    rows = [(k, value) for k, value in sorted(levels.items()) if value is not None]
+    return pd.DataFrame(rows, columns=["depth", "value"], dtype=float)
 
 
 def _depth_label(depth: int, fewest: float, most: float) -> str:

@@ -98,7 +98,10 @@ class _Trial:
             self.unreadable = f"{record.RESULT} cannot be read: {error}"
         self.row["state"] = self.state
         self.rows = record.read_rows(self.record.folder / record.METRICS)
-        self.last: dict[str, Any] = self.result.get("metrics") or (self.rows or [{}])[-1]
+        self.last: dict[str, Any] = (self.rows or [{}])[-1]
+        if self.result:
+            reached = {"step": self.result.get("steps"), "updates": self.result.get("updates")}
+            self.last = reached | self.result.get("metrics", {})
 
     def facts(self) -> dict[str, Any]:
         parameters = self.result.get("parameters", {})
@@ -106,7 +109,6 @@ class _Trial:
         return {
             **self.row,
             **{name: self.last.get(name) for name in _COUNTERS},
-            **{name: self.result.get(name) for name in _COUNTERS if name in self.result},
             **{name: self.result.get(name) for name in ("seconds", "evaluation_seconds")},
             "memory_mb": self.result.get("memory_mb"),
             **{f"parameters_{part}": parameters.get(part) for part in PARTS},
@@ -136,7 +138,7 @@ class _Trial:
     def depths(self) -> list[dict[str, Any]]:
         found = [(m["metric"], int(m["depth"]), name) for name in self.last
                  if (m := _AT_DEPTH.match(name))]  # fmt: skip
-        deepest = {metric: max(k for m, k, _ in found if m == metric) for metric, _, _ in found}
+        first = {metric: min(k for m, k, _ in found if m == metric) for metric, _, _ in found}
         counts = self.result.get("evaluation_set", {}).get("counts", {})
         return [
             {
@@ -144,7 +146,7 @@ class _Trial:
                 "metric": metric,
                 "depth": depth,
                 "value": _number(self.last[name]),
-                "n": _count(counts.get(metric, []), depth, deepest[metric]),
+                "n": _count(counts.get(metric, []), depth - first[metric]),
             }
             for metric, depth, name in sorted(found)
         ]
@@ -183,10 +185,9 @@ def _number(value: Any) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _count(counts: list[int], depth: int, deepest: int) -> int | None:
-    """Entry for `depth` of a list that ends at the deepest depth, wherever it starts."""
-    index = depth - (deepest + 1 - len(counts))
-    return counts[index] if 0 <= index < len(counts) else None
+def _count(counts: list[int], index: int) -> int | None:
+    """Counts start at the first depth that the metric has: 0, or 1 for what an edge predicts."""
+    return counts[index] if index < len(counts) else None
 
 
 def _levels(results: list[dict[str, Any]]) -> dict[str, dict[str, float]]:

@@ -120,8 +120,9 @@ def _captions(results: StudyResults) -> dict[str, str]:
         ),
         "error_by_depth": (
             f"How to read: the model is unrolled k moves from a real position and asked about the "
-            f"position reached. Small dots are trials, {bars}. The cases grow fewer with depth, "
-            "because games end: depths are not averages over the same positions."
+            f"position reached. Small dots are trials, {bars}; the dashed line is chance. The "
+            "cases grow fewer with depth, because games end: depths are not averages over the "
+            "same positions."
         ),
         "paired_differences": (
             "How to read: seeds are paired, so each dot is one seed's difference; the mark is "

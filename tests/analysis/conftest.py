@@ -23,6 +23,7 @@ LEVELS = {
     "decision/search_regret": {"chance": 0.31, "oracle": 0.0},
     "decision/search_regret_decisive": {"chance": 0.62, "oracle": 0.0},
     "predictive/value_error": {"chance": 0.55, "oracle": 0.0},
+    **{f"predictive/value_error@{k}": {"chance": 0.6, "oracle": 0.0} for k in DEPTHS},
 }
 ENDS = {
     "seconds": 812.5, "evaluation_seconds": 31.0, "memory_mb": 640.0,
@@ -68,9 +69,10 @@ def finish_trial(
     rows[-1] |= final or {}
     for row in rows:
         trial.append(row, {"step": row["step"], "updates": row["updates"], "seconds": 1.0})
+    metrics = {name: value for name, value in rows[-1].items() if name not in ("step", "updates")}
     sizes = {"representation": 20_000 + 400 * len(condition), "dynamics": 9_000, "prediction": 700}
     trial.finish(
-        {**ENDS, "id": folder.name, "metrics": rows[-1], "steps": STEPS[-1],
+        {**ENDS, "id": folder.name, "metrics": metrics, "steps": STEPS[-1],
          "updates": STEPS[-1] // 8, "parameters": {**sizes, "total": sum(sizes.values())}}
     )  # fmt: skip
 

@@ -89,6 +89,8 @@ def test_every_depth_names_its_cases(study: Path) -> None:
     labels = [[tick.get_text() for tick in axes.get_xticklabels()] for axes in figure.axes]
     assert labels[0] == ["1\n3,820", "2\n3,120", "3\n2,420", "4\n1,720", "5\n1,020"]
     assert labels[1][0] == "0\n4,520"
+    chance = [line for line in figure.axes[1].lines if list(line.get_ydata()) == [0.6] * 6]
+    assert len(chance) == 1
 
 
 def test_the_mean_curve_is_over_finished_trials_only(broken_study: Path) -> None:

@@ -44,6 +44,17 @@ def test_cases_are_counted_at_the_depth_they_belong_to(study: Path) -> None:
     assert depths.loc[depths["metric"] == "predictive/value_error", "depth"].min() == 0
 
 
+def test_a_deepest_depth_without_cases_does_not_shift_the_counts(study: Path) -> None:
+    path = study / "trials" / "cnn-0" / "result.json"
+    result = json.loads(path.read_text())
+    del result["metrics"]["predictive/reward_error@5"]
+    result["evaluation_set"]["counts"]["predictive/reward_error"][-1] = 0
+    path.write_text(json.dumps(result))
+    depths = load_study(study).by_depth.query("trial == 'cnn-0'")
+    rows = depths[depths["metric"] == "predictive/reward_error"].set_index("depth")["n"]
+    assert rows.to_dict() == {1: 3820, 2: 3120, 3: 2420, 4: 1720}
+
+
 def test_unfinished_trials_are_rows_with_reasons_and_enter_no_mean(broken_study: Path) -> None:
     results = load_study(broken_study)
     reasons = results.failures.set_index("trial")[["state", "reason"]].to_dict("index")
