@@ -1,0 +1,300 @@
+"""A whole trial: the same bits from the same seed, through stops and resumptions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.workbench.fakes import TINY, trial
+from workbench.components import LossConfig
+from workbench.config import TrialConfig, identity
+from workbench.errors import TrialDiverged
+from workbench.record import TrialRecord, read_rows
+from workbench.registry import register, unregister
+from workbench.trial import build, run_trial
+
+QUICK = {**TINY, "measures": {"predictive": None, "decision": None}}
+"""Without measures: rows hold the training figures, which depend on every weight."""
+
+
+class Killed(Exception):
+    """The process dies here."""
+
+
+def quick(changes: Mapping[str, Any] = {}) -> TrialConfig:
+    return trial(changes, base=QUICK)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    learner = state["procedure"]["learner"]
+    averaged = learner["average"] or {}
+    return {**learner["model"], **{f"average/{k}": v for k, v in averaged.items()}}
+
+
+def assert_same_trial(one: Path, other: Path) -> None:
+    assert (one / "metrics.jsonl").read_bytes() == (other / "metrics.jsonl").read_bytes()
+    mine, theirs = weights(one), weights(other)
+    assert mine.keys() == theirs.keys()
+    for name in mine:
+        assert torch.equal(mine[name], theirs[name]), name
+
+
+def run_with_kills(config: TrialConfig, folder: Path, kill_at: list[int]) -> None:
+    """Run to the end, dying in each given measurement of each run in turn (counted from 1)."""
+    for nth in kill_at:
+        count = 0
+
+        def report(fraction: float, metrics: Mapping[str, Any], nth: int = nth) -> None:
+            nonlocal count
+            count += 1
+            if count == nth:
+                raise Killed
+
+        with pytest.raises(Killed):
+            run_trial(config, folder, report)
+        assert TrialRecord(folder).state() == "partial"
+    run_trial(config, folder)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    run_trial(quick(), folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {
+            "model.dynamics": "true",
+            "planner.interior_legality": True,
+            "losses.reward": None,
+            "losses.termination": None,
+            "procedure.average": 0.0,
+        },
+        {
+            "model.representation": {"name": "gcn", "edges": "shuffled", "ends_in": "nodes"},
+            "model.dynamics": {"name": "gcn", "edges": "shuffled", "backend": "sparse"},
+            "procedure.optimiser": {"name": "sgd", "learning_rate": 0.01, "clip": 1.0},
+        },
+    ],
+    ids=["muzero", "alphazero", "graphs"],
+)
+def test_the_same_seed_gives_the_same_bytes_and_weights_and_another_seed_others(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        run_trial(quick({**changes, "seed": seed}), tmp_path / name)
+    assert_same_trial(tmp_path / "a", tmp_path / "b")
+    text = [(tmp_path / name / "metrics.jsonl").read_text() for name in "ac"]
+    assert text[0] != text[1]
+
+
+def test_the_same_seed_gives_the_same_measures(tmp_path: Path) -> None:
+    results = [run_trial(trial(), tmp_path / name) for name in "ab"]
+    assert_same_trial(tmp_path / "a", tmp_path / "b")
+    rows = read_rows(tmp_path / "a" / "metrics.jsonl")
+    assert len(rows) == 4
+    assert "decision/search_regret" in rows[0]
+    assert "predictive/value_error@2" in rows[0]
+    last = {k: v for k, v in rows[-1].items() if k not in ("step", "updates")}
+    assert results[0]["metrics"] == last
+    assert results[0]["evaluation_set"] == results[1]["evaluation_set"]
+
+
+def test_another_seed_begins_with_other_weights_and_the_same_seed_with_the_same() -> None:
+    first, again, other = (build(quick({"seed": s})).model.state_dict() for s in (1, 1, 2))
+    assert all(torch.equal(first[k], again[k]) for k in first)
+    assert not any(torch.equal(first[k], other[k]) for k in first if "weight" in k)
+
+
+def test_parts_that_two_arms_share_begin_alike() -> None:
+    arms = [
+        build(quick({"model.representation": {"name": name, "latent_size": 8}})).model
+        for name in ("mlp", "cnn", "gcn")
+    ]
+    for part in ("dynamics", "prediction"):
+        states = [arm.parts()[part].state_dict() for arm in arms]
+        for state in states[1:]:
+            assert all(torch.equal(states[0][k], state[k]) for k in state)
+
+
+@pytest.mark.parametrize("kills", [[2], [1, 1], [2, 1], [3]], ids=str)
+def test_a_trial_that_is_killed_and_resumed_equals_one_that_was_not(
+    tmp_path: Path, uninterrupted: Path, kills: list[int]
+) -> None:
+    run_with_kills(quick(), tmp_path, kills)
+    assert_same_trial(tmp_path, uninterrupted)
+
+
+def test_a_trial_killed_in_its_last_measurement_equals_one_that_was_not(
+    tmp_path: Path, uninterrupted: Path
+) -> None:
+    rows = read_rows(uninterrupted / "metrics.jsonl")
+    run_with_kills(quick(), tmp_path, [len(rows)])
+    assert_same_trial(tmp_path, uninterrupted)
+    mine, whole = (TrialRecord(f).result() for f in (tmp_path, uninterrupted))
+    assert mine is not None
+    assert whole is not None
+    assert mine["metrics"] == whole["metrics"]
+
+
+def test_rows_after_the_checkpoint_are_cut_and_a_torn_last_line_too(
+    tmp_path: Path, uninterrupted: Path
+) -> None:
+    # Death between the rows and their checkpoint: two more rows, the second half written.
+    with pytest.raises(Killed):
+        run_trial(quick(), tmp_path, _killer(2))
+    with (tmp_path / "metrics.jsonl").open("a") as stream:
+        stream.write('{"step": 999, "updates": 99}\n{"step": 1000, "upd')
+    run_trial(quick(), tmp_path)
+    assert_same_trial(tmp_path, uninterrupted)
+
+
+def _killer(nth: int) -> Any:
+    left = [nth]
+
+    def report(fraction: float, metrics: Mapping[str, Any]) -> None:
+        left[0] -= 1
+        if not left[0]:
+            raise Killed
+
+    return report
+
+
+def test_a_checkpoint_of_another_configuration_is_not_taken_up(
+    tmp_path: Path, uninterrupted: Path
+) -> None:
+    with pytest.raises(Killed):
+        run_trial(quick({"seed": 9}), tmp_path, _killer(2))
+    run_trial(quick(), tmp_path)
+    assert_same_trial(tmp_path, uninterrupted)
+
+
+def test_a_finished_trial_repeats_nothing(tmp_path: Path) -> None:
+    first = run_trial(quick(), tmp_path)
+    before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()}
+
+    def report(fraction: float, metrics: Mapping[str, Any]) -> None:
+        raise AssertionError("nothing is to be measured again")
+
+    assert run_trial(quick(), tmp_path, report) == first
+    assert {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()} == before
+
+
+def test_the_result_says_what_was_run(tmp_path: Path, uninterrupted: Path) -> None:
+    result = TrialRecord(uninterrupted).result()
+    assert result is not None
+    rows = read_rows(uninterrupted / "metrics.jsonl")
+    assert result["id"] == identity(quick())
+    assert result["steps"] == rows[-1]["step"] >= 600
+    assert result["updates"] == rows[-1]["updates"]
+    # Encoder 27 -> 8 -> 8; dynamics 8 -> 8 -> 8 with nine action vectors; heads 8 -> 8 -> 9 + 3
+    # and 8 -> 8 -> 3 + 1.
+    encoder, dynamics = 27 * 8 + 8 + 8 * 8 + 8, 2 * (8 * 8 + 8) + 9 * 8
+    heads = 2 * (8 * 8 + 8) + 12 * 9 + 4 * 9
+    assert result["parameters"] == {
+        "representation": encoder,
+        "dynamics": dynamics,
+        "prediction": heads,
+        "total": encoder + dynamics + heads,
+    }
+
+
+def test_progress_goes_from_0_to_1(tmp_path: Path) -> None:
+    seen: list[float] = []
+    run_trial(quick(), tmp_path, lambda fraction, _: seen.append(fraction))
+    assert seen[0] == 0.0
+    assert seen[-1] == 1.0
+    assert seen == sorted(seen)
+    assert TrialRecord(tmp_path).last_progress()["fraction"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"procedure.optimiser.learning_rate": 1e30, "procedure.average": 0.0},
+        {
+            "procedure.optimiser": {"name": "sgd", "learning_rate": 1e20},
+            "procedure.average": 0.0,
+            "model.latent_norm": "none",
+            "procedure.batch": 64,
+        },
+        {"procedure.optimiser.learning_rate": 1e30, "procedure.average": 0.9},
+    ],
+    ids=["several updates a move", "one update in four moves", "averaged"],
+)
+def test_training_that_explodes_raises_trial_diverged(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(TrialDiverged):
+        run_trial(quick(changes), tmp_path)
+    assert TrialRecord(tmp_path).result() is None
+
+
+def test_a_loss_that_is_not_a_number_raises_trial_diverged_and_names_the_term(
+    tmp_path: Path,
+) -> None:
+    @register("loss", "broken")
+    class Broken(LossConfig):
+        """Not a number."""
+
+        def build(self, model: Any) -> Any:
+            return lambda unroll, targets, plan: unroll.heads.value * float("nan")
+
+    try:
+        with pytest.raises(TrialDiverged, match="broken nan"):
+            run_trial(quick({"losses.broken": 1.0}), tmp_path)
+    finally:
+        unregister("loss", "broken")
+
+
+def test_a_frozen_encoder_stays_bit_for_bit_and_the_rest_learns(tmp_path: Path) -> None:
+    config = quick({"model.representation": {"name": "random", "latent_size": 8, "width": 8}})
+    before = build(config).model.state_dict()
+    run_trial(config, tmp_path)
+    after = weights(tmp_path)
+    for name, value in before.items():
+        same = torch.equal(after[name], value)
+        assert same == name.startswith("representation"), name
+        assert torch.equal(after[f"average/module.{name}"], value) == same
+
+
+def test_an_unroll_of_no_step_trains_the_first_state_alone(tmp_path: Path) -> None:
+    result = run_trial(quick({"procedure.unroll": 0}), tmp_path)
+    assert result["updates"] > 0
+
+
+def test_the_order_of_the_losses_changes_neither_identity_nor_weights(
+    tmp_path: Path, uninterrupted: Path
+) -> None:
+    config = quick()
+    order = dict(reversed(config.losses.items()))
+    turned = config.model_copy(update={"losses": order})
+    assert identity(turned) == identity(config)
+    run_trial(turned, tmp_path)
+    mine, theirs = weights(tmp_path), weights(uninterrupted)
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_config_yaml_holds_the_whole_configuration(uninterrupted: Path) -> None:
+    from workbench import documents
+    from workbench.config import read_trial
+
+    assert read_trial(documents.load(uninterrupted / "config.yaml")) == quick()
+
+
+def test_rows_are_json_with_step_and_updates(uninterrupted: Path) -> None:
+    lines = (uninterrupted / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert rows[0]["updates"] == 0
+    assert all({"step", "updates"} <= set(row) for row in rows)
+    assert sorted({row["updates"] for row in rows}) == [row["updates"] for row in rows]
