@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,24 +12,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from analysis.axes import fit_axis, interval_ends
 from analysis.comparisons import Comparison, compare
 from analysis.frames import StudyResults
 from analysis.statistics import Floats, finite, mean_interval
 from analysis.style import (
+    DASHES,
     INK,
     PAGE,
     QUIET,
     Look,
-    draw_level,
     looks,
     new_figure,
     styled,
 )
-from analysis.wording import axis_label, decimals, describe, fixed, phrase, scale, unit
+from analysis.wording import axis_label, describe, phrase, scale, unit
 from workbench.metrics import METRICS, MetricSpec
-
-LOG_FROM = 20.0
-"""Ratio of largest to smallest value from which an axis is logarithmic."""
 
 
 def draw_figures(results: StudyResults) -> dict[str, Figure]:
@@ -56,8 +54,8 @@ def accuracy_and_decisions(results: StudyResults) -> Figure | None:
         for name, look in looks(results.conditions).items():
             inside = both[name]
             _cloud(axes, finite(xs.loc[inside, name]), finite(ys.loc[inside, name]), look)
-        _fit_axis(axes, "x", x, xs.where(both), _levels(results, x))
-        _fit_axis(axes, "y", y, ys.where(both), _levels(results, y))
+        fit_axis(axes, "x", x, xs.where(both), _levels(results, x), interval_ends(xs.where(both)))
+        fit_axis(axes, "y", y, ys.where(both), _levels(results, y), interval_ends(ys.where(both)))
         axes.set_xlabel(axis_label(x))
         axes.set_ylabel(axis_label(y))
         _legend(figure, results, both.sum())
@@ -76,7 +74,7 @@ def learning_curves(results: StudyResults) -> Figure | None:
             curves = curves.assign(value=curves["value"] * scale(metric)).dropna(subset=["value"])
             for name, look in looks(results.conditions).items():
                 _curve(axes, curves[curves["condition"] == name], look)
-            _fit_axis(axes, "y", metric, curves[["value"]], _levels(results, metric))
+            fit_axis(axes, "y", metric, curves[["value"]], _levels(results, metric))
             axes.set_xlabel("environment steps")
             axes.xaxis.set_major_formatter(FuncFormatter(_short))
             axes.set_ylabel(axis_label(metric))
@@ -182,8 +180,8 @@ def _depth_panel(axes: Axes, results: StudyResults, metric: MetricSpec, data: pd
                       color=look.color, marker=look.marker, linestyle=look.line, markersize=4,
                       linewidth=1.2, elinewidth=0.9, capsize=1.5)  # fmt: skip
     chance = _chance_by_depth(results, metric)
-    axes.plot(chance["depth"], chance["value"], color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
-    _fit_axis(axes, "y", metric, pd.concat([data[["value"]], chance[["value"]]]), {})
+    axes.plot(chance["depth"], chance["value"], color=QUIET, linewidth=0.8, linestyle=DASHES)
+    fit_axis(axes, "y", metric, pd.concat([data[["value"]], chance[["value"]]]), {})
     axes.set_title(axis_label(metric, "↓↑").replace("\n", ", "), loc="left")
     counts = data.groupby("depth")["n"].agg(["min", "max"])
     axes.set_xticks(list(counts.index), [_depth_label(*row) for row in counts.itertuples()])
@@ -224,35 +222,6 @@ def _forest(axes: Axes, family: Sequence[Comparison], table: dict[str, Look]) ->
     points = "points" if metric.unit == "share" else unit(metric)
     side = "← first named better" if metric.better == "lower" else "first named better →"
     axes.set_xlabel(f"difference in {phrase(metric)}\n{points}   {side}")
-
-
-def _fit_axis(
-    axes: Axes, axis: Literal["x", "y"], metric: MetricSpec, values: pd.DataFrame,
-    levels: Mapping[str, float],
-) -> None:  # fmt: skip
-    """Limits from the trials, so that intervals may be cut; log scale where values span decades.
-
-    Chance and oracle levels near the values are taken in, drawn, and named in the margin.
-    """
-    data = finite(values)
-    low, high = float(data.min()), float(data.max())
-    set_scale, set_limits, located = (
-        (axes.set_xscale, axes.set_xlim, axes.xaxis) if axis == "x"
-        else (axes.set_yscale, axes.set_ylim, axes.yaxis)
-    )  # fmt: skip
-    if low > 0 and high / low >= LOG_FROM:
-        set_scale("log")
-        set_limits(low / (high / low) ** 0.12, high * (high / low) ** 0.12)
-    else:
-        span = high - low or 0.2 * abs(high) or 1.0
-        near = [level for level in levels.values() if low - span <= level <= high + span]
-        bottom, top = min(low - 0.25 * span, *near, low), max(high + 0.25 * span, *near, high)
-        room = 0.04 * (top - bottom)
-        set_limits(max(bottom, 0.0) - room if low >= 0 else bottom - room,
-                   min(top, 100.0) + room if metric.unit == "share" else top + room)  # fmt: skip
-        located.set_major_locator(MaxNLocator(nbins=6))
-    for kind, value in levels.items():
-        draw_level(axes, axis, value, f"{kind} {fixed(value, decimals([value], 2, 2))}")
 
 
 def _levels(results: StudyResults, metric: MetricSpec) -> dict[str, float]:

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 import matplotlib
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 COLUMN, PAGE = 3.4, 7.0
 """Widths in inches of one column and of the whole text of a two-column paper."""
 INK, QUIET = "#222222", "#6b6b6b"
+DASHES = (0, (4, 3))
 MARKERS = "osD^vPX*hp"
 Line = Literal["-", "--", "-.", ":"]
 LINES: tuple[Line, ...] = ("-", "--", "-.", ":")
@@ -119,27 +119,3 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
             figure.savefig(path, format=suffix, facecolor="white", **options)
             paths.append(path)
     return paths
-
-
-def draw_level(axes: Axes, axis: Literal["x", "y"], value: float, label: str) -> None:
-    """A dashed line at a known level, named in the margin; an arrow where it lies beyond it."""
-    low, high = sorted(axes.get_xlim() if axis == "x" else axes.get_ylim())
-    near = min(max(value, low), high)
-    if value == near:
-        line = axes.axvline if axis == "x" else axes.axhline
-        line(value, color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-    else:
-        label += " " + {"x": "←→", "y": "↓↑"}[axis][int(value > high)]
-    edge = {low: -1, high: 1}.get(near, 0)
-    if axis == "x":
-        axes.annotate(
-            label, (near, 1.0), (0, 2), xycoords=axes.get_xaxis_transform(), color=QUIET,
-            textcoords="offset points", fontsize=6.5, va="bottom",
-            ha=("left", "center", "right")[edge + 1],
-        )  # fmt: skip
-    else:
-        axes.annotate(
-            label, (1.0, near), (3, 0), xycoords=axes.get_yaxis_transform(), color=QUIET,
-            textcoords="offset points", fontsize=6.5, ha="left",
-            va=("bottom", "center", "top")[edge + 1],
-        )  # fmt: skip

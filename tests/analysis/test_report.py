@@ -72,7 +72,10 @@ def test_the_page_has_answer_failures_figures_and_files(broken_study: Path) -> N
     assert "gcn − cnn" in report.summary
 
 
-def test_words_from_outside_cannot_become_markup(make_study: Callable[..., Path]) -> None:
+def test_words_from_outside_cannot_become_markup(
+    make_study: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.report.draw_figures", lambda results: {})
     evil = '</title><script>alert(1)</script>"><img src=x onerror=alert(1)>'
     folder = make_study(question=evil, command=evil)
     (folder / "trials" / "gcn-0" / "result.json").unlink()
