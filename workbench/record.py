@@ -58,6 +58,11 @@ class TrialRecord:
             kept = [row for row in read_rows(path) if row["updates"] <= updates]
             write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
 
+    def last_row(self) -> dict[str, Any]:
+        """The metrics of the last measurement; empty before the first."""
+        rows = read_rows(self.folder / METRICS)
+        return {k: v for k, v in rows[-1].items() if k not in ("step", "updates")} if rows else {}
+
     def progress(self, fraction: float, last: Mapping[str, Any]) -> None:
         write_text(self.folder / PROGRESS, json.dumps({"fraction": fraction, "last": dict(last)}))
 

@@ -42,6 +42,7 @@ def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -
     procedure = config.procedure.build(parts)
     record.start(dump(config))
     clock = _resume(record, parts, procedure)
+    row = record.last_row()
     while True:
         if clock.due(procedure):
             row = _measure(procedure, measures, parts, clock)
@@ -50,8 +51,8 @@ def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -
             record.progress(procedure.fraction, row)
             if report:
                 report(procedure.fraction, row)
-            if procedure.fraction >= 1:
-                break
+        if procedure.fraction >= 1:
+            break
         procedure.advance()
     result = _result(config, parts, procedure, measures, clock, row)
     record.finish(result)
@@ -84,12 +85,14 @@ class _Clock:
 
     def __init__(self, every: int) -> None:
         self.every, self.next = every, 0
+        self.last: list[int] = []
         self.training = self.evaluating = 0.0
         self.row: dict[str, float] = {}
         self.mark = time.perf_counter()
 
     def due(self, procedure: Procedure) -> bool:
-        return procedure.updates >= self.next or procedure.fraction >= 1
+        here = [procedure.steps, procedure.updates]
+        return here != self.last and (procedure.updates >= self.next or procedure.fraction >= 1)
 
     def lap(self) -> float:
         """Seconds since the last lap."""
@@ -107,6 +110,7 @@ def _measure(
     for measure in measures.values():
         row |= measure(procedure.agent, parts.planner)
     procedure.agent.train()
+    clock.last = [procedure.steps, procedure.updates]
     while clock.next <= procedure.updates:
         clock.next += clock.every
     clock.evaluating += clock.lap()
@@ -125,7 +129,7 @@ def _state(parts: Parts, procedure: Procedure, clock: _Clock) -> dict[str, Any]:
         "id": identity(parts.config),
         "procedure": procedure.state_dict(),
         "streams": parts.streams.state_dict(),
-        "clock": [clock.next, clock.training, clock.evaluating],
+        "clock": [clock.next, clock.last, clock.training, clock.evaluating],
         "updates": procedure.updates,
     }
 
@@ -139,7 +143,7 @@ def _resume(record: TrialRecord, parts: Parts, procedure: Procedure) -> _Clock:
         return clock
     procedure.load_state_dict(state["procedure"])
     parts.streams.load_state_dict(state["streams"])
-    clock.next, clock.training, clock.evaluating = state["clock"]
+    clock.next, clock.last, clock.training, clock.evaluating = state["clock"]
     record.cut(state["updates"])
     return clock
 

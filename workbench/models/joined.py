@@ -35,7 +35,7 @@ class LearnedModel(WorldModel):
     def represent(
         self, observation: Tensor, generator: Generator, state: State | None = None
     ) -> Tensor:
-        latent: Tensor = self.norm(self.representation(observation))
+        latent: Tensor = self.norm(self.representation(observation.to(self.device)))
         return latent
 
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
@@ -114,18 +114,16 @@ class SimulatedModel(WorldModel):
     def represent(
         self, observation: Tensor, generator: Generator, state: State | None = None
     ) -> Simulated:
-        code = self.norm(self.representation(observation))
-        return Simulated(state, code)
+        return Simulated(state, self._encode(observation))
 
     def step(self, latent: Latent, action: Tensor, generator: Generator) -> tuple[Simulated, Edge]:
-        state, transition = self._environment.step(latent.state, action, generator)
-        code = self.norm(self.representation(self._environment.observe(state)))
+        state, transition = self._environment.step(latent.state, action.cpu(), generator)
         edge = Edge(transition.reward, transition.discount)
-        return Simulated(state, code), edge
+        return Simulated(state, self._encode(self._environment.observe(state))), edge
 
     def predict(self, latent: Latent) -> Heads:
         heads = self.prediction.heads(latent.code)
-        legal = self._environment.legal(latent.state)
+        legal = self._environment.legal(latent.state).to(self.device)
         return Heads(heads.policy, heads.value, legal=legal, raw=heads.raw)
 
     @property
@@ -134,3 +132,7 @@ class SimulatedModel(WorldModel):
 
     def parts(self) -> dict[str, nn.Module]:
         return {"representation": self.representation, "prediction": self.prediction}
+
+    def _encode(self, observation: Tensor) -> Tensor:
+        code: Tensor = self.norm(self.representation(observation.to(self.device)))
+        return code

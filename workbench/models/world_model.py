@@ -49,6 +49,11 @@ class WorldModel(nn.Module, ABC):
         raise TypeError(f"{type(self).__name__} has no decoder")
 
     @property
+    def device(self) -> torch.device:
+        """Where the networks live. Environments and plans stay on the CPU."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+    @property
     def codecs(self) -> dict[str, Codec]:
         """How its scalar heads are written, by head; losses ask it."""
         return {}

@@ -45,6 +45,7 @@ class Actor:
         observation, legal = environment.observe(self._state), environment.legal(self._state)
         root = self._root(model, observation)
         plan = parts.planner.plan(model, root, legal, parts.streams["search"], explore=True)
+        plan = map_tensors(lambda tensor: tensor.cpu(), plan)
         action = self._pick(plan)
         then, transition = environment.step(self._state, action, parts.streams["environment"])
         step = {
@@ -69,10 +70,9 @@ class Actor:
             self._memory, self._saved_memory = rebuild(begun, self._saved_memory), []
         if self._memory is None or self._last_action is None:
             return begun
-        carried = model.observe(
-            self._memory, self._last_action, observation, generator, self._state
-        )
-        return choose(self._fresh_rows, begun, carried)
+        taken = self._last_action.to(model.device)
+        carried = model.observe(self._memory, taken, observation, generator, self._state)
+        return choose(self._fresh_rows.to(model.device), begun, carried)
 
     def _pick(self, plan: Plan) -> Tensor:
         """Draw by temperature in an episode's first moves, then take the best. [B, ...]"""
@@ -120,7 +120,8 @@ class Actor:
         value = torch.zeros_like(transition.reward)
         cut = transition.truncated & ~transition.terminated
         if bool(cut.any()):
-            value = model.predict(self._root(model, observation)).value.where(cut, value)
+            ahead = model.predict(self._root(model, observation)).value.cpu()
+            value = ahead.where(cut, value)
         self._write(
             {
                 "observation": observation,

@@ -14,7 +14,7 @@ from workbench.contracts import Context, Loss, Parts
 from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
 from workbench.training.settings import OptimiserConfig
-from workbench.types import Plan, State, Target, Unroll, Window
+from workbench.types import Plan, State, Target, Unroll, Window, map_tensors
 
 
 class Optimisers:
@@ -106,7 +106,10 @@ class Learner:
     def update(self, window: Window) -> dict[str, Tensor]:
         """One gradient step. Raises TrialDiverged where the loss is not a finite number."""
         generator = self._parts.streams["learner"]
-        state: State | None = None if window.state is None else window.state[:, 0]
+        window = map_tensors(lambda tensor: tensor.to(self.model.device), window)
+        state: State | None = (
+            None if window.state is None else map_tensors(lambda t: t[:, 0].cpu(), window.state)
+        )
         root = self.model.represent(window.observation[:, 0], generator, state)
         unroll = self.model.unroll(root, window.action, generator, self._gradient_scale)
         planner = self._parts.planner

@@ -59,9 +59,9 @@ class DecisionQuality:
         for state in torch.split(self._positions, CHUNK):
             legal = self._environment.legal(state)
             root = agent.represent(self._environment.observe(state), generator, state)
-            policy = agent.predict(root).policy
+            policy = agent.predict(root).policy.cpu()
             priors.append(policy.masked_fill(~legal, -torch.inf).argmax(-1))
-            searches.append(planner.plan(agent, root, legal, generator).best())
+            searches.append(planner.plan(agent, root, legal, generator).best().cpu())
         return torch.cat(priors), torch.cat(searches)
 
     def _quality(self, agent: str, action: Tensor) -> dict[str, float]:

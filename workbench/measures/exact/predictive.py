@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -10,7 +11,9 @@ from torch import Tensor
 from workbench.contracts import Facts, Planner
 from workbench.measures.exact.evaluation_set import EvaluationSet, evaluation_set
 from workbench.models.world_model import WorldModel
-from workbench.types import Edge, Heads, SolvedEnvironment
+from workbench.types import Edge, Heads, SolvedEnvironment, map_tensors
+
+T = TypeVar("T")
 
 NAMES = ("value_error", "policy_error", "reward_error", "termination_error")
 
@@ -28,10 +31,12 @@ class PredictiveError:
         data, generator = self._set, torch.Generator()
         start = data.state[:, 0]
         latent = agent.represent(self._environment.observe(start), generator, start)
-        errors = _of_heads(agent.predict(latent), data, 0)
+        errors = _of_heads(_on_cpu(agent.predict(latent)), data, 0)
         for k in range(1, self._depth + 1):
-            latent, edge = agent.step(latent, data.action[:, k - 1], generator)
-            errors |= _of_heads(agent.predict(latent), data, k) | _of_edge(edge, data, k)
+            action = data.action[:, k - 1].to(agent.device)
+            latent, edge = agent.step(latent, action, generator)
+            errors |= _of_heads(_on_cpu(agent.predict(latent)), data, k)
+            errors |= _of_edge(_on_cpu(edge), data, k)
         return _with_means(errors, self._depth)
 
     def facts(self) -> Facts:
@@ -67,6 +72,10 @@ class PredictiveError:
         }[name]
         centre = _mean(truth, mask)
         return None if centre is None else _mean((truth - centre) ** 2, mask)
+
+
+def _on_cpu(record: T) -> T:
+    return map_tensors(lambda tensor: tensor.cpu(), record)
 
 
 def _mask(data: EvaluationSet, name: str, k: int) -> Tensor:

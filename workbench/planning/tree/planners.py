@@ -47,7 +47,7 @@ class PriorPlanner:
         explore: bool = False,
     ) -> Plan:
         heads = model.predict(root)
-        policy = heads.policy.masked_fill(~legal, -torch.inf).softmax(-1)
+        policy = heads.policy.masked_fill(~legal.to(heads.policy.device), -torch.inf).softmax(-1)
         value = heads.value
         spread = value.reshape(*value.shape, *[1] * (policy.dim() - value.dim()))
         nothing = torch.zeros_like(policy, dtype=torch.int64)

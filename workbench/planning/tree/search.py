@@ -53,13 +53,13 @@ class TreeSearch:
             prior = _with_noise(prior, noise, generator)
         kernels.clear(trees, prior, _numpy(heads.value), _at_chance(heads, batch))
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
-        row = torch.arange(batch, device=legal.device)
+        row = torch.arange(batch)
         for index in range(1, nodes):
             kernels.select(trees, self.rules, parent, action)
-            node = torch.from_numpy(parent).to(legal.device)
             # Nodes are stored one after the other, each with the whole batch.
-            here = map_tensors(lambda t, at=node * batch + row: t.flatten(0, 1)[at], latents)
-            then, edge = model.step(here, torch.from_numpy(action).to(legal.device), generator)
+            at = torch.from_numpy(parent) * batch + row
+            here = map_tensors(lambda t, at=at: t.flatten(0, 1)[at.to(t.device)], latents)
+            then, edge = model.step(here, torch.from_numpy(action).to(model.device), generator)
             heads = model.predict(then)
             _keep(latents, index, then)
             kernels.expand(
@@ -81,12 +81,12 @@ class TreeSearch:
     def _prior(self, heads: Heads, legal: Tensor | None) -> np.ndarray:
         """[B, W] probabilities; -1 for what must not be chosen."""
         logits = heads.policy
-        if legal is not None:
-            logits = logits.masked_fill(~legal, -torch.inf)
-        prior = logits.softmax(-1)
-        if legal is not None:
-            prior = prior.masked_fill(~legal, -1.0)
-        result = _numpy(prior)
+        if legal is None:
+            result = _numpy(logits.softmax(-1))
+        else:
+            mask = legal.to(logits.device)
+            prior = logits.masked_fill(~mask, -torch.inf).softmax(-1)
+            result = _numpy(prior.masked_fill(~mask, -1.0))
         if heads.chance is None or heads.at_chance is None:
             return result
         outcomes = _numpy(heads.chance)
