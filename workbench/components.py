@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from workbench.types import LatentKind
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -103,9 +105,11 @@ class DynamicsConfig(ComponentConfig):
     simulator: ClassVar[bool] = False
     """Whether it steps the true environment; then it has no reward or termination to learn."""
 
-    @abstractmethod
-    def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
-        """Raises Misfit where it cannot step such a latent."""
+    accepts: ClassVar[frozenset[LatentKind]] = frozenset()
+    """Kinds of latent that it can step."""
+
+    def check(self, environment: EnvironmentSpec) -> None:
+        """Raises Misfit where the environment lacks something that it needs."""
 
     @abstractmethod
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
@@ -150,14 +154,14 @@ class LossConfig(ComponentConfig):
     def build(self, model: WorldModel) -> Loss: ...
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        for target in sorted(self.targets - set(trial.targets)):
+            yield f"loss '{self.component}' needs a target '{target}'; add `targets.{target}`"
         offered = trial.model.spec(trial.environment.spec()).heads
         for head in sorted(self.requires - offered):
             yield (
                 f"loss '{self.component}' needs a '{head}' head, which model "
                 f"'{trial.model.component}' as configured does not have"
             )
-        for target in sorted(self.targets - set(trial.targets)):
-            yield f"loss '{self.component}' needs a target '{target}'; add `targets.{target}`"
 
 
 class TargetConfig(ComponentConfig):

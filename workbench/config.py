@@ -185,6 +185,8 @@ def _read_component(
     kind: str, node: Node, problems: list[Problem], path: tuple[str, ...]
 ) -> ComponentConfig | None:
     """A component from its bare name or from a mapping with a `name`."""
+    if isinstance(node.value, bool):  # the dynamics `true`, written without quotes
+        node = Node(str(node.value).lower(), node.place)
     if isinstance(node.value, str):
         node = Node({"name": node}, node.place)
     key = ".".join(path)
@@ -195,6 +197,8 @@ def _read_component(
         return None
     options = dict(node.value)
     name = options.pop("name")
+    if isinstance(name.value, bool):
+        name = Node(str(name.value).lower(), name.place)
     if not isinstance(name.value, str) or name.value not in known:
         problems.append(Problem(unknown(kind, str(name.value), known), key, name.place))
         return None

@@ -14,12 +14,16 @@ from workbench.errors import ConfigError, Place, Problem
 Scalar: TypeAlias = str | int | float | bool | None
 
 
+UNUSUAL = (":float", ":bool", ":timestamp")
+"""YAML 1.1 scalars that are read otherwise here: `1e-3`, `on`, and dates (as text)."""
+
+
 class _Loader(yaml.SafeLoader):
     """Safe YAML with the scalars that people expect: `1e-3` is a number, `on` a word."""
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":float", ":bool"))]
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(UNUSUAL)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
@@ -88,7 +92,10 @@ def load(path: Path) -> Node:
 
 def parse(text: str, name: str) -> Node:
     """Parse YAML text that came from the file `name`."""
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.YAMLError as error:
+        raise ConfigError([Problem(f"is not valid YAML: {error}", place=Place(name))]) from None
     try:
         root = loader.get_single_node()
         problems: list[Problem] = []
@@ -112,7 +119,7 @@ def _convert(
     if isinstance(node, yaml.MappingNode):
         entries: dict[str, Node] = {}
         for key_node, value_node in node.value:
-            key = str(loader.construct_object(key_node, deep=True))
+            key = str(_scalar(loader, key_node, file, problems, path))
             where = Place(file, key_node.start_mark.line + 1)
             if key in entries:
                 first = entries[key].place.line
@@ -124,7 +131,19 @@ def _convert(
     if isinstance(node, yaml.SequenceNode):
         items = [_convert(loader, item, file, problems, path) for item in node.value]
         return Node(items, place)
-    return Node(loader.construct_object(node), place)
+    return Node(_scalar(loader, node, file, problems, path), place)
+
+
+def _scalar(
+    loader: _Loader, node: yaml.Node, file: str, problems: list[Problem], path: tuple[str, ...]
+) -> Any:
+    """The value that a scalar stands for; one that its tag does not fit is a problem."""
+    try:
+        return loader.construct_object(node, deep=True)
+    except ValueError as error:
+        place = Place(file, node.start_mark.line + 1)
+        problems.append(Problem(f"is not a value of its kind: {error}", ".".join(path), place))
+        return None
 
 
 def expand(node: Node) -> Node:

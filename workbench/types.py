@@ -176,7 +176,7 @@ class Unroll:
 
     latents: tuple[Latent, ...]  # K+1, each [B, ...]
     heads: Heads  # of every latent: [B, K+1, ...]
-    edges: Edge  # edge k leads to latent k+1: [B, K, ...]
+    edges: Edge | None  # edge k leads to latent k+1: [B, K, ...]; None where K is 0
 
 
 T = TypeVar("T")

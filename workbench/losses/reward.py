@@ -30,6 +30,8 @@ class Reward(LossConfig):
 
         def loss(unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
             target = targets["reward"]
+            if unroll.edges is None:
+                return 0 * target.mask
             error = codec.loss(unroll.edges.raw["reward"], target.value[:, 1:])
             return F.pad(error, (1, 0)) * target.mask
 

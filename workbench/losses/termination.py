@@ -28,6 +28,8 @@ class Termination(LossConfig):
 
         def loss(unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
             target = targets["termination"]
+            if unroll.edges is None:
+                return 0 * target.mask
             logits, ended = unroll.edges.raw["termination"], target.value[:, 1:]
             error = F.binary_cross_entropy_with_logits(logits, ended, reduction="none")
             return F.pad(error, (1, 0)) * target.mask

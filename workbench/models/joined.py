@@ -69,7 +69,7 @@ class LearnedModel(WorldModel):
         joined = torch.stack(latents, 1)
         heads = _over_time(self.predict, joined)
         edges = _over_time(self._edge, joined[:, 1:]) if len(latents) > 1 else None
-        return Unroll(tuple(latents), heads, cast(Edge, edges))
+        return Unroll(tuple(latents), heads, edges)
 
     def _edge(self, latent: Tensor) -> Edge:
         raw = self.prediction.edge(latent)

@@ -76,7 +76,9 @@ class Actor:
 
     def _pick(self, plan: Plan) -> Tensor:
         """Draw by temperature in an episode's first moves, then take the best. [B, ...]"""
-        sharpened = plan.policy ** (1 / self._temperature.value)
+        # Relative to the best, so that a low temperature cannot bring them all to 0.
+        relative = plan.policy / plan.policy.max(-1, keepdim=True).values
+        sharpened = relative ** (1 / self._temperature.value)
         drawn = _draw(sharpened, self._parts.streams["actor"])
         early = self._length < self._temperature.moves
         return choose(early, drawn, plan.best())
@@ -84,20 +86,21 @@ class Actor:
     def _write(self, step: dict[str, Tensor]) -> None:
         """Put a row of every episode at its own time."""
         row, time = torch.arange(self._batch), self._length
-        if not self._rows or int(time.max()) >= self._rows["reward"].shape[1]:
-            self._grow(step)
+        for name, values in step.items():
+            if name not in self._rows:
+                self._rows[name] = values.new_zeros((self._batch, 0, *values.shape[1:]))
+        if int(time.max()) >= self._rows["reward"].shape[1]:
+            self._grow()
         for name, values in step.items():
             self._rows[name][row, time] = values.detach()
 
-    def _grow(self, step: dict[str, Tensor]) -> None:
+    def _grow(self) -> None:
         """Room for twice as many moves."""
-        old = self._rows["reward"].shape[1] if self._rows else 0
-        room = max(2 * old, (self._parts.environment.spec.horizon or 15) + 1)
-        for name, values in step.items():
-            rows = values.new_zeros((self._batch, room, *values.shape[1:]))
-            if old:
-                rows[:, :old] = self._rows[name]
-            self._rows[name] = rows
+        horizon = self._parts.environment.spec.horizon or 15
+        for name, rows in self._rows.items():
+            room = max(rows.shape[1], horizon + 1)
+            more = rows.new_zeros((self._batch, room, *rows.shape[2:]))
+            self._rows[name] = torch.cat([rows, more], 1)
 
     def _turn_over(self, model: WorldModel, then: State, transition: Transition) -> Episodes | None:
         """Close the episodes that have ended and begin new ones in their place."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from workbench.components import DynamicsConfig, Misfit, Positive
+from workbench.components import DynamicsConfig, Positive
 from workbench.registry import register
-from workbench.types import EnvironmentSpec, LatentSpec
+from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 class Conv(DynamicsConfig):
     """A residual pair of 3x3 convolutions on a grid latent; the action is a plane."""
 
-    width: Positive = Field(16, description="channels between the two convolutions")
+    accepts: ClassVar[frozenset[LatentKind]] = frozenset({"grid"})
 
-    def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
-        if latent.kind != "grid":
-            raise Misfit(f"dynamics 'conv' needs a grid latent, found {latent.kind}")
+    width: Positive = Field(16, description="channels between the two convolutions")
 
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.transitions import GridTransition

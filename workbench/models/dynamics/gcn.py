@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from workbench.components import DynamicsConfig, Misfit, Positive
+from workbench.components import DynamicsConfig, Positive
+from workbench.models.representation.gcn import board_graph
 from workbench.registry import register
-from workbench.types import EnvironmentSpec, LatentSpec
+from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 @register("dynamics", "gcn")
 class GCN(DynamicsConfig):
     """A residual pair of graph convolutions on a latent of nodes; the action marks its node."""
+
+    accepts: ClassVar[frozenset[LatentKind]] = frozenset({"nodes"})
 
     width: Positive = Field(19, description="features between the two convolutions")
     graph: str = Field("neighbours", description="which of the environment's graphs")
@@ -27,11 +30,7 @@ class GCN(DynamicsConfig):
         "dense", description="adjacency matrix, or torch-geometric's edge list; equal numbers"
     )
 
-    def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
-        from workbench.models.representation.gcn import board_graph
-
-        if latent.kind != "nodes":
-            raise Misfit(f"dynamics 'gcn' needs a latent of nodes, found {latent.kind}")
+    def check(self, environment: EnvironmentSpec) -> None:
         board_graph("dynamics 'gcn'", environment, self.graph)
 
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:

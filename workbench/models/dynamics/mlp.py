@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from workbench.components import DynamicsConfig, Misfit, Positive
+from workbench.components import DynamicsConfig, Positive
 from workbench.registry import register
-from workbench.types import EnvironmentSpec, LatentSpec
+from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 class MLP(DynamicsConfig):
     """A residual perceptron on a vector latent; the action is a learned bias of its layer."""
 
-    width: Positive = Field(96, description="hidden units")
+    accepts: ClassVar[frozenset[LatentKind]] = frozenset({"vector"})
 
-    def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
-        if latent.kind != "vector":
-            raise Misfit(f"dynamics 'mlp' needs a vector latent, found {latent.kind}")
+    width: Positive = Field(96, description="hidden units")
 
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.transitions import VectorTransition

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 from workbench.components import DynamicsConfig, Misfit
 from workbench.registry import register
-from workbench.types import EnvironmentSpec, LatentSpec
+from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,9 @@ class TrueDynamics(DynamicsConfig):
 
     trainable: ClassVar[bool] = False
     simulator: ClassVar[bool] = True
+    accepts: ClassVar[frozenset[LatentKind]] = frozenset(get_args(LatentKind))
 
-    def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
+    def check(self, environment: EnvironmentSpec) -> None:
         if not environment.copyable:
             raise Misfit(
                 f"dynamics 'true' needs states that can be copied; environment "

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from workbench.components import (
     DynamicsConfig,
+    Misfit,
     ModelConfig,
     PredictionConfig,
     RepresentationConfig,
@@ -35,7 +36,13 @@ class Composed(ModelConfig):
 
     def spec(self, environment: EnvironmentSpec) -> ModelSpec:
         latent = self.representation.latent(environment)
-        self.dynamics.check(latent, environment)
+        if latent.kind not in self.dynamics.accepts:
+            raise Misfit(
+                f"dynamics '{self.dynamics.component}' needs a latent of kind "
+                f"{' or '.join(sorted(self.dynamics.accepts))}; representation "
+                f"'{self.representation.component}' as configured ends in {latent.kind}"
+            )
+        self.dynamics.check(environment)
         simulator = self.dynamics.simulator
         heads = {"policy", "value"} | ({"legal"} if simulator else {"reward", "termination"})
         return ModelSpec(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
 from workbench.planning.tree.kernels import Rules, Trees
@@ -49,6 +50,8 @@ class TreeSearch:
         _keep(latents, 0, root)
         heads = model.predict(root)
         prior = self._prior(heads, legal)
+        if not (np.isfinite(prior).all() and bool(heads.value.isfinite().all())):
+            raise TrialDiverged("the model's policy or value is not a finite number")
         if noise is not None and noise.fraction > 0:
             prior = _with_noise(prior, noise, generator)
         kernels.clear(trees, prior, _numpy(heads.value), _at_chance(heads, batch))
