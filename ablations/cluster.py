@@ -8,8 +8,10 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import psutil
 
 OBJECT_STORE = 80 * 1024 * 1024
 """Bytes; close to the least that Ray accepts, for nothing large goes through it."""
@@ -49,6 +51,7 @@ def started(concurrent: int, threads: int, address: str | None, shared: Path) ->
     variables = QUIET | dict.fromkeys(THREADS, str(threads))
     root = "/tmp" if Path("/tmp").is_dir() else None  # sockets lie below: the path must be short
     scratch = Path(tempfile.mkdtemp(prefix="workbench-", dir=root))
+    others = set(psutil.Process().children(recursive=True))
     # The workers of a private Ray can import whatever the driver can.
     paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with _environment(variables | paths), _silenced():
@@ -74,11 +77,25 @@ def started(concurrent: int, threads: int, address: str | None, shared: Path) ->
                     runtime_env={"env_vars": variables},
                 )
             yield scratch / "tune" if address is None else shared
+        except (KeyboardInterrupt, SystemExit):
+            _kill(set(psutil.Process().children(recursive=True)) - others)
+            raise
         finally:
             ray.shutdown()
             shutil.rmtree(scratch, ignore_errors=True)
             if address is not None:
                 shutil.rmtree(shared, ignore_errors=True)
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    """End processes at once: Ray gives each of its own a second to end, one after another.
+
+    But for its control store (GCS), which the driver's own end waits for.
+    """
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.name() != "gcs_server":
+                process.kill()
 
 
 @contextlib.contextmanager

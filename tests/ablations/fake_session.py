@@ -9,6 +9,7 @@ from pathlib import Path
 import fake_trials
 from rich.console import Console
 
+from ablations.interruption import leave
 from ablations.session import Request, ablate
 
 
@@ -35,4 +36,4 @@ def request(file: Path, outputs: Path, *, dry_run: bool = False) -> Request:
 if __name__ == "__main__":
     fake_trials.register_fakes()
     file, outputs = map(Path, sys.argv[1:3])
-    sys.exit(ablate(request(file, outputs), Console(file=sys.stdout)))
+    leave(ablate(request(file, outputs), Console(file=sys.stdout)))

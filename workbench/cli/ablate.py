@@ -38,6 +38,7 @@ def ablate(
     """
     from rich.console import Console
 
+    from ablations.interruption import leave
     from ablations.session import Request, ablate
     from workbench.cli.report import show
 
@@ -54,4 +55,4 @@ def ablate(
         tracking_uri=tracking_uri,
         dry_run=dry_run,
     )
-    raise typer.Exit(ablate(request, console))
+    leave(ablate(request, console))
