@@ -26,7 +26,7 @@ TINY: dict[str, Any] = {
     "procedure.batch": 16,
     "procedure.warm_up": 100,
     "procedure.capacity": 300,
-    "procedure.replay_ratio": 1.0,
+    "procedure.replay_ratio": 0.7,
     "procedure.unroll": 3,
     "measures": {"predictive": {"depth": 2}},
     "evaluate_every": 10,

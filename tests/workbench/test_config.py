@@ -81,6 +81,10 @@ def test_a_preset_alone_is_sound() -> None:
         ("planner: {name: [puct]}", "planner", ["unknown planner", "puct"]),
         ("losses.policy: -1.0", "losses.policy.weight", ["greater than or equal to 0", "-1.0"]),
         ("losses.policy: .nan", "losses.policy.weight", ["finite", "nan"]),
+        ("planner.c1: .nan", "planner.c1", ["finite", "nan"]),
+        ("procedure.replay_ratio: .inf", "procedure.replay_ratio", ["finite", "inf"]),
+        ("procedure.optimiser.learning_rate: .inf", "procedure.optimiser.learning_rate", ["inf"]),
+        ("model.prediction.value.low: -.inf", "model.prediction.value.low", ["finite", "-inf"]),
         (
             "model.prediction.value: {low: 2.0}",
             "model.prediction.value",

@@ -229,8 +229,9 @@ def test_progress_goes_from_0_to_1(tmp_path: Path) -> None:
             "procedure.batch": 64,
         },
         {"procedure.optimiser.learning_rate": 1e30, "procedure.average": 0.9},
+        {"procedure.optimiser.learning_rate": 1e30, "procedure.average": 0.0, "planner": "policy"},
     ],
-    ids=["several updates a move", "one update in four moves", "averaged"],
+    ids=["several updates a move", "one update in four moves", "averaged", "without search"],
 )
 def test_training_that_explodes_raises_trial_diverged(
     tmp_path: Path, changes: dict[str, Any]

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from tests.workbench.fakes import TableModel, random_table
 from tests.workbench.planning.plain_puct import Search, softmax
+from workbench.errors import TrialDiverged
 from workbench.planning.puct import PUCT
 from workbench.types import EnvironmentSpec, Plan
 
@@ -277,19 +278,21 @@ def test_root_noise_is_drawn_over_legal_moves_only_and_only_to_explore() -> None
 
 
 def test_root_noise_is_the_stated_mixture_of_prior_and_dirichlet() -> None:
-    # With one simulation the visited move is the greatest of .5 P + .5 Dir(a). For two moves of
-    # prior .9 and .1 the second wins if its Dirichlet share x exceeds .9: for Dir(1) with
-    # probability .1, and never where P alone (fraction 0) decides.
-    model = hand_tree()
-    model.logits[0] = torch.tensor([0.9, 0.1]).log()
-    root, legal = torch.zeros(20_000, dtype=torch.int64), torch.ones(20_000, 2, dtype=torch.bool)
+    # With one simulation the visited move is the greatest of .5 P + .5 Dir(a). For two legal moves
+    # of prior .9 and .1 the second wins if its share of the noise exceeds .9: for Dir(1, 1) with
+    # probability .1, and never where P alone (fraction 0) decides. The two illegal moves, which the
+    # prior favours, have no share in either.
+    model = random_table(1, 4, seed=0)
+    model.logits[0] = torch.tensor([0.9, 50.0, 0.1, 50.0]).log()
+    root = torch.zeros(20_000, dtype=torch.int64)
+    legal = torch.tensor([[True, False, True, False]]).expand(20_000, -1)
     made = planner(simulations=1, dirichlet_alpha=1.0, noise_fraction=0.5)
     plan = made.plan(model, root, legal, Generator().manual_seed(0), True)
     # Five standard errors of a share of .1 in 20,000 draws are .0106.
-    assert float(plan.policy[:, 1].mean()) == pytest.approx(0.1, abs=0.0106)
+    assert float(plan.policy[:, 2].mean()) == pytest.approx(0.1, abs=0.0106)
     still = planner(simulations=1, noise_fraction=0.0)
     plan = still.plan(model, root[:100], legal[:100], Generator().manual_seed(0), True)
-    assert float(plan.policy[:, 1].max()) == 0.0
+    assert float(plan.policy[:, 2].max()) == 0.0
 
 
 def test_the_best_move_breaks_ties_of_the_policy_by_q_then_by_the_lowest_index() -> None:
@@ -297,3 +300,15 @@ def test_the_best_move_breaks_ties_of_the_policy_by_q_then_by_the_lowest_index()
     q = torch.tensor([[0.0, 0.5, 0.9], [0.5, 0.5, 0.9], [0.9, 0.9, 0.0]])
     plan = Plan(policy, q[:, 0], q, policy, policy)
     assert plan.best().tolist() == [1, 0, 2]
+
+
+@pytest.mark.parametrize("where", ["value", "reward"])
+def test_numbers_below_the_root_that_are_not_finite_are_told_and_never_played(where: str) -> None:
+    model = random_table(STATES, ACTIONS, seed=13)
+    answers = getattr(model, where)
+    answers[8:] = float("nan")
+    model.reward[:8] = float("nan") if where == "reward" else model.reward[:8]
+    model.successor[:] = model.successor.clamp(min=8)
+    legal = torch.tensor([[False, False, True, True, True]]).expand(8, -1)
+    with pytest.raises(TrialDiverged):
+        searched(model, torch.arange(8), legal, simulations=20)
