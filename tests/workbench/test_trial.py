@@ -16,6 +16,7 @@ from workbench.config import TrialConfig, identity
 from workbench.errors import TrialDiverged
 from workbench.record import TrialRecord, read_rows
 from workbench.registry import register, unregister
+from workbench.training import checkpoint
 from workbench.trial import build, run_trial
 
 QUICK = {**TINY, "measures": {"predictive": None, "decision": None}}
@@ -159,6 +160,30 @@ def test_rows_after_the_checkpoint_are_cut_and_a_torn_last_line_too(
     assert_same_trial(tmp_path, uninterrupted)
 
 
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+def test_death_between_a_row_and_its_checkpoint_leaves_no_row_twice(
+    tmp_path: Path, uninterrupted: Path, nth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The last measurement follows the one before with more steps and no more updates.
+    rows = read_rows(uninterrupted / "metrics.jsonl")
+    assert len(rows) == 4
+    assert rows[-1]["updates"] == rows[-2]["updates"]
+    saved, save = [], checkpoint.save
+
+    def dying(path: Path, state: dict[str, Any]) -> None:
+        saved.append(path)
+        if len(saved) == nth:
+            raise Killed
+        save(path, state)
+
+    monkeypatch.setattr(checkpoint, "save", dying)
+    with pytest.raises(Killed):
+        run_trial(quick(), tmp_path)
+    monkeypatch.undo()
+    run_trial(quick(), tmp_path)
+    assert_same_trial(tmp_path, uninterrupted)
+
+
 def _killer(nth: int) -> Any:
     left = [nth]
 
@@ -298,4 +323,5 @@ def test_rows_are_json_with_step_and_updates(uninterrupted: Path) -> None:
     rows = [json.loads(line) for line in lines]
     assert rows[0]["updates"] == 0
     assert all({"step", "updates"} <= set(row) for row in rows)
-    assert sorted({row["updates"] for row in rows}) == [row["updates"] for row in rows]
+    assert sorted(row["updates"] for row in rows) == [row["updates"] for row in rows]
+    assert sorted({row["step"] for row in rows}) == [row["step"] for row in rows]
