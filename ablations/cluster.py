@@ -6,12 +6,15 @@ import contextlib
 import logging
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import psutil
+
+from workbench.errors import WorkbenchError
 
 OBJECT_STORE = 80 * 1024 * 1024
 """Bytes; close to the least that Ray accepts, for nothing large goes through it."""
@@ -47,6 +50,9 @@ def started(concurrent: int, threads: int, address: str | None, shared: Path) ->
     Without an address a private Ray is started, with a temporary folder of its own (which also
     keeps apart the users of one machine), and everything of it is removed at the end. A cluster
     needs `shared`, a folder that all of its machines see.
+
+    Raises:
+        WorkbenchError: there is no cluster at the address.
     """
     variables = QUIET | dict.fromkeys(THREADS, str(threads))
     root = "/tmp" if Path("/tmp").is_dir() else None  # sockets lie below: the path must be short
@@ -60,22 +66,9 @@ def started(concurrent: int, threads: int, address: str | None, shared: Path) ->
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         try:
             if address is None:
-                ray.init(
-                    address="local",
-                    num_cpus=concurrent * threads,
-                    object_store_memory=OBJECT_STORE,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.CRITICAL,
-                    _temp_dir=str(scratch),
-                )
+                _start(concurrent * threads, scratch)
             else:
-                ray.init(
-                    address=address,
-                    log_to_driver=False,
-                    logging_level=logging.CRITICAL,
-                    runtime_env={"env_vars": variables},
-                )
+                _join(address, variables)
             yield scratch / "tune" if address is None else shared
         except (KeyboardInterrupt, SystemExit):
             _kill(set(psutil.Process().children(recursive=True)) - others)
@@ -85,6 +78,39 @@ def started(concurrent: int, threads: int, address: str | None, shared: Path) ->
             shutil.rmtree(scratch, ignore_errors=True)
             if address is not None:
                 shutil.rmtree(shared, ignore_errors=True)
+
+
+def _start(cores: int, scratch: Path) -> None:
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=cores,
+        object_store_memory=OBJECT_STORE,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.CRITICAL,
+        _temp_dir=str(scratch),
+    )
+
+
+def _join(address: str, variables: dict[str, str]) -> None:
+    import ray
+
+    try:
+        host, colon, port = address.rpartition(":")
+        if colon and port.isdecimal():  # Ray itself waits for minutes, deaf to Ctrl-C
+            socket.create_connection((host, int(port)), timeout=5).close()
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+            runtime_env={"env_vars": variables},
+        )
+    except OSError as error:
+        # Ray's own advice stands in the last line of the error beneath, below a traceback.
+        reason = str(error.__cause__ or error).strip(" )\n").splitlines()[-1]
+        raise WorkbenchError(f"cannot join a Ray cluster at {address}: {reason}") from error
 
 
 def _kill(processes: Iterable[psutil.Process]) -> None:

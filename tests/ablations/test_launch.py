@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from rich.console import Console
 
-from ablations.cluster import THREADS
+from ablations import cluster
 from ablations.launch import Queue
 from ablations.plan import Plan, TrialPlan, make_plan
 from ablations.session import ablate
@@ -190,7 +191,9 @@ def test_every_trial_has_a_process_with_pinned_threads_of_its_own(first: Launche
     processes = [(trial.folder / "runs.txt").read_text().splitlines()[-1] for trial in done]
     assert len(set(processes)) == 4
     assert {(trial.record.result() or {})["threads"] for trial in done} == {"1"}
-    assert not any(os.environ.get(name) == "1" for name in THREADS[1:]), "the driver's are its own"
+    assert not any(os.environ.get(name) == "1" for name in cluster.THREADS[1:]), (
+        "the driver's are its own"
+    )
 
 
 def test_the_runs_in_mlflow_say_the_same(first: Launched) -> None:
@@ -246,6 +249,14 @@ def test_a_store_that_cannot_be_written_stops_the_launch(first: Launched, tmp_pa
     (tmp_path / "mlflow.db").write_text("this is no database")
     with pytest.raises(WorkbenchError, match="cannot write to the tracking store"):
         open_tracker(first.plan, tmp_path, None, "workbench ablate")
+
+
+def test_a_cluster_that_is_not_there_stops_the_launch(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(WorkbenchError, match=f"cannot join a Ray cluster at {address}"):
+        cluster.started(1, 1, address, tmp_path).__enter__()
 
 
 def test_runs_of_dead_launches_are_ended(first: Launched, tmp_path: Path) -> None:
