@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -26,7 +27,7 @@ from workbench.components import (
     TargetConfig,
 )
 from workbench.documents import Node
-from workbench.errors import ConfigError, Place, Problem, unknown
+from workbench.errors import ConfigError, Place, Problem, nearest, unknown
 
 SCHEMA_VERSION = 1
 """Part of every trial's identity: raised when the same file comes to mean something else."""
@@ -192,7 +193,8 @@ def _read_component(
     key = ".".join(path)
     known = registry.components(kind)
     if not isinstance(node.value, dict) or "name" not in node.value:
-        text = f"expected a {kind}: its name, or a mapping with `name`; known: {', '.join(known)}"
+        article = "an" if kind[0] in "aeiou" else "a"
+        text = f"expected {article} {kind}: its name, or a mapping with `name`; known: {', '.join(known)}"
         problems.append(Problem(text, key, node.place))
         return None
     options = dict(node.value)
@@ -218,6 +220,8 @@ def _explain(
     if detail["type"] == "missing":
         return Problem("is missing", key, place)
     message = str(detail["msg"])
+    if detail["type"] == "literal_error":
+        message += nearest(str(detail["input"]), re.findall(r"'(.*?)'", message))
     message = message[0].lower() + message[1:]
     return Problem(f"{message}, found {detail['input']!r}", key, place)
 

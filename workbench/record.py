@@ -51,11 +51,12 @@ class TrialRecord:
             with (self.folder / name).open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(row) + "\n")
 
-    def cut(self, updates: int) -> None:
-        """Forget the rows that come after a checkpoint taken at `updates`."""
+    def cut(self, steps: int, updates: int) -> None:
+        """Forget the rows that come after a checkpoint taken at so many steps and updates."""
         for name in (METRICS, TIMING):
             path = self.folder / name
-            kept = [row for row in read_rows(path) if row["updates"] <= updates]
+            rows = read_rows(path)
+            kept = [row for row in rows if row["step"] <= steps and row["updates"] <= updates]
             write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def last_row(self) -> dict[str, Any]:

@@ -130,7 +130,6 @@ def _state(parts: Parts, procedure: Procedure, clock: _Clock) -> dict[str, Any]:
         "procedure": procedure.state_dict(),
         "streams": parts.streams.state_dict(),
         "clock": [clock.next, clock.last, clock.training, clock.evaluating],
-        "updates": procedure.updates,
     }
 
 
@@ -139,12 +138,12 @@ def _resume(record: TrialRecord, parts: Parts, procedure: Procedure) -> _Clock:
     clock = _Clock(parts.config.evaluate_every)
     state = checkpoint.load(record.checkpoint)
     if state is None or state["id"] != identity(parts.config):
-        record.cut(-1)
+        record.cut(-1, -1)
         return clock
     procedure.load_state_dict(state["procedure"])
     parts.streams.load_state_dict(state["streams"])
     clock.next, clock.last, clock.training, clock.evaluating = state["clock"]
-    record.cut(state["updates"])
+    record.cut(procedure.steps, procedure.updates)
     return clock
 
 

@@ -44,12 +44,12 @@ class PUCT(PlannerConfig):
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         world = trial.environment.spec()
-        offered = trial.model.spec(world)
         model, environment = trial.model.component, trial.environment.component
         if world.agents != 1:
             yield f"planner 'puct' is for one agent; environment '{environment}' has {world.agents}"
         if self.q_normalisation == "bounds" and world.bounds is None:
             yield f"q_normalisation 'bounds': environment '{environment}' states no bounds"
+        offered = trial.model.spec(world)
         if self.interior_legality and "legal" not in offered.heads:
             yield f"interior_legality: model '{model}' as configured predicts no legal moves"
         if self.use_predicted_termination and "termination" not in offered.heads:

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.models.world_model import WorldModel
-from workbench.planning.tree.search import Noise, TreeSearch
+from workbench.planning.tree.search import Noise, TreeSearch, checked
 from workbench.types import Latent, Plan
 
 
@@ -51,10 +51,12 @@ class PriorPlanner:
         value = heads.value
         spread = value.reshape(*value.shape, *[1] * (policy.dim() - value.dim()))
         nothing = torch.zeros_like(policy, dtype=torch.int64)
-        return Plan(
-            policy,
-            value,
-            spread.expand_as(policy),
-            nothing,
-            torch.zeros_like(value, dtype=torch.int32),
+        return checked(
+            Plan(
+                policy,
+                value,
+                spread.expand_as(policy),
+                nothing,
+                torch.zeros_like(value, dtype=torch.int32),
+            )
         )

@@ -134,10 +134,19 @@ def _plan(trees: Trees, actions: int) -> Plan:
     visits = torch.from_numpy(trees.visits[:, 0, :actions].copy())
     value = torch.from_numpy(trees.node_value[:, 0].copy())
     q = torch.from_numpy(trees.q[:, 0, :actions].copy())
-    return Plan(
-        policy=(visits / visits.sum(1, keepdim=True)).float(),
-        value=value.float(),
-        q=torch.where(visits > 0, q, value[:, None]).float(),
-        visits=visits,
-        depth=torch.from_numpy(trees.depth.copy()),
+    return checked(
+        Plan(
+            policy=(visits / visits.sum(1, keepdim=True)).float(),
+            value=value.float(),
+            q=torch.where(visits > 0, q, value[:, None]).float(),
+            visits=visits,
+            depth=torch.from_numpy(trees.depth.copy()),
+        )
     )
+
+
+def checked(plan: Plan) -> Plan:
+    """The plan itself. Raises TrialDiverged where it is not made of finite numbers."""
+    if not bool(plan.policy.isfinite().all() & plan.value.isfinite().all()):
+        raise TrialDiverged("the plan is not made of finite numbers")
+    return plan
