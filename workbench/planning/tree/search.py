@@ -56,13 +56,13 @@ class TreeSearch:
             prior = _with_noise(prior, noise, generator)
         kernels.clear(trees, prior, _numpy(heads.value), _at_chance(heads, batch))
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
-        row = torch.arange(batch)
+        row, device = torch.arange(batch), model.device
         for index in range(1, nodes):
             kernels.select(trees, self.rules, parent, action)
             # Nodes are stored one after the other, each with the whole batch.
             at = torch.from_numpy(parent) * batch + row
             here = map_tensors(lambda t, at=at: t.flatten(0, 1)[at.to(t.device)], latents)
-            then, edge = model.step(here, torch.from_numpy(action).to(model.device), generator)
+            then, edge = model.step(here, torch.from_numpy(action).to(device), generator)
             heads = model.predict(then)
             _keep(latents, index, then)
             kernels.expand(

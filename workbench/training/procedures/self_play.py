@@ -19,7 +19,7 @@ class SelfPlay(ProcedureConfig):
     """Searches, plays, stores and learns in one loop, updates in fixed ratio to steps (MuZero)."""
 
     steps: Positive = Field(500_000, description="environment steps of the whole trial")
-    games: Positive = Field(256, description="episodes played side by side")
+    games: Positive = Field(512, description="episodes played side by side")
     batch: Positive = Field(256, description="windows of one update")
     replay_ratio: Annotated[float, Field(gt=0)] = Field(
         3.0, description="windows trained on for each environment step"
