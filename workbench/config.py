@@ -194,8 +194,8 @@ def _read_component(
     known = registry.components(kind)
     if not isinstance(node.value, dict) or "name" not in node.value:
         article = "an" if kind[0] in "aeiou" else "a"
-        text = f"expected {article} {kind}: its name, or a mapping with `name`; known: {', '.join(known)}"
-        problems.append(Problem(text, key, node.place))
+        text = f"expected {article} {kind}: its name, or a mapping with `name`; known: "
+        problems.append(Problem(text + ", ".join(known), key, node.place))
         return None
     options = dict(node.value)
     name = options.pop("name")

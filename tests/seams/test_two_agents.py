@@ -90,7 +90,7 @@ def test_a_team_plays_stores_and_learns_in_the_same_loop(
     run_trial(config, tmp_path)
     state = load(TrialRecord(tmp_path).checkpoint)
     assert state is not None
-    rows = state["procedure"]["replay"]["rows"]
+    rows = {name: held[0] for name, held in state["procedure"]["replay"]["rows"].items()}
     played = rows["remaining"] > 0
     action, reward = rows["action"][played], rows["reward"][played]
     assert action.shape[1] == AGENTS

@@ -32,7 +32,7 @@ class Actor:
         self._fresh_rows = torch.ones(batch, dtype=torch.bool)
         self._last_action: Tensor | None = None
         self._length = torch.zeros(batch, dtype=torch.int64)
-        self._rows: dict[str, Tensor] = {}
+        self._rows: dict[str, Any] = {}  # name: [B, moves, ...], or for the state a record of such
 
     @torch.no_grad()
     def move(self, model: WorldModel) -> tuple[int, Episodes | None]:
@@ -83,24 +83,28 @@ class Actor:
         early = self._length < self._temperature.moves
         return choose(early, drawn, plan.best())
 
-    def _write(self, step: dict[str, Tensor]) -> None:
+    def _write(self, step: dict[str, Any]) -> None:
         """Put a row of every episode at its own time."""
-        row, time = torch.arange(self._batch), self._length
         for name, values in step.items():
             if name not in self._rows:
-                self._rows[name] = values.new_zeros((self._batch, 0, *values.shape[1:]))
-        if int(time.max()) >= self._rows["reward"].shape[1]:
+                self._rows[name] = map_tensors(
+                    lambda v: v.new_zeros((self._batch, 0, *v.shape[1:])), values
+                )
+        if int(self._length.max()) >= self._rows["reward"].shape[1]:
             self._grow()
-        for name, values in step.items():
-            self._rows[name][row, time] = values.detach()
+        at = (torch.arange(self._batch), self._length)
+        held = {name: self._rows[name] for name in step}
+        map_tensors(lambda rows, values: rows.index_put_(at, values.detach()), held, step)
 
     def _grow(self) -> None:
         """Room for twice as many moves."""
         horizon = self._parts.environment.spec.horizon or 15
-        for name, rows in self._rows.items():
+
+        def longer(rows: Tensor) -> Tensor:
             room = max(rows.shape[1], horizon + 1)
-            more = rows.new_zeros((self._batch, room, *rows.shape[2:]))
-            self._rows[name] = torch.cat([rows, more], 1)
+            return torch.cat([rows, rows.new_zeros((self._batch, room, *rows.shape[2:]))], 1)
+
+        self._rows = map_tensors(longer, self._rows)
 
     def _turn_over(self, model: WorldModel, then: State, transition: Transition) -> Episodes | None:
         """Close the episodes that have ended and begin new ones in their place."""
@@ -136,7 +140,7 @@ class Actor:
             | ({"state": self._state} if model.spec.needs_state else {})
         )
         longest = int(self._length[ended].max()) + 1
-        rows = {name: values[ended][:, :longest] for name, values in self._rows.items()}
+        rows = map_tensors(lambda values: values[ended][:, :longest], self._rows)
         return Episodes(rows, self._length[ended].clone(), transition.terminated[ended])
 
     def _fresh(self, count: int) -> State:
@@ -163,14 +167,18 @@ class Actor:
             "fresh": self._fresh_rows,
             "action": self._last_action,
             "length": self._length,
-            "rows": self._rows,
+            "rows": {name: leaves(rows) for name, rows in self._rows.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._state = rebuild(self._state, state["state"])
         self._memory, self._saved_memory = None, state["memory"]
         self._fresh_rows, self._last_action = state["fresh"], state["action"]
-        self._length, self._rows = state["length"], state["rows"]
+        self._length = state["length"]
+        self._rows = {
+            name: rebuild(self._state if name == "state" else rows[0], rows)
+            for name, rows in state["rows"].items()
+        }
 
 
 def _draw(weights: Tensor, generator: Generator, any_row: Tensor | None = None) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from workbench.contracts import Parts
 from workbench.models.world_model import WorldModel
 from workbench.training.actor import Actor
@@ -29,7 +31,7 @@ class JointSelfPlay:
             config.gradient_scale,
             config.average,
         )
-        self._replay = Replay(config.capacity)
+        self._replay = Replay(config.capacity, parts.environment.reset(1, torch.Generator()))
         targets = parts.config.targets.values()
         self._lookahead = max((target.lookahead for target in targets), default=0)
         self._owed = 0.0

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from workbench.types import Window
+from workbench.types import State, Window, gather, leaves, map_tensors, rebuild
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,21 @@ class Episodes:
     [episodes, longest + 1, ...]; what lies beyond an episode's own length is not read.
     """
 
-    rows: Mapping[str, Tensor]
+    rows: Mapping[str, Any]
     length: Tensor  # [episodes] T, the number of moves
     terminated: Tensor  # [episodes] bool
 
 
 class Replay:
-    """A ring of `capacity` steps. The oldest go first; the rest of their episode stays usable."""
+    """A ring of `capacity` steps. The oldest go first; the rest of their episode stays usable.
 
-    def __init__(self, capacity: int) -> None:
+    Where states are stored too, `form` is one of them: a record of tensors has its form.
+    """
+
+    def __init__(self, capacity: int, form: State | None = None) -> None:
         self.capacity = capacity
-        self._rows: dict[str, Tensor] = {}
+        self._form = form
+        self._rows: dict[str, Any] = {}
         self._head = 0
         self._size = 0
         self._starts: Tensor | None = None
@@ -56,16 +60,12 @@ class Replay:
         rows["outcome"] = discounted_outcome(episodes)
         rows["remaining"] = (episodes.length[:, None] - place).to(torch.int32)
         rows["terminated"] = episodes.terminated[:, None].expand(-1, longest)
-        flat = {name: values[held] for name, values in rows.items()}
+        flat = map_tensors(lambda values: values[held], rows)
         count = min(int(held.sum()), self.capacity)
         if not self._rows:
-            self._rows = {
-                name: values.new_zeros((self.capacity, *values.shape[1:]))
-                for name, values in flat.items()
-            }
+            self._rows = map_tensors(self._room, flat)
         index = (self._head + torch.arange(count)) % self.capacity
-        for name, values in flat.items():
-            self._rows[name][index] = values[-count:]
+        map_tensors(lambda ring, new: ring.index_copy_(0, index, new[-count:]), self._rows, flat)
         self._head = (self._head + count) % self.capacity
         self._size = min(self._size + count, self.capacity)
         self._starts = None
@@ -94,27 +94,33 @@ class Replay:
             outcome=rows["outcome"][index],
             remaining=remaining,
             terminated=rows["terminated"][start],
-            state=rows["state"][near] if "state" in rows else None,
+            state=gather(rows["state"], near) if "state" in rows else None,
         )
 
     def _actions(self, index: Tensor, remaining: Tensor, generator: Generator) -> Tensor:
         """The moves made, and past the end uniformly random ones: any move leaves the end as is."""
-        taken = self._rows["action"][index]
+        taken: Tensor = self._rows["action"][index]
         actions = self._rows["legal"].shape[-1]
         random = torch.randint(actions, taken.shape, generator=generator)
         inside = torch.arange(index.shape[1])[None] < remaining[:, None]
         return taken.where(inside.reshape(*inside.shape, *[1] * (taken.dim() - 2)), random)
 
+    def _room(self, values: Tensor) -> Tensor:
+        return values.new_zeros((self.capacity, *values.shape[1:]))
+
     def state_dict(self) -> dict[str, Any]:
-        held = {name: values[: self._size].clone() for name, values in self._rows.items()}
-        return {"rows": held, "head": self._head, "size": self._size}
+        held = map_tensors(lambda ring: ring[: self._size].clone(), self._rows)
+        rows = {name: leaves(values) for name, values in held.items()}
+        return {"rows": rows, "head": self._head, "size": self._size}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._head, self._size, self._starts = state["head"], state["size"], None
-        self._rows = {}
-        for name, held in state["rows"].items():
-            self._rows[name] = held.new_zeros((self.capacity, *held.shape[1:]))
-            self._rows[name][: self._size] = held
+        held = {
+            name: rebuild(self._form if name == "state" else values[0], values)
+            for name, values in state["rows"].items()
+        }
+        self._rows = map_tensors(self._room, held)
+        map_tensors(lambda ring, old: ring[: self._size].copy_(old), self._rows, held)
 
 
 def discounted_outcome(episodes: Episodes) -> Tensor:
@@ -124,7 +130,7 @@ def discounted_outcome(episodes: Episodes) -> Tensor:
     lies beyond an episode's own length.
     """
     reward, discount = episodes.rows["reward"], episodes.rows["discount"]
-    outcome = episodes.rows["value"].clone()
+    outcome: Tensor = episodes.rows["value"].clone()
     for t in reversed(range(reward.shape[1] - 1)):
         going = t < episodes.length
         outcome[:, t] = torch.where(
