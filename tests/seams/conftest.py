@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from workbench import registry
 from workbench.config import TrialConfig, read_trial
 from workbench.documents import wrap
 from workbench.errors import Place
+from workbench.trial import run_trial
 
 
 @pytest.fixture
@@ -62,3 +64,19 @@ def assemble() -> Callable[..., TrialConfig]:
 def component(base: type, **methods: Any) -> Any:
     """A configuration class of a fake, with the given methods and no options."""
     return type(base.__name__, (base,), {"__doc__": "A fake.", "__module__": __name__, **methods})
+
+
+class Stopped(Exception):
+    """What ends a trial in the middle, in place of a kill."""
+
+
+def run_in_two(config: TrialConfig, folder: Path) -> dict[str, Any]:
+    """Run a trial that is stopped past its middle, and again to its end."""
+
+    def stop(fraction: float, row: Any) -> None:
+        if fraction > 0.5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run_trial(config, folder, stop)
+    return run_trial(config, folder)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
+from tests.seams.conftest import run_in_two
 from workbench.components import ModelConfig
 from workbench.config import TrialConfig
 from workbench.models.support import Codec, Scalar
@@ -101,17 +102,7 @@ def test_it_trains_and_a_stopped_trial_takes_its_memory_up_again(
     config: TrialConfig, tmp_path: Path
 ) -> None:
     run_trial(config, tmp_path / "whole")
-
-    class Stopped(Exception):
-        pass
-
-    def stop(fraction: float, row: Any) -> None:
-        if fraction > 0.5:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        run_trial(config, tmp_path / "cut", stop)
-    run_trial(config, tmp_path / "cut")
+    run_in_two(config, tmp_path / "cut")
     rows = [(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "cut")]
     assert rows[0] == rows[1]
     assert TrialRecord(tmp_path / "cut").state() == "done"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import Generator, Tensor
 
-from tests.seams.conftest import component
+from tests.seams.conftest import component, run_in_two
 from workbench.components import EnvironmentConfig
 from workbench.config import TrialConfig
 from workbench.trial import run_trial
@@ -74,17 +73,7 @@ def test_a_stopped_trial_takes_up_states_in_play_and_in_replay(
     config: TrialConfig, tmp_path: Path
 ) -> None:
     whole = run_trial(config, tmp_path / "whole")
-
-    class Stopped(Exception):
-        pass
-
-    def stop(fraction: float, row: Any) -> None:
-        if fraction > 0.5:
-            raise Stopped
-
-    with pytest.raises(Stopped):
-        run_trial(config, tmp_path / "cut", stop)
-    cut = run_trial(config, tmp_path / "cut")
+    cut = run_in_two(config, tmp_path / "cut")
     assert whole["updates"] > 0
     assert whole["metrics"] == cut["metrics"]
     rows = [(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "cut")]

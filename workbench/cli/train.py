@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
 FAILED, INTERRUPTED = 1, 130
 
-FOLLOWED = ("training/loss", "predictive/value_error", "decision/search_regret_decisive")
-"""What a line of progress tells: the objective, and one measure of each side."""
+FOLLOWED = (
+    "training/loss",
+    "predictive/value_error",
+    "decision/search_optimal_rate",
+    "decision/losing_lines",
+)
+"""What a line of progress tells: the objective, and measures of each side."""
 
 
 def train(
