@@ -69,6 +69,10 @@ class ComponentConfig(Config):
         """What does not fit with the rest of the trial, one message each."""
         return iter(())
 
+    def notes(self, environment: EnvironmentSpec) -> Iterator[str]:
+        """What a reader of the results should be told about it."""
+        return iter(())
+
 
 class EnvironmentConfig(ComponentConfig):
     discount: Annotated[float, Field(gt=0, le=1)] = Field(

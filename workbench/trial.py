@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from workbench.config import SCHEMA_VERSION, TrialConfig, dump, identity
+from workbench.config import SCHEMA_VERSION, TrialConfig, dump, identity, walk
 from workbench.contracts import Measure, Parts, Procedure
 from workbench.models.world_model import count_parameters as parameters_of
 from workbench.randomness import Streams
@@ -173,6 +173,7 @@ def _result(
         "evaluation_seconds": round(clock.evaluating, 3),
         "memory_mb": _peak_memory(),
         "threads": config.threads,
+        "notes": [note for _, part in walk(config) for note in part.notes(parts.environment.spec)],
         "versions": {name: version(name) for name in ("torch", "numpy", "numba", "open-spiel")},
     }
 

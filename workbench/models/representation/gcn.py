@@ -57,6 +57,13 @@ class GCN(RepresentationConfig):
         self.latent(trial.environment.spec())
         return iter(())
 
+    def notes(self, environment: EnvironmentSpec) -> Iterator[str]:
+        where = "with its row and column" if self.coordinates else "without coordinates"
+        yield (
+            f"representation gcn: a node is a cell, its features the cell's "
+            f"{environment.observation[0]} planes {where}; graph '{self.graph}', {self.edges} edges"
+        )
+
     def build(self, environment: EnvironmentSpec) -> nn.Module:
         from torch import nn
 
