@@ -47,7 +47,8 @@ def main() -> None:
         result = run_trial(config, folder)
         found.append(marks(folder))
         last = result["metrics"]["decision/search_optimal_rate"]
-        print(f"{seed:>4} {found[-1][0]:>12.1f} s {found[-1][1]:>12.1f} s {last:>20.2%}", flush=True)
+        optimal, flawless = found[-1]
+        print(f"{seed:>4} {optimal:>12.1f} s {flawless:>12.1f} s {last:>20.2%}", flush=True)
     medians = [statistics.median(times) for times in zip(*found, strict=True)]
     print(f"median {medians[0]:>10.1f} s {medians[1]:>12.1f} s")
 
