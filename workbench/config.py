@@ -101,13 +101,18 @@ def read_trial(document: Node) -> TrialConfig:
             preset(str(named.value), named.place), Node(rest, document.place)
         )
     problems: list[Problem] = []
-    config = read(TrialConfig, document, problems)
+    config = _salvage(TrialConfig, document, problems, ())
+    if config is not None:
+        problems += _beside(misfits(config, document), problems)
     if config is None or problems:
         raise ConfigError(problems)
-    problems = misfits(config, document)
-    if problems:
-        raise ConfigError(problems)
     return config
+
+
+def _beside(more: list[Problem], problems: list[Problem]) -> list[Problem]:
+    """Misfits of parts that have no other problem, for those may go with it."""
+    keys = [f"{problem.key}." for problem in problems]
+    return [m for m in more if not any(key.startswith(f"{m.key}.") for key in keys)]
 
 
 C = TypeVar("C", bound=Config)
@@ -121,6 +126,14 @@ def read(
     Problems are appended to `problems`; the result is None if there were any here.
     """
     before = len(problems)
+    config = _salvage(schema, node, problems, path)
+    return config if len(problems) == before else None
+
+
+def _salvage(
+    schema: type[C], node: Node, problems: list[Problem], path: tuple[str, ...]
+) -> C | None:
+    """As `read`, but an option that has a problem is left at its default in the result."""
     if not isinstance(node.value, dict):
         problems.append(Problem(_expected("a mapping", node), ".".join(path), node.place))
         return None
@@ -133,25 +146,26 @@ def read(
         elif slot is not None:
             values[key] = _read_component(slot.kind, child, problems, (*path, key))
         elif field and isinstance(field.annotation, type) and issubclass(field.annotation, Config):
-            values[key] = read(field.annotation, child, problems, (*path, key))
+            values[key] = _salvage(field.annotation, child, problems, (*path, key))
         else:
             values[key] = child.plain()
     failed = {key for key, value in values.items() if _is_slot(schema, key) and value is None}
+    wrong: set[str] = set()
     try:
-        return schema.model_validate(values) if len(problems) == before else _probe(schema, values)
+        return schema.model_validate(values)
     except ValidationError as error:
         for detail in error.errors():
             where = tuple(str(step) for step in detail["loc"])
             if where and where[0] in failed:
                 continue
+            wrong.update(where[:1])
             problems.append(_explain(schema, detail, node, (*path, *where), where))
-    return None
-
-
-def _probe(schema: type[C], values: dict[str, Any]) -> C | None:
-    """Validate for the sake of the other errors when a part has failed already."""
-    schema.model_validate(values)
-    return None
+    if failed:
+        return None
+    try:
+        return schema.model_validate({k: v for k, v in values.items() if k not in wrong})
+    except ValidationError:
+        return None
 
 
 def _is_slot(schema: type[Config], key: str) -> bool:
@@ -168,7 +182,6 @@ def _read_many(
     if not isinstance(node.value, dict):
         problems.append(Problem(_expected("a mapping", node), ".".join(path), node.place))
         return None
-    before = len(problems)
     parts: dict[str, Any] = {}
     for key, child in node.value.items():
         if child.value is None:
@@ -179,7 +192,7 @@ def _read_many(
         if not slot.keyed and isinstance(child.value, dict) and "name" not in child.value:
             child = Node({"name": Node(key, child.place), **child.value}, child.place)
         parts[key] = _read_component(slot.kind, child, problems, (*path, key))
-    return parts if len(problems) == before else None
+    return None if None in parts.values() else parts
 
 
 def _read_component(
@@ -204,7 +217,7 @@ def _read_component(
     if not isinstance(name.value, str) or name.value not in known:
         problems.append(Problem(unknown(kind, str(name.value), known), key, name.place))
         return None
-    return read(known[name.value], Node(options, node.place), problems, path)
+    return _salvage(known[name.value], Node(options, node.place), problems, path)
 
 
 def _expected(what: str, node: Node) -> str:

@@ -425,3 +425,16 @@ def test_an_empty_file_lacks_everything() -> None:
         "planner: is missing",
         "procedure: is missing",
     }
+
+
+def test_a_misfit_is_told_beside_the_mistakes_of_other_parts() -> None:
+    found = problems_of("preset: muzero\nmodel.dynamics: conv\nplanner.simulatons: 4\n")
+    assert any("did you mean 'simulations'" in problem for problem in found)
+    assert any("dynamics 'conv'" in problem for problem in found)
+
+
+def test_no_misfit_is_told_of_a_part_that_has_a_mistake_of_its_own() -> None:
+    text = (
+        "preset: muzero\nmodel.representation: {name: cnn, ends_on: grid}\nmodel.dynamics: conv\n"
+    )
+    assert "ends_on" in only(text)
