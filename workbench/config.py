@@ -137,18 +137,9 @@ def _salvage(
     if not isinstance(node.value, dict):
         problems.append(Problem(_expected("a mapping", node), ".".join(path), node.place))
         return None
-    values: dict[str, Any] = {}
-    for key, child in node.value.items():
-        field = schema.model_fields.get(key)
-        slot = next((m for m in field.metadata if isinstance(m, Slot)), None) if field else None
-        if slot is not None and slot.many and child.value is not None:
-            values[key] = _read_many(slot, child, problems, (*path, key))
-        elif slot is not None:
-            values[key] = _read_component(slot.kind, child, problems, (*path, key))
-        elif field and isinstance(field.annotation, type) and issubclass(field.annotation, Config):
-            values[key] = _salvage(field.annotation, child, problems, (*path, key))
-        else:
-            values[key] = child.plain()
+    values = {
+        key: _value(schema, key, child, problems, (*path, key)) for key, child in node.value.items()
+    }
     failed = {key for key, value in values.items() if _is_slot(schema, key) and value is None}
     wrong: set[str] = set()
     try:
@@ -166,6 +157,23 @@ def _salvage(
         return schema.model_validate({k: v for k, v in values.items() if k not in wrong})
     except ValidationError:
         return None
+
+
+def _value(
+    schema: type[Config], key: str, node: Node, problems: list[Problem], path: tuple[str, ...]
+) -> Any:
+    """What stands under a key: components, a nested record, or plain data."""
+    field = schema.model_fields.get(key)
+    if field is None:
+        return node.plain()
+    slot = next((m for m in field.metadata if isinstance(m, Slot)), None)
+    if slot is not None and slot.many and node.value is not None:
+        return _read_many(slot, node, problems, path)
+    if slot is not None:
+        return _read_component(slot.kind, node, problems, path)
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
+        return _salvage(field.annotation, node, problems, path)
+    return node.plain()
 
 
 def _is_slot(schema: type[Config], key: str) -> bool:
