@@ -155,7 +155,7 @@ def expand(node: Node) -> Node:
         nested = expand(child)
         for step in reversed(key.split(".")):
             nested = Node({step: nested}, child.place)
-        result = merge(result, nested)
+        result = Node(merge(result, nested).value, node.place)
     return result
 
 

@@ -91,7 +91,9 @@ class TrialRecord:
 
     def state(self) -> str:
         """`done`, `failed`, `partial` (has a checkpoint) or `new`."""
-        for name, state in ((RESULT, "done"), (ERROR, "failed"), (CHECKPOINT, "partial")):
+        if self.result() is not None:
+            return "done"
+        for name, state in ((ERROR, "failed"), (CHECKPOINT, "partial")):
             if (self.folder / name).exists():
                 return state
         return "new"
@@ -113,8 +115,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None if there is no file, or no whole object in it."""
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
         return None
-    return data
+    return data if isinstance(data, dict) else None

@@ -14,6 +14,7 @@ import torch
 
 from workbench.config import SCHEMA_VERSION, TrialConfig, dump, identity, walk
 from workbench.contracts import Measure, Parts, Procedure
+from workbench.errors import WorkbenchError
 from workbench.models.world_model import count_parameters as parameters_of
 from workbench.randomness import Streams
 from workbench.record import TrialRecord
@@ -31,17 +32,22 @@ def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -
 
     Raises:
         TrialDiverged: training gave a number that is not finite.
+        WorkbenchError: the folder holds another trial, or a checkpoint that cannot be read.
     """
     record = TrialRecord(folder)
     done = record.result()
     if done is not None:
+        _same(record, done["id"], config)
         return done
     torch.set_num_threads(config.threads)
     parts = build(config)
     measures = {name: measure.build(parts) for name, measure in config.measures.items()}
     procedure = config.procedure.build(parts)
+    state = checkpoint.load(record.checkpoint)
+    if state is not None:
+        _same(record, state["id"], config)
     record.start(dump(config))
-    clock = _resume(record, parts, procedure)
+    clock = _resume(record, state, parts, procedure)
     row = record.last_row()
     while True:
         if clock.due(procedure):
@@ -133,11 +139,21 @@ def _state(parts: Parts, procedure: Procedure, clock: _Clock) -> dict[str, Any]:
     }
 
 
-def _resume(record: TrialRecord, parts: Parts, procedure: Procedure) -> _Clock:
-    """Take up the checkpoint of the same configuration; forget rows that came after it."""
+def _same(record: TrialRecord, found: str, config: TrialConfig) -> None:
+    """What was paid for is never taken for another trial's, nor written over by one."""
+    if found != identity(config):
+        raise WorkbenchError(
+            f"{record.folder}: holds trial {found}, and this is trial {identity(config)}; "
+            "give it a folder of its own"
+        )
+
+
+def _resume(
+    record: TrialRecord, state: dict[str, Any] | None, parts: Parts, procedure: Procedure
+) -> _Clock:
+    """Take up a checkpoint, and forget the rows that came after it."""
     clock = _Clock(parts.config.evaluate_every)
-    state = checkpoint.load(record.checkpoint)
-    if state is None or state["id"] != identity(parts.config):
+    if state is None:
         record.cut(-1, -1)
         return clock
     procedure.load_state_dict(state["procedure"])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+
+from workbench.errors import WorkbenchError
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -20,8 +23,18 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """The checkpoint, or None if there is none. Nothing in the file can run code."""
+    """The checkpoint, or None if there is none. Nothing in the file can run code.
+
+    Raises:
+        WorkbenchError: the file is not a whole checkpoint.
+    """
     if not path.exists():
         return None
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise WorkbenchError(
+            f"{path}: is not a whole checkpoint ({reason}); delete it to begin the trial again"
+        ) from None
     return state

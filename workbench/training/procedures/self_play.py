@@ -11,6 +11,9 @@ from workbench.registry import register
 from workbench.training.settings import OpeningConfig, OptimiserConfig, TemperatureConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.config import TrialConfig
     from workbench.contracts import Parts, Procedure
 
 
@@ -46,6 +49,17 @@ class SelfPlay(ProcedureConfig):
     temperature: TemperatureConfig = Field(
         default_factory=TemperatureConfig, description="how moves are drawn while training"
     )
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        # Of the stored rows at most every other one is the final state of an episode.
+        most = min(self.steps, self.capacity // 2)
+        if self.warm_up > most:
+            yield (
+                f"procedure 'self_play' would never learn: warm_up is {self.warm_up}, and steps "
+                f"and half of the capacity allow at most {most}"
+            )
+        if not any(loss.weight for loss in trial.losses.values()):
+            yield "procedure 'self_play' needs a loss with a weight above 0"
 
     def build(self, parts: Parts) -> Procedure:
         from workbench.training.joint import JointSelfPlay
