@@ -50,6 +50,10 @@ class Conditions:
         return None
 
 
+MOST_SEEDS = 10_000
+"""More is a slip of the finger."""
+
+
 def read_seeds(node: Node | None, problems: list[Problem]) -> tuple[int, ...]:
     """`3` stands for 0, 1 and 2; a list stands for itself."""
     if node is None:
@@ -58,6 +62,10 @@ def read_seeds(node: Node | None, problems: list[Problem]) -> tuple[int, ...]:
         return _listed_seeds(node.value, problems)
     if not isinstance(node.value, int) or isinstance(node.value, bool) or node.value < 1:
         text = f"expected how many seeds, or a list of them, found {node.plain()!r}"
+        problems.append(Problem(text, "seeds", node.place))
+        return ()
+    if node.value > MOST_SEEDS:
+        text = f"expected at most {MOST_SEEDS} seeds, found {node.value}"
         problems.append(Problem(text, "seeds", node.place))
         return ()
     return tuple(range(node.value))

@@ -107,7 +107,7 @@ def _processor() -> str:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a study's folder: the lock goes with the process, however that ends.
+    """Hold the folder of a study or a trial: the lock goes with the process, however that ends.
 
     Raises:
         WorkbenchError: another launch holds it, or it cannot be made.
@@ -116,14 +116,18 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkbenchError(f"{folder}: cannot be made: {error.strerror}") from None
-    with (folder / LOCK).open("a+", encoding="utf-8") as stream:
+    try:
+        stream = (folder / LOCK).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise WorkbenchError(f"{folder}: cannot be written: {error.strerror}") from None
+    with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             stream.seek(0)
             holder = stream.read().strip() or "another process"
             raise WorkbenchError(
-                f"{folder}: this study is being run by {holder}; wait for it, or stop it"
+                f"{folder}: is being run by {holder}; wait for it, or stop it"
             ) from None
         stream.truncate(0)
         stream.write(f"process {os.getpid()} on {platform.node()}")

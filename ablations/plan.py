@@ -94,8 +94,16 @@ def parameters(study: Study, count: Counter = count_parameters) -> dict[str, int
     """By condition, the parameters of the part that the study matches; empty if it matches none."""
     if study.match is None:
         return {}
-    part = study.match.part
-    return {condition.name: count(condition.config)[part] for condition in study.conditions}
+    part, counts = study.match.part, {}
+    for condition in study.conditions:
+        try:
+            counts[condition.name] = count(condition.config)[part]
+        except (MemoryError, RuntimeError) as error:  # torch's word for a network that is too large
+            reason = str(error).splitlines()[0]
+            raise WorkbenchError(
+                f"{study.file}: the model of condition '{condition.name}' cannot be built: {reason}"
+            ) from None
+    return counts
 
 
 def check_match(study: Study, counts: Mapping[str, int]) -> None:

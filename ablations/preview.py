@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 from rich.console import Console
@@ -62,14 +63,20 @@ def _notes(plan: Plan, concurrent: int | None) -> list[str]:
     study, states = plan.study, list(plan.states().values())
     seeds, missing = len(study.seeds), plan.missing()
     counted = {state: states.count(state) for state in STATES if state in states}
-    spoken = ", ".join(f"{count} {STATES[state].plain}" for state, count in counted.items())
+    spoken = ", ".join(f"{n} {STATES[state].plain}" for state, n in counted.items())
     notes = [
         f"{len(plan.trials)} trials = {len(study.conditions)} conditions x {seeds} seeds: {spoken}",
         f"Smallest two-sided p that {seeds} paired seeds can reach (exact sign-flip): "
         f"{smallest_p(seeds):.3g}",
     ]
-    if smallest_p(seeds) > 0.05:
-        notes.append("  No difference can come out below 0.05 by this test; 6 seeds are the least.")
+    compared = max(1, len(study.comparisons))
+    if smallest_p(seeds) * compared > 0.05:
+        least = next(n for n in count(seeds) if smallest_p(n) * compared <= 0.05)
+        held = f" over {compared} comparisons (Holm)" if compared > 1 else ""
+        notes.append(
+            f"  No difference can come out below 0.05 by this test{held}; {least} seeds are the "
+            "least."
+        )
     left = seconds_left(missing, plan, concurrent) if missing and concurrent else None
     if left is not None:
         notes.append(f"Estimate, {concurrent} at once, after the trials done: {duration(left)}")

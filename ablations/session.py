@@ -148,6 +148,7 @@ def _interrupted(request: Request, plan: Plan, console: Console) -> int:
         f"\nInterrupted: {states.count('done')} of {len(states)} trials are done, and those under "
         f"way go on from their checkpoints. To go on:\n  {request.command}",
         highlight=False,
+        soft_wrap=True,
     )
     return EXIT_CODE
 
@@ -167,8 +168,7 @@ def _conclude(request: Request, plan: Plan, tracker: Tracker | None, console: Co
         )
     if tracker is not None and tracker.warning:
         console.print(Text(f"Warning: {tracker.warning}", "yellow"))
-    if "done" in states.values():
-        files = request.report(plan.folder)
-        if tracker is not None:
-            tracker.keep(files, "report")
+    files = request.report(plan.folder)
+    if tracker is not None:
+        tracker.keep(files, "report")
     return ALL_DONE if set(states.values()) == {"done"} else NOT_ALL_DONE

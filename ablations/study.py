@@ -117,7 +117,11 @@ def _read(
     budget = _part(Budget, file, "budget", problems) or Budget()
     match = _part(Match, file, "match", problems)
     seeds = read_seeds(file.get("seeds"), problems)
-    conditions = read_conditions(file, axes, chosen, budget.steps, problems) if sound else []
+    if sound and chosen:
+        conditions = read_conditions(file, axes, chosen, budget.steps, problems)
+    else:  # then the base alone is read, for the sake of its problems
+        conditions = []
+        read_conditions(file, (), ({},), budget.steps, problems)
     check_metric("primary", "decision", file, problems)
     check_metric("predictive", "predictive", file, problems)
     if header is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 from analysis.comparisons import Comparison, compare
 from analysis.frames import StudyResults
@@ -178,10 +179,18 @@ def _conclusion(comparison: Comparison) -> str:
 
 
 def _unsettled(results: StudyResults) -> str:
-    verdicts = {c.verdict for c in compare(results, results.study["primary"])}
-    if verdicts and not verdicts & {"favours", "against"}:
+    """How much of the order of the conditions' decisions is more than their means."""
+    pairs = list(combinations(results.conditions, 2))
+    verdicts = [c.verdict for c in compare(results, results.study["primary"], pairs)]
+    settled = sum(verdict in ("favours", "against") for verdict in verdicts)
+    if settled == len(pairs):
+        return ""
+    if not settled:
         return " No difference in decisions is established, so that order may be chance."
-    return ""
+    return (
+        f" Of {count(len(pairs), 'pair')} of conditions, {settled} differ in decisions by a paired "
+        "95 % t interval; the order of the others may be chance."
+    )
 
 
 def _description(results: StudyResults) -> str:

@@ -59,13 +59,16 @@ def _unfinished(results: StudyResults) -> list[str]:
 
 
 def _few_seeds(comparisons: list[Comparison]) -> list[str]:
-    pairs = max((c.test.interval.n for c in comparisons), default=6)
-    if not 1 < pairs < 6:
+    pairs = max((c.test.interval.n for c in comparisons), default=0)
+    if pairs < 2 or smallest_p(pairs) * len(comparisons) <= 0.05:
         return []
+    reach = f"p = {p_value(smallest_p(pairs))}"
+    if smallest_p(pairs) <= 0.05:
+        corrected = p_value(smallest_p(pairs) * len(comparisons))
+        reach += f", {corrected} after Holm's correction for {len(comparisons)} comparisons"
     return [
-        f"With {count(pairs, 'pair')} an exact sign-flip test cannot go below p = "
-        f"{p_value(smallest_p(pairs))}: it cannot reach 0.05, whatever the difference. "
-        "The t interval can, if the differences are normal."
+        f"With {count(pairs, 'pair')} an exact sign-flip test cannot go below {reach}: it cannot "
+        "reach 0.05, whatever the difference. The t interval can, if the differences are normal."
     ]
 
 

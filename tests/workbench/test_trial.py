@@ -13,7 +13,7 @@ import torch
 from tests.workbench.fakes import TINY, trial
 from workbench.components import LossConfig
 from workbench.config import TrialConfig, identity
-from workbench.errors import TrialDiverged
+from workbench.errors import TrialDiverged, WorkbenchError
 from workbench.record import TrialRecord, read_rows
 from workbench.registry import register, unregister
 from workbench.training import checkpoint
@@ -195,13 +195,34 @@ def _killer(nth: int) -> Any:
     return report
 
 
-def test_a_checkpoint_of_another_configuration_is_not_taken_up(
-    tmp_path: Path, uninterrupted: Path
-) -> None:
+def test_the_folder_of_another_trial_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         run_trial(quick({"seed": 9}), tmp_path, _killer(2))
-    run_trial(quick(), tmp_path)
-    assert_same_trial(tmp_path, uninterrupted)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with pytest.raises(WorkbenchError, match="folder of its own"):
+        run_trial(quick(), tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    finished = run_trial(quick({"seed": 9}), tmp_path)
+    with pytest.raises(WorkbenchError, match=finished["id"]):
+        run_trial(quick(), tmp_path)
+
+
+def test_a_torn_result_is_made_again_from_the_checkpoint(tmp_path: Path) -> None:
+    whole = run_trial(quick(), tmp_path)
+    (tmp_path / "result.json").write_text('{"id": "')
+    assert TrialRecord(tmp_path).state() == "partial"
+    again = run_trial(quick(), tmp_path)
+    assert again["metrics"] == whole["metrics"]
+
+
+def test_a_torn_checkpoint_is_named_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        run_trial(quick(), tmp_path, _killer(2))
+    checkpoint = TrialRecord(tmp_path).checkpoint
+    for kept in (0, 10, checkpoint.stat().st_size // 2):
+        checkpoint.write_bytes(checkpoint.read_bytes()[:kept])
+        with pytest.raises(WorkbenchError, match=r"checkpoint\.pt.*delete it"):
+            run_trial(quick(), tmp_path)
 
 
 def test_a_finished_trial_repeats_nothing(tmp_path: Path) -> None:

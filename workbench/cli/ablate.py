@@ -38,7 +38,7 @@ def ablate(
     """
     from rich.console import Console
 
-    from ablations.interruption import leave
+    from ablations.interruption import EXIT_CODE, leave
     from ablations.session import Request, ablate
     from workbench.cli.report import show
 
@@ -55,4 +55,9 @@ def ablate(
         tracking_uri=tracking_uri,
         dry_run=dry_run,
     )
-    leave(ablate(request, console))
+    try:
+        code = ablate(request, console)
+    except KeyboardInterrupt:  # while planning or reporting: a launch ends in its own good order
+        console.print(f"\nInterrupted. To go on:\n  {request.command}", soft_wrap=True)
+        code = EXIT_CODE
+    leave(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.errors import ConfigError, Place, Problem, TrialDiverged
+from workbench.errors import ConfigError, Place, Problem, TrialDiverged, WorkbenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,23 +92,34 @@ def _change(text: str) -> Node:
 
 
 def _run(trial: TrialConfig, folder: Path, console: Console) -> int:
+    from ablations.ledger import locked
     from workbench.record import TrialRecord
-    from workbench.trial import run_trial
 
     record = TrialRecord(folder)
-    console.print(f"{folder}: {record.state()}", highlight=False)
     try:
-        result = run_trial(trial, folder, _Progress(console))
+        with locked(folder):
+            console.print(f"{folder}: {record.state()}", highlight=False)
+            result = _trained(trial, folder, console)
     except TrialDiverged as error:
         record.fail(f"{type(error).__name__}: {error}")
         console.print(f"FAILED: {error}", style="red", highlight=False)
         return FAILED
     except KeyboardInterrupt:
-        command = " ".join(["workbench", *sys.argv[1:]])
-        console.print(f"\nInterrupted; to go on from the checkpoint:\n  {command}", highlight=False)
+        command = shlex.join(["workbench", *sys.argv[1:]])
+        text = f"\nInterrupted; to go on from the checkpoint:\n  {command}"
+        console.print(text, highlight=False, soft_wrap=True)
         return INTERRUPTED
     _show(result, console)
     return 0
+
+
+def _trained(trial: TrialConfig, folder: Path, console: Console) -> dict[str, Any]:
+    from workbench.trial import run_trial
+
+    try:
+        return run_trial(trial, folder, _Progress(console))
+    except OSError as error:
+        raise WorkbenchError(f"{folder}: cannot be written: {error}") from None
 
 
 class _Progress:
