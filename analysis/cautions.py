@@ -95,6 +95,11 @@ def _unequal(results: StudyResults) -> list[str]:
             f"Trials were measured on {done['evaluation_hash'].nunique()} different evaluation "
             "sets; compare conditions only where the sets are the same."
         )
+    if done["code"].nunique() > 1:
+        found.append(
+            f"Trials come from {done['code'].nunique()} versions of the workbench's code, which "
+            "the means do not tell apart; remove the folders of the older to run them again."
+        )
     if done["updates"].nunique() > 1 or done["step"].nunique() > 1:
         found.append("Finished trials differ in environment steps or updates.")
     return found

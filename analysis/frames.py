@@ -112,6 +112,7 @@ class _Trial:
             **{name: self.result.get(name) for name in ("seconds", "evaluation_seconds")},
             "memory_mb": self.result.get("memory_mb"),
             **{f"parameters_{part}": parameters.get(part) for part in PARTS},
+            "code": self.result.get("code"),
             "evaluation_hash": evaluation.get("hash"),
             "positions": evaluation.get("positions"),
             "notes": tuple(self.result.get("notes", ())),

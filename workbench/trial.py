@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import sys
 import time
@@ -175,6 +176,7 @@ def _result(
     return {
         "id": identity(config),
         "schema": SCHEMA_VERSION,
+        "code": code_digest(),
         "steps": procedure.steps,
         "updates": procedure.updates,
         "metrics": dict(row),
@@ -192,6 +194,15 @@ def _result(
         "notes": [note for _, part in walk(config) for note in part.notes(parts.environment.spec)],
         "versions": {name: version(name) for name in ("torch", "numpy", "numba", "open-spiel")},
     }
+
+
+def code_digest() -> str:
+    """Twelve digits of a hash of the workbench's source, to tell apart what other code made."""
+    total = hashlib.sha256()
+    here = Path(__file__).parent
+    for path in sorted(here.rglob("*.py")):
+        total.update(path.relative_to(here).as_posix().encode() + path.read_bytes())
+    return total.hexdigest()[:12]
 
 
 def _peak_memory() -> int:

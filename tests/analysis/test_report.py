@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -188,3 +189,10 @@ def test_differences_in_shares_are_shown_in_points(make_study: Callable[..., Pat
     results = load_study(make_study(primary="decision/search_optimal_rate"))
     assert "points higher optimal-move rate" in answer(results).headline
     assert comparisons_tables(results)[0].title.endswith("(search), points")
+
+
+def test_results_of_other_code_are_told_apart(study: Path) -> None:
+    assert not any("versions" in caution for caution in cautions(load_study(study)))
+    for number, file in enumerate(sorted(study.glob("trials/*/result.json"))[:2]):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"code": f"{number}"}))
+    assert any("2 versions" in caution for caution in cautions(load_study(study)))
