@@ -89,13 +89,10 @@ class _Trial:
     def __init__(self, entry: dict[str, Any], study: Path) -> None:
         self.row = {"trial": entry["id"], "condition": entry["condition"], "seed": entry["seed"]}
         self.record = TrialRecord(study / entry["folder"])
-        self.unreadable = ""
-        try:
-            self.result = self.record.result() or {}
-            self.state = self.record.state()
-        except ValueError as error:
-            self.result, self.state = {}, "failed"
-            self.unreadable = f"{record.RESULT} cannot be read: {error}"
+        self.result = self.record.result() or {}
+        self.state = self.record.state()
+        damaged = not self.result and (self.record.folder / record.RESULT).exists()
+        self.unreadable = f"{record.RESULT} cannot be read" if damaged else ""
         self.row["state"] = self.state
         self.rows = record.read_rows(self.record.folder / record.METRICS)
         self.last: dict[str, Any] = (self.rows or [{}])[-1]
