@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +15,8 @@ from typing import Annotated
 import typer
 
 from workbench.cli.options import Outputs, TrackingUri
+
+INTERRUPTED = 130
 
 
 def ablate(
@@ -36,28 +42,45 @@ def ablate(
     The same command again finishes what is missing and repeats nothing. Exit code 0: all done;
     1: some trials failed or did not start; 2: bad input; 130: interrupted.
     """
-    from rich.console import Console
+    command = shlex.join(["workbench", *sys.argv[1:]])
+    with _ending_at_once(command):
+        from rich.console import Console
 
-    from ablations.interruption import EXIT_CODE, leave
-    from ablations.session import Request, ablate
-    from workbench.cli.report import show
+        from ablations.interruption import leave
+        from ablations.session import Request, ablate
+        from workbench.cli.report import show
 
-    # Standard output is silenced for Ray's sake while trials run; the display keeps the real one.
-    console = Console(file=sys.stdout)
-    request = Request(
-        file=study,
-        outputs=outputs,
-        command=shlex.join(["workbench", *sys.argv[1:]]),
-        report=partial(show, console=console),
-        seeds=seeds,
-        concurrent=concurrent,
-        address=address,
-        tracking_uri=tracking_uri,
-        dry_run=dry_run,
-    )
+        # While trials run standard output is silenced for Ray; the display keeps the real one.
+        console = Console(file=sys.stdout)
+        request = Request(
+            file=study,
+            outputs=outputs,
+            command=command,
+            report=partial(show, console=console),
+            seeds=seeds,
+            concurrent=concurrent,
+            address=address,
+            tracking_uri=tracking_uri,
+            dry_run=dry_run,
+        )
+        leave(ablate(request, console))
+
+
+@contextmanager
+def _ending_at_once(command: str) -> Iterator[None]:
+    """Ctrl-C while planning or reporting ends the process there and then.
+
+    Nothing is lost by it, and an exception out of somebody's half-done import would not be told
+    from a mistake. A launch handles signals itself and ends in good order.
+    """
+
+    def end(number: int, frame: object) -> None:
+        os.write(1, f"\nInterrupted. To go on:\n  {command}\n".encode())
+        os._exit(INTERRUPTED)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        code = ablate(request, console)
-    except KeyboardInterrupt:  # while planning or reporting: a launch ends in its own good order
-        console.print(f"\nInterrupted. To go on:\n  {request.command}", soft_wrap=True)
-        code = EXIT_CODE
-    leave(code)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
