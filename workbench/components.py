@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         Prediction,
         Procedure,
         TargetMaker,
-        WorldModel,
     )
+    from workbench.models.world_model import WorldModel
     from workbench.types import Environment, EnvironmentSpec, LatentSpec, ModelSpec
 
 Positive = Annotated[int, Field(gt=0)]

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
         Window,
     )
 
-    __all__ = ["WorldModel"]
-
 
 class Prediction(Protocol):
     """Heads over latents and edges: a torch module."""
@@ -44,7 +42,8 @@ class Prediction(Protocol):
 class Planner(Protocol):
     """Improves on a model's prior at a batch of roots.
 
-    plan = planner.plan(model, model.represent(observation), legal, generator)
+    root = model.represent(observation, generator)
+    plan = planner.plan(model, root, legal, generator)
     """
 
     @property

@@ -106,7 +106,8 @@ class Learner:
     def update(self, window: Window) -> dict[str, Tensor]:
         """One gradient step. Raises TrialDiverged where the loss is not a finite number."""
         generator = self._parts.streams["learner"]
-        window = map_tensors(lambda tensor: tensor.to(self.model.device), window)
+        device = self.model.device
+        window = map_tensors(lambda tensor: tensor.to(device), window)
         state: State | None = (
             None if window.state is None else map_tensors(lambda t: t[:, 0].cpu(), window.state)
         )
