@@ -67,6 +67,8 @@ class Context:
 
     absorbing: bool
     """Past a termination: learn that nothing follows, or (False) learn nothing."""
+    model: WorldModel
+    """The model that learns."""
     agent: WorldModel
     """The model as it acts: slower than the one that learns, where weights are averaged."""
     planner: Planner
@@ -82,7 +84,8 @@ class TargetMaker(Protocol):
 class Loss(Protocol):
     """One term of the objective: per row and unroll step, masked. [B, K+1]
 
-    `plan` is the planner's at the window's first state where the planner is differentiable.
+    `plan` is the planner's at the window's first state where the planner is differentiable. A
+    loss with parameters of its own is a torch module: they are optimised beside the model's.
     """
 
     def __call__(

@@ -14,10 +14,11 @@ from typing import Any
 import torch
 
 from workbench.config import SCHEMA_VERSION, TrialConfig, dump, identity, walk
-from workbench.contracts import Measure, Parts, Procedure
+from workbench.contracts import Loss, Measure, Parts, Procedure
 from workbench.errors import WorkbenchError
+from workbench.models.world_model import WorldModel
 from workbench.models.world_model import count_parameters as parameters_of
-from workbench.randomness import Streams
+from workbench.randomness import Streams, seeded
 from workbench.record import TrialRecord
 from workbench.training import checkpoint
 
@@ -75,10 +76,17 @@ def build(config: TrialConfig) -> Parts:
         environment=environment,
         model=model.to(config.device),
         planner=config.planner.build(environment.spec),
-        losses={name: loss.build(model) for name, loss in config.losses.items()},
+        losses={name: _loss(config, name, model) for name in config.losses},
         targets={name: target.build() for name, target in config.targets.items()},
         streams=Streams(config.seed),
     )
+
+
+def _loss(config: TrialConfig, name: str, model: WorldModel) -> Loss:
+    """A term of the objective; one with parameters of its own begins from its own stream."""
+    with seeded(config.seed, f"init/losses/{name}"):
+        loss = config.losses[name].build(model)
+    return loss.to(config.device) if isinstance(loss, torch.nn.Module) else loss
 
 
 def count_parameters(config: TrialConfig) -> dict[str, int]:

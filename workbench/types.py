@@ -31,6 +31,16 @@ class Graph:
 
 
 @dataclass(frozen=True)
+class Symmetry:
+    """A way to turn or mirror a board that leaves the rules as they are."""
+
+    cells: tuple[int, ...]
+    """The turned board shows at cell i what the board had at `cells[i]`."""
+    actions: tuple[int, ...]
+    """Action a of the board is action `actions[a]` of the turned one."""
+
+
+@dataclass(frozen=True)
 class EnvironmentSpec:
     """What an environment is, known without building it."""
 
@@ -50,10 +60,17 @@ class EnvironmentSpec:
     """Number of outcomes where nature moves; 0 for a deterministic world."""
     graphs: Mapping[str, Graph] = field(default_factory=dict)
     """Named graphs over the H*W cells, node i being cell i in row-major order."""
+    marks: tuple[tuple[tuple[int, int], ...], ...] = ()
+    """By action, the (plane, cell) pairs that show it on the board; empty where none can."""
+    symmetries: tuple[Symmetry, ...] = ()
+    """Every symmetry of the board, the identity among them; empty where none is known."""
     oracle: bool = False
     """Whether the exact value of every action in every state is available."""
     copyable: bool = True
-    """Whether states can be gathered by index, so that a search can plan in the true world."""
+    """Whether states can be gathered by index, so that a search can plan in the true world.
+
+    Where they cannot, the environment is a `LiveEnvironment`.
+    """
 
 
 @dataclass(frozen=True)
@@ -84,7 +101,11 @@ class Environment(Protocol):
     ) -> tuple[State, Transition]: ...
 
     def observe(self, state: State) -> Tensor:
-        """[B, *observation], or [B, n, *observation] for n agents; mover-relative."""
+        """[B, *observation], or [B, n, *observation] for n agents; mover-relative.
+
+        As small as it can be stored: bool for planes of 0 and 1, uint8 for shades (255 is one),
+        else float32. Models read it through `models.layers.as_input`.
+        """
         ...
 
     def legal(self, state: State) -> Tensor:
@@ -93,6 +114,21 @@ class Environment(Protocol):
 
     def chance(self, state: State) -> Tensor | None:
         """[B, outcomes] where nature moves next, rows of 0 elsewhere; None if it never does."""
+        ...
+
+
+class LiveEnvironment(Environment, Protocol):
+    """Worlds that only go forward: of each only its latest state can be stepped.
+
+    A state may still be observed after its world has gone on, and rows of states be put together.
+    """
+
+    def save(self, state: State) -> State:
+        """All that `restore` needs to bring the worlds of `state` back, as a record of tensors."""
+        ...
+
+    def restore(self, saved: State) -> State:
+        """The state that was saved, with worlds that go on as the saved ones would have."""
         ...
 
 
@@ -152,12 +188,15 @@ class Plan:
     q: Tensor  # [B, A]
     visits: Tensor  # [B, A]
     depth: Tensor  # [B] deepest node of the search
+    action: Tensor | None = None  # [B] what the planner itself chose, where it does
     extras: Mapping[str, Tensor] = field(default_factory=dict)
 
     def best(self) -> Tensor:
-        """The greedy action: the largest policy, ties broken by q, then by the lowest index."""
+        """The planner's own choice; else the largest policy, ties broken by q, then by index."""
         import torch
 
+        if self.action is not None:
+            return self.action
         top = self.policy == self.policy.max(-1, keepdim=True).values
         return torch.where(top, self.q, -torch.inf).argmax(-1)
 

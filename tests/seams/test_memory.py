@@ -38,7 +38,7 @@ class Recurrent(WorldModel):
         self.see, self.cell, self.out = nn.Linear(27, 8), nn.GRUCell(8, 8), nn.Linear(16, 10)
 
     def code(self, observation: Tensor, generator: Generator) -> Tensor:
-        mean = self.see(observation.flatten(1))
+        mean = self.see(observation.flatten(1).float())
         return mean + 0.1 * torch.randn(mean.shape, generator=generator)
 
     def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Carried:

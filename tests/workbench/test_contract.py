@@ -353,7 +353,9 @@ def test_a_target_has_value_and_mask_of_the_window(
     name: str, absorbing: bool, parts: Parts, window: Window
 ) -> None:
     config: Any = components("target")[name]()
-    context = Context(absorbing, parts.model, parts.planner, Generator().manual_seed(1))
+    context = Context(
+        absorbing, parts.model, parts.model, parts.planner, Generator().manual_seed(1)
+    )
     target: Target = config.build()(window, context)
     assert target.mask.shape == (BATCH, UNROLL + 1)
     assert target.value.shape[:2] == (BATCH, UNROLL + 1)
@@ -371,7 +373,7 @@ def test_a_loss_is_finite_by_row_and_step_and_zero_where_masked(
     config: Any = components("loss")[name]()
     assert config.requires <= parts.model.spec.heads
     assert config.targets <= set(parts.targets)
-    context = Context(True, parts.model, parts.planner, Generator().manual_seed(1))
+    context = Context(True, parts.model, parts.model, parts.planner, Generator().manual_seed(1))
     targets = {key: make(window, context) for key, make in parts.targets.items()}
     g = Generator()
     root = parts.model.represent(window.observation[:, 0], g)

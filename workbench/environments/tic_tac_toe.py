@@ -29,6 +29,8 @@ class TicTacToe(EnvironmentConfig):
                 "neighbours": graphs.eight_neighbours(3, 3),
                 "lines": graphs.lines(3, 3, 3),
             },
+            marks=tuple(((0, cell),) for cell in range(9)),
+            symmetries=graphs.board_symmetries(3, 3),
             oracle=True,
         )
 

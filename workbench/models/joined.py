@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from workbench.contracts import Prediction
+from workbench.models.layers import as_input
 from workbench.models.support import Codec
 from workbench.models.world_model import WorldModel, scale_gradient
 from workbench.types import Edge, Environment, Heads, Latent, ModelSpec, State, Unroll, map_tensors
@@ -35,7 +36,7 @@ class LearnedModel(WorldModel):
     def represent(
         self, observation: Tensor, generator: Generator, state: State | None = None
     ) -> Tensor:
-        latent: Tensor = self.norm(self.representation(observation.to(self.device)))
+        latent: Tensor = self.norm(self.representation(as_input(observation, self.device)))
         return latent
 
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
@@ -134,5 +135,5 @@ class SimulatedModel(WorldModel):
         return {"representation": self.representation, "prediction": self.prediction}
 
     def _encode(self, observation: Tensor) -> Tensor:
-        code: Tensor = self.norm(self.representation(observation.to(self.device)))
+        code: Tensor = self.norm(self.representation(as_input(observation, self.device)))
         return code

@@ -20,8 +20,17 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+def as_input(observation: Tensor, device: torch.device) -> Tensor:
+    """An observation as a network reads it: float32, shades scaled from 0..255 to [0, 1]."""
+    moved = observation.to(device)
+    return moved.float() / 255 if moved.dtype == torch.uint8 else moved.float()
+
+
 class LatentNorm(nn.Module):
-    """Scales each sample's latent: `min_max` to [0, 1] (MuZero, appendix G), or otherwise."""
+    """Scales each sample's latent: `min_max` to [0, 1] (MuZero, appendix G), or otherwise.
+
+    `l2` gives every latent the norm sqrt(n), so that its entries are of order 1 whatever its size.
+    """
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -33,20 +42,38 @@ class LatentNorm(nn.Module):
         if self.kind == "layer_norm":
             return F.layer_norm(latent, latent.shape[1:])
         flat = latent.flatten(1)
+        if self.kind == "l2":
+            mean_square = flat.square().mean(1, keepdim=True)
+            return (flat * (mean_square + 1e-12).rsqrt()).view_as(latent)
         low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
         return ((flat - low) / (high - low).clamp(min=1e-5)).view_as(latent)
 
 
 class ActionPlanes(nn.Module):
-    """An action as planes over a board: its cell where actions are cells, else constant planes."""
+    """An action as planes over a board: its marks where it has some, else one-hot, constant planes.
 
-    def __init__(self, actions: int, height: int, width: int) -> None:
+    Args:
+        marks: by action, its (plane, cell) pairs, as `EnvironmentSpec.marks`.
+    """
+
+    def __init__(
+        self,
+        actions: int,
+        height: int,
+        width: int,
+        marks: Sequence[Sequence[tuple[int, int]]] = (),
+    ) -> None:
         super().__init__()
-        if actions == height * width:
-            planes = torch.eye(actions).view(actions, 1, height, width)
+        if marks:
+            self.channels = 1 + max(plane for of_action in marks for plane, _ in of_action)
+            planes = torch.zeros(actions, self.channels, height * width)
+            for action, of_action in enumerate(marks):
+                for plane, cell in of_action:
+                    planes[action, plane, cell] = 1.0
+            planes = planes.view(actions, self.channels, height, width)
         else:
+            self.channels = actions
             planes = torch.eye(actions)[:, :, None, None].expand(-1, -1, height, width)
-        self.channels = planes.shape[1]
         self.register_buffer("planes", planes.contiguous(), persistent=False)
 
     def forward(self, action: Tensor) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +12,9 @@ from torch import Tensor, nn
 
 from workbench.models.layers import ActionPlanes, GraphStack
 from workbench.types import Graph
+
+Marks: TypeAlias = Sequence[Sequence[tuple[int, int]]]
+"""By action, its (plane, cell) pairs; empty where actions have no place on the board."""
 
 
 class VectorTransition(nn.Module):
@@ -31,10 +36,10 @@ class VectorTransition(nn.Module):
 class GridTransition(nn.Module):
     """s + conv(relu(conv([s, action planes])))"""
 
-    def __init__(self, shape: tuple[int, ...], actions: int, width: int) -> None:
+    def __init__(self, shape: tuple[int, ...], actions: int, marks: Marks, width: int) -> None:
         super().__init__()
         channels, height, columns = shape
-        self.planes = ActionPlanes(actions, height, columns)
+        self.planes = ActionPlanes(actions, height, columns, marks)
         self.first = nn.Conv2d(channels + self.planes.channels, width, 3, padding=1)
         self.second = nn.Conv2d(width, channels, 3, padding=1)
 
@@ -49,11 +54,17 @@ class NodeTransition(nn.Module):
     """s + gcn(relu(gcn([s, action mark])))"""
 
     def __init__(
-        self, graph: Graph, shape: tuple[int, ...], actions: int, width: int, backend: str
+        self,
+        graph: Graph,
+        shape: tuple[int, ...],
+        actions: int,
+        marks: Marks,
+        width: int,
+        backend: str,
     ) -> None:
         super().__init__()
         nodes, features = shape
-        self.marks = ActionPlanes(actions, 1, nodes)
+        self.marks = ActionPlanes(actions, 1, nodes, marks)
         sizes = [features + self.marks.channels, width, features]
         self.stack = GraphStack(graph, sizes, backend)
 

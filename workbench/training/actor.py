@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor
@@ -11,7 +11,16 @@ from workbench.contracts import Parts
 from workbench.models.world_model import WorldModel
 from workbench.training.replay import Episodes
 from workbench.training.settings import OpeningConfig, TemperatureConfig
-from workbench.types import Plan, State, Transition, choose, leaves, map_tensors, rebuild
+from workbench.types import (
+    LiveEnvironment,
+    Plan,
+    State,
+    Transition,
+    choose,
+    leaves,
+    map_tensors,
+    rebuild,
+)
 
 
 class Actor:
@@ -26,6 +35,8 @@ class Actor:
     ) -> None:
         self._parts, self._batch = parts, batch
         self._opening, self._temperature = opening, temperature
+        environment = parts.environment
+        self._live = None if environment.spec.copyable else cast(LiveEnvironment, environment)
         self._state: State = self._fresh(batch)
         self._memory: Any = None  # of a model that carries one from step to step
         self._saved_memory: list[Tensor] = []  # of a checkpoint, until the model gives it its form
@@ -162,7 +173,7 @@ class Actor:
 
     def state_dict(self) -> dict[str, Any]:
         return {
-            "state": leaves(self._state),
+            "state": leaves(self._live.save(self._state) if self._live else self._state),
             "memory": leaves(self._memory),
             "fresh": self._fresh_rows,
             "action": self._last_action,
@@ -171,7 +182,11 @@ class Actor:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._state = rebuild(self._state, state["state"])
+        if self._live:
+            form = self._live.save(self._state)
+            self._state = self._live.restore(rebuild(form, state["state"]))
+        else:
+            self._state = rebuild(self._state, state["state"])
         self._memory, self._saved_memory = None, state["memory"]
         self._fresh_rows, self._last_action = state["fresh"], state["action"]
         self._length = state["length"]

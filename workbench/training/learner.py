@@ -91,7 +91,11 @@ class Learner:
         self._absorbing, self._gradient_scale = absorbing, gradient_scale
         weights = {name: loss.weight for name, loss in parts.config.losses.items()}
         self._objective = Objective(parts.losses, weights)
-        self._optimisers = Optimisers({"model": (list(self.model.parameters()), settings)})
+        self._own = torch.nn.ModuleDict(
+            {k: v for k, v in parts.losses.items() if isinstance(v, torch.nn.Module)}
+        )
+        parameters: list[Tensor] = [*self.model.parameters(), *self._own.parameters()]
+        self._optimisers = Optimisers({"model": (parameters, settings)})
         self._average = (
             AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(average))  # type: ignore[no-untyped-call]
             if average
@@ -119,7 +123,7 @@ class Learner:
             if planner.differentiable
             else None
         )
-        context = Context(self._absorbing, self.agent, planner, generator)
+        context = Context(self._absorbing, self.model, self.agent, planner, generator)
         targets = {name: make(window, context) for name, make in self._parts.targets.items()}
         loss, terms = self._objective(unroll, targets, plan)
         if not bool(loss.isfinite()):
@@ -135,12 +139,14 @@ class Learner:
     def state_dict(self) -> dict[str, Any]:
         return {
             "model": self.model.state_dict(),
+            "losses": self._own.state_dict(),
             "optimisers": self._optimisers.state_dict(),
             "average": self._average.state_dict() if self._average else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
+        self._own.load_state_dict(state["losses"])
         self._optimisers.load_state_dict(state["optimisers"])
         if self._average:
             self._average.load_state_dict(state["average"])

@@ -154,7 +154,8 @@ def test_a_dynamics_marks_the_node_of_the_action_and_reaches_its_neighbours_only
     # Two convolutions reach two moves of a king: on a path of nine nodes, action 0 can change
     # nodes 0, 1 and 2 and no other.
     path = Graph(9, tuple((a, b) for a in range(9) for b in range(9) if abs(a - b) == 1))
-    world = EnvironmentSpec("path", (3, 3, 3), 9, graphs={"neighbours": path})
+    cells = tuple(((0, cell),) for cell in range(9))
+    world = EnvironmentSpec("path", (3, 3, 3), 9, graphs={"neighbours": path}, marks=cells)
     torch.manual_seed(0)
     step = gcn.GCN(width=32).build(LatentSpec("nodes", (9, 8)), world)
     latent = torch.randn(1, 9, 8)

@@ -43,7 +43,7 @@ def windows(
 
 
 def made(target: str, window: Window, absorbing: bool, **options: int) -> Target:
-    context = Context(absorbing, None, None, Generator())  # type: ignore[arg-type]
+    context = Context(absorbing, None, None, None, Generator())  # type: ignore[arg-type]
     result: Target = components("target")[target](**options).build()(window, context)  # type: ignore[attr-defined]
     return result
 

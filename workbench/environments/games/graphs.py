@@ -1,11 +1,13 @@
-"""Graphs over the cells of a board."""
+"""Graphs over the cells of a board, and its symmetries."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import combinations, product
 
-from workbench.types import Graph
+import numpy as np
+
+from workbench.types import Graph, Symmetry
 
 
 def _graph(nodes: int, pairs: Iterable[tuple[int, int]]) -> Graph:
@@ -33,3 +35,14 @@ def lines(height: int, width: int, length: int) -> Graph:
             if all(0 <= v < height and 0 <= u < width for v, u in line):
                 pairs.update(combinations([v * width + u for v, u in line], 2))
     return _graph(height * width, pairs)
+
+
+def board_symmetries(height: int, width: int) -> tuple[Symmetry, ...]:
+    """The turns and mirrorings of a board whose actions are its cells: 8 of a square, else 4."""
+    cells = np.arange(height * width).reshape(height, width)
+    quarters = range(4) if height == width else (0, 2)
+    turned = [np.rot90(m, k) for m in (cells, cells[:, ::-1]) for k in quarters]
+    return tuple(
+        Symmetry(tuple(shown.flatten().tolist()), tuple(np.argsort(shown, axis=None).tolist()))
+        for shown in turned
+    )

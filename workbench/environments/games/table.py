@@ -25,7 +25,7 @@ class GameTable:
     legal: Tensor  # [S, A] bool
     terminal: Tensor  # [S] bool
     mover: Tensor  # [S] 0 or 1; at a terminal state, who would have moved
-    observation: Tensor  # [S, *observation] mover-relative
+    observation: Tensor  # [S, *observation] bool, mover-relative
 
     @property
     def size(self) -> int:
@@ -77,7 +77,7 @@ def _observation(state: pyspiel.State, mover: int) -> np.ndarray:
     shape = state.get_game().observation_tensor_shape()
     empty, second, first = np.asarray(state.observation_tensor(0), np.float32).reshape(shape)
     own, other = (first, second) if mover == 0 else (second, first)
-    return np.stack([own, other, empty])
+    return np.stack([own, other, empty]).astype(np.bool_)
 
 
 class TableEnvironment:

@@ -25,4 +25,4 @@ class Conv(DynamicsConfig):
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.transitions import GridTransition
 
-        return GridTransition(latent.shape, environment.actions, self.width)
+        return GridTransition(latent.shape, environment.actions, environment.marks, self.width)

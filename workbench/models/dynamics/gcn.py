@@ -38,4 +38,7 @@ class GCN(DynamicsConfig):
         from workbench.models.transitions import NodeTransition
 
         graph = rewire(environment.graphs[self.graph], self.edges)
-        return NodeTransition(graph, latent.shape, environment.actions, self.width, self.backend)
+        marks = environment.marks
+        return NodeTransition(
+            graph, latent.shape, environment.actions, marks, self.width, self.backend
+        )

@@ -30,7 +30,7 @@ class Composed(ModelConfig):
     representation: Annotated[RepresentationConfig, Slot("representation")]
     dynamics: Annotated[DynamicsConfig, Slot("dynamics")]
     prediction: Annotated[PredictionConfig, Slot("prediction")]
-    latent_norm: Literal["min_max", "layer_norm", "none"] = Field(
+    latent_norm: Literal["min_max", "layer_norm", "l2", "none"] = Field(
         "min_max", description="scaling of every latent, after h and after g"
     )
 
