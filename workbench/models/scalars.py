@@ -10,14 +10,21 @@ from workbench.components import Config
 
 
 class ScalarHead(Config):
-    """A value or reward as one number, or as a distribution over atoms of the h-transform."""
+    """A value or reward as one number, plain or squeezed, or as a distribution over atoms."""
 
-    kind: Literal["scalar", "categorical"] = Field(
-        "categorical", description="one output with mean squared error, or two-hot cross-entropy"
+    kind: Literal["scalar", "symlog", "categorical"] = Field(
+        "categorical",
+        description="one output with mean squared error, the same of its symlog (DreamerV3), or "
+        "two-hot cross-entropy over atoms",
     )
     low: float = Field(-1.0, description="smallest value that the atoms can express")
     high: float = Field(1.0, description="largest value that the atoms can express")
     atoms: Annotated[int, Field(ge=2)] = Field(3, description="number of atoms")
+    transform: Literal["h", "symlog", "none"] = Field(
+        "h",
+        description="in what the atoms are evenly spaced: MuZero's h, DreamerV3's symlog, or the "
+        "scalar itself",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
@@ -23,6 +24,30 @@ def expand(y: Tensor) -> Tensor:
     size = y.abs()
     root = (size * (4 * EPSILON) + (1 + 4 * EPSILON * (1 + EPSILON))).sqrt()
     return (((root - 1) / (2 * EPSILON)) ** 2 - 1).copysign(y)
+
+
+def symlog(x: Tensor) -> Tensor:
+    """sign(x) ln(|x| + 1) (Hafner et al. 2023, arXiv 2301.04104, eq. 9)."""
+    return x.sign() * x.abs().log1p()
+
+
+def symexp(y: Tensor) -> Tensor:
+    """The inverse of `symlog`."""
+    return y.sign() * y.abs().expm1()
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
+
+
+Transform = Callable[[Tensor], Tensor]
+
+TRANSFORMS: Mapping[str, tuple[Transform, Transform]] = {
+    "h": (contract, expand),
+    "symlog": (symlog, symexp),
+    "none": (_same, _same),
+}
+"""Each with its inverse."""
 
 
 def two_hot(x: Tensor, low: float, high: float, atoms: int) -> Tensor:
@@ -62,23 +87,37 @@ class Scalar:
         return (raw.squeeze(-1) - target) ** 2
 
 
-class Categorical:
-    """A softmax over atoms evenly spaced between h(low) and h(high); two-hot cross-entropy.
+class Symlog:
+    """One output, mean squared error of the symlog (DreamerV3, eq. 9, without its factor 1/2)."""
 
-    MuZero, appendix F; the atoms reach exactly from `low` to `high`.
+    size = 1
+
+    def decode(self, raw: Tensor) -> Tensor:
+        return symexp(raw.squeeze(-1))
+
+    def loss(self, raw: Tensor, target: Tensor) -> Tensor:
+        return (raw.squeeze(-1) - symlog(target)) ** 2
+
+
+class Categorical:
+    """A softmax over atoms evenly spaced between f(low) and f(high); two-hot cross-entropy.
+
+    f is h (MuZero, appendix F), symlog or the identity; the atoms reach exactly from `low` to
+    `high`.
     """
 
-    def __init__(self, low: float, high: float, atoms: int) -> None:
-        ends = contract(torch.tensor([low, high], dtype=torch.float64))
+    def __init__(self, low: float, high: float, atoms: int, transform: str = "h") -> None:
+        self._squeeze, self._stretch = TRANSFORMS[transform]
+        ends = self._squeeze(torch.tensor([low, high], dtype=torch.float64))
         self.size = atoms
         self._low, self._high = ends.tolist()
         self._support = torch.linspace(self._low, self._high, atoms, dtype=torch.float64).float()
 
     def decode(self, raw: Tensor) -> Tensor:
-        return expand(raw.softmax(-1) @ self._support.to(raw.device))
+        return self._stretch(raw.softmax(-1) @ self._support.to(raw.device))
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        wanted = two_hot(contract(target), self._low, self._high, self.size)
+        wanted = two_hot(self._squeeze(target), self._low, self._high, self.size)
         return -(wanted * F.log_softmax(raw, -1)).sum(-1)
 
 
@@ -86,4 +125,6 @@ def codec(head: ScalarHead) -> Codec:
     """What a scalar head's configuration asks for."""
     if head.kind == "scalar":
         return Scalar()
-    return Categorical(head.low, head.high, head.atoms)
+    if head.kind == "symlog":
+        return Symlog()
+    return Categorical(head.low, head.high, head.atoms, head.transform)

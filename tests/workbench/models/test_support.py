@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.models.scalars import ScalarHead
-from workbench.models.support import Categorical, Scalar, codec, contract, expand, two_hot
+from workbench.models.support import (
+    Categorical,
+    Scalar,
+    Symlog,
+    codec,
+    contract,
+    expand,
+    symexp,
+    symlog,
+    two_hot,
+)
 
 
 def h(x: float) -> float:
@@ -115,3 +125,51 @@ def test_scalar_is_one_output_with_the_squared_error() -> None:
     assert head.size == 1
     assert head.decode(raw).tolist() == [0.5, -2.0]
     assert head.loss(raw, torch.tensor([1.5, 1.0])).tolist() == [1.0, 9.0]
+
+
+def test_symlog_is_the_formula_of_dreamer_v3_and_symexp_its_inverse() -> None:
+    # sign(x) ln(|x| + 1): of e^2 - 1 it is 2, of 1 - e it is -1, of 0 it is 0.
+    x = torch.tensor([math.e**2 - 1, 1 - math.e, 0.0], dtype=torch.float64)
+    assert symlog(x).tolist() == pytest.approx([2.0, -1.0, 0.0], abs=1e-12)
+    wide = torch.linspace(-1e4, 1e4, 20_001, dtype=torch.float64)
+    assert float((symexp(symlog(wide)) - wide).abs().max()) < 1e-8
+
+
+def test_symlog_is_one_output_with_the_squared_error_of_the_symlog() -> None:
+    head = codec(ScalarHead(kind="symlog"))
+    assert isinstance(head, Symlog)
+    assert head.size == 1
+    raw = torch.tensor([[1.0], [-2.0]])
+    # e - 1 and 1 - e^2; targets 3 and 0 have the symlogs ln 4 and 0.
+    assert head.decode(raw).tolist() == pytest.approx([math.e - 1, 1 - math.e**2], rel=1e-6)
+    loss = head.loss(raw, torch.tensor([3.0, 0.0]))
+    assert loss.tolist() == pytest.approx([(1 - math.log(4)) ** 2, 4.0], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("transform", "middle"),
+    # Three atoms from 0 to 8: the middle one is 4, or the x of h(x) = h(8) / 2 = 1.004 and of
+    # ln(x + 1) = ln(9) / 2 = ln 3.
+    [("none", 4.0), ("symlog", 2.0), ("h", 3.002)],
+)
+def test_atoms_are_evenly_spaced_in_the_transform_that_is_asked_for(
+    transform: str, middle: float
+) -> None:
+    head = codec(ScalarHead(low=0.0, high=8.0, atoms=3, transform=transform))  # type: ignore[arg-type]
+    certain = torch.eye(3) * 200
+    assert head.decode(certain).tolist() == pytest.approx([0.0, middle, 8.0], abs=2e-3)
+    # A target on an atom has all its weight there: no error to the certain, ln 3 to the uniform.
+    assert float(head.loss(certain[1], torch.tensor(middle))) == pytest.approx(0.0, abs=0.1)
+    uniform = head.loss(torch.zeros(3), torch.tensor(middle))
+    assert float(uniform) == pytest.approx(math.log(3), abs=1e-5)
+
+
+def test_categorical_without_a_transform_is_the_plain_two_hot_cross_entropy() -> None:
+    # Atoms -1, 0, 1: .25 has weights 0, 3/4, 1/4.
+    raw = torch.tensor([0.3, -0.7, 1.1])
+    total = math.log(sum(math.exp(z) for z in (0.3, -0.7, 1.1)))
+    head = Categorical(-1.0, 1.0, 3, "none")
+    by_hand = 0.75 * (total + 0.7) + 0.25 * (total - 1.1)
+    assert float(head.loss(raw, torch.tensor(0.25))) == pytest.approx(by_hand, abs=1e-6)
+    mean = (math.exp(1.1) - math.exp(0.3)) / math.exp(total)
+    assert float(head.decode(raw)) == pytest.approx(mean, abs=1e-6)
