@@ -8,12 +8,13 @@ so that parts which do not fit together fail when the file is read.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from workbench import registry
 from workbench.types import LatentKind
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ class ComponentConfig(Config):
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         """What does not fit with the rest of the trial, one message each."""
         return iter(())
+
+    def brings(self) -> Mapping[str, Any]:
+        """Entries of the trial that come along with it, as a document.
+
+        They lie below what the file says: of an entry that the file has too, its options win.
+        """
+        return {}
 
     def notes(self, environment: EnvironmentSpec) -> Iterator[str]:
         """What a reader of the results should be told about it."""
@@ -159,7 +167,11 @@ class LossConfig(ComponentConfig):
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         for target in sorted(self.targets - set(trial.targets)):
-            yield f"loss '{self.component}' needs a target '{target}'; add `targets.{target}`"
+            makers = " or ".join(makers_of(target)) or "no component makes one"
+            yield (
+                f"loss '{self.component}' needs a target '{target}'; "
+                f"add `targets.{target}`: {makers}"
+            )
         offered = trial.model.spec(trial.environment.spec()).heads
         for head in sorted(self.requires - offered):
             yield (
@@ -169,6 +181,11 @@ class LossConfig(ComponentConfig):
 
 
 class TargetConfig(ComponentConfig):
+    """What a prediction is compared with."""
+
+    role: ClassVar[str] = ""
+    """The key under `targets` at which losses look for it."""
+
     @property
     def lookahead(self) -> int:
         """How many steps past the last unrolled one it reads."""
@@ -176,6 +193,12 @@ class TargetConfig(ComponentConfig):
 
     @abstractmethod
     def build(self) -> TargetMaker: ...
+
+
+def makers_of(role: str) -> list[str]:
+    """Names of the target components that can stand at `targets.<role>`."""
+    known = registry.components("target").items()
+    return [name for name, cls in known if issubclass(cls, TargetConfig) and cls.role == role]
 
 
 class ProcedureConfig(ComponentConfig):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 @register("target", "n_step")
 class NStep(TargetConfig):
     """n discounted rewards, then the search's value; signs by the mover (MuZero, section 3)."""
+
+    role: ClassVar[str] = "value"
 
     steps: Positive = Field(10, description="n, the rewards before the bootstrap")
 

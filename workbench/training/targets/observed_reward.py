@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from workbench.components import TargetConfig
 from workbench.registry import register
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 @register("target", "observed_reward")
 class ObservedReward(TargetConfig):
     """The reward on the way into state k, from k = 1; 0 past the end."""
+
+    role: ClassVar[str] = "reward"
 
     def build(self) -> TargetMaker:
         import torch.nn.functional as F

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from workbench.components import TargetConfig
 from workbench.registry import register
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 @register("target", "observed_termination")
 class ObservedTermination(TargetConfig):
     """1 where state k is terminal, from k = 1; a cut by time is not an end."""
+
+    role: ClassVar[str] = "termination"
 
     def build(self) -> TargetMaker:
         from workbench.training import masks

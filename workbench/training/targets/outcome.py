@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from workbench.components import TargetConfig
 from workbench.registry import register
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 @register("target", "outcome")
 class Outcome(TargetConfig):
     """The discounted return to the episode's end, as MuZero does for board games."""
+
+    role: ClassVar[str] = "value"
 
     def build(self) -> TargetMaker:
         from workbench.training import masks

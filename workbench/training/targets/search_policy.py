@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from workbench.components import TargetConfig
 from workbench.registry import register
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 @register("target", "search_policy")
 class SearchPolicy(TargetConfig):
     """The visits of the search that chose the move; nothing is learned past the end."""
+
+    role: ClassVar[str] = "policy"
 
     def build(self) -> TargetMaker:
         from workbench.training import masks

@@ -1,0 +1,69 @@
+"""The encoding of the observation that really followed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from workbench.components import TargetConfig
+from workbench.registry import register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.config import TrialConfig
+    from workbench.contracts import Context, TargetMaker
+    from workbench.types import Target, Window
+
+
+def encodable(who: str, trial: TrialConfig) -> Iterator[str]:
+    """Says where an observation alone gives no latent that the dynamics could have missed."""
+    spec = trial.model.spec(trial.environment.spec())
+    if spec.needs_state:
+        yield (
+            f"{who} is for dynamics that are learned; model '{trial.model.component}' as "
+            "configured steps the true environment, and there is nothing to learn from it"
+        )
+    if spec.memory:
+        yield (
+            f"{who} encodes each observation by itself; model '{trial.model.component}' as "
+            "configured carries its latent from step to step"
+        )
+
+
+@register("target", "next_latent")
+class NextLatent(TargetConfig):
+    """The encoding of the real observation at step k, from k = 1, without gradient."""
+
+    role: ClassVar[str] = "latent"
+
+    of: Literal["model", "agent"] = Field(
+        "model",
+        description="who encodes: the model that learns (SimSiam), or the slower one that acts "
+        "(as the target network of BYOL)",
+    )
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        return encodable("target 'next_latent'", trial)
+
+    def build(self) -> TargetMaker:
+        from torch import Tensor
+
+        from workbench.training import masks
+        from workbench.training.encodings import encode, over_steps
+        from workbench.types import Target
+
+        def make(window: Window, context: Context) -> Target:
+            model = context.model if self.of == "model" else context.agent
+            latent = encode(model, window.observation, context.generator)
+            if not isinstance(latent, Tensor):
+                raise TypeError(
+                    f"target 'next_latent' needs a latent of one tensor; {type(model).__name__} "
+                    f"gives a {type(latent).__name__}"
+                )
+            # The state that ends an episode was really reached; its repeats were not.
+            mask = masks.of_edges(window, absorbing=False)
+            return Target(over_steps(latent, window.observation), mask)
+
+        return make

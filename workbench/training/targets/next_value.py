@@ -1,0 +1,45 @@
+"""The value of the state that really followed, as the slow agent sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from workbench.components import TargetConfig
+from workbench.registry import register
+from workbench.training.targets.next_latent import encodable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.config import TrialConfig
+    from workbench.contracts import Context, TargetMaker
+    from workbench.types import Target, Window
+
+
+@register("target", "next_value")
+class NextValue(TargetConfig):
+    """The acting model's value of the real observation at step k, from k = 1; 0 past the end."""
+
+    role: ClassVar[str] = "next_value"
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        return encodable("target 'next_value'", trial)
+
+    def build(self) -> TargetMaker:
+        import torch
+
+        from workbench.training import masks
+        from workbench.training.encodings import encode, over_steps
+        from workbench.types import Target
+
+        @torch.no_grad()
+        def make(window: Window, context: Context) -> Target:
+            seen = window.observation
+            latent = encode(context.agent, seen, context.generator)
+            value = over_steps(context.agent.predict(latent).value, seen)
+            index = window.index(window.unroll + 1)
+            going = index < window.remaining[:, None]
+            mask = masks.of_states(window, context.absorbing) * (index > 0)
+            return Target(value.where(going, torch.zeros_like(value)), mask)
+
+        return make
