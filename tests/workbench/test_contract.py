@@ -331,7 +331,9 @@ def test_a_model_states_its_specification_without_being_built(
 
 @pytest.fixture(scope="module")
 def parts() -> Parts:
-    return build(trial())
+    """A trial with a target at every key that a loss may look at."""
+    roles = {cls.role: name for name, cls in components("target").items() if cls.role}  # type: ignore[attr-defined]
+    return build(trial({"targets": roles}))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,94 @@
+"""Consistency against its formula in numpy, with its gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.workbench.losses.lines import SHAPES, imagined_mask, line, loss, model, random, target
+from workbench.types import LatentKind
+
+KINDS = list(SHAPES)
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+
+
+def run(module: nn.Sequential, x: np.ndarray) -> np.ndarray:
+    """A stack of linear layers, layer norms and ReLUs by its formulas."""
+    for layer in module:
+        if isinstance(layer, nn.Linear):
+            x = x @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+        elif isinstance(layer, nn.LayerNorm):
+            centred = x - x.mean(-1, keepdims=True)
+            x = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+        else:
+            x = np.maximum(x, 0)
+    return x
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("distance", ["cosine", "mse"])
+@pytest.mark.parametrize("heads", ["simsiam", "none"])
+def test_it_is_the_distance_between_the_heads_of_imagined_and_real(
+    kind: LatentKind, distance: str, heads: str
+) -> None:
+    shape = SHAPES[kind]
+    imagined, real = random(5, 4, *shape), random(5, 4, *shape, seed=1)
+    mask = imagined_mask(5, 3)
+    term: Any = loss("consistency", model(kind), heads=heads, distance=distance, projection=8)
+    a, b = (x.flatten(2).numpy() for x in (imagined, real))
+    if heads == "simsiam":
+        assert len(term.project) == 8
+        assert len(term.predict) == 4
+        a, b = run(term.predict, run(term.project, a)), run(term.project, b)
+    wanted = 1 - cosine(a, b) if distance == "cosine" else ((a - b) ** 2).mean(-1)
+    error = term(line(imagined), {"latent": target(real, mask)}, None)
+    assert error.shape == (5, 4)
+    np.testing.assert_allclose(error.detach().numpy(), wanted * mask.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("heads", ["simsiam", "none"])
+def test_the_gradient_goes_into_what_was_imagined_and_not_into_what_is_real(heads: str) -> None:
+    imagined = random(4, 3, 6).requires_grad_()
+    real = random(4, 3, 6, seed=1).requires_grad_()
+    term = loss("consistency", model(), heads=heads)
+    mask = imagined_mask(4, 2)
+    term(line(imagined), {"latent": target(real.detach(), mask)}, None).sum().backward()
+    assert imagined.grad is not None
+    assert torch.equal(imagined.grad.abs().sum(-1) > 0, mask > 0)
+    # Not even where the target itself would let one through.
+    term(line(imagined), {"latent": target(real, mask)}, None).sum().backward()
+    assert real.grad is None
+
+
+def test_the_projector_gets_no_gradient_from_the_real_branch() -> None:
+    # Where the imagined branch is cut off by a predictor of zeros, nothing is left.
+    imagined, real = random(4, 3, 6), random(4, 3, 6, seed=1)
+    term: Any = loss("consistency", model(), distance="mse")
+    last = term.predict[-1]
+    nn.init.zeros_(last.weight)
+    term(line(imagined), {"latent": target(real)}, None).sum().backward()
+    assert bool(last.bias.grad.any())
+    assert all(p.grad is None or not p.grad.any() for p in term.project.parameters())
+
+
+def test_it_falls_to_0_where_what_is_imagined_is_what_is_real() -> None:
+    real = random(4, 3, 6)
+    for distance in ("cosine", "mse"):
+        term = loss("consistency", model(), heads="none", distance=distance)
+        error = term(
+            line(3 * real if distance == "cosine" else real), {"latent": target(real)}, None
+        )
+        assert float(error.abs().max()) < 1e-6
+
+
+def test_an_unroll_of_no_step_is_no_error() -> None:
+    real = random(4, 1, 6)
+    error = loss("consistency", model())(line(real), {"latent": target(real)}, None)
+    assert error.tolist() == [[0.0]] * 4
