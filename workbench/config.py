@@ -102,11 +102,42 @@ def read_trial(document: Node) -> TrialConfig:
         )
     problems: list[Problem] = []
     config = _salvage(TrialConfig, document, problems, ())
+    brought = None if config is None else _brought(config, document)
+    if brought is not None:
+        document, problems = brought, []
+        config = _salvage(TrialConfig, document, problems, ())
     if config is not None:
         problems += _beside(misfits(config, document), problems)
     if config is None or problems:
         raise ConfigError(problems)
     return config
+
+
+def _brought(config: TrialConfig, document: Node) -> Node | None:
+    """The document laid over what its components bring along; None where they bring nothing."""
+    base = Node({}, document.place)
+    for path, part in walk(config):
+        entries = documents.wrap(part.brings(), document.at(path).place)
+        base = documents.merge(entries, base)
+    if not base.value:
+        return None
+    return documents.merge(base, _spelt_out(document))
+
+
+def _spelt_out(document: Node) -> Node:
+    """The document with `policy: 0.5` among the losses as `policy: {weight: 0.5}`."""
+    losses = document.at(("losses",))
+    if not isinstance(document.value, dict) or not isinstance(losses.value, dict):
+        return document
+    spelt = {name: _weighted(entry) for name, entry in losses.value.items()}
+    return Node(document.value | {"losses": Node(spelt, losses.place)}, document.place)
+
+
+def _weighted(entry: Node) -> Node:
+    """A bare number as the weight that it stands for."""
+    if isinstance(entry.value, bool) or not isinstance(entry.value, int | float):
+        return entry
+    return Node({"weight": Node(entry.value, entry.place)}, entry.place)
 
 
 def _beside(more: list[Problem], problems: list[Problem]) -> list[Problem]:
@@ -194,9 +225,7 @@ def _read_many(
     for key, child in node.value.items():
         if child.value is None:
             continue  # a null takes away what the preset put there
-        value = child.value
-        if not slot.keyed and isinstance(value, int | float) and not isinstance(value, bool):
-            child = Node({"weight": Node(value, child.place)}, child.place)
+        child = child if slot.keyed else _weighted(child)
         if not slot.keyed and isinstance(child.value, dict) and "name" not in child.value:
             child = Node({"name": Node(key, child.place), **child.value}, child.place)
         parts[key] = _read_component(slot.kind, child, problems, (*path, key))
