@@ -88,10 +88,15 @@ class EnvironmentConfig(ComponentConfig):
     )
 
     @abstractmethod
-    def spec(self) -> EnvironmentSpec: ...
+    def spec(self) -> EnvironmentSpec:
+        """What it is. Raises Misfit where there is no such world, or a package is missing."""
 
     @abstractmethod
     def build(self) -> Environment: ...
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        self.spec()
+        return iter(())
 
 
 class RepresentationConfig(ComponentConfig):

@@ -20,7 +20,7 @@ from workbench.types import Heads, Target, Window
 
 
 class Seer(nn.Module):
-    """Encodes what it sees times a factor, in a latent [2, 1]; the value is the latent's sum."""
+    """Encodes what it sees times a factor in a latent [2, 1], whose sum times it is the value."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Seer(nn.Module):
         return self.factor * observation[..., None]
 
     def predict(self, latent: Tensor) -> Heads:
-        return Heads(latent[:, :, 0], latent.sum((1, 2)))
+        return Heads(latent[:, :, 0], self.factor * latent.sum((1, 2)))
 
 
 def made(target: str, window: Window, absorbing: bool, **options: str) -> Target:
@@ -100,7 +100,7 @@ def test_next_value_is_the_slow_agent_s_and_0_after_a_termination(
             assert float(target.mask[b, k]) == (k > 0) * state_mask(h, t + k, absorbing)
             if target.mask[b, k]:
                 inside = t + k < h.length
-                assert float(target.value[b, k]) == (-3.0 * (h.number + t + k) if inside else 0)
+                assert float(target.value[b, k]) == (9.0 * (h.number + t + k) if inside else 0)
 
 
 def test_the_edge_into_the_last_state_is_learned_from_and_no_later_one() -> None:

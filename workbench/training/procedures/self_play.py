@@ -58,6 +58,12 @@ class SelfPlay(ProcedureConfig):
                 f"procedure 'self_play' would never learn: warm_up is {self.warm_up}, and steps "
                 f"and half of the capacity allow at most {most}"
             )
+        world = trial.environment.spec()
+        if self.opening.fraction and not world.copyable:
+            yield (
+                f"opening: environment '{trial.environment.component}' can only go forward, and "
+                "random openings need states that can be put back; set `opening.fraction: 0`"
+            )
         if not any(loss.weight for loss in trial.losses.values()):
             yield "procedure 'self_play' needs a loss with a weight above 0"
 

@@ -1,0 +1,22 @@
+"""The two-link arm."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from workbench.components import Positive
+from workbench.environments.live.control import ControlConfig
+from workbench.registry import register
+
+
+@register("environment", "acrobot")
+class Acrobot(ControlConfig):
+    """Swings the end of a two-link arm up (Gymnasium Acrobot-v1); -1 a step until it is up."""
+
+    id: ClassVar[str] = "Acrobot-v1"
+    observation: ClassVar[tuple[int, ...]] = (6,)
+    actions: ClassVar[int] = 3
+
+    max_steps: Positive = Field(500, description="an episode is cut after so many steps")

@@ -1,0 +1,22 @@
+"""The pole on a cart."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from workbench.components import Positive
+from workbench.environments.live.control import ControlConfig
+from workbench.registry import register
+
+
+@register("environment", "cartpole")
+class CartPole(ControlConfig):
+    """Balances a pole on a cart (Gymnasium CartPole-v1); 1 for every step that it stands."""
+
+    id: ClassVar[str] = "CartPole-v1"
+    observation: ClassVar[tuple[int, ...]] = (4,)
+    actions: ClassVar[int] = 2
+
+    max_steps: Positive = Field(500, description="an episode is cut after so many steps")

@@ -1,0 +1,1 @@
+"""Worlds that run in a simulator of their own and only go forward."""

@@ -1,0 +1,22 @@
+"""The car in the valley."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from workbench.components import Positive
+from workbench.environments.live.control import ControlConfig
+from workbench.registry import register
+
+
+@register("environment", "mountain_car")
+class MountainCar(ControlConfig):
+    """Drives a weak car up a hill (Gymnasium MountainCar-v0); -1 a step until it is up."""
+
+    id: ClassVar[str] = "MountainCar-v0"
+    observation: ClassVar[tuple[int, ...]] = (2,)
+    actions: ClassVar[int] = 3
+
+    max_steps: Positive = Field(200, description="an episode is cut after so many steps")
