@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from workbench import documents
 from workbench.config import TrialConfig, read_trial
@@ -143,3 +145,14 @@ class RecordingPlanner:
         made: Plan = self.inner.plan(model, root, legal, generator, explore)
         self.plans.append(made)
         return made
+
+
+def with_decoder(model: WorldModel, observation: tuple[int, ...]) -> WorldModel:
+    """The model itself, given a linear decoder of its latents, each of one tensor."""
+    size = prod(model.spec.latent.shape)
+    read = nn.Sequential(nn.Linear(size, prod(observation)), nn.Unflatten(1, observation))
+    fitted: Any = model
+    fitted.decoder = read
+    fitted.decode = lambda latent: read(latent.flatten(1))
+    fitted.spec = replace(model.spec, heads=model.spec.heads | {"observation"})
+    return model

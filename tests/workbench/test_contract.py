@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from tests.workbench.fakes import trial
+from tests.workbench.fakes import trial, with_decoder
 from workbench import metrics
 from workbench.components import (
     ComponentConfig,
@@ -331,9 +331,11 @@ def test_a_model_states_its_specification_without_being_built(
 
 @pytest.fixture(scope="module")
 def parts() -> Parts:
-    """A trial with a target at every key that a loss may look at."""
+    """A trial with every head, and a target at every key, that a loss may look at."""
     roles = {cls.role: name for name, cls in components("target").items() if cls.role}  # type: ignore[attr-defined]
-    return build(trial({"targets": roles}))
+    parts = build(trial({"targets": roles}))
+    with_decoder(parts.model, parts.environment.spec.observation)
+    return parts
 
 
 @pytest.fixture(scope="module")

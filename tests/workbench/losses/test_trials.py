@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,13 @@ import pytest
 import torch
 
 from tests.seams.conftest import run_in_two
-from tests.workbench.fakes import TINY, trial
+from tests.workbench.fakes import TINY, trial, with_decoder
+from workbench.models.systems.composed import Composed
+from workbench.models.world_model import WorldModel
 from workbench.record import read_rows
+from workbench.registry import register, unregister
 from workbench.trial import build, run_trial
+from workbench.types import Environment, EnvironmentSpec, ModelSpec
 
 LATENT = {"targets.latent": "next_latent"}
 TERMS: dict[str, dict[str, Any]] = {
@@ -97,3 +103,48 @@ def test_the_heads_of_a_term_learn_and_begin_from_the_trial_s_seed(tmp_path: Pat
         assert not torch.equal(value, state["procedure"]["learner"]["losses"][f"consistency.{key}"])
         if key.endswith("weight") and value.dim() == 2:
             assert not torch.equal(value, other.state_dict()[key])
+
+
+@pytest.fixture
+def decoding() -> Iterator[str]:
+    @register("model", "decoding")
+    class Decoding(Composed):
+        """The composed model with a linear decoder."""
+
+        def spec(self, environment: EnvironmentSpec) -> ModelSpec:
+            spec = super().spec(environment)
+            return replace(spec, heads=spec.heads | {"observation"})
+
+        def build(self, environment: Environment, discount: float, seed: int) -> WorldModel:
+            model = super().build(environment, discount, seed)
+            return with_decoder(model, environment.spec.observation)
+
+    yield "decoding"
+    unregister("model", "decoding")
+
+
+def test_reconstruction_learns_to_read_the_board_from_latents(
+    decoding: str, tmp_path: Path
+) -> None:
+    terms = {"policy": None, "value": None, "reward": None, "termination": None}
+    config = tiny(
+        {
+            "model": {
+                "name": decoding,
+                "representation": "mlp",
+                "dynamics": "mlp",
+                "prediction": "mlp",
+            },
+            "losses": {**terms, "reconstruction": 1.0},
+            "targets.observation": "next_observation",
+            "procedure.steps": 1000,
+            "procedure.replay_ratio": 6.0,
+            "procedure.optimiser.learning_rate": 0.01,
+        }
+    )
+    run_trial(config, tmp_path)
+    rows = read_rows(tmp_path / "metrics.jsonl")
+    told = [row["training/reconstruction"] for row in rows if "training/reconstruction" in row]
+    # Two observations' worth of ln 2 a plane at first: the first state's and the mean of the rest.
+    assert told[0] > 0.8
+    assert told[-1] < 0.5 * told[0]
