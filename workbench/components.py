@@ -164,6 +164,8 @@ class LossConfig(ComponentConfig):
     """Heads of the model that it reads."""
     targets: ClassVar[frozenset[str]] = frozenset()
     """Targets that it reads."""
+    entrywise: ClassVar[bool] = True
+    """Whether the error of an entry is the same whichever others are masked."""
 
     weight: NonNegative = Field(1.0, description="factor of this term in the objective")
 

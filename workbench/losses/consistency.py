@@ -10,6 +10,9 @@ from workbench.components import LossConfig, Positive
 from workbench.registry import register
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.config import TrialConfig
     from workbench.contracts import Loss
     from workbench.models.world_model import WorldModel
 
@@ -23,6 +26,7 @@ class Consistency(LossConfig):
     """
 
     targets: ClassVar[frozenset[str]] = frozenset({"latent"})
+    entrywise: ClassVar[bool] = False
 
     heads: Literal["simsiam", "none"] = Field(
         "simsiam", description="a projector of both and a predictor of the imagined, or neither"
@@ -36,6 +40,14 @@ class Consistency(LossConfig):
     bottleneck: Positive = Field(
         64, description="hidden units of the predictor (EfficientZero on Atari: 512)"
     )
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        yield from super().misfits(trial)
+        if self.heads == "simsiam" and getattr(trial.procedure, "batch", None) == 1:
+            yield (
+                "loss 'consistency' with heads 'simsiam' scales by the statistics of a batch; "
+                f"procedure '{trial.procedure.component}' has batches of 1"
+            )
 
     def build(self, model: WorldModel) -> Loss:
         from math import prod

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.workbench.fakes import problems_of
 from tests.workbench.losses.lines import SHAPES, imagined_mask, line, loss, model, random, target
 from workbench.types import LatentKind
 
@@ -20,13 +21,13 @@ def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def run(module: nn.Sequential, x: np.ndarray) -> np.ndarray:
-    """A stack of linear layers, layer norms and ReLUs by its formulas."""
+    """A stack of linear layers, batch norms and ReLUs over [N, D] by its formulas."""
     for layer in module:
         if isinstance(layer, nn.Linear):
             x = x @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
-        elif isinstance(layer, nn.LayerNorm):
-            centred = x - x.mean(-1, keepdims=True)
-            x = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
+        elif isinstance(layer, nn.BatchNorm1d):
+            centred = x - x.mean(0)
+            x = centred / np.sqrt((centred**2).mean(0) + 1e-5)
         else:
             x = np.maximum(x, 0)
     return x
@@ -42,15 +43,17 @@ def test_it_is_the_distance_between_the_heads_of_imagined_and_real(
     imagined, real = random(5, 4, *shape), random(5, 4, *shape, seed=1)
     mask = imagined_mask(5, 3)
     term: Any = loss("consistency", model(kind), heads=heads, distance=distance, projection=8)
-    a, b = (x.flatten(2).numpy() for x in (imagined, real))
+    kept = mask.numpy() > 0
+    a, b = (x.flatten(2).numpy()[kept] for x in (imagined, real))
     if heads == "simsiam":
         assert len(term.project) == 8
         assert len(term.predict) == 4
         a, b = run(term.predict, run(term.project, a)), run(term.project, b)
     wanted = 1 - cosine(a, b) if distance == "cosine" else ((a - b) ** 2).mean(-1)
-    error = term(line(imagined), {"latent": target(real, mask)}, None)
+    error = term(line(imagined), {"latent": target(real, mask)}, None).detach().numpy()
     assert error.shape == (5, 4)
-    np.testing.assert_allclose(error.detach().numpy(), wanted * mask.numpy(), atol=1e-5)
+    np.testing.assert_allclose(error[kept], wanted, atol=1e-4)
+    assert not error[~kept].any()
 
 
 @pytest.mark.parametrize("heads", ["simsiam", "none"])
@@ -92,3 +95,12 @@ def test_an_unroll_of_no_step_is_no_error() -> None:
     real = random(4, 1, 6)
     error = loss("consistency", model())(line(real), {"latent": target(real)}, None)
     assert error.tolist() == [[0.0]] * 4
+
+
+def test_a_batch_of_one_has_no_statistics_and_is_refused() -> None:
+    text = "preset: muzero\nlosses.consistency: {{heads: {}}}\ntargets.latent: next_latent\n"
+    batch = "procedure.batch: 1\n"
+    (problem,) = problems_of(text.format("simsiam") + batch)
+    assert "t.yaml:2: losses.consistency: loss 'consistency'" in problem
+    assert "procedure 'self_play' has batches of 1" in problem
+    assert problems_of(text.format("none") + batch) == problems_of(text.format("simsiam")) == []

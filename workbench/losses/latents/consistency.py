@@ -16,33 +16,37 @@ DISTANCES: Mapping[str, Distance] = {
     "cosine": lambda a, b: 1 - F.cosine_similarity(a, b, dim=-1),
     "mse": lambda a, b: (a - b).square().mean(-1),
 }
-"""[..., D], [..., D] -> [...]"""
+"""[N, D], [N, D] -> [N]"""
 
 
 def projector(size: int, width: int) -> nn.Sequential:
-    """Three layers [N, size] -> [N, width].
+    """Three layers [N, size] -> [N, width], each scaled by the statistics of the N.
 
-    Each is scaled by layer norm where the papers have batch norm, so that a row's error, and its
-    mask, is its own.
+    It takes the batch norm of the papers: with layer norm, tried on tic-tac-toe, everything is
+    soon projected into one direction, where there is nothing left to predict.
     """
     layers: list[nn.Module] = []
     for before in (size, width, width):
-        layers += [nn.Linear(before, width), nn.LayerNorm(width), nn.ReLU()]
+        layers += [nn.Linear(before, width), _norm(width), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
 def predictor(width: int, bottleneck: int) -> nn.Sequential:
     """Two layers [N, width] -> [N, width] with fewer units between."""
     return nn.Sequential(
-        nn.Linear(width, bottleneck),
-        nn.LayerNorm(bottleneck),
-        nn.ReLU(),
-        nn.Linear(bottleneck, width),
+        nn.Linear(width, bottleneck), _norm(bottleneck), nn.ReLU(), nn.Linear(bottleneck, width)
     )
 
 
+def _norm(width: int) -> nn.Module:
+    return nn.BatchNorm1d(width, track_running_stats=False)
+
+
 class Pull(nn.Module):
-    """The distance of predictor(projector(imagined)) to projector(real), which gets no gradient."""
+    """The distance of predictor(projector(imagined)) to projector(real), which gets no gradient.
+
+    Only entries that the mask leaves enter the heads, and so their statistics.
+    """
 
     def __init__(self, project: nn.Module, predict: nn.Module, distance: Distance) -> None:
         super().__init__()
@@ -53,7 +57,10 @@ class Pull(nn.Module):
         target = targets["latent"]
         if len(unroll.latents) == 1:
             return 0 * target.mask
-        imagined = self.predict(self.project(torch.stack(unroll.latents[1:], 1).flatten(2)))
+        kept = target.mask[:, 1:] > 0
+        imagined = self.predict(self.project(torch.stack(unroll.latents[1:], 1)[kept].flatten(1)))
         with torch.no_grad():
-            real = self.project(target.value[:, 1:].flatten(2))
-        return F.pad(self._distance(imagined, real), (1, 0)) * target.mask
+            real = self.project(target.value[:, 1:][kept].flatten(1))
+        error = self._distance(imagined, real)
+        spread = torch.zeros(kept.shape, dtype=error.dtype, device=error.device)
+        return F.pad(spread.masked_scatter(kept, error), (1, 0)) * target.mask
