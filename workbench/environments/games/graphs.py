@@ -46,3 +46,14 @@ def board_symmetries(height: int, width: int) -> tuple[Symmetry, ...]:
         Symmetry(tuple(shown.flatten().tolist()), tuple(np.argsort(shown, axis=None).tolist()))
         for shown in turned
     )
+
+
+def six_neighbours(size: int) -> Graph:
+    """The cells of a Hex board of `size` x `size`: each row leans half a cell further right."""
+    pairs = (
+        (y * size + x, v * size + u)
+        for y, x in product(range(size), repeat=2)
+        for v, u in ((y, x + 1), (y + 1, x), (y + 1, x - 1))
+        if v < size and 0 <= u < size
+    )
+    return _graph(size * size, pairs)

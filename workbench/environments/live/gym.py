@@ -79,4 +79,4 @@ def _one_hot(size: int, start: int, number: Any) -> NDArray[Any]:
 
 
 def _planes(kind: np.dtype[Any], image: Any) -> NDArray[Any]:
-    return np.moveaxis(np.asarray(image, kind), -1, 0)
+    return np.asarray(image, kind).transpose(2, 0, 1)

@@ -32,4 +32,4 @@ class Game:
         return self._show(), float(reward), bool(terminated), self._moves >= self._max_steps
 
     def _show(self) -> NDArray[Any]:
-        return np.moveaxis(np.asarray(self._game.state(), np.bool_), -1, 0)
+        return np.asarray(self._game.state(), np.bool_).transpose(2, 0, 1)

@@ -1,0 +1,29 @@
+"""What board games share: pieces of two players on cells, by OpenSpiel's rules; light."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from workbench.components import EnvironmentConfig
+
+if TYPE_CHECKING:
+    from workbench.environments.games.spiel import SpielEnvironment
+
+
+class BoardConfig(EnvironmentConfig):
+    """A board game; the mover sees its own pieces, the other's and the empty cells."""
+
+    @abstractmethod
+    def _game(self) -> tuple[str, dict[str, Any]]:
+        """OpenSpiel's name and parameters."""
+
+    @abstractmethod
+    def _planes(self) -> dict[str, Any]:
+        """How to read OpenSpiel's tensor: the options of `games.spiel.Planes`."""
+
+    def build(self) -> SpielEnvironment:
+        from workbench.environments.games.spiel import Planes, SpielEnvironment, game_string
+
+        game = game_string(*self._game())
+        return SpielEnvironment(self.spec(), game, Planes(**self._planes()), self.discount)
