@@ -45,6 +45,7 @@ class EnvironmentSpec:
     """What an environment is, known without building it."""
 
     name: str
+    """Of the component that makes it; with `:member` where that makes many."""
     observation: tuple[int, ...]
     """Shape of one observation of one agent: (C, H, W) or (D,)."""
     actions: int

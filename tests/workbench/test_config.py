@@ -203,12 +203,13 @@ def test_an_environment_that_lacks_what_is_asked_for_is_named() -> None:
     text = "preset: muzero\nenvironment: plain_world\n"
     found = problems_of(text)
     assert all("'plain_world'" in problem for problem in found)
-    asked = ["q_normalisation 'bounds'", "measure 'predictive'", "measure 'decision'"]
+    asked = ["q_normalisation 'bounds'", "opening", "measure 'predictive'", "measure 'decision'"]
     for part in asked:
         assert any(part in problem for problem in found), part
     assert len(found) == len(asked)
     sound = (
-        text + "planner.q_normalisation: min_max\nmeasures: {predictive: null, decision: null}\n"
+        text + "planner.q_normalisation: min_max\nprocedure.opening.fraction: 0.0\n"
+        "measures: {predictive: null, decision: null}\n"
     )
     assert problems_of(sound) == []
     assert "no graph at all" in only(sound + "model.representation: gcn\n")

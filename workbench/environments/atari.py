@@ -36,7 +36,7 @@ class Atari(EnvironmentConfig):
         for package in ("gymnasium", "ale_py", "cv2"):
             extras.require(who, package, "atari")
         return EnvironmentSpec(
-            f"atari_{self.game}",
+            f"atari:{self.game}",
             (self.stack, 84, 84),
             18 if self.all_actions else _own_actions(self.game),
             horizon=self.max_steps,

@@ -62,4 +62,4 @@ def _spec(name: str, options: tuple[tuple[str, Option], ...]) -> EnvironmentSpec
     shape, _ = layout(name, world.observation_space)
     count, limit = actions(name, world.action_space), world.spec.max_episode_steps
     world.close()
-    return EnvironmentSpec(name, shape, count, horizon=limit, copyable=False)
+    return EnvironmentSpec(f"gymnasium:{name}", shape, count, horizon=limit, copyable=False)

@@ -44,7 +44,7 @@ class MinAtar(EnvironmentConfig):
     def spec(self) -> EnvironmentSpec:
         extras.require("environment 'minatar'", "minatar", "minatar")
         return EnvironmentSpec(
-            f"minatar_{self.game}",
+            f"minatar:{self.game}",
             (CHANNELS[self.game], 10, 10),
             len(self._actions),
             horizon=self.max_steps,

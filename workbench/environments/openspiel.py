@@ -30,7 +30,7 @@ class OpenSpiel(EnvironmentConfig):
         shape = facts.tensor
         board = len(shape) == 3
         return EnvironmentSpec(
-            self.game,
+            f"openspiel:{self.game}",
             (shape[0] + 1, *shape[1:]) if board else (prod(shape) + 1,),
             facts.actions,
             alternating=True,
