@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -79,6 +80,7 @@ def _title(game: str) -> str:
     return "".join(word.capitalize() for word in game.split("_"))
 
 
+@cache
 def _own_actions(game: str) -> int:
     """How many actions the game itself knows. Raises Misfit where there is no such game."""
     import ale_py
