@@ -73,6 +73,13 @@ class Context:
     """The model as it acts: slower than the one that learns, where weights are averaged."""
     planner: Planner
     generator: Generator
+    copied: WorldModel | None = None
+    """An earlier copy of the model that learns, where the procedure keeps one."""
+
+    @property
+    def target(self) -> WorldModel:
+        """The target network: the earlier copy, or without one the model as it acts."""
+        return self.agent if self.copied is None else self.copied
 
 
 class TargetMaker(Protocol):
@@ -94,7 +101,10 @@ class Loss(Protocol):
 
 
 class Procedure(Protocol):
-    """Owns data and schedule: advances until done; all it needs to go on is in its state."""
+    """Owns data and schedule: advances until done; all it needs to go on is in its state.
+
+    One that has figures for the trial's result gives them by a method `facts() -> dict`.
+    """
 
     steps: int
     """Environment steps so far (or examples, where there is no environment)."""

@@ -198,6 +198,7 @@ def _result(
         "seconds": round(clock.training, 3),
         "evaluation_seconds": round(clock.evaluating, 3),
         "memory_mb": _peak_memory(),
+        **getattr(procedure, "facts", dict)(),
         "threads": config.threads,
         "notes": [note for _, part in walk(config) for note in part.notes(parts.environment.spec)],
         "versions": {name: version(name) for name in ("torch", "numpy", "numba", "open-spiel")},

@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 from tests.seams.conftest import run_in_two
 from workbench.components import ModelConfig
 from workbench.config import TrialConfig
+from workbench.errors import ConfigError
 from workbench.models.support import Codec, Scalar
 from workbench.models.world_model import WorldModel
 from workbench.record import TrialRecord
@@ -106,3 +107,16 @@ def test_it_trains_and_a_stopped_trial_takes_its_memory_up_again(
     rows = [(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "cut")]
     assert rows[0] == rows[1]
     assert TrialRecord(tmp_path / "cut").state() == "done"
+
+
+def test_reanalyse_says_that_it_cannot_search_from_a_memory(
+    enrol: Callable[..., None], configure: Callable[..., TrialConfig]
+) -> None:
+    enrol("model", "recurrent", RecurrentConfig)
+    without = {
+        "losses": {"reward": None, "termination": None},
+        "procedure__reanalyse__policy": True,
+    }
+    configure(model="recurrent", **without)
+    with pytest.raises(ConfigError, match=r"reanalyse.*model 'recurrent'.*step to step"):
+        configure(model="recurrent", **without, procedure__reanalyse__ratio=0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any, cast
 
 import torch
@@ -45,9 +46,27 @@ class Actor:
         self._length = torch.zeros(batch, dtype=torch.int64)
         self._rows: dict[str, Any] = {}  # name: [B, moves, ...], or for the state a record of such
 
+    def example(self, model: WorldModel) -> Episodes:
+        """An episode of no move, of which nothing but the form of its row counts."""
+        environment = self._parts.environment
+        state = map_tensors(lambda tensor: tensor[:1], self._state)
+        legal = environment.legal(state)
+        number = torch.zeros(1)
+        step = {
+            "observation": environment.observe(state),
+            "action": torch.zeros(legal.shape[:-1], dtype=torch.int64),
+            "legal": legal,
+            "policy": torch.zeros(legal.shape),
+            "value": number,
+            "reward": number,
+            "discount": number,
+        } | ({"state": state} if model.spec.needs_state else {})
+        rows = {name: map_tensors(lambda v: v[None], values) for name, values in step.items()}
+        return Episodes(rows, torch.tensor([0]), torch.tensor([False]))
+
     @torch.no_grad()
-    def move(self, model: WorldModel) -> tuple[int, Episodes | None]:
-        """One move in every episode.
+    def move(self, model: WorldModel, fraction: float = 0.0) -> tuple[int, Episodes | None]:
+        """One move in every episode, after such a fraction of the training.
 
         Returns:
             the number of environment steps made, and the episodes that ended, if any.
@@ -57,7 +76,7 @@ class Actor:
         root = self._root(model, observation)
         plan = parts.planner.plan(model, root, legal, parts.streams["search"], explore=True)
         plan = map_tensors(lambda tensor: tensor.cpu(), plan)
-        action = self._pick(plan)
+        action = self._pick(plan, self._temperature.at(fraction))
         then, transition = environment.step(self._state, action, parts.streams["environment"])
         step = {
             "observation": observation,
@@ -85,13 +104,14 @@ class Actor:
         carried = model.observe(self._memory, taken, observation, generator, self._state)
         return choose(self._fresh_rows.to(model.device), begun, carried)
 
-    def _pick(self, plan: Plan) -> Tensor:
+    def _pick(self, plan: Plan, temperature: float) -> Tensor:
         """Draw by temperature in an episode's first moves, then take the best. [B, ...]"""
         # Relative to the best, so that a low temperature cannot bring them all to 0.
         relative = plan.policy / plan.policy.max(-1, keepdim=True).values
-        sharpened = relative ** (1 / self._temperature.value)
+        sharpened = relative ** (1 / temperature)
         drawn = _draw(sharpened, self._parts.streams["actor"])
-        early = self._length < self._temperature.moves
+        moves = self._temperature.moves
+        early = self._length < (inf if moves is None else moves)
         return choose(early, drawn, plan.best())
 
     def _write(self, step: dict[str, Any]) -> None:

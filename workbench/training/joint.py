@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
+from torch import split
 
 from workbench.contracts import Parts
+from workbench.errors import WorkbenchError
 from workbench.models.world_model import WorldModel
 from workbench.training.actor import Actor
-from workbench.training.learner import Learner
-from workbench.training.replay import Replay
+from workbench.training.augmentation import Augmentation
+from workbench.training.learner import Learner, Lesson
+from workbench.training.priorities import Priorities
+from workbench.training.reanalyse import Reanalysis
+from workbench.training.replay import Episodes, Replay, bytes_per_step
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.training.procedures.self_play import SelfPlay
 
+MB = 2**20
+PRIORITY = 8
+"""Bytes of the priority of one step."""
+
 
 class JointSelfPlay:
-    """Every round: one move in every game, then the updates that the ratio owes."""
+    """Every round: one move in every game, then the searches and updates that the ratios owe."""
 
     def __init__(self, parts: Parts, config: SelfPlay) -> None:
         self._config, self._streams = config, parts.streams
@@ -30,8 +38,18 @@ class JointSelfPlay:
             config.terminal == "absorbing",
             config.gradient_scale,
             config.average,
+            config.target_every,
         )
-        self._replay = Replay(config.capacity, parts.environment.reset(1, torch.Generator()))
+        example = self._actor.example(parts.model)
+        self.bytes_per_step = bytes_per_step(example) + (PRIORITY if config.priorities.alpha else 0)
+        self._replay = Replay(self._capacity(), example.rows.get("state"))
+        self._priorities = (
+            Priorities(self._replay.ring, config.priorities) if config.priorities.alpha else None
+        )
+        self._reanalysis = Reanalysis(parts, config.reanalyse, config.games)
+        self._augmentation = (
+            Augmentation(parts.environment.spec.symmetries) if config.augment else None
+        )
         targets = parts.config.targets.values()
         self._lookahead = max((target.lookahead for target in targets), default=0)
         self._owed = 0.0
@@ -50,37 +68,91 @@ class JointSelfPlay:
 
     def advance(self) -> None:
         config = self._config
-        made, episodes = self._actor.move(self.agent)
+        made, episodes = self._actor.move(self.agent, self.fraction)
         self.steps += made
         if episodes is not None:
-            self._replay.add(episodes)
+            self._store(episodes)
         if len(self._replay) < config.warm_up:
             return
+        self._reanalysis.advance(made, self._replay, self._learner.target)
         self._owed += made * config.replay_ratio / config.batch
         while self._owed >= 1:
             self._owed -= 1
             self._update()
 
+    def _capacity(self) -> int:
+        """Steps that the replay holds: as many as are wanted, or as fit into the memory."""
+        config = self._config
+        if not config.memory_mb:
+            return config.capacity
+        fitting = int(config.memory_mb * MB / self.bytes_per_step)
+        # Of the stored rows at most every other one is the final state of an episode.
+        if config.warm_up > fitting // 2:
+            raise WorkbenchError(
+                f"procedure.memory_mb: {config.memory_mb:g} MB hold {fitting} steps of "
+                f"{self.bytes_per_step} bytes each, too few for a warm_up of {config.warm_up}; "
+                f"it takes {2 * config.warm_up * self.bytes_per_step / MB:.3g} MB"
+            )
+        return min(config.capacity, fitting)
+
+    def _store(self, episodes: Episodes) -> None:
+        """Into the replay; the priority of a new step is its search's |nu - z|."""
+        place = self._replay.add(episodes)
+        if self._priorities is None:
+            return
+        self._priorities.drop(place)
+        generator = self._streams["priorities"]
+        for start in split(self._replay.beginning(place), self._config.batch):
+            window = self._replay.window(start, 0, self._lookahead, generator)
+            error = self._learner.surprise(window, generator)
+            self._priorities.put(self._replay.ring.serial(start), error)
+
     def _update(self) -> None:
-        window = self._replay.sample(
-            self._config.batch, self._config.unroll, self._lookahead, self._streams["replay"]
+        """On windows drawn by priority, if there are any, or uniformly."""
+        batch, generator = self._config.batch, self._streams["replay"]
+        if self._priorities is None:
+            self._learn(self._replay.draw(batch, generator), None)
+            return
+        place, weight = self._priorities.draw(batch, generator)
+        serial = self._replay.ring.serial(place)
+        error = self._learn(place, weight).error
+        if error is not None:
+            self._priorities.put(serial, error)
+
+    def _learn(self, place: Tensor, weight: Tensor | None) -> Lesson:
+        """From the windows that begin at rows `place`."""
+        window = self._replay.window(
+            place, self._config.unroll, self._lookahead, self._streams["replay"]
         )
-        terms = self._learner.update(window)
+        if self._augmentation is not None:
+            window = self._augmentation(window, self._streams["augmentation"])
+        lesson = self._learner.update(window, weight)
         self.updates += 1
         self._since += 1
-        for name, term in terms.items():
+        for name, term in lesson.terms.items():
             self._sums[name] = self._sums.get(name, 0.0) + term.double()
+        return lesson
 
     def diagnostics(self) -> dict[str, float]:
         means = {f"training/{k}": float(v) / max(self._since, 1) for k, v in self._sums.items()}
         self._sums, self._since = {}, 0
         return means
 
+    def facts(self) -> dict[str, float]:
+        """For the trial's result: what the replay has room for, in steps and in MB."""
+        steps = self._replay.ring.capacity
+        return {
+            "replay_steps": steps,
+            "replay_mb": round(steps * self.bytes_per_step / MB, 3),
+        }
+
     def state_dict(self) -> dict[str, Any]:
         return {
             "actor": self._actor.state_dict(),
             "learner": self._learner.state_dict(),
             "replay": self._replay.state_dict(),
+            "priorities": self._priorities.state_dict() if self._priorities else None,
+            "reanalysis": self._reanalysis.owed,
             "owed": self._owed,
             "steps": self.steps,
             "updates": self.updates,
@@ -90,5 +162,8 @@ class JointSelfPlay:
         self._actor.load_state_dict(state["actor"])
         self._learner.load_state_dict(state["learner"])
         self._replay.load_state_dict(state["replay"])
+        if self._priorities:
+            self._priorities.load_state_dict(state["priorities"])
+        self._reanalysis.owed = state["reanalysis"]
         self._owed = state["owed"]
         self.steps, self.updates = state["steps"], state["updates"]

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from workbench.contracts import Context, Loss, Parts
 from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
+from workbench.training.copied import Copied
 from workbench.training.settings import OptimiserConfig
 from workbench.types import Plan, State, Target, Unroll, Window, map_tensors
 
@@ -61,18 +62,34 @@ class Objective:
     weights: Mapping[str, float]
 
     def __call__(
-        self, unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None
+        self,
+        unroll: Unroll,
+        targets: Mapping[str, Target],
+        plan: Plan | None,
+        rows: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The scalar to descend, and each term unweighted.
+        """The scalar to descend, and each term without its own weight.
 
-        The first state counts whole and each of the K unrolled ones 1/K (MuZero, appendix G).
+        The first state counts whole and each of the K unrolled ones 1/K (MuZero, appendix G). With
+        `rows` [B], the errors of each row are multiplied by its weight.
         """
         means: dict[str, Tensor] = {}
         for name, term in self.terms.items():
-            error = term(unroll, targets, plan).mean(0)
+            error = term(unroll, targets, plan)
+            error = (error if rows is None else error * rows[:, None]).mean(0)
             means[name] = error[0] + error[1:].sum() / max(len(error) - 1, 1)
         total = sum(self.weights[name] * mean for name, mean in means.items())
         return torch.as_tensor(total), {name: mean.detach() for name, mean in means.items()}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one update was about."""
+
+    terms: dict[str, Tensor]
+    """The loss and each of its terms."""
+    error: Tensor | None
+    """[B] |v - z| of the first state, where rows have weights."""
 
 
 class Learner:
@@ -85,6 +102,7 @@ class Learner:
         absorbing: bool,
         gradient_scale: float,
         average: float,
+        target_every: int,
     ) -> None:
         self._parts = parts
         self.model = parts.model
@@ -101,17 +119,26 @@ class Learner:
             if average
             else None
         )
+        self._copied = Copied(parts, target_every) if target_every else None
 
     @property
     def agent(self) -> WorldModel:
         """The model that acts: the moving average of the weights, or without one the weights."""
         return cast(WorldModel, self._average.module) if self._average else self.model
 
-    def update(self, window: Window) -> dict[str, Tensor]:
-        """One gradient step. Raises TrialDiverged where the loss is not a finite number."""
+    @property
+    def target(self) -> WorldModel:
+        """The target network, or without one the model that acts."""
+        return self._copied.model if self._copied else self.agent
+
+    def update(self, window: Window, rows: Tensor | None = None) -> Lesson:
+        """One gradient step, on windows that count as `rows` [B] says.
+
+        Raises:
+            TrialDiverged: the loss is not a finite number.
+        """
         generator = self._parts.streams["learner"]
-        device = self.model.device
-        window = map_tensors(lambda tensor: tensor.to(device), window)
+        window = self._moved(window)
         state: State | None = (
             None if window.state is None else map_tensors(lambda t: t[:, 0].cpu(), window.state)
         )
@@ -123,9 +150,15 @@ class Learner:
             if planner.differentiable
             else None
         )
-        context = Context(self._absorbing, self.model, self.agent, planner, generator)
+        context = self._context(generator)
         targets = {name: make(window, context) for name, make in self._parts.targets.items()}
-        loss, terms = self._objective(unroll, targets, plan)
+        rows = None if rows is None else rows.to(self.model.device)
+        loss, terms = self._objective(unroll, targets, plan, rows)
+        self._descend(loss, terms)
+        error = None if rows is None else _error(unroll.heads.value[:, 0], targets["value"])
+        return Lesson({"loss": loss.detach(), **terms}, error)
+
+    def _descend(self, loss: Tensor, terms: Mapping[str, Tensor]) -> None:
         if not bool(loss.isfinite()):
             raise TrialDiverged(
                 f"the loss is {loss.item()}: "
@@ -134,7 +167,29 @@ class Learner:
         self._optimisers.step("model", loss)
         if self._average:
             self._average.update_parameters(self.model)
-        return {"loss": loss.detach(), **terms}
+        if self._copied:
+            self._copied.follow(self.model)
+
+    @torch.no_grad()
+    def surprise(self, window: Window, generator: Generator) -> Tensor:
+        """[B] |nu - z| of the first states: the search's value against the value target."""
+        window = self._moved(window)
+        z = self._parts.targets["value"](window, self._context(generator))
+        return _error(window.value[:, 0], z)
+
+    def _moved(self, window: Window) -> Window:
+        device = self.model.device
+        return map_tensors(lambda tensor: tensor.to(device), window)
+
+    def _context(self, generator: Generator) -> Context:
+        return Context(
+            absorbing=self._absorbing,
+            model=self.model,
+            agent=self.agent,
+            planner=self._parts.planner,
+            generator=generator,
+            copied=self._copied.model if self._copied else None,
+        )
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -142,6 +197,7 @@ class Learner:
             "losses": self._own.state_dict(),
             "optimisers": self._optimisers.state_dict(),
             "average": self._average.state_dict() if self._average else None,
+            "target": self._copied.state_dict() if self._copied else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -150,3 +206,11 @@ class Learner:
         self._optimisers.load_state_dict(state["optimisers"])
         if self._average:
             self._average.load_state_dict(state["average"])
+        if self._copied:
+            self._copied.load_state_dict(state["target"])
+
+
+def _error(value: Tensor, target: Target) -> Tensor:
+    """[B] how far a value is from the target of the first state; of a vector, the mean."""
+    apart = (value.detach() - target.value[:, 0]).abs()
+    return apart.reshape(len(apart), -1).mean(1).cpu()

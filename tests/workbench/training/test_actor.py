@@ -158,8 +158,8 @@ class Undecided:
         return Plan(policy, zero, policy, policy, zero)
 
 
-@pytest.mark.parametrize("moves", [0, 1, 3])
-def test_after_the_drawn_moves_the_best_is_taken(moves: int) -> None:
+@pytest.mark.parametrize("moves", [0, 1, 3, None])
+def test_after_the_drawn_moves_the_best_is_taken(moves: int | None) -> None:
     planner = RecordingPlanner(Undecided())
     parts = replace(parts_of(), planner=planner)
     actor = Actor(parts, 64, NO_OPENING, TemperatureConfig(moves=moves))
@@ -168,14 +168,14 @@ def test_after_the_drawn_moves_the_best_is_taken(moves: int) -> None:
         actor.move(parts.model)
         action = actor.state_dict()["action"]
         differs.append(not torch.equal(action, planner.plans[t].best()))
-    assert differs == [t < moves for t in range(5)]
+    assert differs == [moves is None or t < moves for t in range(5)]
 
 
 @pytest.mark.parametrize("value", [2.0, 0.25, 0.02, 0.002])
 def test_moves_are_drawn_by_visits_to_the_power_of_one_over_temperature(value: float) -> None:
     # Visits 1 : 2 give the greater one odds of 2^(1/T): certainty at small T.
     parts = replace(parts_of(), planner=Undecided())
-    actor = Actor(parts, 4000, NO_OPENING, TemperatureConfig(moves=1, value=value))
+    actor = Actor(parts, 4000, NO_OPENING, TemperatureConfig(moves=1, value=((0.0, value),)))
     actor.move(parts.model)
     share = float((actor.state_dict()["action"] == 8).float().mean())
     wanted = 2 ** (1 / value) / (1 + 2 ** (1 / value))

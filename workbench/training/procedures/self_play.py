@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from workbench.components import Fraction, Positive, ProcedureConfig
+from workbench.components import Fraction, NonNegative, Positive, ProcedureConfig, makers_of
 from workbench.registry import register
-from workbench.training.settings import OpeningConfig, OptimiserConfig, TemperatureConfig
+from workbench.training.settings import (
+    OpeningConfig,
+    OptimiserConfig,
+    PrioritiesConfig,
+    ReanalyseConfig,
+    TemperatureConfig,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +35,19 @@ class SelfPlay(ProcedureConfig):
     )
     warm_up: Positive = Field(2_000, description="stored steps before the first update")
     capacity: Positive = Field(60_000, description="steps that the replay holds")
+    memory_mb: NonNegative = Field(
+        0.0,
+        description="the replay holds fewer steps if these take more MB (of 2**20); 0: no limit",
+    )
+    priorities: PrioritiesConfig = Field(
+        default_factory=PrioritiesConfig, description="which stored steps are trained on more often"
+    )
+    reanalyse: ReanalyseConfig = Field(
+        default_factory=ReanalyseConfig, description="stored steps that are searched anew"
+    )
+    augment: bool = Field(
+        False, description="whether every window is turned by a random symmetry of the board"
+    )
     unroll: Annotated[int, Field(ge=0)] = Field(5, description="K, steps of the model in training")
     terminal: Literal["absorbing", "mask"] = Field(
         "absorbing",
@@ -39,6 +58,11 @@ class SelfPlay(ProcedureConfig):
     )
     average: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="decay of a moving average of the weights, which acts; 0 for none"
+    )
+    target_every: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="updates between two copies of the weights that learn into the target network, "
+        "which reanalyse and targets read; 0: the model that acts stands in its place",
     )
     optimiser: OptimiserConfig = Field(
         default_factory=OptimiserConfig, description="of all parameters together"
@@ -66,6 +90,41 @@ class SelfPlay(ProcedureConfig):
             )
         if not any(loss.weight for loss in trial.losses.values()):
             yield "procedure 'self_play' needs a loss with a weight above 0"
+        if self.priorities.alpha and "value" not in trial.targets:
+            yield (
+                "priorities: the error of the value needs a target 'value'; add "
+                f"`targets.value`: {' or '.join(makers_of('value'))}"
+            )
+        yield from self._reanalysable(trial)
+        if self.augment:
+            yield from self._turnable(trial)
+
+    def _reanalysable(self, trial: TrialConfig) -> Iterator[str]:
+        if not self.reanalyse.ratio:
+            return
+        if not (self.reanalyse.policy or self.reanalyse.value):
+            yield (
+                "reanalyse would do nothing: neither policy nor value is replaced; set one of "
+                "`reanalyse.policy` and `reanalyse.value`, or `reanalyse.ratio: 0`"
+            )
+        if trial.model.spec(trial.environment.spec()).memory:
+            yield (
+                f"reanalyse searches from one stored step; model '{trial.model.component}' as "
+                "configured carries its latent from step to step; set `reanalyse.ratio: 0`"
+            )
+
+    def _turnable(self, trial: TrialConfig) -> Iterator[str]:
+        world = trial.environment.spec()
+        if len(world.symmetries) < 2:
+            yield (
+                f"augment would do nothing: environment '{trial.environment.component}' states no "
+                "symmetry; set `augment: false`"
+            )
+        if trial.model.spec(world).needs_state:
+            yield (
+                f"augment turns what is observed; model '{trial.model.component}' as configured "
+                "steps the true environment, whose state cannot be turned; set `augment: false`"
+            )
 
     def build(self, parts: Parts) -> Procedure:
         from workbench.training.joint import JointSelfPlay

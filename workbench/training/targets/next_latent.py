@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from workbench.config import TrialConfig
     from workbench.contracts import Context, TargetMaker
+    from workbench.models.world_model import WorldModel
     from workbench.types import Target, Window
 
 
@@ -38,10 +39,10 @@ class NextLatent(TargetConfig):
 
     role: ClassVar[str] = "latent"
 
-    of: Literal["model", "agent"] = Field(
+    of: Literal["model", "agent", "target"] = Field(
         "model",
-        description="who encodes: the model that learns (SimSiam), or the slower one that acts "
-        "(as the target network of BYOL)",
+        description="who encodes: the model that learns (SimSiam), the slower one that acts "
+        "(as the target network of BYOL), or the target network",
     )
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
@@ -55,7 +56,7 @@ class NextLatent(TargetConfig):
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:
-            model = context.model if self.of == "model" else context.agent
+            model: WorldModel = getattr(context, self.of)
             latent = encode(model, window.observation, context.generator)
             if not isinstance(latent, Tensor):
                 raise TypeError(

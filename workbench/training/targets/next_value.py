@@ -1,4 +1,4 @@
-"""The value of the state that really followed, as the slow agent sees it."""
+"""The value of the state that really followed, as the target network sees it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @register("target", "next_value")
 class NextValue(TargetConfig):
-    """The acting model's value of the real observation at step k, from k = 1; 0 past the end."""
+    """The target network's value of the real observation at step k, from k = 1; 0 past the end."""
 
     role: ClassVar[str] = "next_value"
 
@@ -35,8 +35,8 @@ class NextValue(TargetConfig):
         @torch.no_grad()
         def make(window: Window, context: Context) -> Target:
             seen = window.observation
-            latent = encode(context.agent, seen, context.generator)
-            value = over_steps(context.agent.predict(latent).value, seen)
+            latent = encode(context.target, seen, context.generator)
+            value = over_steps(context.target.predict(latent).value, seen)
             index = window.index(window.unroll + 1)
             going = index < window.remaining[:, None]
             mask = masks.of_states(window, context.absorbing) * (index > 0)

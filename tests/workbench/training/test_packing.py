@@ -1,0 +1,92 @@
+"""Bits in the replay, and how much it may hold."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Generator
+
+from tests.workbench.fakes import trial
+from workbench.errors import WorkbenchError
+from workbench.training.joint import JointSelfPlay
+from workbench.training.packing import pack, unpack
+from workbench.trial import build
+from workbench.types import leaves
+
+TIC_TAC_TOE = 4 + 2 + 8 + 9 * 4 + 4 * 4 + 4 + 1
+"""Bytes: 27 bits, 9 bits, action, policy, four scalars, remaining moves, terminated."""
+
+
+def procedure(changes: dict[str, Any]) -> JointSelfPlay:
+    config = trial(changes)
+    return JointSelfPlay(build(config), config.procedure)  # type: ignore[arg-type]
+
+
+def test_bits_stand_from_the_highest_down_and_rows_begin_a_byte() -> None:
+    rows = torch.tensor([[[1, 0, 0], [0, 0, 1], [0, 1, 1]], [[0, 0, 0], [1, 1, 1], [0, 0, 0]]])
+    assert pack(rows.bool()).tolist() == [[0b10000101, 0b10000000], [0b00011100, 0]]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    shape=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    lead=st.lists(st.integers(1, 4), min_size=1, max_size=2),
+    seed=st.integers(0, 9),
+)
+def test_what_is_unpacked_is_what_was_packed(shape: list[int], lead: list[int], seed: int) -> None:
+    entries = torch.rand(*lead, *shape, generator=Generator().manual_seed(seed)) < 0.5
+    packed = pack(entries.flatten(0, len(lead) - 1)).unflatten(0, lead)
+    assert packed.shape == (*lead, -(-prod(shape) // 8))
+    assert torch.equal(unpack(packed, tuple(shape)), entries)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({}, TIC_TAC_TOE),
+        ({"procedure.priorities.alpha": 1.0}, TIC_TAC_TOE + 8),
+        # The state of tic-tac-toe is a number of eight bytes.
+        (
+            {
+                "model.dynamics": "true",
+                "planner.interior_legality": True,
+                "losses.reward": None,
+                "losses.termination": None,
+            },
+            TIC_TAC_TOE + 8,
+        ),
+    ],
+    ids=["plain", "prioritised", "with states"],
+)
+def test_the_bytes_of_a_step_are_known_before_the_first(
+    changes: dict[str, Any], wanted: int
+) -> None:
+    played = procedure({"procedure.capacity": 300, **changes})
+    assert played.bytes_per_step == wanted
+    while not played._replay.ring.written:
+        played.advance()
+    held = sum(ring.nbytes for ring in leaves(played._replay._rows))
+    held += played._priorities._mass.nbytes if played._priorities else 0
+    assert held == 300 * wanted
+
+
+@pytest.mark.parametrize(("memory", "steps"), [(0.0, 300), (1.0, 300), (0.02, 295)])
+def test_the_replay_holds_what_fits_into_its_memory(memory: float, steps: int) -> None:
+    # 0.02 * 2**20 / 71 = 295.4.
+    played = procedure({"procedure.memory_mb": memory, "procedure.capacity": 300})
+    assert played.facts()["replay_steps"] == steps
+    assert played.facts()["replay_mb"] == pytest.approx(steps * TIC_TAC_TOE / 2**20, abs=5e-4)
+    for _ in range(60):
+        played.advance()
+    assert played._replay.ring.size == steps
+
+
+def test_a_memory_that_the_warm_up_does_not_fit_into_is_told_with_what_it_takes() -> None:
+    with pytest.raises(WorkbenchError, match=r"memory_mb: 0\.01 MB hold 147 steps.*warm_up of 100"):
+        procedure({"procedure.memory_mb": 0.01})
+    procedure({"procedure.memory_mb": 200 * TIC_TAC_TOE / 2**20 + 1e-5})

@@ -1,0 +1,164 @@
+"""Stored steps that are searched anew, and the target network that may do it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from tests.workbench.fakes import RecordingPlanner, trial
+from workbench.contracts import Context, Parts
+from workbench.registry import components
+from workbench.training.joint import JointSelfPlay
+from workbench.training.packing import unpack
+from workbench.training.reanalyse import Reanalysis
+from workbench.training.settings import ReanalyseConfig
+from workbench.trial import build
+
+ALPHAZERO = {
+    "model.dynamics": "true",
+    "planner.interior_legality": True,
+    "losses.reward": None,
+    "losses.termination": None,
+}
+
+
+def played(changes: dict[str, Any], rounds: int = 25) -> tuple[Parts, Any]:
+    config = trial({"procedure.warm_up": 100, "procedure.capacity": 400, **changes})
+    parts = build(config)
+    parts = replace(parts, planner=RecordingPlanner(parts.planner))
+    procedure = JointSelfPlay(parts, config.procedure)  # type: ignore[arg-type]
+    for _ in range(rounds):
+        procedure.advance()
+    return parts, procedure
+
+
+def columns(procedure: Any) -> dict[str, Tensor]:
+    return {name: rows.clone() for name, rows in procedure._replay._rows.items()}
+
+
+@pytest.mark.parametrize("replaced", [("policy", "value"), ("policy",), ("value",)], ids=str)
+@pytest.mark.parametrize("world", [{}, ALPHAZERO, {"planner": "policy"}], ids=["mz", "az", "none"])
+def test_the_drawn_steps_and_no_others_get_what_a_search_of_now_finds(
+    replaced: tuple[str, ...], world: dict[str, Any]
+) -> None:
+    parts, procedure = played(world)
+    replay, before = procedure._replay, columns(procedure)
+    named = {name: name in replaced for name in ("policy", "value")}
+    reanalysis = Reanalysis(parts, ReanalyseConfig(ratio=1.0, **named), 16)
+    reanalysis.advance(16, replay, parts.model)
+    after = columns(procedure)
+    size = replay.ring.size
+    fresh = searched(parts, procedure, size)
+    changed = torch.zeros(size, dtype=torch.bool)
+    for name in replaced:
+        differs = (before[name] != after[name])[:size].reshape(size, -1).any(1)
+        assert torch.allclose(after[name][:size][differs], fresh[name][differs], atol=1e-5)
+        changed |= differs
+    assert 4 < int(changed.sum()) <= 16
+    assert bool((before["remaining"][:size][changed] > 0).all())
+    for name in set(before) - set(replaced):
+        assert torch.equal(before[name], after[name])
+
+
+@torch.no_grad()
+def searched(parts: Parts, procedure: Any, size: int) -> dict[str, Tensor]:
+    """A search without noise from every row of the replay, as it was stored."""
+    rows = {name: held[:size] for name, held in procedure._replay._rows.items()}
+    final = rows["remaining"] == 0  # nothing to search there; any state will do
+    observation = unpack(rows["observation"], (3, 3, 3))
+    legal = unpack(rows["legal"], (9,)) | final[:, None]
+    state = rows["state"].masked_fill(final, 0) if "state" in rows else None
+    root = parts.model.represent(observation, Generator(), state)
+    plan = parts.planner.plan(parts.model, root, legal, Generator())
+    return {"policy": plan.policy, "value": plan.value}
+
+
+def test_searches_are_the_exact_ratio_of_steps_and_do_not_explore() -> None:
+    parts, _ = played({"procedure.reanalyse.ratio": 0.3, "procedure.games": 16}, 40)
+    explored = parts.planner.explored  # type: ignore[attr-defined]
+    began = explored.index(False)
+    # Every 16 steps owe 4.8 searches, made 16 at a time: at the 4th, 7th, 10th, 14th, ... move.
+    moves = sum(explored)
+    since = moves - (explored[:began].count(True) - 4)
+    assert explored.count(False) == int(since * 0.3 + 1e-9)
+    assert explored.count(False) > 8
+
+
+def test_what_is_searched_anew_is_what_windows_then_show() -> None:
+    _, procedure = played({})
+    replay = procedure._replay
+    place = replay.starts[:5]
+    new = {"value": torch.full((5,), 0.25), "policy": torch.full((5, 9), 1 / 9)}
+    replay.replace(replay.ring.serial(place), new)
+    window = replay.window(place, 2, 3, Generator())
+    assert window.value[:, 0].tolist() == [0.25] * 5
+    assert torch.equal(window.policy[:, 0], new["policy"])
+
+
+def test_rows_that_have_gone_are_not_replaced() -> None:
+    _, procedure = played({})
+    replay = procedure._replay
+    serial = replay.ring.serial(replay.starts)
+    while bool(replay.ring.held(serial).all()):
+        procedure.advance()
+    held, before = replay.ring.held(serial), columns(procedure)
+    replay.replace(serial, {"value": torch.full((len(serial),), 7.0)})
+    changed = (replay._rows["value"] == 7.0).nonzero().flatten().tolist()
+    assert changed == sorted((serial[held] % replay.ring.capacity).tolist())
+    assert 0 < len(changed) < len(serial)
+    assert bool((before["value"] != 7.0).all())
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_the_target_network_is_the_model_of_the_last_multiple(average: float) -> None:
+    config = trial({"procedure.target_every": 4, "procedure.average": average})
+    parts = build(config)
+    procedure: Any = JointSelfPlay(parts, config.procedure)  # type: ignore[arg-type]
+    history: list[dict[str, Tensor]] = []
+    copies = {k: v.clone() for k, v in parts.model.state_dict().items()}
+    while procedure.updates < 11:
+        if procedure.updates == len(history):
+            history.append({k: v.clone() for k, v in parts.model.state_dict().items()})
+        procedure.advance()
+        if procedure.updates and procedure.updates % 4 == 0:
+            copies = {k: v.clone() for k, v in parts.model.state_dict().items()}
+        target = procedure._learner.target.state_dict()
+        assert all(torch.equal(target[name], copies[name]) for name in copies)
+    agent = procedure.agent.state_dict()
+    assert any(not torch.equal(agent[name], copies[name]) for name in copies)
+
+
+def test_targets_read_the_target_network_and_without_one_the_agent() -> None:
+    config = trial({"procedure.target_every": 100})
+    parts = build(config)
+    procedure: Any = JointSelfPlay(parts, config.procedure)  # type: ignore[arg-type]
+    while procedure.updates < 3:
+        procedure.advance()
+    learner = procedure._learner
+    window = procedure._replay.sample(6, 2, 0, Generator().manual_seed(0))
+    context = learner._context(Generator())
+    assert context.target is learner.target is not context.agent
+    assert replace(context, copied=None).target is context.agent
+
+    def made(name: str, context: Context, **options: Any) -> Tensor:
+        maker: Any = components("target")[name]
+        value: Tensor = maker(**options).build()(window, context).value
+        return value
+
+    swapped = replace(context, agent=learner.target, copied=None)
+    for name, options in (("next_value", {}), ("next_latent", {"of": "target"})):
+        assert torch.equal(made(name, context, **options), made(name, swapped, **options))
+        plain = replace(context, copied=None)
+        assert not torch.equal(made(name, context, **options), made(name, plain, **options))
+
+
+def test_a_copy_shares_the_world_that_its_model_simulates() -> None:
+    config = trial({**ALPHAZERO, "procedure.target_every": 2})
+    parts = build(config)
+    procedure: Any = JointSelfPlay(parts, config.procedure)  # type: ignore[arg-type]
+    assert procedure._learner.target is not parts.model
+    assert procedure._learner.target._environment is parts.environment

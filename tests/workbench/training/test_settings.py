@@ -1,0 +1,111 @@
+"""The options of training: what is read, and what is told when it cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.workbench.fakes import problems_of, trial
+from tests.workbench.training.test_actor import NO_OPENING, Undecided, parts_of
+from workbench.config import dump
+from workbench.training.actor import Actor
+from workbench.training.settings import TemperatureConfig
+
+ATARI = [[0.0, 1.0], [0.5, 0.5], [0.75, 0.25]]
+
+
+@pytest.mark.parametrize(
+    ("fraction", "temperature"),
+    [(0.0, 1.0), (0.49, 1.0), (0.5, 0.5), (0.74, 0.5), (0.75, 0.25), (1.0, 0.25)],
+)
+def test_a_schedule_holds_from_its_fraction_on(fraction: float, temperature: float) -> None:
+    config = trial({"procedure.temperature.value": ATARI}).procedure
+    assert config.temperature.at(fraction) == temperature  # type: ignore[attr-defined]
+
+
+def test_a_number_is_a_schedule_of_one_entry_and_is_read_again_as_it_is_written() -> None:
+    config: Any = trial({"procedure.temperature": {"moves": 1, "value": 2}}).procedure
+    assert config.temperature == TemperatureConfig(moves=1, value=((0.0, 2.0),))
+    assert [config.temperature.at(fraction) for fraction in (0.0, 0.5, 1.0)] == [2.0] * 3
+    assert TemperatureConfig.model_validate(dump(config.temperature)) == config.temperature
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("[[0.1, 1.0]]", "must ascend from 0"),
+        ("[[0.0, 1.0], [0.5, 0.5], [0.5, 0.2]]", "must ascend"),
+        ("[[0.0, 1.0], [0.7, 0.5], [0.5, 0.2]]", "must ascend"),
+        ("[[0.0, 1.0], [1.5, 0.2]]", "at most 1"),
+        ("[[0.0, 1.0], [0.5, 0.0]]", "greater than 0"),
+        ("-1", "greater than 0"),
+        ("true", "a temperature is a number"),
+        ("[]", "a temperature is a number"),
+        ("[[0.0, 1.0, 2.0]]", "a temperature is a number"),
+        ("[[0.0, high]]", "a temperature is a number"),
+        ("[[0.0, .inf]]", "finite"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_told(value: str, told: str) -> None:
+    text = f"preset: muzero\nprocedure:\n  temperature: {{value: {value}}}\n"
+    (problem,) = problems_of(text)
+    assert told in problem
+    assert "t.yaml:3" in problem
+    assert "procedure.temperature.value" in problem
+
+
+@pytest.mark.parametrize(("fraction", "temperature"), [(0.0, 1.0), (0.6, 0.5)])
+def test_moves_are_drawn_by_the_temperature_of_the_moment(
+    fraction: float, temperature: float
+) -> None:
+    # Visits 1 : 2 give the greater one odds of 2^(1/T).
+    schedule = TemperatureConfig(moves=1, value=ATARI)  # type: ignore[arg-type]
+    parts = replace(parts_of(), planner=Undecided())
+    actor = Actor(parts, 4000, NO_OPENING, schedule)
+    actor.move(parts.model, fraction)
+    share = float((actor.state_dict()["action"] == 8).float().mean())
+    wanted = 2 ** (1 / temperature) / (1 + 2 ** (1 / temperature))
+    assert share == pytest.approx(wanted, abs=5 * (wanted * (1 - wanted) / 4000) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            ["procedure.augment: true", "environment: cartpole", "planner.q_normalisation: min_max",
+             "procedure.opening.fraction: 0"],
+            ["augment would do nothing", "'cartpole'", "augment: false"],
+        ),
+        (
+            ["procedure.augment: true", "model.dynamics: true", "losses.reward: null",
+             "losses.termination: null", "planner.interior_legality: true"],
+            ["augment", "'composed'", "cannot be turned"],
+        ),
+        (
+            ["procedure.reanalyse: {ratio: 1.0, policy: false, value: false}"],
+            ["reanalyse would do nothing", "reanalyse.ratio: 0"],
+        ),
+        (
+            ["procedure.priorities.alpha: 1.0", "targets.value: null", "losses.value: null"],
+            ["priorities", "`targets.value`", "n_step", "outcome"],
+        ),
+    ],
+    ids=["no symmetry", "true state", "nothing replaced", "no value target"],
+)  # fmt: skip
+def test_what_would_do_nothing_is_told_with_the_way_out(lines: list[str], told: list[str]) -> None:
+    problems = problems_of("\n".join(["preset: muzero", *lines]) + "\n")
+    matching = [p for p in problems if all(part in p for part in told)]
+    assert len(matching) == 1, problems
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["temperature.moves: -1", "priorities.alpha: -0.5", "priorities.alpha: 1.5",
+     "priorities.epsilon: 0.0", "reanalyse.ratio: -1.0", "target_every: -1", "memory_mb: -1.0"],
+)  # fmt: skip
+def test_a_number_out_of_its_range_is_told(option: str) -> None:
+    key = option.split(":")[0]
+    (problem,) = problems_of(f"preset: muzero\nprocedure.{option}\n")
+    assert f"procedure.{key}" in problem
