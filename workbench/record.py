@@ -41,7 +41,12 @@ class TrialRecord:
         self.folder = folder
 
     def start(self, config: Mapping[str, Any]) -> None:
-        """Make the folder, with the resolved configuration; an old error is forgotten."""
+        """Make the folder, with the resolved configuration; an old error is forgotten.
+
+        What a killed process was about to write is thrown away: a folder is one process's.
+        """
+        for torn in self.folder.glob(".*.part"):
+            torn.unlink(missing_ok=True)
         write_text(self.folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
         self.forget_failure()
 
