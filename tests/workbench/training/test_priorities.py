@@ -83,6 +83,15 @@ def test_draws_are_finite_and_never_of_a_row_without_priority(
     assert float(weight.min()) >= 0.0
 
 
+def test_a_number_on_the_border_of_two_rows_finds_the_one_that_has_priority() -> None:
+    # The least number there is has no half: every point between 0 and it is one of the two.
+    _, priorities = of_errors([1.0, 0.0, 1.0], alpha=1.0, epsilon=5e-324)
+    priorities.drop(torch.tensor([0, 2]))
+    place, weight = priorities.draw(100, Generator().manual_seed(0))
+    assert place.tolist() == [1] * 100
+    assert weight.tolist() == [1.0] * 100
+
+
 @SOME
 @given(error=magnitudes, count=st.integers(1, 20))
 def test_rows_that_are_all_alike_count_alike(error: float, count: int) -> None:

@@ -88,6 +88,25 @@ def test_searches_are_the_exact_ratio_of_steps_and_do_not_explore() -> None:
     assert explored.count(False) > 8
 
 
+@pytest.mark.parametrize("every", [0, 1000])
+def test_the_target_network_searches_anew_and_without_one_the_acting_model(every: int) -> None:
+    parts, procedure = played({"procedure.target_every": every, "procedure.average": 0.9}, 0)
+    searching: list[Any] = []
+    plan = parts.planner.plan
+
+    def noted(model: Any, root: Any, legal: Tensor, generator: Generator, **how: Any) -> Any:
+        searching.extend([] if how.get("explore") else [model])
+        return plan(model, root, legal, generator, **how)
+
+    parts.planner.plan = noted  # type: ignore[method-assign]
+    procedure._reanalysis = Reanalysis(parts, ReanalyseConfig(ratio=1.0), 16)
+    while len(searching) < 3:
+        procedure.advance()
+    wanted = procedure._learner.target if every else procedure.agent
+    assert all(model is wanted for model in searching)
+    assert wanted is not parts.model
+
+
 def test_what_is_searched_anew_is_what_windows_then_show() -> None:
     _, procedure = played({})
     replay = procedure._replay
