@@ -105,7 +105,13 @@ class Actor:
         return choose(self._fresh_rows.to(model.device), begun, carried)
 
     def _pick(self, plan: Plan, temperature: float) -> Tensor:
-        """Draw by temperature in an episode's first moves, then take the best. [B, ...]"""
+        """Draw by temperature in an episode's first moves, then take the best. [B, ...]
+
+        What the planner itself chose is played as it is: its own choice is what improves on the
+        prior (Danihelka et al. 2022, section 3).
+        """
+        if plan.action is not None:
+            return plan.action
         # Relative to the best, so that a low temperature cannot bring them all to 0.
         relative = plan.policy / plan.policy.max(-1, keepdim=True).values
         sharpened = relative ** (1 / temperature)

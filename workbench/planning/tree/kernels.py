@@ -1,4 +1,4 @@
-"""Numba kernels over a batch of trees in flat arrays.
+"""A batch of trees in flat arrays: how one begins, and how it grows by a node.
 
 A tree has N+1 nodes of W children. The node expanded by simulation i has index i; the root is 0.
 Both players share one tree: an edge's discount is negative where the player changes, so a child's
@@ -18,9 +18,6 @@ Ints = NDArray[np.int32]
 
 UNEXPANDED = -1
 
-NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
-UNVISITED_ZERO, UNVISITED_PARENT = 0, 1
-
 
 class Trees(NamedTuple):
     """B trees. Children of no prior (illegal ones) have prior -1."""
@@ -32,6 +29,7 @@ class Trees(NamedTuple):
     discount: Floats  # [B, N+1, W]
     child: Ints  # [B, N+1, W]
     node_visits: Ints  # [B, N+1]
+    raw_value: Floats  # [B, N+1] what the model says of the node itself
     node_value: Floats  # [B, N+1] mean of what came back to the node, its own value included
     at_chance: NDArray[np.bool_]  # [B, N+1]
     low: Floats  # [B] smallest q of the tree
@@ -40,16 +38,6 @@ class Trees(NamedTuple):
     path_node: Ints  # [B, N+1] of the simulation under way
     path_child: Ints  # [B, N+1]
     path_length: Ints  # [B]
-
-
-class Rules(NamedTuple):
-    """What the literature does in several ways, as numbers that the kernels read."""
-
-    exploration: Floats  # [N+2] the factor of a node's prior by its visits
-    normalise: int
-    unvisited: int
-    low: float
-    high: float
 
 
 def plant(batch: int, nodes: int, width: int) -> Trees:
@@ -63,6 +51,7 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
         discount=np.empty(edges),
         child=np.empty(edges, np.int32),
         node_visits=np.empty(per_node, np.int32),
+        raw_value=np.empty(per_node),
         node_value=np.empty(per_node),
         at_chance=np.empty(per_node, np.bool_),
         low=np.empty(batch),
@@ -83,86 +72,12 @@ def clear(trees: Any, prior: Any, value: Any, at_chance: Any) -> None:
     trees.q[:] = 0.0
     trees.child[:] = UNEXPANDED
     trees.node_visits[:, 0] = 1
+    trees.raw_value[:, 0] = value
     trees.node_value[:, 0] = value
     trees.at_chance[:, 0] = at_chance
     trees.low[:] = np.inf
     trees.high[:] = -np.inf
     trees.depth[:] = 0
-
-
-def exploration(simulations: int, c1: float, c2: float) -> Floats:
-    """[N+2] sqrt(n) (c1 + log((n + c2 + 1) / c2)) for a node visited n times (MuZero, eq. 2).
-
-    n counts the node's own evaluation, so that the prior decides the first descent too.
-    """
-    n = np.arange(simulations + 2)
-    factor: Floats = np.sqrt(n) * (c1 + np.log((n + c2 + 1.0) / c2))
-    return factor
-
-
-@njit(cache=True, error_model="numpy")
-def _choose_action(trees: Any, b: int, node: int, rules: Any) -> int:
-    """argmax_a Q + P * exploration / (1 + n_a), Q scaled as the rules say (MuZero, eq. 2, 5)."""
-    low, span = 0.0, 1.0
-    if rules.normalise == NORMALISE_MIN_MAX:
-        low, span = trees.low[b], trees.high[b] - trees.low[b]
-    elif rules.normalise == NORMALISE_BOUNDS:
-        low, span = rules.low, rules.high - rules.low
-    # Before two different q are known there is nothing to scale: all count as the least.
-    shrink = 1.0 / span if 0.0 < span < np.inf else 0.0
-    low = low if shrink > 0.0 else 0.0
-    unvisited = 0.0
-    if rules.unvisited == UNVISITED_PARENT:
-        unvisited = (trees.node_value[b, node] - low) * shrink
-    scale = rules.exploration[trees.node_visits[b, node]]
-    best, best_score = 0, -np.inf
-    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
-    for a in range(len(priors)):
-        if priors[a] < 0.0:
-            continue
-        value = (q[a] - low) * shrink if visits[a] > 0 else unvisited
-        score = value + priors[a] * scale / (1.0 + visits[a])
-        if score > best_score:
-            best, best_score = a, score
-    return best
-
-
-@njit(cache=True, error_model="numpy")
-def _choose_outcome(trees: Any, b: int, node: int) -> int:
-    """argmax_c sigma(c) / (n_c + 1): visits follow the probabilities (Stochastic MuZero)."""
-    best, best_score = 0, -np.inf
-    for c in range(trees.prior.shape[2]):
-        if trees.prior[b, node, c] < 0.0:
-            continue
-        score = trees.prior[b, node, c] / (trees.visits[b, node, c] + 1.0)
-        if score > best_score:
-            best, best_score = c, score
-    return best
-
-
-@njit(cache=True, error_model="numpy")
-def select(trees: Any, rules: Any, parent: Any, action: Any) -> None:
-    """Descend each tree to an edge to expand, or to a known end; write where it starts.
-
-    parent [B], action [B] int64: what the model is to step.
-    """
-    for b in range(parent.shape[0]):
-        node, length = 0, 0
-        while True:
-            if trees.at_chance[b, node]:
-                choice = _choose_outcome(trees, b, node)
-            else:
-                choice = _choose_action(trees, b, node, rules)
-            trees.path_node[b, length] = node
-            trees.path_child[b, length] = choice
-            length += 1
-            below = trees.child[b, node, choice]
-            if below == UNEXPANDED or trees.discount[b, node, choice] == 0.0:
-                break
-            node = below
-        parent[b], action[b] = node, choice
-        trees.path_length[b] = length
-        trees.depth[b] = max(trees.depth[b], length)
 
 
 @njit(cache=True, error_model="numpy")
@@ -184,6 +99,7 @@ def expand(
             trees.prior[b, index, : prior.shape[1]] = prior[b]
             trees.at_chance[b, index] = at_chance[b]
             trees.node_visits[b, index] = 1
+            trees.raw_value[b, index] = value[b]
             trees.node_value[b, index] = value[b]
             back = value[b]
         for i in range(last, -1, -1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,35 +13,48 @@ from torch import Generator, Tensor
 from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
-from workbench.planning.tree.kernels import Rules, Trees
-from workbench.randomness import numpy_generator
+from workbench.planning.tree.kernels import Trees
 from workbench.types import Edge, Heads, Latent, Plan, map_tensors
 
 
-@dataclass(frozen=True)
-class Noise:
-    """Dirichlet noise on the root's prior: (1 - fraction) P + fraction Dir(alpha)."""
+class Strategy(Protocol):
+    """What tells one tree search from another. W is the width of a node."""
 
-    alpha: float
-    fraction: float
+    def prior(self, logits: Tensor) -> Tensor:
+        """[B, W] probabilities of the moves, 0 or more where the logit is -inf."""
+        ...
+
+    def begin(
+        self, prior: np.ndarray, generator: Generator, explore: bool
+    ) -> tuple[np.ndarray, Any]:
+        """The root's prior [B, W] as it is to count, and the rules of this one search."""
+        ...
+
+    def select(self, trees: Trees, rules: Any, parent: np.ndarray, action: np.ndarray) -> None:
+        """Descend each tree and write which edge is to be expanded: parent [B], action [B]."""
+        ...
+
+    def conclude(self, trees: Trees, rules: Any, actions: int) -> Plan: ...
 
 
 @dataclass(frozen=True)
 class TreeSearch:
-    """PUCT over any model."""
+    """A planner that grows a tree of imagined latents, one node a simulation."""
 
+    strategy: Strategy
     simulations: int
-    rules: Rules
     interior_legality: bool
     use_predicted_termination: bool
+    differentiable: bool = False
 
-    def __call__(
+    @torch.inference_mode()
+    def plan(
         self,
         model: WorldModel,
         root: Latent,
         legal: Tensor,
         generator: Generator,
-        noise: Noise | None,
+        explore: bool = False,
     ) -> Plan:
         """Search from a batch of roots; `legal` [B, A] masks the moves at the root."""
         batch, actions = legal.shape
@@ -52,13 +66,12 @@ class TreeSearch:
         prior = self._prior(heads, legal)
         if not (np.isfinite(prior).all() and bool(heads.value.isfinite().all())):
             raise TrialDiverged("the model's policy or value is not a finite number")
-        if noise is not None and noise.fraction > 0:
-            prior = _with_noise(prior, noise, generator)
+        prior, rules = self.strategy.begin(prior, generator, explore)
         kernels.clear(trees, prior, _numpy(heads.value), _at_chance(heads, batch))
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
         row, device = torch.arange(batch), model.device
         for index in range(1, nodes):
-            kernels.select(trees, self.rules, parent, action)
+            self.strategy.select(trees, rules, parent, action)
             # Nodes are stored one after the other, each with the whole batch.
             at = torch.from_numpy(parent) * batch + row
             here = map_tensors(lambda t, at=at: t.flatten(0, 1)[at.to(t.device)], latents)
@@ -74,7 +87,7 @@ class TreeSearch:
                 _numpy(heads.value),
                 _at_chance(heads, batch),
             )
-        return _plan(trees, actions)
+        return checked(self.strategy.conclude(trees, rules, actions))
 
     def _discount(self, edge: Edge) -> Tensor:
         if self.use_predicted_termination and edge.termination is not None:
@@ -83,12 +96,12 @@ class TreeSearch:
 
     def _prior(self, heads: Heads, legal: Tensor | None) -> np.ndarray:
         """[B, W] probabilities; -1 for what must not be chosen."""
-        logits = heads.policy
+        logits = heads.policy.cpu()
         if legal is None:
-            result = _numpy(logits.softmax(-1))
+            result = _numpy(self.strategy.prior(logits))
         else:
-            mask = legal.to(logits.device)
-            prior = logits.masked_fill(~mask, -torch.inf).softmax(-1)
+            mask = legal.cpu()
+            prior = self.strategy.prior(logits.masked_fill(~mask, -torch.inf))
             result = _numpy(prior.masked_fill(~mask, -1.0))
         if heads.chance is None or heads.at_chance is None:
             return result
@@ -119,29 +132,17 @@ def _numpy(tensor: Tensor) -> np.ndarray:
     return array
 
 
-def _with_noise(prior: np.ndarray, noise: Noise, generator: Generator) -> np.ndarray:
-    """Mix Dirichlet noise over the legal moves into the prior."""
-    legal = prior >= 0
-    gamma = numpy_generator(generator).standard_gamma(noise.alpha, prior.shape) * legal
-    # Tiny alphas can underflow to zero everywhere; the prior is then left as it is.
-    total = gamma.sum(1, keepdims=True)
-    share = np.divide(gamma, total, out=np.where(legal, prior, 0.0), where=total > 0)
-    mixed = (1 - noise.fraction) * prior + noise.fraction * share
-    return np.where(legal, mixed, -1.0)
-
-
-def _plan(trees: Trees, actions: int) -> Plan:
+def summary(trees: Trees, actions: int) -> Plan:
+    """The plan by what was visited: shares as the policy, the root's value for the unvisited."""
     visits = torch.from_numpy(trees.visits[:, 0, :actions].copy())
     value = torch.from_numpy(trees.node_value[:, 0].copy())
     q = torch.from_numpy(trees.q[:, 0, :actions].copy())
-    return checked(
-        Plan(
-            policy=(visits / visits.sum(1, keepdim=True)).float(),
-            value=value.float(),
-            q=torch.where(visits > 0, q, value[:, None]).float(),
-            visits=visits,
-            depth=torch.from_numpy(trees.depth.copy()),
-        )
+    return Plan(
+        policy=(visits / visits.sum(1, keepdim=True)).float(),
+        value=value.float(),
+        q=torch.where(visits > 0, q, value[:, None]).float(),
+        visits=visits,
+        depth=torch.from_numpy(trees.depth.copy()),
     )
 
 

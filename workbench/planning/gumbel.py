@@ -1,0 +1,62 @@
+"""Gumbel MuZero's search: sequential halving at the root, the improved policy below it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from workbench.components import NonNegative, Positive
+from workbench.planning.tree.options import TreeSearchConfig
+from workbench.registry import register
+from workbench.types import EnvironmentSpec
+
+if TYPE_CHECKING:
+    from workbench.contracts import Planner
+
+
+@register("planner", "gumbel")
+class Gumbel(TreeSearchConfig):
+    """Tree search with a policy improvement guarantee (Danihelka et al. 2022), batched.
+
+    While training, the move is the search's own, drawn by its Gumbel noise: the temperature does
+    not apply. Without exploring there is no noise.
+    """
+
+    max_considered: Positive = Field(
+        16, description="m, the most moves tried at the root, best by noise and prior"
+    )
+    c_visit: NonNegative = Field(
+        50.0, description="visits that Q counts for at least: sigma = (c_visit + max N) c_scale Q"
+    )
+    c_scale: Annotated[float, Field(gt=0)] = Field(
+        0.1, description="weight of scaled Q against logits (mctx: 0.1; of Q unscaled, minizero: 1)"
+    )
+    q_normalisation: Literal["min_max", "bounds", "none"] = Field(
+        "min_max",
+        description="Q scaled by the least and greatest of each node's own moves, unvisited ones "
+        "completed (mctx), by the environment's known bounds, or not at all",
+    )
+    policy: Literal["completed_q", "visits"] = Field(
+        "completed_q",
+        description="the plan's policy: softmax of logits + sigma(completed Q) over all legal "
+        "moves (the paper), or the share of visits",
+    )
+
+    def build(self, environment: EnvironmentSpec) -> Planner:
+        from workbench.planning.tree.gumbel import ByGumbel
+        from workbench.planning.tree.halving import considered_table
+        from workbench.planning.tree.search import TreeSearch
+
+        low, high = environment.bounds or (0.0, 1.0)
+        most = min(self.max_considered, environment.actions)
+        strategy = ByGumbel(
+            considered=considered_table(most, self.simulations),
+            c_visit=self.c_visit,
+            c_scale=self.c_scale,
+            span={"min_max": 0.0, "bounds": high - low, "none": 1.0}[self.q_normalisation],
+            improved=self.policy == "completed_q",
+        )
+        return TreeSearch(
+            strategy, self.simulations, self.interior_legality, self.use_predicted_termination
+        )

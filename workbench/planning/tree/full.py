@@ -1,0 +1,89 @@
+"""The full tree: every move expanded to a depth, the best followed back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor
+
+from workbench.models.world_model import WorldModel
+from workbench.planning.tree.search import checked
+from workbench.types import Latent, Plan, leaves, map_tensors
+
+Shape = Literal["regularised", "softmax", "greedy"]
+
+
+@dataclass(frozen=True)
+class FullTree:
+    """Q(s, a) = r + discount * V(s'); V is the model's at the last level, above it max_b Q(s', b).
+
+    A level of the tree is one call of the model, of B * A^level rows.
+    """
+
+    depth: int
+    shape: Shape
+    temperature: float
+    interior_legality: bool
+    use_predicted_termination: bool
+    differentiable: bool
+
+    def plan(
+        self,
+        model: WorldModel,
+        root: Latent,
+        legal: Tensor,
+        generator: Generator,
+        explore: bool = False,
+    ) -> Plan:
+        with torch.set_grad_enabled(self.differentiable and torch.is_grad_enabled()):
+            legal = legal.to(model.device)
+            q = self._q(model, root, legal.shape[1], generator, self.depth)
+            open_q = q.masked_fill(~legal, -torch.inf)
+            value = open_q.amax(1)
+            return checked(
+                Plan(
+                    policy=self._policy(model, root, legal, open_q),
+                    value=value,
+                    q=q.where(legal, value[:, None]),
+                    visits=legal * legal.shape[1] ** (self.depth - 1),
+                    depth=torch.full_like(value, self.depth, dtype=torch.int32),
+                )
+            )
+
+    def _q(
+        self, model: WorldModel, latent: Latent, actions: int, generator: Generator, depth: int
+    ) -> Tensor:
+        """[B, A] of every move at a batch of latents, looking `depth` moves ahead."""
+        every = map_tensors(lambda t: t.repeat_interleave(actions, 0), latent)
+        action = torch.arange(actions, device=model.device).repeat(len(leaves(latent)[0]))
+        then, edge = model.step(every, action, generator)
+        discount = edge.discount
+        if self.use_predicted_termination and edge.termination is not None:
+            discount = discount * (1 - edge.termination)
+        ahead = self._value(model, then, actions, generator, depth - 1)
+        return (edge.reward + discount * ahead).view(-1, actions)
+
+    def _value(
+        self, model: WorldModel, latent: Latent, actions: int, generator: Generator, depth: int
+    ) -> Tensor:
+        """[B] of a batch of latents. One where no move is held to be legal is not looked beyond."""
+        if depth == 0:
+            return model.predict(latent).value
+        q = self._q(model, latent, actions, generator, depth)
+        if not self.interior_legality:
+            return q.amax(1)
+        heads = model.predict(latent)
+        assert heads.legal is not None
+        best = q.masked_fill(~heads.legal, -torch.inf).amax(1)
+        return best.where(heads.legal.any(1), heads.value)
+
+    def _policy(self, model: WorldModel, root: Latent, legal: Tensor, q: Tensor) -> Tensor:
+        """[B, A]; q is -inf where a move is illegal."""
+        if self.shape == "greedy":
+            return torch.nn.functional.one_hot(q.argmax(1), q.shape[1]).to(q.dtype)
+        logits = q / self.temperature
+        if self.shape == "regularised":
+            logits = logits + model.predict(root).policy
+        return logits.masked_fill(~legal, -torch.inf).softmax(1)

@@ -1,0 +1,61 @@
+"""What makes a tree search Gumbel MuZero: fresh noise, sequential halving, the improved policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from workbench.planning.tree.kernels import Ints, Trees
+from workbench.planning.tree.search import summary
+from workbench.planning.tree.selection import GumbelRules, conclude_gumbel, select_gumbel
+from workbench.randomness import numpy_generator
+from workbench.types import Plan
+
+LEAST_PRIOR = 1e-200
+"""So that every move has a finite log prior, however far behind its logit is."""
+
+
+@dataclass(frozen=True)
+class ByGumbel:
+    """Search by Gumbel MuZero (Danihelka et al. 2022); Gumbel noise only to explore."""
+
+    considered: Ints  # [m+1, N] of `halving.considered_table`
+    c_visit: float
+    c_scale: float
+    span: float
+    """What Q is divided by; 0 for the range of a node's completed Q."""
+    improved: bool
+    """Whether the plan's policy is the improved one rather than the share of visits."""
+    select = staticmethod(select_gumbel)
+
+    def prior(self, logits: Tensor) -> Tensor:
+        return logits.double().softmax(-1).clamp(min=LEAST_PRIOR)
+
+    def begin(
+        self, prior: np.ndarray, generator: Generator, explore: bool
+    ) -> tuple[np.ndarray, GumbelRules]:
+        root = np.log(np.maximum(prior, LEAST_PRIOR))
+        if explore:
+            root += numpy_generator(generator).gumbel(size=prior.shape)
+        entrants = np.minimum((prior >= 0).sum(1), len(self.considered) - 1).astype(np.int32)
+        rules = GumbelRules(
+            root=root,
+            considered=self.considered,
+            entrants=entrants,
+            c_visit=self.c_visit,
+            c_scale=self.c_scale,
+            span=self.span,
+            weight=np.empty(prior.shape[1]),
+        )
+        return prior, rules
+
+    def conclude(self, trees: Trees, rules: GumbelRules, actions: int) -> Plan:
+        plan = summary(trees, actions)
+        policy, q = np.empty(plan.q.shape), np.empty(plan.q.shape)
+        action = np.empty(len(policy), np.int64)
+        conclude_gumbel(trees, rules, policy, q, action)
+        plan = replace(plan, q=torch.from_numpy(q).float(), action=torch.from_numpy(action))
+        return replace(plan, policy=torch.from_numpy(policy).float()) if self.improved else plan
