@@ -136,9 +136,23 @@ class DynamicsConfig(ComponentConfig):
 class PredictionConfig(ComponentConfig):
     """f: latent to policy and value; and the heads of an edge: reward and termination."""
 
+    def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
+        """Raises Misfit where it cannot read such a latent."""
+
     @abstractmethod
     def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Prediction:
         """The heads of a latent; with `edges`, of an edge too."""
+
+
+class DecoderConfig(ComponentConfig):
+    """Latent back to observation."""
+
+    def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
+        """Raises Misfit where it cannot read such a latent."""
+
+    @abstractmethod
+    def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
+        """A module [B, *latent.shape] -> [B, *observation]: of bool planes it gives the logits."""
 
 
 class ModelConfig(ComponentConfig):

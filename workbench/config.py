@@ -171,7 +171,7 @@ def _salvage(
     values = {
         key: _value(schema, key, child, problems, (*path, key)) for key, child in node.value.items()
     }
-    failed = {key for key, value in values.items() if _is_slot(schema, key) and value is None}
+    failed = {key for key, value in values.items() if _must_hold(schema, key) and value is None}
     wrong: set[str] = set()
     try:
         return schema.model_validate(values)
@@ -200,16 +200,17 @@ def _value(
     slot = next((m for m in field.metadata if isinstance(m, Slot)), None)
     if slot is not None and slot.many and node.value is not None:
         return _read_many(slot, node, problems, path)
-    if slot is not None:
+    if slot is not None and not (node.value is None and field.default is None):
         return _read_component(slot.kind, node, problems, path)
     if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
         return _salvage(field.annotation, node, problems, path)
     return node.plain()
 
 
-def _is_slot(schema: type[Config], key: str) -> bool:
+def _must_hold(schema: type[Config], key: str) -> bool:
+    """Whether the key takes components or a record, and cannot be empty."""
     field = schema.model_fields.get(key)
-    if field is None:
+    if field is None or field.default is None:
         return False
     nested = isinstance(field.annotation, type) and issubclass(field.annotation, Config)
     return nested or any(isinstance(m, Slot) for m in field.metadata)

@@ -17,6 +17,7 @@ FOLDERS = {
     "representation": "workbench.models.representation",
     "dynamics": "workbench.models.dynamics",
     "prediction": "workbench.models.prediction",
+    "decoder": "workbench.models.decoder",
     "model": "workbench.models.systems",
     "planner": "workbench.planning",
     "loss": "workbench.losses",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -49,7 +50,11 @@ def describe(component: type[ComponentConfig]) -> list[str]:
     """`name: type = default  description` for each option of a component."""
     lines = []
     for name, field in component.model_fields.items():
-        default = "" if field.is_required() else f" = {_default(field.get_default())}"
+        default = (
+            ""
+            if field.is_required()
+            else f" = {_default(field.get_default(call_default_factory=True))}"
+        )
         note = f"  {field.description}" if field.description else ""
         lines.append(f"{name}: {_spelt(field.annotation)}{default}{note}")
     return lines
@@ -62,6 +67,8 @@ def _default(value: Any) -> Any:
 
 def _spelt(annotation: Any) -> str:
     """A type as a reader of YAML would say it."""
+    if isinstance(annotation, UnionType):
+        return " | ".join(_spelt(part) for part in get_args(annotation)).replace("NoneType", "None")
     if isinstance(annotation, type) and not getattr(annotation, "__args__", None):
         return annotation.__name__
     return str(annotation).replace("typing.", "").replace("Literal", "one of ")

@@ -6,6 +6,7 @@ import networkx
 import torch
 from torch import Tensor, nn
 
+from workbench.models.layers import cells_of
 from workbench.types import Graph
 
 
@@ -21,11 +22,22 @@ class BoardNodes(nn.Module):
         self.register_buffer("coordinates", grid, persistent=False)
 
     def forward(self, planes: Tensor) -> Tensor:
-        nodes = planes.flatten(2).transpose(1, 2)
+        nodes = cells_of(planes)
         where = self.get_buffer("coordinates")
         if not where.numel():
             return nodes
         return torch.cat([nodes, where.expand(len(nodes), -1, -1)], -1)
+
+
+class Places(nn.Module):
+    """Adds to every node a learned embedding of its place. [B, N, width] -> [B, N, width]"""
+
+    def __init__(self, nodes: int, width: int) -> None:
+        super().__init__()
+        self.embedding = nn.Parameter(0.02 * torch.randn(nodes, width))
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        return nodes + self.embedding
 
 
 DRAWS = 100

@@ -26,11 +26,13 @@ class LearnedModel(WorldModel):
         prediction: Prediction,
         norm: nn.Module,
         discount: float,
+        decoder: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.spec = spec
         self.representation, self.dynamics, self.norm = representation, dynamics, norm
         self.prediction = cast(Any, prediction)
+        self.decoder = decoder
         self._discount = discount
 
     def represent(
@@ -47,6 +49,9 @@ class LearnedModel(WorldModel):
         heads: Heads = self.prediction.heads(latent)
         return heads
 
+    def decode(self, latent: Tensor) -> Tensor:
+        return super().decode(latent) if self.decoder is None else self.decoder(latent)
+
     @property
     def codecs(self) -> dict[str, Codec]:
         return dict(self.prediction.codecs)
@@ -56,6 +61,7 @@ class LearnedModel(WorldModel):
             "representation": self.representation,
             "dynamics": self.dynamics,
             "prediction": self.prediction,
+            **({"decoder": self.decoder} if self.decoder is not None else {}),
         }
 
     def unroll(
@@ -105,11 +111,13 @@ class SimulatedModel(WorldModel):
         prediction: Prediction,
         norm: nn.Module,
         environment: Environment,
+        decoder: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.spec = spec
         self.representation, self.norm = representation, norm
         self.prediction = cast(Any, prediction)
+        self.decoder = decoder
         self._environment = environment
 
     def represent(
@@ -127,12 +135,19 @@ class SimulatedModel(WorldModel):
         legal = self._environment.legal(latent.state).to(self.device)
         return Heads(heads.policy, heads.value, legal=legal, raw=heads.raw)
 
+    def decode(self, latent: Latent) -> Tensor:
+        return super().decode(latent) if self.decoder is None else self.decoder(latent.code)
+
     @property
     def codecs(self) -> dict[str, Codec]:
         return dict(self.prediction.codecs)
 
     def parts(self) -> dict[str, nn.Module]:
-        return {"representation": self.representation, "prediction": self.prediction}
+        return {
+            "representation": self.representation,
+            "prediction": self.prediction,
+            **({"decoder": self.decoder} if self.decoder is not None else {}),
+        }
 
     def _encode(self, observation: Tensor) -> Tensor:
         code: Tensor = self.norm(self.representation(as_input(observation, self.device)))

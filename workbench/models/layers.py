@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import torch
@@ -49,6 +49,20 @@ class LatentNorm(nn.Module):
         return ((flat - low) / (high - low).clamp(min=1e-5)).view_as(latent)
 
 
+def cells_of(latent: Tensor) -> Tensor:
+    """Planes or a grid [B, C, H, W], or nodes [B, N, C], by cell: [B, N, C]."""
+    return latent.flatten(2).transpose(1, 2) if latent.dim() == 4 else latent
+
+
+def marked_planes(marks: Sequence[Sequence[tuple[int, int]]], cells: int) -> Tensor:
+    """What marks look like on a board, 1 where an action has one. [A, planes, cells]"""
+    planes = torch.zeros(len(marks), 1 + max(plane for pairs in marks for plane, _ in pairs), cells)
+    for action, pairs in enumerate(marks):
+        for plane, cell in pairs:
+            planes[action, plane, cell] = 1.0
+    return planes
+
+
 class ActionPlanes(nn.Module):
     """An action as planes over a board: its marks where it has some, else one-hot, constant planes.
 
@@ -65,21 +79,36 @@ class ActionPlanes(nn.Module):
     ) -> None:
         super().__init__()
         if marks:
-            self.channels = 1 + max(plane for of_action in marks for plane, _ in of_action)
-            planes = torch.zeros(actions, self.channels, height * width)
-            for action, of_action in enumerate(marks):
-                for plane, cell in of_action:
-                    planes[action, plane, cell] = 1.0
-            planes = planes.view(actions, self.channels, height, width)
+            planes = marked_planes(marks, height * width).view(actions, -1, height, width)
         else:
-            self.channels = actions
             planes = torch.eye(actions)[:, :, None, None].expand(-1, -1, height, width)
+        self.channels = planes.shape[1]
         self.register_buffer("planes", planes.contiguous(), persistent=False)
 
     def forward(self, action: Tensor) -> Tensor:
         """[B] -> [B, channels, H, W]"""
         planes: Tensor = self.get_buffer("planes")[action]
         return planes
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(norm(conv(relu(norm(x)))))) (He et al. 2016b, fig. 4e).
+
+    Batch normalisation would tie the rows of a batch together: as in MuZero Unplugged
+    (Schrittwieser et al. 2021) layers are normalised, row by row.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first_norm, self.second_norm = nn.GroupNorm(1, width), nn.GroupNorm(1, width)
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, planes: Tensor) -> Tensor:
+        """[B, width, H, W] -> [B, width, H, W]"""
+        hidden = self.first(F.relu(self.first_norm(planes)))
+        result: Tensor = planes + self.second(F.relu(self.second_norm(hidden)))
+        return result
 
 
 def normalised_adjacency(graph: Graph) -> Tensor:
@@ -107,8 +136,8 @@ class GraphConvolution(nn.Module):
         self.lin, self.bias = reference.lin, reference.bias
         self.backend = backend
         edges = torch.tensor(graph.edges, dtype=torch.int64).reshape(-1, 2).T.contiguous()
-        self.register_buffer("edges", edges)
-        self.register_buffer("adjacency", normalised_adjacency(graph))
+        self.register_buffer("edges", edges, persistent=False)
+        self.register_buffer("adjacency", normalised_adjacency(graph), persistent=False)
         # Outside the module tree: it shares the parameters, which are to be counted once.
         self._sparse = (reference,)
 
@@ -121,16 +150,23 @@ class GraphConvolution(nn.Module):
         return mixed
 
 
-class GraphStack(nn.Module):
-    """Graph convolutions with ReLU between them."""
+class LayerStack(nn.Module):
+    """Layers with ReLU between them."""
 
-    def __init__(self, graph: Graph, sizes: Sequence[int], backend: str) -> None:
+    def __init__(self, layers: Iterable[nn.Module]) -> None:
         super().__init__()
-        pairs = pairwise(sizes)
-        self.layers = nn.ModuleList(GraphConvolution(graph, a, b, backend) for a, b in pairs)
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, nodes: Tensor) -> Tensor:
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
             nodes = layer(nodes) if i == last else F.relu(layer(nodes))
         return nodes
+
+
+class GraphStack(LayerStack):
+    """Graph convolutions with ReLU between them."""
+
+    def __init__(self, graph: Graph, sizes: Sequence[int], backend: str) -> None:
+        pairs = pairwise(sizes)
+        super().__init__(GraphConvolution(graph, a, b, backend) for a, b in pairs)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from workbench.components import DynamicsConfig, Positive
-from workbench.models.representation.gcn import board_graph
+from workbench.models.boards import board_graph
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from workbench.components import Misfit, Positive, RepresentationConfig
+from workbench.components import Positive
+from workbench.models.boards import board_planes
+from workbench.models.representation.boards.encoder import GridEncoder
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 
@@ -15,33 +17,21 @@ if TYPE_CHECKING:
 
 
 @register("representation", "cnn")
-class CNN(RepresentationConfig):
+class CNN(GridEncoder):
     """3x3 convolutions over the planes; ends in a grid, or by a linear layer in a vector."""
 
     width: Positive = Field(16, description="channels of a layer")
     depth: Positive = Field(2, description="convolutions")
-    ends_in: Literal["vector", "grid"] = Field("vector", description="kind of the latent")
-    latent_size: Positive = Field(96, description="length of the latent, if it is a vector")
 
-    def latent(self, environment: EnvironmentSpec) -> LatentSpec:
-        if len(environment.observation) != 3:
-            raise Misfit(
-                f"representation 'cnn' needs planes [C, H, W]; environment '{environment.name}' "
-                f"gives observations of shape {list(environment.observation)}"
-            )
-        if self.ends_in == "vector":
-            return LatentSpec("vector", (self.latent_size,))
-        return LatentSpec("grid", (self.width, *environment.observation[1:]))
+    def _cells(self, environment: EnvironmentSpec) -> LatentSpec:
+        _, height, width = board_planes("representation 'cnn'", environment)
+        return LatentSpec("grid", (self.width, height, width))
 
-    def build(self, environment: EnvironmentSpec) -> nn.Module:
+    def _layers(self, environment: EnvironmentSpec) -> list[nn.Module]:
         from torch import nn
 
-        channels, height, width = environment.observation
-        layers: list[nn.Module] = []
-        for i in range(self.depth):
-            layers += [nn.Conv2d(channels if i == 0 else self.width, self.width, 3, padding=1)]
-            layers += [nn.ReLU()]
-        if self.ends_in == "grid":
-            return nn.Sequential(*layers[:-1])
-        readout = nn.Linear(self.width * height * width, self.latent_size)
-        return nn.Sequential(*layers, nn.Flatten(), readout)
+        channels = environment.observation[0]
+        layers: list[nn.Module] = [nn.Conv2d(channels, self.width, 3, padding=1)]
+        for _ in range(self.depth - 1):
+            layers += [nn.ReLU(), nn.Conv2d(self.width, self.width, 3, padding=1)]
+        return layers

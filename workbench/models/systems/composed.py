@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from workbench.components import (
+    DecoderConfig,
     DynamicsConfig,
     Misfit,
     ModelConfig,
@@ -16,7 +17,7 @@ from workbench.components import (
     Slot,
 )
 from workbench.registry import register
-from workbench.types import Environment, EnvironmentSpec, ModelSpec
+from workbench.types import Environment, EnvironmentSpec, LatentSpec, ModelSpec
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
 
 @register("model", "composed")
 class Composed(ModelConfig):
-    """Joins a representation h, a dynamics g and a prediction f (MuZero)."""
+    """Joins a representation h, a dynamics g and a prediction f (MuZero), on request a decoder."""
 
     representation: Annotated[RepresentationConfig, Slot("representation")]
     dynamics: Annotated[DynamicsConfig, Slot("dynamics")]
     prediction: Annotated[PredictionConfig, Slot("prediction")]
+    decoder: Annotated[DecoderConfig | None, Slot("decoder")] = Field(
+        None, description="reads the observation back from a latent; none by default"
+    )
     latent_norm: Literal["min_max", "layer_norm", "l2", "none"] = Field(
         "min_max", description="scaling of every latent, after h and after g"
     )
@@ -43,14 +47,28 @@ class Composed(ModelConfig):
                 f"'{self.representation.component}' as configured ends in {latent.kind}"
             )
         self.dynamics.check(environment)
+        self._check_readers(latent, environment)
         simulator = self.dynamics.simulator
         heads = {"policy", "value"} | ({"legal"} if simulator else {"reward", "termination"})
+        heads |= {"observation"} if self.decoder else set()
         return ModelSpec(
             latent=latent,
             actions=environment.actions,
             heads=frozenset(heads),
             needs_state=simulator,
         )
+
+    def _check_readers(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
+        """Raises Misfit where prediction or decoder cannot read the latent."""
+        try:
+            self.prediction.check(latent, environment)
+            if self.decoder:
+                self.decoder.check(latent, environment)
+        except Misfit as misfit:
+            raise Misfit(
+                f"{misfit}; representation '{self.representation.component}' as configured ends "
+                f"in {latent.kind} {list(latent.shape)}"
+            ) from None
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         environment = trial.environment.spec()
@@ -73,10 +91,14 @@ class Composed(ModelConfig):
             encode = self.representation.build(world)
         with seeded(seed, "init/prediction"):
             prediction = self.prediction.build(spec.latent, world, not spec.needs_state)
+        decoder = None
+        if self.decoder:
+            with seeded(seed, "init/decoder"):
+                decoder = self.decoder.build(spec.latent, world)
         norm = LatentNorm(self.latent_norm)
         if spec.needs_state:
-            return joined.SimulatedModel(spec, encode, prediction, norm, environment)
+            return joined.SimulatedModel(spec, encode, prediction, norm, environment, decoder)
         with seeded(seed, "init/dynamics"):
             dynamics = self.dynamics.build(spec.latent, world)
         signed = -discount if world.alternating else discount
-        return joined.LearnedModel(spec, encode, dynamics, prediction, norm, signed)
+        return joined.LearnedModel(spec, encode, dynamics, prediction, norm, signed, decoder)

@@ -1,0 +1,1 @@
+"""What changes how another environment is seen."""

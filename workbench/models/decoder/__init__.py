@@ -1,0 +1,1 @@
+"""Latent to observation. Every module here is one decoder."""

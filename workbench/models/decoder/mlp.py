@@ -1,0 +1,32 @@
+"""A perceptron from the flattened latent to the observation."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from workbench.components import DecoderConfig, Positive
+from workbench.registry import register
+from workbench.types import EnvironmentSpec, LatentSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@register("decoder", "mlp")
+class MLP(DecoderConfig):
+    """One hidden layer between the flattened latent, of any kind, and the observation."""
+
+    width: Positive = Field(96, description="hidden units")
+
+    def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
+        from torch import nn
+
+        from workbench.models.transitions import FlatHead
+
+        shape = environment.observation
+        return nn.Sequential(
+            FlatHead(latent.shape, self.width, prod(shape)), nn.Unflatten(1, shape)
+        )

@@ -1,0 +1,34 @@
+"""Graph attention over the board's cells."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
+
+from workbench.components import Positive
+from workbench.models.representation.boards.encoder import GraphEncoder, check_heads
+from workbench.registry import register
+from workbench.types import Graph
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@register("representation", "gat")
+class GAT(GraphEncoder):
+    """Graph attention (GATv2: Brody et al. 2022) over the cells; ends in nodes or a vector."""
+
+    heads: Positive = Field(4, description="ways to attend in a layer; they share its width")
+
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        check_heads(self.width, self.heads)
+        return self
+
+    def _stack(self, graph: Graph, sizes: list[int]) -> nn.Module:
+        from workbench.models.layers import LayerStack
+        from workbench.models.message_passing import GraphAttention
+
+        return LayerStack(GraphAttention(graph, a, b, self.heads) for a, b in pairwise(sizes))
