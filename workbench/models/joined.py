@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from torch import Generator, Tensor, nn
 from workbench.contracts import Prediction
 from workbench.models.layers import as_input
 from workbench.models.support import Codec
-from workbench.models.world_model import WorldModel, scale_gradient
+from workbench.models.world_model import WorldModel, scale_gradient, stack
 from workbench.types import Edge, Environment, Heads, Latent, ModelSpec, State, Unroll, map_tensors
 
 
@@ -42,8 +43,8 @@ class LearnedModel(WorldModel):
         return latent
 
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
-        latent = self.norm(self.dynamics(latent, action))
-        return latent, self._edge(latent)
+        latent = self.imagine(latent, action)
+        return latent, self.edge(latent)
 
     def predict(self, latent: Tensor) -> Heads:
         heads: Heads = self.prediction.heads(latent)
@@ -71,26 +72,32 @@ class LearnedModel(WorldModel):
         latents = [latent]
         for k in range(actions.shape[1]):
             carried = latent if k == 0 else scale_gradient(latent, gradient_scale)
-            latent = self.norm(self.dynamics(carried, actions[:, k]))
+            latent = self.imagine(carried, actions[:, k])
             latents.append(latent)
-        joined = torch.stack(latents, 1)
-        heads = _over_time(self.predict, joined)
-        edges = _over_time(self._edge, joined[:, 1:]) if len(latents) > 1 else None
-        return Unroll(tuple(latents), heads, edges)
+        edges = _over_time(self.edge, latents[1:]) if len(latents) > 1 else None
+        return Unroll(tuple(latents), self.predict_all(latents), edges)
 
-    def _edge(self, latent: Tensor) -> Edge:
+    def predict_all(self, latents: Sequence[Latent]) -> Heads:
+        heads: Heads = _over_time(self.predict, latents)
+        return heads
+
+    def imagine(self, latent: Tensor, action: Tensor) -> Tensor:
+        """The next latent alone."""
+        then: Tensor = self.norm(self.dynamics(latent, action))
+        return then
+
+    def edge(self, latent: Tensor) -> Edge:
+        """Of the way that led to `latent`."""
         raw = self.prediction.edge(latent)
         reward = self.prediction.codecs["reward"].decode(raw["reward"])
         discount = torch.full_like(reward, self._discount)
         return Edge(reward, discount, raw["termination"].sigmoid(), raw)
 
 
-def _over_time(function: Any, latents: Tensor) -> Any:
-    """Apply a function of [B, ...] to [B, K, ...]."""
-    batch, steps = latents.shape[:2]
-    return map_tensors(
-        lambda tensor: tensor.unflatten(0, (batch, steps)), function(latents.flatten(0, 1))
-    )
+def _over_time(function: Callable[[Latent], Any], latents: Sequence[Latent]) -> Any:
+    """What a function of [B, ...] makes of K latents, called once: [B, K, ...]"""
+    joined = map_tensors(lambda tensor: tensor.flatten(0, 1), stack(latents))
+    return map_tensors(lambda tensor: tensor.unflatten(0, (-1, len(latents))), function(joined))
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,10 @@ class SimulatedModel(WorldModel):
 
     def decode(self, latent: Latent) -> Tensor:
         return super().decode(latent) if self.decoder is None else self.decoder(latent.code)
+
+    def code(self, latent: Latent) -> Tensor:
+        code: Tensor = latent.code
+        return code
 
     @property
     def codecs(self) -> dict[str, Codec]:
