@@ -74,7 +74,7 @@ class Composed(ModelConfig):
         environment = trial.environment.spec()
         if environment.agents != 1 or environment.chance:
             yield (
-                f"model 'composed' is for one mover and no chance; environment "
+                f"model '{self.component}' is for one mover and no chance; environment "
                 f"'{environment.name}' has {environment.agents} agents and "
                 f"{environment.chance} outcomes of chance"
             )
