@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from workbench.contracts import Prediction
+from workbench.models.dynamics.networks.noise import GaussianWalk
 from workbench.models.layers import as_input
 from workbench.models.support import Codec
 from workbench.models.world_model import WorldModel, scale_gradient, stack
@@ -105,16 +106,21 @@ class Simulated:
     """The latent of a simulator: where the world stands, and how the agent sees it."""
 
     state: State
+    walk: Tensor | None  # [B, *latent] of the noise, where there is any
     code: Tensor  # [B, *latent]
 
 
 class SimulatedModel(WorldModel):
-    """The true environment in the place of g; h and f learned (AlphaZero, with h over planes)."""
+    """The true environment in the place of g; h and f learned (AlphaZero, with h over planes).
+
+    What is encoded of a true next observation may be blurred by `noise`.
+    """
 
     def __init__(
         self,
         spec: ModelSpec,
         representation: nn.Module,
+        noise: nn.Module,
         prediction: Prediction,
         norm: nn.Module,
         environment: Environment,
@@ -123,6 +129,7 @@ class SimulatedModel(WorldModel):
         super().__init__()
         self.spec = spec
         self.representation, self.norm = representation, norm
+        self.noise = cast(GaussianWalk, noise)
         self.prediction = cast(Any, prediction)
         self.decoder = decoder
         self._environment = environment
@@ -130,12 +137,15 @@ class SimulatedModel(WorldModel):
     def represent(
         self, observation: Tensor, generator: Generator, state: State | None = None
     ) -> Simulated:
-        return Simulated(state, self._encode(observation))
+        seen = self._see(observation)
+        return Simulated(state, self.noise.begin(seen), self.norm(seen))
 
     def step(self, latent: Latent, action: Tensor, generator: Generator) -> tuple[Simulated, Edge]:
         state, transition = self._environment.step(latent.state, action.cpu(), generator)
+        seen = self._see(self._environment.observe(state))
+        blurred, walk = self.noise(seen, latent.walk, generator)
         edge = Edge(transition.reward, transition.discount)
-        return Simulated(state, self._encode(self._environment.observe(state))), edge
+        return Simulated(state, walk, self.norm(blurred)), edge
 
     def predict(self, latent: Latent) -> Heads:
         heads = self.prediction.heads(latent.code)
@@ -160,6 +170,7 @@ class SimulatedModel(WorldModel):
             **({"decoder": self.decoder} if self.decoder is not None else {}),
         }
 
-    def _encode(self, observation: Tensor) -> Tensor:
-        code: Tensor = self.norm(self.representation(as_input(observation, self.device)))
-        return code
+    def _see(self, observation: Tensor) -> Tensor:
+        """What h makes of it, not yet scaled."""
+        seen: Tensor = self.representation(as_input(observation, self.device))
+        return seen

@@ -119,7 +119,7 @@ class Recorder(Seer):
     """Whose latent is a record."""
 
     def represent(self, observation: Tensor, generator: Generator) -> Any:
-        return Simulated(-observation, observation)
+        return Simulated(None, -observation, observation)
 
 
 def test_of_a_latent_that_is_a_record_it_is_the_code() -> None:

@@ -95,10 +95,12 @@ class Composed(ModelConfig):
         if self.decoder:
             with seeded(seed, "init/decoder"):
                 decoder = self.decoder.build(spec.latent, world)
-        norm = LatentNorm(self.latent_norm)
-        if spec.needs_state:
-            return joined.SimulatedModel(spec, encode, prediction, norm, environment, decoder)
         with seeded(seed, "init/dynamics"):
             dynamics = self.dynamics.build(spec.latent, world)
+        norm = LatentNorm(self.latent_norm)
+        if spec.needs_state:
+            return joined.SimulatedModel(
+                spec, encode, dynamics, prediction, norm, environment, decoder
+            )
         signed = -discount if world.alternating else discount
         return joined.LearnedModel(spec, encode, dynamics, prediction, norm, signed, decoder)
