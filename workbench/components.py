@@ -130,7 +130,10 @@ class DynamicsConfig(ComponentConfig):
 
     @abstractmethod
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
-        """A module ([B, *latent.shape], action [B]) -> [B, *latent.shape]."""
+        """A module ([B, *latent.shape], action [B]) -> [B, *latent.shape].
+
+        Of a simulator it is the noise on what is encoded: `networks.noise.GaussianWalk`.
+        """
 
 
 class PredictionConfig(ComponentConfig):

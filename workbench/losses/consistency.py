@@ -58,8 +58,7 @@ class Consistency(LossConfig):
 
         distance = DISTANCES[self.distance]
         if self.heads == "none":
-            return Pull(nn.Identity(), nn.Identity(), distance)
-        size = prod(model.spec.latent.shape)
-        return Pull(
-            projector(size, self.projection), predictor(self.projection, self.bottleneck), distance
-        )
+            return Pull(model.code, nn.Identity(), nn.Identity(), distance)
+        project = projector(prod(model.spec.latent.shape), self.projection)
+        predict = predictor(self.projection, self.bottleneck)
+        return Pull(model.code, project, predict, distance)

@@ -66,6 +66,6 @@ class Contrastive(LossConfig):
             project, objects = mlp([size, self.projection, self.projection]), 1
             size = self.projection
         if self.term == "hinge":
-            return contrastive.Hinge(project, self.margin, self.sigma, objects)
+            return contrastive.Hinge(model.code, project, self.margin, self.sigma, objects)
         score = contrastive.Cosine() if self.score == "cosine" else contrastive.Bilinear(size)
-        return contrastive.InfoNCE(project, score, self.temperature)
+        return contrastive.InfoNCE(model.code, project, score, self.temperature)

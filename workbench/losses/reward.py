@@ -20,19 +20,20 @@ if TYPE_CHECKING:
 class Reward(LossConfig):
     """Squared error, or two-hot cross-entropy, as the reward head is written (MuZero, eq. 1)."""
 
+    head: ClassVar[str] = "reward"
     requires: ClassVar[frozenset[str]] = frozenset({"reward"})
     targets: ClassVar[frozenset[str]] = frozenset({"reward"})
 
     def build(self, model: WorldModel) -> Loss:
         import torch.nn.functional as F
 
-        codec = model.codecs["reward"]
+        codec = model.codecs[self.head]
 
         def loss(unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
-            target = targets["reward"]
+            target = targets[self.head]
             if unroll.edges is None:
                 return 0 * target.mask
-            error = codec.loss(unroll.edges.raw["reward"], target.value[:, 1:])
+            error = codec.loss(unroll.edges.raw[self.head], target.value[:, 1:])
             return F.pad(error, (1, 0)) * target.mask
 
         return loss

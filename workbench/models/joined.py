@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -9,9 +10,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from workbench.contracts import Prediction
+from workbench.models.dynamics.networks.noise import GaussianWalk
 from workbench.models.layers import as_input
 from workbench.models.support import Codec
-from workbench.models.world_model import WorldModel, scale_gradient
+from workbench.models.world_model import WorldModel, scale_gradient, stack
 from workbench.types import Edge, Environment, Heads, Latent, ModelSpec, State, Unroll, map_tensors
 
 
@@ -42,8 +44,8 @@ class LearnedModel(WorldModel):
         return latent
 
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
-        latent = self.norm(self.dynamics(latent, action))
-        return latent, self._edge(latent)
+        latent = self.imagine(latent, action)
+        return latent, self.edge(latent)
 
     def predict(self, latent: Tensor) -> Heads:
         heads: Heads = self.prediction.heads(latent)
@@ -71,26 +73,32 @@ class LearnedModel(WorldModel):
         latents = [latent]
         for k in range(actions.shape[1]):
             carried = latent if k == 0 else scale_gradient(latent, gradient_scale)
-            latent = self.norm(self.dynamics(carried, actions[:, k]))
+            latent = self.imagine(carried, actions[:, k])
             latents.append(latent)
-        joined = torch.stack(latents, 1)
-        heads = _over_time(self.predict, joined)
-        edges = _over_time(self._edge, joined[:, 1:]) if len(latents) > 1 else None
-        return Unroll(tuple(latents), heads, edges)
+        edges = _over_time(self.edge, latents[1:]) if len(latents) > 1 else None
+        return Unroll(tuple(latents), self.predict_all(latents), edges)
 
-    def _edge(self, latent: Tensor) -> Edge:
+    def predict_all(self, latents: Sequence[Latent]) -> Heads:
+        heads: Heads = _over_time(self.predict, latents)
+        return heads
+
+    def imagine(self, latent: Tensor, action: Tensor) -> Tensor:
+        """The next latent alone."""
+        then: Tensor = self.norm(self.dynamics(latent, action))
+        return then
+
+    def edge(self, latent: Tensor) -> Edge:
+        """Of the way that led to `latent`."""
         raw = self.prediction.edge(latent)
         reward = self.prediction.codecs["reward"].decode(raw["reward"])
         discount = torch.full_like(reward, self._discount)
         return Edge(reward, discount, raw["termination"].sigmoid(), raw)
 
 
-def _over_time(function: Any, latents: Tensor) -> Any:
-    """Apply a function of [B, ...] to [B, K, ...]."""
-    batch, steps = latents.shape[:2]
-    return map_tensors(
-        lambda tensor: tensor.unflatten(0, (batch, steps)), function(latents.flatten(0, 1))
-    )
+def _over_time(function: Callable[[Latent], Any], latents: Sequence[Latent]) -> Any:
+    """What a function of [B, ...] makes of K latents, called once: [B, K, ...]"""
+    joined = map_tensors(lambda tensor: tensor.flatten(0, 1), stack(latents))
+    return map_tensors(lambda tensor: tensor.unflatten(0, (-1, len(latents))), function(joined))
 
 
 @dataclass(frozen=True)
@@ -98,16 +106,21 @@ class Simulated:
     """The latent of a simulator: where the world stands, and how the agent sees it."""
 
     state: State
+    walk: Tensor | None  # [B, *latent] of the noise, where there is any
     code: Tensor  # [B, *latent]
 
 
 class SimulatedModel(WorldModel):
-    """The true environment in the place of g; h and f learned (AlphaZero, with h over planes)."""
+    """The true environment in the place of g; h and f learned (AlphaZero, with h over planes).
+
+    What is encoded of a true next observation may be blurred by `noise`.
+    """
 
     def __init__(
         self,
         spec: ModelSpec,
         representation: nn.Module,
+        noise: nn.Module,
         prediction: Prediction,
         norm: nn.Module,
         environment: Environment,
@@ -116,6 +129,7 @@ class SimulatedModel(WorldModel):
         super().__init__()
         self.spec = spec
         self.representation, self.norm = representation, norm
+        self.noise = cast(GaussianWalk, noise)
         self.prediction = cast(Any, prediction)
         self.decoder = decoder
         self._environment = environment
@@ -123,12 +137,15 @@ class SimulatedModel(WorldModel):
     def represent(
         self, observation: Tensor, generator: Generator, state: State | None = None
     ) -> Simulated:
-        return Simulated(state, self._encode(observation))
+        seen = self._see(observation)
+        return Simulated(state, self.noise.begin(seen), self.norm(seen))
 
     def step(self, latent: Latent, action: Tensor, generator: Generator) -> tuple[Simulated, Edge]:
         state, transition = self._environment.step(latent.state, action.cpu(), generator)
+        seen = self._see(self._environment.observe(state))
+        blurred, walk = self.noise(seen, latent.walk, generator)
         edge = Edge(transition.reward, transition.discount)
-        return Simulated(state, self._encode(self._environment.observe(state))), edge
+        return Simulated(state, walk, self.norm(blurred)), edge
 
     def predict(self, latent: Latent) -> Heads:
         heads = self.prediction.heads(latent.code)
@@ -137,6 +154,10 @@ class SimulatedModel(WorldModel):
 
     def decode(self, latent: Latent) -> Tensor:
         return super().decode(latent) if self.decoder is None else self.decoder(latent.code)
+
+    def code(self, latent: Latent) -> Tensor:
+        code: Tensor = latent.code
+        return code
 
     @property
     def codecs(self) -> dict[str, Codec]:
@@ -149,6 +170,7 @@ class SimulatedModel(WorldModel):
             **({"decoder": self.decoder} if self.decoder is not None else {}),
         }
 
-    def _encode(self, observation: Tensor) -> Tensor:
-        code: Tensor = self.norm(self.representation(as_input(observation, self.device)))
-        return code
+    def _see(self, observation: Tensor) -> Tensor:
+        """What h makes of it, not yet scaled."""
+        seen: Tensor = self.representation(as_input(observation, self.device))
+        return seen

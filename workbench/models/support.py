@@ -21,9 +21,10 @@ def contract(x: Tensor) -> Tensor:
 
 def expand(y: Tensor) -> Tensor:
     """The inverse of `contract`, for negative numbers too."""
-    size = y.abs()
-    root = (size * (4 * EPSILON) + (1 + 4 * EPSILON * (1 + EPSILON))).sqrt()
-    return (((root - 1) / (2 * EPSILON)) ** 2 - 1).copysign(y)
+    # (root - 1) / 2 eps, written so that single precision loses nothing near 0.
+    size = y.abs() + (1 + EPSILON)
+    root = 2 * size / ((size * (4 * EPSILON) + 1).sqrt() + 1)
+    return (root**2 - 1).copysign(y)
 
 
 def symlog(x: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Networks that step a latent, one for each kind of latent. All are residual."""
+"""Networks that step a latent: the plain ones, and what others are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import TypeAlias
 
@@ -10,11 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.models.layers import ActionPlanes, GraphStack
-from workbench.types import Graph
+from workbench.models.layers import ActionPlanes
 
 Marks: TypeAlias = Sequence[Sequence[tuple[int, int]]]
-"""By action, its (plane, cell) pairs; empty where actions have no place on the board."""
+"""By action, its (plane, cell) pairs; empty where actions enter one-hot."""
 
 
 class VectorTransition(nn.Module):
@@ -50,29 +49,72 @@ class GridTransition(nn.Module):
         return result
 
 
-class NodeTransition(nn.Module):
-    """s + gcn(relu(gcn([s, action mark])))"""
+class NodeMarks(nn.Module):
+    """An action as features of every node: its marks where it has some, else one-hot."""
 
-    def __init__(
-        self,
-        graph: Graph,
-        shape: tuple[int, ...],
-        actions: int,
-        marks: Marks,
-        width: int,
-        backend: str,
-    ) -> None:
+    def __init__(self, actions: int, nodes: int, marks: Marks) -> None:
         super().__init__()
-        nodes, features = shape
-        self.marks = ActionPlanes(actions, 1, nodes, marks)
-        sizes = [features + self.marks.channels, width, features]
-        self.stack = GraphStack(graph, sizes, backend)
+        self.planes = ActionPlanes(actions, 1, nodes, marks)
+        self.channels = self.planes.channels
+
+    def forward(self, action: Tensor) -> Tensor:
+        """[B] -> [B, N, channels]"""
+        planes: Tensor = self.planes(action)
+        return planes.squeeze(2).transpose(1, 2)
+
+
+class NodeTransition(nn.Module):
+    """s + layers([s, action mark])"""
+
+    def __init__(self, marks: NodeMarks, stack: nn.Module) -> None:
+        super().__init__()
+        self.marks, self.stack = marks, stack
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
         """[B, N, F], [B] -> [B, N, F]"""
-        marks = self.marks(action).squeeze(2).transpose(1, 2)
-        result: Tensor = latent + self.stack(torch.cat([latent, marks], -1))
+        result: Tensor = latent + self.stack(torch.cat([latent, self.marks(action)], -1))
         return result
+
+
+class LinearTransition(nn.Module):
+    """s + A_a s + b_a, or with one matrix for all actions s + A s + b_a"""
+
+    def __init__(self, size: int, actions: int, shared: bool) -> None:
+        super().__init__()
+        bound = size**-0.5  # as of `nn.Linear`
+        matrices = torch.empty(1 if shared else actions, size, size)
+        self.matrix = nn.Parameter(matrices.uniform_(-bound, bound))
+        self.offset = nn.Parameter(torch.empty(actions, size).uniform_(-bound, bound))
+        self._shared = shared
+
+    def forward(self, latent: Tensor, action: Tensor) -> Tensor:
+        """[B, size], [B] -> [B, size]"""
+        if self._shared:
+            return latent + F.linear(latent, self.matrix[0]) + self.offset[action]
+        # By all matrices at once: to gather each row's own takes longer.
+        by_action = torch.einsum("aij,bj->bai", self.matrix, latent)
+        moved = by_action[torch.arange(len(action), device=action.device), action]
+        return latent + moved + self.offset[action]
+
+
+class IdentityTransition(nn.Module):
+    """s"""
+
+    def forward(self, latent: Tensor, action: Tensor) -> Tensor:
+        """[B, *shape], [B] -> [B, *shape]"""
+        return latent
+
+
+class EnsembleTransition(nn.Module):
+    """The mean of what several networks say."""
+
+    def __init__(self, members: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, latent: Tensor, action: Tensor) -> Tensor:
+        """[B, *shape], [B] -> [B, *shape]"""
+        return torch.stack([member(latent, action) for member in self.members]).mean(0)
 
 
 class FlatHead(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -48,6 +49,16 @@ class WorldModel(nn.Module, ABC):
         """The observation that a latent stands for, where the model has a decoder."""
         raise TypeError(f"{type(self).__name__} has no decoder")
 
+    def code(self, latent: Latent) -> Tensor:
+        """What h encodes and g imagines: [B, *spec.latent.shape]. Of one tensor, it is all of it.
+
+        Raises:
+            TypeError: the latent is a record, and the model does not say which tensor of it.
+        """
+        if isinstance(latent, Tensor):
+            return latent
+        raise TypeError(f"{type(self).__name__} has no code: a latent is a {type(latent).__name__}")
+
     @property
     def device(self) -> torch.device:
         """Where the networks live. Environments and plans stay on the CPU."""
@@ -76,8 +87,12 @@ class WorldModel(nn.Module, ABC):
             latent, edge = self.step(carried, actions[:, k], generator)
             latents.append(latent)
             edges.append(edge)
-        heads = [self.predict(latent) for latent in latents]
-        return Unroll(tuple(latents), stack(heads), stack(edges))
+        return Unroll(tuple(latents), self.predict_all(latents), stack(edges))
+
+    def predict_all(self, latents: Sequence[Latent]) -> Heads:
+        """What is predicted at each of K+1 latents: [B, K+1, ...]"""
+        heads: Heads = stack([self.predict(latent) for latent in latents])
+        return heads
 
 
 def scale_gradient(latent: Latent, scale: float) -> Latent:
@@ -89,7 +104,7 @@ def scale_gradient(latent: Latent, scale: float) -> Latent:
     return map_tensors(scaled, latent)
 
 
-def stack(records: list[Any]) -> Any:
+def stack(records: Sequence[Any]) -> Any:
     """Records of [B, ...] as one record of [B, len(records), ...]; an empty list as None."""
     if not records:
         return None

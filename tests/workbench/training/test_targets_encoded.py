@@ -15,12 +15,15 @@ from tests.workbench.training.histories import History, experience
 from tests.workbench.training.test_targets import SOME, edge_mask, state_mask, windows
 from workbench.contracts import Context
 from workbench.models.joined import Simulated
+from workbench.models.world_model import WorldModel
 from workbench.registry import components
 from workbench.types import Heads, Target, Window
 
 
 class Seer(nn.Module):
     """Encodes what it sees times a factor in a latent [2, 1], whose sum times it is the value."""
+
+    code = WorldModel.code
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -112,15 +115,30 @@ def test_the_edge_into_the_last_state_is_learned_from_and_no_later_one() -> None
             assert float(mask[b, k]) == edge_mask(h, t + k, absorbing=False)
 
 
-def test_a_latent_that_is_a_record_is_refused() -> None:
-    class Recorder(Seer):
-        def represent(self, observation: Tensor, generator: Generator) -> Any:
-            return Simulated(None, observation)
+class Recorder(Seer):
+    """Whose latent is a record."""
 
+    def represent(self, observation: Tensor, generator: Generator) -> Any:
+        return Simulated(None, -observation, observation)
+
+
+def test_of_a_latent_that_is_a_record_it_is_the_code() -> None:
+    class Told(Recorder):
+        def code(self, latent: Any) -> Tensor:
+            code: Tensor = latent.code
+            return code
+
+    window, _ = windows([[history()]], 100, 2, 0)
+    context = Context(True, Told(1.0), None, None, Generator())  # type: ignore[arg-type]
+    maker: Any = components("target")["next_latent"]
+    assert torch.equal(maker().build()(window, context).value, window.observation)
+
+
+def test_a_record_without_a_code_is_refused() -> None:
     window, _ = windows([[history()]], 100, 2, 0)
     context = Context(True, Recorder(1.0), None, None, Generator())  # type: ignore[arg-type]
     maker: Any = components("target")["next_latent"]
-    with pytest.raises(TypeError, match=r"next_latent.*one tensor.*Recorder.*Simulated"):
+    with pytest.raises(TypeError, match=r"Recorder.*no code.*Simulated"):
         maker().build()(window, context)
 
 

@@ -8,7 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.types import Plan, Target, Unroll
+from workbench.types import Latent, Plan, Target, Unroll
+
+Code = Callable[[Latent], Tensor]
+"""The model's `code`: [B, *latent]"""
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
@@ -48,9 +51,12 @@ class Pull(nn.Module):
     Only entries that the mask leaves enter the heads, and so their statistics.
     """
 
-    def __init__(self, project: nn.Module, predict: nn.Module, distance: Distance) -> None:
+    def __init__(
+        self, code: Code, project: nn.Module, predict: nn.Module, distance: Distance
+    ) -> None:
         super().__init__()
-        self.project, self.predict, self._distance = project, predict, distance
+        self._code, self._distance = code, distance
+        self.project, self.predict = project, predict
 
     def forward(self, unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
         """[B, K+1], 0 at the first state, which is not imagined."""
@@ -58,7 +64,8 @@ class Pull(nn.Module):
         if len(unroll.latents) == 1:
             return 0 * target.mask
         kept = target.mask[:, 1:] > 0
-        imagined = self.predict(self.project(torch.stack(unroll.latents[1:], 1)[kept].flatten(1)))
+        codes = torch.stack([*map(self._code, unroll.latents[1:])], 1)
+        imagined = self.predict(self.project(codes[kept].flatten(1)))
         with torch.no_grad():
             real = self.project(target.value[:, 1:][kept].flatten(1))
         error = self._distance(imagined, real)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.losses.latents.consistency import Code
 from workbench.types import LatentSpec, Plan, Target, Unroll
 
 
@@ -21,16 +22,16 @@ def objects(latent: LatentSpec) -> int:
 class Contrast(nn.Module):
     """What both terms share: flat, projected latents of the steps 1..K."""
 
-    def __init__(self, project: nn.Module) -> None:
+    def __init__(self, code: Code, project: nn.Module) -> None:
         super().__init__()
-        self.project = project
+        self._code, self.project = code, project
 
     def forward(self, unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
         """[B, K+1], 0 at the first state, which is not imagined."""
         target = targets["latent"]
         if len(unroll.latents) == 1:
             return 0 * target.mask
-        latents = self.project(torch.stack(unroll.latents, 1).flatten(2))
+        latents = self.project(torch.stack([*map(self._code, unroll.latents)], 1).flatten(2))
         real = self.project(target.value[:, 1:].flatten(2))
         error = self.contrast(latents[:, 0], latents[:, 1:], real)
         return F.pad(error, (1, 0)) * target.mask
@@ -43,8 +44,10 @@ class Contrast(nn.Module):
 class InfoNCE(Contrast):
     """Which of the rows' encodings followed? Cross-entropy over the B of them, step by step."""
 
-    def __init__(self, project: nn.Module, score: nn.Module, temperature: float) -> None:
-        super().__init__(project)
+    def __init__(
+        self, code: Code, project: nn.Module, score: nn.Module, temperature: float
+    ) -> None:
+        super().__init__(code, project)
         self.score, self._temperature = score, temperature
 
     def contrast(self, first: Tensor, imagined: Tensor, real: Tensor) -> Tensor:
@@ -76,8 +79,10 @@ class Bilinear(nn.Module):
 class Hinge(Contrast):
     """Near to what followed, and other rows' first states at least a margin away from it."""
 
-    def __init__(self, project: nn.Module, margin: float, sigma: float, objects: int) -> None:
-        super().__init__(project)
+    def __init__(
+        self, code: Code, project: nn.Module, margin: float, sigma: float, objects: int
+    ) -> None:
+        super().__init__(code, project)
         self._margin, self._unit = margin, 2 * sigma**2 * objects
 
     def contrast(self, first: Tensor, imagined: Tensor, real: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from workbench.components import DynamicsConfig, Positive
+from workbench.components import Positive
+from workbench.models.dynamics.boards.actions import BoardDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @register("dynamics", "conv")
-class Conv(DynamicsConfig):
+class Conv(BoardDynamics):
     """A residual pair of 3x3 convolutions on a grid latent; the action is a plane."""
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset({"grid"})
@@ -25,4 +26,5 @@ class Conv(DynamicsConfig):
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.transitions import GridTransition
 
-        return GridTransition(latent.shape, environment.actions, environment.marks, self.width)
+        marks = self._marks(latent, environment)
+        return GridTransition(latent.shape, environment.actions, marks, self.width)

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from workbench.components import DynamicsConfig, Positive
-from workbench.models.boards import board_graph
+from workbench.components import Positive
+from workbench.models.dynamics.boards.actions import GraphDynamics
 from workbench.registry import register
-from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
+from workbench.types import EnvironmentSpec, LatentSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @register("dynamics", "gcn")
-class GCN(DynamicsConfig):
+class GCN(GraphDynamics):
     """A residual pair of graph convolutions on a latent of nodes; the action marks its node."""
 
-    accepts: ClassVar[frozenset[LatentKind]] = frozenset({"nodes"})
-
     width: Positive = Field(19, description="features between the two convolutions")
-    graph: str = Field("neighbours", description="which of the environment's graphs")
-    edges: Literal["original", "shuffled", "empty"] = Field(
-        "original", description="the graph itself, or a control with shuffled or with no edges"
-    )
     backend: Literal["dense", "sparse"] = Field(
         "dense", description="adjacency matrix, or torch-geometric's edge list; equal numbers"
     )
 
-    def check(self, environment: EnvironmentSpec) -> None:
-        board_graph("dynamics 'gcn'", environment, self.graph)
-
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
-        from workbench.models.graphs import rewire
+        from workbench.models.layers import GraphStack
         from workbench.models.transitions import NodeTransition
 
-        graph = rewire(environment.graphs[self.graph], self.edges)
-        marks = environment.marks
-        return NodeTransition(
-            graph, latent.shape, environment.actions, marks, self.width, self.backend
-        )
+        marks, features = self._node_marks(latent, environment), latent.shape[1]
+        sizes = [features + marks.channels, self.width, features]
+        return NodeTransition(marks, GraphStack(self._graph(environment), sizes, self.backend))

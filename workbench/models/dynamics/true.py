@@ -27,16 +27,18 @@ class TrueDynamics(DynamicsConfig):
     def check(self, environment: EnvironmentSpec) -> None:
         if not environment.copyable:
             raise Misfit(
-                f"dynamics 'true' needs states that can be copied; environment "
+                f"dynamics '{self.component}' needs states that can be copied; environment "
                 f"'{environment.name}' has none"
             )
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         if getattr(trial.planner, "interior_legality", True) is False:
             yield (
-                f"dynamics 'true' can only make legal moves; set `planner.interior_legality: true` "
-                f"for planner '{trial.planner.component}'"
+                f"dynamics '{self.component}' can only make legal moves; set "
+                f"`planner.interior_legality: true` for planner '{trial.planner.component}'"
             )
 
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
-        raise TypeError("the true dynamics are the environment's; there is no network to build")
+        from workbench.models.dynamics.networks.noise import GaussianWalk
+
+        return GaussianWalk(0.0, compounding=False)

@@ -74,7 +74,7 @@ class Composed(ModelConfig):
         environment = trial.environment.spec()
         if environment.agents != 1 or environment.chance:
             yield (
-                f"model 'composed' is for one mover and no chance; environment "
+                f"model '{self.component}' is for one mover and no chance; environment "
                 f"'{environment.name}' has {environment.agents} agents and "
                 f"{environment.chance} outcomes of chance"
             )
@@ -95,10 +95,12 @@ class Composed(ModelConfig):
         if self.decoder:
             with seeded(seed, "init/decoder"):
                 decoder = self.decoder.build(spec.latent, world)
-        norm = LatentNorm(self.latent_norm)
-        if spec.needs_state:
-            return joined.SimulatedModel(spec, encode, prediction, norm, environment, decoder)
         with seeded(seed, "init/dynamics"):
             dynamics = self.dynamics.build(spec.latent, world)
+        norm = LatentNorm(self.latent_norm)
+        if spec.needs_state:
+            return joined.SimulatedModel(
+                spec, encode, dynamics, prediction, norm, environment, decoder
+            )
         signed = -discount if world.alternating else discount
         return joined.LearnedModel(spec, encode, dynamics, prediction, norm, signed, decoder)

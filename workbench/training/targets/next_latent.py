@@ -49,22 +49,15 @@ class NextLatent(TargetConfig):
         return encodable("target 'next_latent'", trial)
 
     def build(self) -> TargetMaker:
-        from torch import Tensor
-
         from workbench.training import masks
         from workbench.training.encodings import encode, over_steps
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:
             model: WorldModel = getattr(context, self.of)
-            latent = encode(model, window.observation, context.generator)
-            if not isinstance(latent, Tensor):
-                raise TypeError(
-                    f"target 'next_latent' needs a latent of one tensor; {type(model).__name__} "
-                    f"gives a {type(latent).__name__}"
-                )
+            code = model.code(encode(model, window.observation, context.generator))
             # The state that ends an episode was really reached; its repeats were not.
             mask = masks.of_edges(window, absorbing=False)
-            return Target(over_steps(latent, window.observation), mask)
+            return Target(over_steps(code, window.observation), mask)
 
         return make

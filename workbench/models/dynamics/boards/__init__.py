@@ -1,0 +1,1 @@
+"""What dynamics of boards share."""

@@ -1,0 +1,42 @@
+"""A residual graph attention over a latent of nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
+
+from workbench.components import Positive
+from workbench.models.dynamics.boards.actions import GraphDynamics
+from workbench.models.representation.boards.encoder import check_heads
+from workbench.registry import register
+from workbench.types import EnvironmentSpec, LatentSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@register("dynamics", "gat")
+class GAT(GraphDynamics):
+    """A residual pair of graph attentions (GATv2: Brody et al. 2022) on a latent of nodes."""
+
+    width: Positive = Field(16, description="features between the two layers")
+    heads: Positive = Field(
+        4, description="ways to attend in the first layer, which share its width; one in the second"
+    )
+
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        check_heads(self.width, self.heads)
+        return self
+
+    def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
+        from workbench.models.layers import LayerStack
+        from workbench.models.message_passing import GraphAttention
+        from workbench.models.transitions import NodeTransition
+
+        marks, features = self._node_marks(latent, environment), latent.shape[1]
+        graph = self._graph(environment)
+        first = GraphAttention(graph, features + marks.channels, self.width, self.heads)
+        second = GraphAttention(graph, self.width, features, 1)
+        return NodeTransition(marks, LayerStack([first, second]))

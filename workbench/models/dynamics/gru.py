@@ -1,0 +1,35 @@
+"""A gated recurrent unit whose hidden state is the latent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from workbench.components import Positive
+from workbench.models.dynamics.boards.actions import BoardDynamics
+from workbench.registry import register
+from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@register("dynamics", "gru")
+class GRU(BoardDynamics):
+    """A gated recurrent unit (Cho et al. 2014): the latent is its state, the action its input.
+
+    On a vector the action enters by its embedding, which is a learned bias of the gates; on a
+    grid the gates are 3x3 convolutions.
+    """
+
+    accepts: ClassVar[frozenset[LatentKind]] = frozenset({"vector", "grid"})
+
+    embedding: Positive = Field(16, description="length of an action's embedding, on a vector")
+
+    def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
+        from workbench.models.dynamics.networks.gated import GridGated, VectorGated
+
+        if latent.kind == "vector":
+            return VectorGated(latent.shape[0], environment.actions, self.embedding)
+        return GridGated(latent.shape, environment.actions, self._marks(latent, environment))

@@ -1,0 +1,59 @@
+"""An interaction network over a latent of nodes or slots."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from workbench.components import Positive
+from workbench.models.boards import board_graph
+from workbench.models.dynamics.boards.actions import NodeDynamics
+from workbench.registry import register
+from workbench.types import EnvironmentSpec, Graph, LatentKind, LatentSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@register("dynamics", "message_passing")
+class MessagePassing(NodeDynamics):
+    """Messages along edges, added up at every node (C-SWM, Kipf et al. 2020, section 2.3).
+
+    Slots have no place on the board: their edges are `complete`, or `empty`, and the action enters
+    one-hot.
+    """
+
+    width: Positive = Field(32, description="hidden units, and length of a message (C-SWM: 512)")
+    graph: str = Field("neighbours", description="which of the environment's graphs")
+    edges: Literal["original", "shuffled", "empty", "complete"] = Field(
+        "original",
+        description="the graph itself, or a control with shuffled or with no edges; `complete` "
+        "joins all with all (C-SWM)",
+    )
+
+    @property
+    def accepts(self) -> frozenset[LatentKind]:  # type: ignore[override]
+        places = self.edges in ("original", "shuffled")
+        return frozenset({"nodes"} if places else {"nodes", "slots"})
+
+    def check(self, environment: EnvironmentSpec) -> None:
+        if self.edges in ("original", "shuffled"):
+            board_graph(f"dynamics '{self.component}'", environment, self.graph)
+
+    def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
+        from workbench.models.dynamics.networks.messages import Messages
+
+        nodes, features = latent.shape
+        marks = self._node_marks(latent, environment)
+        return Messages(self._edges(nodes, environment), features, marks, self.width)
+
+    def _edges(self, nodes: int, environment: EnvironmentSpec) -> Graph:
+        from workbench.models.dynamics.networks.messages import complete
+        from workbench.models.graphs import rewire
+
+        if self.edges == "complete":
+            return complete(nodes)
+        if self.edges == "empty":
+            return Graph(nodes, ())
+        return rewire(environment.graphs[self.graph], self.edges)

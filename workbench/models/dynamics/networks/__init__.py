@@ -1,0 +1,1 @@
+"""Networks that dynamics are made of."""

@@ -1,0 +1,38 @@
+"""A tower of residual blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from workbench.components import Positive
+from workbench.models.dynamics.boards.actions import BoardDynamics
+from workbench.registry import register
+from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@register("dynamics", "residual")
+class Residual(BoardDynamics):
+    """A tower of residual blocks (MuZero, appendix F): 3x3 convolutions, or layers on a vector.
+
+    MuZero's has 16 blocks of 256 channels. Layers are normalised row by row, not by the batch. On
+    a vector the action is a learned bias of the first layer.
+    """
+
+    accepts: ClassVar[frozenset[LatentKind]] = frozenset({"vector", "grid"})
+
+    width: Positive = Field(32, description="channels, or units, of a block")
+    depth: Positive = Field(2, description="residual blocks")
+
+    def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
+        from workbench.models.dynamics.networks.residual import GridTower, VectorTower
+
+        actions = environment.actions
+        if latent.kind == "vector":
+            return VectorTower(latent.shape[0], actions, self.width, self.depth)
+        marks = self._marks(latent, environment)
+        return GridTower(latent.shape, actions, marks, self.width, self.depth)

@@ -1,0 +1,52 @@
+"""The sum of the rewards that the world gave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from workbench.components import Positive, TargetConfig
+from workbench.models.systems.value_prefix import ValuePrefix as Model
+from workbench.registry import register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.config import TrialConfig
+    from workbench.contracts import Context, TargetMaker
+    from workbench.types import Target, Window
+
+
+@register("target", "value_prefix")
+class ValuePrefix(TargetConfig):
+    """The sum of the rewards on the way into state k, from k = 1; begun anew now and then.
+
+    Undiscounted, so that a step's reward is a difference of two sums; 0 is added past the end.
+    """
+
+    role: ClassVar[str] = "value_prefix"
+
+    horizon: Positive = Field(5, description="steps after which the sum begins anew")
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        if isinstance(trial.model, Model) and trial.model.horizon != self.horizon:
+            yield (
+                f"target 'value_prefix' begins anew after {self.horizon} steps, model "
+                f"'value_prefix' after {trial.model.horizon}; leave out "
+                "`targets.value_prefix.horizon`, which follows `model.horizon`"
+            )
+
+    def build(self) -> TargetMaker:
+        import torch
+        import torch.nn.functional as F
+
+        from workbench.training import masks
+        from workbench.types import Target
+
+        def make(window: Window, context: Context) -> Target:
+            stretches = torch.split(window.reward[:, : window.unroll], self.horizon, 1)
+            prefix = torch.cat([stretch.cumsum(1) for stretch in stretches], 1)
+            return Target(F.pad(prefix, (1, 0)), masks.of_edges(window, context.absorbing))
+
+        return make
