@@ -80,11 +80,20 @@ def presets() -> dict[str, Path]:
 
 
 def preset(name: str, place: Place | None = None) -> Node:
-    """The document of a preset, with its dotted keys expanded."""
+    """The document of a preset, laid over the preset that it begins from, if any."""
     known = presets()
     if name not in known:
         raise ConfigError([Problem(unknown("preset", name, known), "preset", place)])
-    return documents.expand(documents.load(known[name]))
+    return over_preset(documents.expand(documents.load(known[name])))
+
+
+def over_preset(document: Node) -> Node:
+    """An expanded document laid over the preset that it names, if any."""
+    if not isinstance(document.value, dict) or "preset" not in document.value:
+        return document
+    rest = dict(document.value)
+    named = rest.pop("preset")
+    return documents.merge(preset(str(named.value), named.place), Node(rest, document.place))
 
 
 def read_trial(document: Node) -> TrialConfig:
@@ -93,13 +102,7 @@ def read_trial(document: Node) -> TrialConfig:
     Raises:
         ConfigError: with every problem of the document.
     """
-    document = documents.expand(document)
-    if isinstance(document.value, dict) and "preset" in document.value:
-        rest = dict(document.value)
-        named = rest.pop("preset")
-        document = documents.merge(
-            preset(str(named.value), named.place), Node(rest, document.place)
-        )
+    document = over_preset(documents.expand(document))
     problems: list[Problem] = []
     config = _salvage(TrialConfig, document, problems, ())
     brought = None if config is None else _brought(config, document)
