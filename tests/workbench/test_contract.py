@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from tests.workbench.fakes import trial, with_decoder
+from tests.workbench.fakes import TINY, trial
 from workbench import metrics
 from workbench.components import (
     ComponentConfig,
@@ -359,7 +359,7 @@ def test_the_same_seed_builds_the_same_weights(tic_tac_toe: TableEnvironment) ->
 def test_a_model_states_its_specification_without_being_built(
     name: str, tic_tac_toe: TableEnvironment
 ) -> None:
-    config: Any = trial({"model.name": name}).model
+    config: Any = trial({"model.name": name}, base=PREFIX).model
     assert isinstance(config, ModelConfig)
     spec = config.spec(tic_tac_toe.spec)
     assert spec.actions == 9
@@ -370,26 +370,54 @@ def test_a_model_states_its_specification_without_being_built(
 # --- training ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def parts() -> Parts:
-    """A trial with every head, and a target at every key, that a loss may look at."""
+PREFIX: dict[str, Any] = {
+    "preset": "muzero",
+    "environment": {"name": "cartpole", "max_steps": 12},
+    "model": {
+        "name": "value_prefix",
+        "representation": {"name": "mlp", "width": 8, "latent_size": 8},
+        "dynamics": {"name": "mlp", "width": 8},
+        "prediction": {"name": "mlp", "width": 8},
+        "decoder": {"name": "mlp", "width": 8},
+    },
+    "planner": {"name": "puct", "simulations": 4, "q_normalisation": "min_max"},
+    "losses.reward": None,
+    "procedure.opening.fraction": 0.0,
+    "measures": {"predictive": None, "decision": None},
+}
+"""A world of one side, and the model that fits into no other."""
+
+
+def scene(base: dict[str, Any]) -> tuple[Parts, Window]:
+    """A trial with every head that its model can have, and a target at every key.
+
+    And windows of real self-play, long enough for every target, some of them past the end.
+    """
     roles = {cls.role: name for name, cls in components("target").items() if cls.role}  # type: ignore[attr-defined]
-    parts = build(trial({"targets": roles}))
-    with_decoder(parts.model, parts.environment.spec.observation)
-    return parts
-
-
-@pytest.fixture(scope="module")
-def window(parts: Parts) -> Window:
-    """Windows of real self-play, long enough for every target, some of them past the end."""
-    replay = Replay(2000)
-    actor = Actor(parts, 32, OpeningConfig(), TemperatureConfig())
+    parts = build(trial({"targets": roles, "model.decoder": "mlp"}, base=base))
+    replay, actor = Replay(2000), Actor(parts, 32, OpeningConfig(), TemperatureConfig())
     for _ in range(20):
         _, episodes = actor.move(parts.model)
         if episodes is not None:
             replay.add(episodes)
     lookahead = max(cls().lookahead for cls in components("target").values())  # type: ignore[attr-defined]
-    return replay.sample(BATCH, UNROLL, lookahead, Generator().manual_seed(1))
+    return parts, replay.sample(BATCH, UNROLL, lookahead, Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[tuple[Parts, Window]]:
+    """A game of two and a world of one side: what does not fit into the one fits the other."""
+    return [scene(TINY), scene(PREFIX)]
+
+
+@pytest.fixture(scope="module")
+def parts(scenes: list[tuple[Parts, Window]]) -> Parts:
+    return scenes[0][0]
+
+
+@pytest.fixture(scope="module")
+def window(scenes: list[tuple[Parts, Window]]) -> Window:
+    return scenes[0][1]
 
 
 @pytest.mark.parametrize("absorbing", [True, False])
@@ -413,10 +441,10 @@ def test_a_target_has_value_and_mask_of_the_window(
 
 @pytest.mark.parametrize("name", of_kind("loss"))
 def test_a_loss_is_finite_by_row_and_step_and_zero_where_masked(
-    name: str, parts: Parts, window: Window
+    name: str, scenes: list[tuple[Parts, Window]]
 ) -> None:
     config: Any = components("loss")[name]()
-    assert config.requires <= parts.model.spec.heads
+    parts, window = next(s for s in scenes if config.requires <= s[0].model.spec.heads)
     assert config.targets <= set(parts.targets)
     context = Context(True, parts.model, parts.model, parts.planner, Generator().manual_seed(1))
     targets = {key: make(window, context) for key, make in parts.targets.items()}

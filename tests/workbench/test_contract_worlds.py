@@ -45,6 +45,8 @@ WORLDS: dict[str, dict[str, Any]] = {
     "minatar seaquest": {"game": "seaquest", **SHORT},
     "minatar space_invaders": {"game": "space_invaders", **SHORT},
     "atari": SHORT,
+    "history": {"of": {"name": "connect_four"}, "frames": 2},
+    "history cartpole": {"of": {"name": "cartpole", **SHORT}, "frames": 2},
 }
 """Each named by its component first; small and short, where it can be."""
 
@@ -71,11 +73,15 @@ CELLS: dict[str, dict[str, Any]] = {
 STEPS = {"vector": "mlp", "grid": "conv", "nodes": "gcn"}
 """And a dynamics."""
 
+PARTS: dict[str, Any] = {
+    "representation": CELLS["vector"],
+    "dynamics": {"name": "mlp", "width": 4},
+    "prediction": {"name": "mlp", "width": 4},
+}
+
 BASE: dict[str, Any] = {
     "preset": "muzero",
-    "model.representation": CELLS["vector"],
-    "model.dynamics": {"name": "mlp", "width": 4},
-    "model.prediction.width": 4,
+    "model": PARTS,
     "planner": {"name": "puct", "simulations": 2, "q_normalisation": "min_max"},
     "targets.value": {"name": "n_step", "steps": 2},
     "procedure.games": ROWS,
@@ -109,8 +115,9 @@ def overlays(kind: str, name: str) -> Iterator[dict[str, Any]]:
     """Ways to put a component into a trial: with each kind of partner, until one fits."""
     entry = small(kind, name)
     if kind == "representation":
-        for dynamics in components("dynamics"):
-            yield {"model.representation": entry, "model.dynamics": dynamics}
+        yield {"model.representation": entry, "model.dynamics": "identity"}
+    elif kind == "model":
+        yield {"model": {**entry, **PARTS}, "losses.reward": None}
     elif kind in ("dynamics", "prediction", "decoder"):
         for latent, representation in CELLS.items():
             yield from _with_latent(kind, entry, latent, representation)
