@@ -268,6 +268,18 @@ def test_contrastive_terms_read_its_code(term: str, tmp_path: Path) -> None:
     assert told["training/contrastive"] > 0
 
 
+def test_a_decoder_reads_its_code(tmp_path: Path) -> None:
+    config = cartpole(
+        model__decoder="mlp", losses__reconstruction=1.0, targets__observation="next_observation"
+    )
+    model: Any = build(config).model
+    unroll = line(model)
+    for latent in unroll.latents:
+        assert torch.equal(model.decode(latent), model.learned.decoder(latent.code))
+    run_trial(config, tmp_path)
+    assert read_rows(tmp_path / "metrics.jsonl")[-1]["training/reconstruction"] > 0
+
+
 def read(*changes: str) -> list[str]:
     model = "{name: value_prefix, representation: mlp, dynamics: mlp, prediction: mlp}"
     world = "environment: cartpole\nplanner: {name: puct, q_normalisation: min_max}\n"
