@@ -126,7 +126,7 @@ class JointSelfPlay:
         )
         if self._augmentation is not None:
             window = self._augmentation(window, self._streams["augmentation"])
-        lesson = self._learner.update(window, weight)
+        lesson = self._learner.update(window, weight, self.fraction)
         self.updates += 1
         self._since += 1
         for name, term in lesson.terms.items():

@@ -22,11 +22,17 @@ class Optimisers:
     """Named groups of parameters, each with an optimiser of its own."""
 
     def __init__(self, groups: Mapping[str, tuple[list[Tensor], OptimiserConfig]]) -> None:
-        self._limits = {name: settings.clip for name, (_, settings) in groups.items()}
+        self._settings = {name: settings for name, (_, settings) in groups.items()}
         self._optimisers = {
             name: _optimiser([p for p in parameters if p.requires_grad], settings)
             for name, (parameters, settings) in groups.items()
         }
+
+    def pace(self, fraction: float) -> None:
+        """Set the step sizes for when so much of the training is done."""
+        for name, settings in self._settings.items():
+            for group in self._optimisers[name].param_groups:
+                group["lr"] = settings.learning_rate * settings.decay**fraction
 
     def step(self, group: str, loss: Tensor) -> None:
         """Descend `loss` in the parameters of one group; those of the others stay as they are."""
@@ -35,8 +41,9 @@ class Optimisers:
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
-        if self._limits[group]:
-            torch.nn.utils.clip_grad_norm_(parameters, self._limits[group])
+        limit = self._settings[group].clip
+        if limit:
+            torch.nn.utils.clip_grad_norm_(parameters, limit)
         optimiser.step()
 
     def state_dict(self) -> dict[str, Any]:
@@ -131,8 +138,10 @@ class Learner:
         """The target network, or without one the model that acts."""
         return self._copied.model if self._copied else self.agent
 
-    def update(self, window: Window, rows: Tensor | None = None) -> Lesson:
+    def update(self, window: Window, rows: Tensor | None = None, fraction: float = 0.0) -> Lesson:
         """One gradient step, on windows that count as `rows` [B] says.
+
+        `fraction` of the training is done: step sizes hang on it.
 
         Raises:
             TrialDiverged: the loss is not a finite number.
@@ -154,6 +163,7 @@ class Learner:
         targets = {name: make(window, context) for name, make in self._parts.targets.items()}
         rows = None if rows is None else rows.to(self.model.device)
         loss, terms = self._objective(unroll, targets, plan, rows)
+        self._optimisers.pace(fraction)
         self._descend(loss, terms)
         error = None if rows is None else _error(unroll.heads.value[:, 0], targets["value"])
         return Lesson({"loss": loss.detach(), **terms}, error)

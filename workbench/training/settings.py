@@ -13,7 +13,12 @@ class OptimiserConfig(Config):
     """How one group of parameters descends its loss."""
 
     name: Literal["adamw", "sgd"] = Field("adamw", description="sgd has momentum 0.9")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(0.001, description="step size")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(0.001, description="step size at first")
+    decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="step size at the end of the training as a share of the first; it falls "
+        "exponentially in between (MuZero, appendix G); 1 for none",
+    )
     weight_decay: NonNegative = Field(
         0.0001, description="decoupled from the gradient (adamw), or L2 (sgd)"
     )

@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from tests.workbench.fakes import problems_of, trial
 from tests.workbench.training.test_actor import NO_OPENING, Undecided, parts_of
 from workbench.config import dump
 from workbench.training.actor import Actor
-from workbench.training.settings import TemperatureConfig
+from workbench.training.learner import Optimisers
+from workbench.training.settings import OptimiserConfig, TemperatureConfig
 
 ATARI = [[0.0, 1.0], [0.5, 0.5], [0.75, 0.25]]
 
@@ -109,3 +111,15 @@ def test_a_number_out_of_its_range_is_told(option: str) -> None:
     key = option.split(":")[0]
     (problem,) = problems_of(f"preset: muzero\nprocedure.{option}\n")
     assert f"procedure.{key}" in problem
+
+
+@pytest.mark.parametrize(("fraction", "step"), [(0.0, 0.5), (0.5, 0.05), (1.0, 0.005)])
+def test_the_step_size_falls_exponentially_with_the_part_that_is_done(
+    fraction: float, step: float
+) -> None:
+    weight = torch.zeros(1, requires_grad=True)
+    settings = OptimiserConfig(name="sgd", learning_rate=0.5, decay=0.01, weight_decay=0.0)
+    optimisers = Optimisers({"all": ([weight], settings)})
+    optimisers.pace(fraction)
+    optimisers.step("all", 2 * weight.sum())
+    assert float(weight.detach()) == pytest.approx(-2 * step)
