@@ -20,3 +20,7 @@ class Acrobot(ControlConfig):
     actions: ClassVar[int] = 3
 
     max_steps: Positive = Field(500, description="an episode is cut after so many steps")
+    scale: list[float] = Field(
+        [1.0, 1.0, 1.0, 1.0, 4.0, 8.0],
+        description="what each number of the observation is divided by, so that all are of order 1",
+    )

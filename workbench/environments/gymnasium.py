@@ -9,11 +9,15 @@ from pydantic import Field
 
 from workbench import extras
 from workbench.components import EnvironmentConfig, Misfit
+from workbench.environments.live.control import unscalable
 from workbench.errors import nearest
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.config import TrialConfig
     from workbench.environments.live.worlds import LiveWorlds
 
 Option = bool | int | float | str
@@ -28,6 +32,17 @@ class Gymnasium(EnvironmentConfig):
         default_factory=dict, description="options of the environment itself, by name"
     )
 
+    scale: list[float] = Field(
+        default_factory=list,
+        description="what each number of a vector is divided by, best so that all are of order 1; "
+        "empty for none",
+    )
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        yield from super().misfits(trial)
+        if self.scale:
+            yield from unscalable(self.component, self.spec().observation, self.scale)
+
     def spec(self) -> EnvironmentSpec:
         extras.require("environment 'gymnasium'", "gymnasium", "control")
         return _spec(self.id, tuple(sorted(self.options.items())))
@@ -35,7 +50,9 @@ class Gymnasium(EnvironmentConfig):
     def build(self) -> LiveWorlds:
         from workbench.environments.live.gym import gym_worlds
 
-        return gym_worlds(self.spec(), lambda: _make(self.id, self.options), self.discount)
+        return gym_worlds(
+            self.spec(), lambda: _make(self.id, self.options), self.discount, self.scale
+        )
 
 
 def _make(name: str, options: dict[str, Option]) -> Any:

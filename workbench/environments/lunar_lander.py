@@ -21,3 +21,7 @@ class LunarLander(ControlConfig):
     extra: ClassVar[tuple[str, str]] = ("Box2D", "box2d")
 
     max_steps: Positive = Field(1000, description="an episode is cut after so many steps")
+    scale: list[float] = Field(
+        [1.0] * 8,
+        description="what each number of the observation is divided by, so that all are of order 1",
+    )

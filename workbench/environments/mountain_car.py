@@ -20,3 +20,7 @@ class MountainCar(ControlConfig):
     actions: ClassVar[int] = 3
 
     max_steps: Positive = Field(200, description="an episode is cut after so many steps")
+    scale: list[float] = Field(
+        [0.6, 0.04],
+        description="what each number of the observation is divided by, so that all are of order 1",
+    )

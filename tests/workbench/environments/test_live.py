@@ -64,13 +64,15 @@ def test_minatar_states_its_planes_and_actions(game: Any) -> None:
 
 
 def test_a_batch_of_carts_is_the_library_s_carts() -> None:
-    worlds, g = CartPole(discount=0.9).build(), Generator().manual_seed(3)
+    sizes = [1.0, 2.0, 0.1, 4.0]
+    worlds, g = CartPole(discount=0.9, scale=sizes).build(), Generator().manual_seed(3)
     state = worlds.reset(5, g)
     singles = [gymnasium.make("CartPole-v1") for _ in range(5)]
     shown = [one.reset(seed=s)[0] for one, s in zip(singles, seeds(5, 3), strict=True)]
     over = [False] * 5
     for _ in range(60):
-        assert np.array_equal(worlds.observe(state).numpy(), np.stack(shown))
+        seen = np.stack(shown) / np.array(sizes, np.float32)
+        assert np.array_equal(worlds.observe(state).numpy(), seen)
         action = torch.randint(2, (5,), generator=g)
         state, transition = worlds.step(state, action, g)
         for row, one in enumerate(singles):
@@ -208,6 +210,12 @@ def test_a_stopped_trial_ends_as_one_left_alone(overlay: Any, tmp_path: Path) ->
         (
             {"environment": "cartpole", "procedure.opening.fraction": 0.5},
             "environment 'cartpole' can only go forward",
+        ),
+        ({"environment": {"name": "cartpole", "scale": [1.0]}}, "'cartpole' shows [4] numbers"),
+        ({"environment": {"name": "acrobot", "scale": [0.0] * 6}}, "sizes above 0"),
+        (
+            {"environment": {"name": "gymnasium", "id": "FrozenLake-v1", "scale": [1.0]}},
+            "'gymnasium' shows [16] numbers",
         ),
         ({"environment": "cartpole", "model.dynamics": "true"}, "copied"),
         ({"environment": "cartpole", "model.representation": "cnn"}, "'cartpole'"),

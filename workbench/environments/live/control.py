@@ -9,7 +9,21 @@ from workbench.components import EnvironmentConfig
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from workbench.config import TrialConfig
     from workbench.environments.live.worlds import LiveWorlds
+
+
+def unscalable(
+    environment: str, observation: tuple[int, ...], scale: Sequence[float]
+) -> Iterator[str]:
+    """Says where observations cannot be divided by `scale`."""
+    if (len(scale),) != observation or min(scale, default=0.0) <= 0:
+        yield (
+            f"scale: environment '{environment}' shows {list(observation)} numbers and needs as "
+            f"many sizes above 0; found {list(scale)}"
+        )
 
 
 class ControlConfig(EnvironmentConfig):
@@ -22,6 +36,12 @@ class ControlConfig(EnvironmentConfig):
     """The package that it needs, and the extra that brings it."""
 
     max_steps: int
+    scale: list[float]
+    """What each number of the observation is divided by, so that all are of order 1."""
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        yield from super().misfits(trial)
+        yield from unscalable(self.component, self.observation, self.scale)
 
     def spec(self) -> EnvironmentSpec:
         extras.require(f"environment '{self.component}'", *self.extra)
@@ -39,4 +59,4 @@ class ControlConfig(EnvironmentConfig):
                 self.id, max_episode_steps=self.max_steps, disable_env_checker=True
             )
 
-        return gym_worlds(self.spec(), make, self.discount)
+        return gym_worlds(self.spec(), make, self.discount, self.scale)

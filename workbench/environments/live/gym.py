@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -33,13 +33,18 @@ class GymSimulator:
 
 
 def gym_worlds(
-    spec: EnvironmentSpec, make: Callable[[], gymnasium.Env[Any, Any]], discount: float
+    spec: EnvironmentSpec,
+    make: Callable[[], gymnasium.Env[Any, Any]],
+    discount: float,
+    scale: Sequence[float] = (),
 ) -> LiveWorlds:
-    """Worlds of one Gymnasium environment side by side."""
+    """Worlds of one Gymnasium environment side by side; vectors are divided by `scale`, if any."""
+    sizes = np.asarray(scale, np.float32) if scale else None
 
     def simulator() -> GymSimulator:
         world = make()
-        return GymSimulator(world, layout(spec.name, world.observation_space)[1])
+        encode = layout(spec.name, world.observation_space)[1]
+        return GymSimulator(world, encode if sizes is None else lambda seen: encode(seen) / sizes)
 
     return LiveWorlds(spec, simulator, discount)
 
