@@ -7,7 +7,7 @@ from itertools import combinations
 
 from analysis.comparisons import Comparison, compare
 from analysis.frames import StudyResults
-from analysis.mismatch import by_condition, discordance, select
+from analysis.mismatch import by_condition, discordance, predictive_metrics, select
 from analysis.statistics import Verdict, mean_interval
 from analysis.wording import count, decimals, describe, fixed, listed, p_value, phrase, scale, unit
 from workbench.metrics import MetricSpec
@@ -92,6 +92,8 @@ def comparison_sentence(comparison: Comparison) -> str:
 def agreement_sentence(results: StudyResults) -> str:
     """Whether the ranking by the predictive metric is the ranking by the primary one."""
     predictive, primary = (describe(results.study[key]) for key in ("predictive", "primary"))
+    if predictive.name not in predictive_metrics(results):
+        return f"No finished trial has a {phrase(predictive)}: there are no rankings to compare."
     means = by_condition(results, predictive.name)
     picked, pairs = select(means), discordance(means)
     if picked is None:

@@ -59,9 +59,15 @@ def compare(
     ]
 
 
+def compared_metrics(results: StudyResults) -> list[str]:
+    """The study's primary metric, and its predictive one where a finished trial has it."""
+    primary, predictive = results.study["primary"], results.study["predictive"]
+    there = predictive in results.done and results.done[predictive].notna().any()
+    return [primary, predictive] if there and predictive != primary else [primary]
+
+
 def comparisons_frame(results: StudyResults) -> pd.DataFrame:
-    """Both metrics' comparisons at full precision, a row each."""
-    metrics = dict.fromkeys([results.study["primary"], results.study["predictive"]])
+    """The comparisons on each metric at full precision, a row each."""
     rows = [
         {
             "metric": c.metric.name,
@@ -78,7 +84,7 @@ def comparisons_frame(results: StudyResults) -> pd.DataFrame:
             "verdict": c.verdict,
             "note": c.test.interval.note,
         }
-        for metric in metrics
+        for metric in compared_metrics(results)
         for c in compare(results, metric)
     ]
     return pd.DataFrame(rows)

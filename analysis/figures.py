@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.axes import fit_axis, interval_ends
-from analysis.comparisons import Comparison, compare
+from analysis.comparisons import Comparison, compare, compared_metrics
 from analysis.frames import StudyResults
 from analysis.statistics import Floats, finite, mean_interval
 from analysis.style import (
@@ -64,12 +64,15 @@ def accuracy_and_decisions(results: StudyResults) -> Figure | None:
 
 def learning_curves(results: StudyResults) -> Figure | None:
     """The primary and the predictive metric over environment steps."""
-    metrics = [describe(results.study[key]) for key in ("primary", "predictive")]
-    if not results.curves["metric"].isin([metric.name for metric in metrics]).any():
+    drawn = set(results.curves.dropna(subset=["value"])["metric"])
+    names = [results.study[key] for key in ("primary", "predictive")]
+    metrics = [describe(name) for name in names if name in drawn]
+    if not metrics:
         return None
     with styled():
         figure = new_figure(PAGE, 2.7)
-        for axes, metric in zip(figure.subplots(1, 2), metrics, strict=True):
+        panels = figure.subplots(1, len(metrics), squeeze=False).ravel()
+        for axes, metric in zip(panels, metrics, strict=True):
             curves = results.curves[results.curves["metric"] == metric.name]
             curves = curves.assign(value=curves["value"] * scale(metric)).dropna(subset=["value"])
             for name, look in looks(results.conditions).items():
@@ -105,8 +108,7 @@ def error_by_depth(results: StudyResults) -> Figure | None:
 
 def paired_differences(results: StudyResults) -> Figure | None:
     """A forest plot: each comparison's mean difference, t interval and every seed."""
-    names = dict.fromkeys([results.study["primary"], results.study["predictive"]])
-    families = [compare(results, name) for name in names]
+    families = [compare(results, name) for name in compared_metrics(results)]
     if not any(c.test.differences.size for family in families for c in family):
         return None
     with styled():

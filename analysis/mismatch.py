@@ -81,7 +81,12 @@ def selection_frame(results: StudyResults) -> pd.DataFrame:
 
 
 def correlation_frame(results: StudyResults) -> pd.DataFrame:
-    """Pooled, within and between correlations of the study's two metrics, a row each."""
+    """Pooled, within and between correlations of the study's two metrics, a row each.
+
+    Empty where no trial has the predictive one.
+    """
+    if results.study["predictive"] not in predictive_metrics(results):
+        return pd.DataFrame()
     levels = correlate(results)
     return pd.DataFrame(
         [

@@ -16,7 +16,7 @@ from analysis.answer import Answer, answer
 from analysis.cautions import cautions, matched_sizes
 from analysis.figures import draw_figures
 from analysis.frames import StudyResults, load_study
-from analysis.mismatch import by_condition, discordance
+from analysis.mismatch import by_condition, discordance, predictive_metrics
 from analysis.style import save
 from analysis.table import Table
 from analysis.tables import (
@@ -197,11 +197,12 @@ def _downloads(paths: list[Path], target: Path) -> dict[str, list[str]]:
 
 def _summary(results: StudyResults, said: Answer) -> str:
     tables = [*main_tables(results), *comparisons_tables(results)]
-    opposed = discordance(by_condition(results, results.study["predictive"])).discordant
     lines = [f"{table.title}\n\n{table.plain()}" for table in tables if not table.cells.empty]
     if len(results.failures):
         lines.append(
             f"{count(len(results.failures), 'trial')} not finished; reasons in the report."
         )
-    lines.append(f"Pairs of conditions ranked oppositely by the two metrics: {opposed}.")
+    if results.study["predictive"] in predictive_metrics(results):
+        opposed = discordance(by_condition(results, results.study["predictive"])).discordant
+        lines.append(f"Pairs of conditions ranked oppositely by the two metrics: {opposed}.")
     return "\n\n".join(lines) + "\n"

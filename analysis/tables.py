@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
@@ -24,7 +24,10 @@ from analysis.wording import (
     titled,
     unit,
 )
-from workbench.metrics import METRICS, MetricSpec
+from workbench.metrics import METRICS, MetricSpec, TreeSearch
+
+AGENTS = ("search", "prior")
+OPPONENTS = {"": "random moves"} | {f"_mcts_{n}": f"MCTS {n}" for n in get_args(TreeSearch)}
 
 BLOCKS: Mapping[str, Mapping[str, str]] = {
     "Predictive accuracy": {
@@ -46,6 +49,15 @@ BLOCKS: Mapping[str, Mapping[str, str]] = {
     "Losing lines": {
         "decision/losing_lines_first": "moving first",
         "decision/losing_lines_second": "moving second",
+    },
+    "Return": {f"decision/{agent}_return": agent for agent in AGENTS},
+    **{
+        title: {
+            f"decision/{prefix}{agent}_score{suffix}": f"{agent}, {opponent}"
+            for agent in AGENTS
+            for suffix, opponent in OPPONENTS.items()
+        }
+        for title, prefix in (("Score", ""), ("Score in the other world", "transfer_"))
     },
 }
 
@@ -146,8 +158,9 @@ def correlation_table(results: StudyResults) -> Table:
         }
         for row in correlation_frame(results).to_dict("records")
     ]
-    return Table("Rank correlation of predictive and decision quality (positive: they agree)",
-                 pd.DataFrame(rows).set_index("over"))  # fmt: skip
+    cells = pd.DataFrame(rows)
+    title = "Rank correlation of predictive and decision quality (positive: they agree)"
+    return Table(title, cells if cells.empty else cells.set_index("over"))
 
 
 def write_tables(results: StudyResults, folder: Path) -> list[Path]:

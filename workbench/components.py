@@ -94,6 +94,9 @@ class EnvironmentConfig(ComponentConfig):
     @abstractmethod
     def build(self) -> Environment: ...
 
+    def check_oracle(self) -> None:
+        """Raises Misfit where there is an oracle, but not the package that it needs."""
+
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         self.spec()
         return iter(())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,10 @@ class MetricSpec:
     """Also given as `name@k` at unroll depth k."""
 
 
+TreeSearch = Literal[10, 100, 1000]
+"""Rollouts a move of the tree searches that agents are matched with."""
+
+
 def _decision(agent: str, title: str) -> list[MetricSpec]:
     everywhere, decisive = "all positions", "positions where the moves differ in worth"
     lower: Literal["lower"] = "lower"
@@ -35,6 +39,29 @@ def _decision(agent: str, title: str) -> list[MetricSpec]:
             (f"regret{suffix}", "Regret", lower, "game value",
              "Mean Q*(s, a*) - Q*(s, a) of the chosen move"),
         )
+    ]  # fmt: skip
+
+
+def _play(agent: str) -> list[MetricSpec]:
+    """What greedy play by an agent gains: alone, in matches, and in matches elsewhere."""
+    against = {"": "random moves"} | {
+        f"_mcts_{rollouts}": f"OpenSpiel's tree search with {rollouts} rollouts a move"
+        for rollouts in get_args(TreeSearch)
+    }
+    elsewhere = {"": ("", ""), "transfer_": (", elsewhere", " in the world that it is taken to")}
+    return [
+        MetricSpec(f"decision/{agent}_return", f"Return ({agent})", "decision", "higher", "reward",
+                   f"Mean undiscounted return of greedy play by the {agent}, without noise, over "
+                   "the same episodes."),
+        *(
+            MetricSpec(f"decision/{prefix}{agent}_score{suffix}",
+                       f"Score against {opponent} ({agent}{note})", "decision", "higher", "share",
+                       f"Games won, and half of those drawn, by the {agent}, greedily and without "
+                       f"noise, against {opponent}{where}; every opening is played from both "
+                       "sides.")
+            for prefix, (note, where) in elsewhere.items()
+            for suffix, opponent in against.items()
+        ),
     ]  # fmt: skip
 
 
@@ -59,6 +86,8 @@ METRICS: dict[str, MetricSpec] = {
                    "lines", "Losing lines where the agent moves first."),
         MetricSpec("decision/losing_lines_second", "Losing lines, moving second", "decision",
                    "lower", "lines", "Losing lines where the agent moves second."),
+        *_play("prior"),
+        *_play("search"),
         MetricSpec("training/loss", "Loss", "training", "lower", "",
                    "The weighted objective, mean since the last measurement."),
     ]

@@ -13,13 +13,14 @@ from typing import Any
 
 import torch
 
-from workbench.config import SCHEMA_VERSION, TrialConfig, dump, identity, walk
+from workbench import documents
+from workbench.config import SCHEMA_VERSION, TrialConfig, dump, identity, read_trial, walk
 from workbench.contracts import Loss, Measure, Parts, Procedure
 from workbench.errors import WorkbenchError
 from workbench.models.world_model import WorldModel
 from workbench.models.world_model import count_parameters as parameters_of
 from workbench.randomness import Streams, seeded
-from workbench.record import TrialRecord
+from workbench.record import CONFIG, TrialRecord
 from workbench.training import checkpoint
 
 Report = Callable[[float, Mapping[str, float | None]], None]
@@ -80,6 +81,22 @@ def build(config: TrialConfig) -> Parts:
         targets={name: target.build() for name, target in config.targets.items()},
         streams=Streams(config.seed),
     )
+
+
+def load_agent(folder: Path) -> tuple[Parts, WorldModel]:
+    """What the trial in `folder` is made of, and its agent as the last checkpoint has it.
+
+    Raises:
+        WorkbenchError: there is no trial, or no whole checkpoint.
+    """
+    parts = build(read_trial(documents.load(folder / CONFIG)))
+    procedure = parts.config.procedure.build(parts)
+    record = TrialRecord(folder)
+    state = checkpoint.load(record.checkpoint)
+    if state is None:
+        raise WorkbenchError(f"{record.checkpoint}: there is no checkpoint")
+    procedure.load_state_dict(state["procedure"])
+    return parts, procedure.agent.eval()
 
 
 def _loss(config: TrialConfig, name: str, model: WorldModel) -> Loss:

@@ -66,7 +66,9 @@ class EnvironmentSpec:
     symmetries: tuple[Symmetry, ...] = ()
     """Every symmetry of the board, the identity among them; empty where none is known."""
     oracle: bool = False
-    """Whether the exact value of every action in every state is available."""
+    """Whether the exact value of every action in every state is available (`q`)."""
+    enumerable: bool = False
+    """Whether there is an oracle and every position can be listed (`positions`)."""
     copyable: bool = True
     """Whether states can be gathered by index, so that a search can plan in the true world.
 
@@ -304,12 +306,16 @@ class Window:
 
 
 class SolvedEnvironment(Environment, Protocol):
-    """A deterministic game whose states are numbers, with the exact worth of every move."""
+    """A deterministic game with the exact worth of every move."""
+
+    def q(self, state: State) -> Tensor:
+        """[B, A] worth of every move to the mover under perfect play, -inf where illegal."""
+        ...
+
+
+class ListedEnvironment(SolvedEnvironment, Protocol):
+    """A solved game whose states are numbers, few enough to be listed."""
 
     def positions(self) -> Tensor:
         """[P] int64, every non-terminal reachable state, ascending."""
-        ...
-
-    def q(self, state: Tensor) -> Tensor:
-        """[B, A] worth of every move to the mover under perfect play, -inf where illegal."""
         ...

@@ -25,6 +25,8 @@ FOLLOWED = (
     "predictive/value_error",
     "decision/search_optimal_rate",
     "decision/losing_lines",
+    "decision/search_return",
+    "decision/search_score",
 )
 """What a line of progress tells: the objective, and measures of each side."""
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from workbench import extras
 from workbench.components import Positive
 from workbench.environments.games import graphs
 from workbench.environments.games.board import BoardConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, Symmetry
 
+if TYPE_CHECKING:
+    from workbench.environments.games.spiel import SpielEnvironment
+
+SOLVED = (6, 7, 4)
+"""Rows, columns and length of a line of the game that is solved."""
+
 
 @register("environment", "connect_four")
 class ConnectFour(BoardConfig):
-    """Connect Four (OpenSpiel): four in a line; graphs: neighbours, lines. Row 0 is the lowest."""
+    """Connect Four (OpenSpiel), row 0 the lowest; graphs: neighbours, lines; oracle at 6x7, 4."""
 
     rows: Positive = Field(6, description="cells of a column")
     columns: Positive = Field(7, description="columns, which are the actions")
@@ -41,7 +48,23 @@ class ConnectFour(BoardConfig):
                 Symmetry(tuple(range(height * width)), tuple(range(width))),
                 Symmetry(mirrored, tuple(reversed(range(width)))),
             ),
+            oracle=self._solved,
         )
+
+    @property
+    def _solved(self) -> bool:
+        return (self.rows, self.columns, self.in_line) == SOLVED
+
+    def check_oracle(self) -> None:
+        if self._solved:
+            extras.require("the oracle of environment 'connect_four'", "bitbully", "solver")
+
+    def _kind(self) -> type[SpielEnvironment]:
+        if not self._solved:
+            return super()._kind()
+        from workbench.environments.games.solver import SolvedConnectFour
+
+        return SolvedConnectFour
 
     def _game(self) -> tuple[str, dict[str, Any]]:
         sizes = {"rows": self.rows, "columns": self.columns, "x_in_row": self.in_line}

@@ -58,7 +58,8 @@ class History(EnvironmentConfig):
             world,
             name=f"history:{world.name}",
             observation=(self.frames * channels, *board),
-            oracle=False,  # whose states are numbers, and these are not
+            oracle=False,  # the world's own is asked about the world's states, and these are not
+            enumerable=False,
         )
 
     def build(self) -> HistoryEnvironment:

@@ -32,6 +32,7 @@ class TicTacToe(EnvironmentConfig):
             marks=tuple(((0, cell),) for cell in range(9)),
             symmetries=graphs.board_symmetries(3, 3),
             oracle=True,
+            enumerable=True,
         )
 
     def build(self) -> TableEnvironment:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
-from workbench.components import MeasureConfig
+from pydantic import Field
+
+from workbench.components import MeasureConfig, Positive
+from workbench.measures.exact.needs import oracle_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -15,18 +18,27 @@ if TYPE_CHECKING:
 
 @register("measure", "decision")
 class Decision(MeasureConfig):
-    """Optimal-move rate and regret of prior and search over all positions; losing lines."""
+    """Optimal-move rate and regret of prior and search; losing lines where all can be followed."""
+
+    positions: Positive = Field(
+        1000, description="positions of a frozen set, where there are too many to judge all"
+    )
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        world = trial.environment.spec()
-        if not (world.oracle and world.alternating):
+        unanswered = [*oracle_misfits(self, trial.environment)]
+        yield from unanswered
+        if not unanswered and not trial.environment.spec().alternating:
             yield (
-                f"measure 'decision' needs a two-player game with exact answers, which environment "
-                f"'{trial.environment.component}' is not"
+                "measure 'decision' needs a game of two; environment "
+                f"'{trial.environment.component}' has one side"
             )
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.exact.decision import DecisionQuality
-        from workbench.types import SolvedEnvironment
+        from workbench.measures.exact.decision import DecisionQuality, FrozenDecisionQuality
+        from workbench.measures.frozen.positions import kept_positions
 
-        return DecisionQuality(cast(SolvedEnvironment, parts.environment))
+        world: Any = parts.environment
+        if world.spec.enumerable:
+            return DecisionQuality(world)
+        frozen = kept_positions(parts.config.environment, world, self.positions)
+        return FrozenDecisionQuality(world, frozen)

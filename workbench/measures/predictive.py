@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
+from workbench.measures.exact.needs import oracle_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -20,16 +21,22 @@ class Predictive(MeasureConfig):
     """Error of value, policy, reward and termination by unroll depth, against exact answers."""
 
     depth: Positive = Field(5, description="greatest unroll depth")
+    positions: Positive = Field(
+        300, description="positions to begin from, where there are too many to begin from all"
+    )
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        if not trial.environment.spec().oracle:
-            yield (
-                f"measure 'predictive' needs exact answers; environment "
-                f"'{trial.environment.component}' has no oracle"
-            )
+        yield from oracle_misfits(self, trial.environment)
 
     def build(self, parts: Parts) -> Measure:
+        from workbench.measures.exact.evaluation_set import evaluation_set
         from workbench.measures.exact.predictive import PredictiveError
-        from workbench.types import SolvedEnvironment
+        from workbench.measures.frozen.sequences import kept_sequences
 
-        return PredictiveError(cast(SolvedEnvironment, parts.environment), self.depth)
+        world: Any = parts.environment
+        sequences = (
+            evaluation_set(world, world.positions(), self.depth)
+            if world.spec.enumerable
+            else kept_sequences(parts.config.environment, world, self.positions, self.depth)
+        )
+        return PredictiveError(world, sequences)

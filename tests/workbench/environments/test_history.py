@@ -119,8 +119,13 @@ def test_it_is_the_world_itself_in_all_but_what_is_seen(config: EnvironmentConfi
     assert spec.name == f"history:{inside.name}"
     assert spec.observation == (3 * channels, *board)
     assert not spec.oracle
+    assert not spec.enumerable
     assert inside == replace(
-        spec, name=inside.name, observation=inside.observation, oracle=inside.oracle
+        spec,
+        name=inside.name,
+        observation=inside.observation,
+        oracle=inside.oracle,
+        enumerable=inside.enumerable,
     )
 
 

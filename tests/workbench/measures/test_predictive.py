@@ -52,13 +52,17 @@ class Fake(WorldModel):
         return Heads(logits, best.squeeze(1).nan_to_num(neginf=5.0))
 
 
+def sequences(environment: TableEnvironment, depth: int) -> EvaluationSet:
+    return evaluation_set(environment, environment.positions(), depth)
+
+
 def measured(model: WorldModel, environment: TableEnvironment) -> dict[str, float | None]:
-    return PredictiveError(environment, DEPTH)(model, None)  # type: ignore[arg-type]
+    return PredictiveError(environment, sequences(environment, DEPTH))(model, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def data(tic_tac_toe: TableEnvironment) -> EvaluationSet:
-    return evaluation_set(tic_tac_toe, DEPTH)
+    return sequences(tic_tac_toe, DEPTH)
 
 
 def test_a_model_that_knows_everything_has_no_error(tic_tac_toe: TableEnvironment) -> None:
@@ -128,7 +132,7 @@ def test_the_mean_is_over_the_depths(tic_tac_toe: TableEnvironment) -> None:
 def test_counts_say_how_many_states_each_number_is_over(
     tic_tac_toe: TableEnvironment, data: EvaluationSet
 ) -> None:
-    facts = PredictiveError(tic_tac_toe, DEPTH).facts()
+    facts = PredictiveError(tic_tac_toe, sequences(tic_tac_toe, DEPTH)).facts()
     alive = [sum(_alive(tic_tac_toe, s) for s in column) for column in data.state.T.tolist()]
     assert alive[0] == 9040
     assert facts.positions == 4520
@@ -142,7 +146,7 @@ def test_counts_say_how_many_states_each_number_is_over(
 def test_chance_levels_are_what_the_best_constant_scores(
     tic_tac_toe: TableEnvironment, data: EvaluationSet
 ) -> None:
-    levels = PredictiveError(tic_tac_toe, DEPTH).facts().levels
+    levels = PredictiveError(tic_tac_toe, sequences(tic_tac_toe, DEPTH)).facts().levels
     made = [(s, t) for s, _, t in zip(*_moves(data, 2), strict=True) if _alive(tic_tac_toe, s)]
     share = sum(not _alive(tic_tac_toe, t) for _, t in made) / len(made)
     assert levels["predictive/termination_error@2"]["chance"] == pytest.approx(share * (1 - share))
@@ -176,13 +180,13 @@ def test_half_of_the_sequences_are_random_and_half_are_optimal(
 
 def test_the_set_is_the_same_whatever_the_trial(tic_tac_toe: TableEnvironment) -> None:
     torch.manual_seed(1)
-    first = evaluation_set(TicTacToe().build(), DEPTH).digest
+    first = sequences(TicTacToe().build(), DEPTH).digest
     torch.manual_seed(2)
-    assert evaluation_set(tic_tac_toe, DEPTH).digest == first
+    assert sequences(tic_tac_toe, DEPTH).digest == first
     facts = []
     for seed in (1, 2):
         config = trial({"seed": seed})
         facts.append(config.measures["predictive"].build(build(config)).facts())
     assert facts[0].digest == facts[1].digest
     assert facts[0] == facts[1]
-    assert evaluation_set(tic_tac_toe, DEPTH + 1).digest != first
+    assert sequences(tic_tac_toe, DEPTH + 1).digest != first

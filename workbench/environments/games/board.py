@@ -23,7 +23,12 @@ class BoardConfig(EnvironmentConfig):
         """How to read OpenSpiel's tensor: the options of `games.spiel.Planes`."""
 
     def build(self) -> SpielEnvironment:
-        from workbench.environments.games.spiel import Planes, SpielEnvironment, game_string
+        from workbench.environments.games.spiel import Planes, game_string
 
         game = game_string(*self._game())
-        return SpielEnvironment(self.spec(), game, Planes(**self._planes()), self.discount)
+        return self._kind()(self.spec(), game, Planes(**self._planes()), self.discount)
+
+    def _kind(self) -> type[SpielEnvironment]:
+        from workbench.environments.games.spiel import SpielEnvironment
+
+        return SpielEnvironment

@@ -26,6 +26,8 @@ class GameTable:
     terminal: Tensor  # [S] bool
     mover: Tensor  # [S] 0 or 1; at a terminal state, who would have moved
     observation: Tensor  # [S, *observation] bool, mover-relative
+    moves: tuple[tuple[int, ...], ...]  # S, by which the state is first met
+    game: str  # OpenSpiel's name
 
     @property
     def size(self) -> int:
@@ -41,6 +43,7 @@ def enumerate_game(name: str, limit: int = 1_000_000) -> GameTable:
     game = pyspiel.load_game(name)
     states = [game.new_initial_state()]
     movers = [0]
+    moves: list[tuple[int, ...]] = [()]
     index = {str(states[0]): 0}
     actions = game.num_distinct_actions()
     successor, reward, legal = [], [], []
@@ -54,6 +57,7 @@ def enumerate_game(name: str, limit: int = 1_000_000) -> GameTable:
             if there == len(states):
                 states.append(child)
                 movers.append(1 - movers[here])
+                moves.append((*moves[here], action))
                 if there > limit:
                     raise ValueError(f"{name} has more than {limit} states")
             successor[here][action] = there
@@ -66,6 +70,8 @@ def enumerate_game(name: str, limit: int = 1_000_000) -> GameTable:
         torch.tensor([state.is_terminal() for state in states]),
         torch.tensor(movers),
         torch.tensor(np.stack([_observation(s, m) for s, m in zip(states, movers, strict=True)])),
+        tuple(moves),
+        name,
     )
 
 
@@ -117,6 +123,16 @@ class TableEnvironment:
 
     def chance(self, state: Tensor) -> None:
         return None
+
+    def worlds(self, state: Tensor) -> list[pyspiel.State]:
+        """OpenSpiel's states, the caller's own, one a row."""
+        found = []
+        for row in state.tolist():
+            world = pyspiel.load_game(self.table.game).new_initial_state()
+            for move in self.table.moves[row]:
+                world.apply_action(move)
+            found.append(world)
+        return found
 
     def positions(self) -> Tensor:
         """Every non-terminal reachable state."""

@@ -1,85 +1,55 @@
-"""How well an agent decides, against the exact solution: every position, every line of play."""
+"""How well an agent decides, against the exact solution: positions, and lines of play."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from workbench.contracts import Facts, Planner
-from workbench.measures.exact.evaluation_set import optimal_moves
+from workbench.measures.exact.judged import JudgedPositions
+from workbench.measures.frozen.positions import FrozenPositions
 from workbench.models.world_model import WorldModel
-from workbench.types import SolvedEnvironment
+from workbench.types import Environment, ListedEnvironment
 
-CHUNK = 1024
-"""Positions searched at once: bounds the memory of the search."""
+
+class FrozenDecisionQuality:
+    """Optimal-move rate and regret of prior and search over frozen positions."""
+
+    def __init__(self, environment: Environment, frozen: FrozenPositions) -> None:
+        self._frozen = frozen
+        self._judged = JudgedPositions(environment, frozen.state, frozen.q)
+
+    def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
+        return self._judged.qualities(self._judged.decide(agent, planner))
+
+    def facts(self) -> Facts:
+        return Facts(self._frozen.digest, len(self._frozen.q), {}, self._judged.levels())
 
 
 class DecisionQuality:
-    """Optimal-move rate and regret of prior and search, and the lines in which the agent loses."""
+    """The same over every position, and the lines of play in which the agent loses."""
 
-    def __init__(self, environment: SolvedEnvironment) -> None:
+    def __init__(self, environment: ListedEnvironment) -> None:
         self._environment = environment
         self._positions = environment.positions()
-        self._q = environment.q(self._positions)
-        self._legal = self._q.isfinite()
-        self._optimal = optimal_moves(self._q)
-        # Positions where some legal move is worse than another.
-        self._decisive = (self._legal & ~self._optimal).any(-1)
+        self._judged = JudgedPositions(environment, self._positions, environment.q(self._positions))
 
-    @torch.inference_mode()
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
-        prior, search = self._decide(agent, planner)
-        first, second = self._losing_lines(search)
+        decided = self._judged.decide(agent, planner)
+        first, second = self._losing_lines(decided["search"])
         return {
-            **self._quality("prior", prior),
-            **self._quality("search", search),
             "decision/losing_lines": float(first + second),
             "decision/losing_lines_first": float(first),
             "decision/losing_lines_second": float(second),
-        }
+        } | self._judged.qualities(decided)
 
     def facts(self) -> Facts:
-        uniform = self._legal.float() / self._legal.sum(-1, keepdim=True)
-        levels: dict[str, Mapping[str, float]] = {
-            name: {"oracle": 0.0}
-            for name in (f"decision/losing_lines{side}" for side in ("", "_first", "_second"))
+        perfect = {
+            f"decision/losing_lines{side}": {"oracle": 0.0} for side in ("", "_first", "_second")
         }
-        for agent in ("prior", "search"):
-            blind = self._expected(agent, uniform)
-            for name, chance in blind.items():
-                levels[name] = {"chance": chance, "oracle": 1.0 if "rate" in name else 0.0}
-        return Facts("", len(self._positions), {}, levels)
-
-    def _decide(self, agent: WorldModel, planner: Planner) -> tuple[Tensor, Tensor]:
-        """[P] the best move by the prior alone, and by the search without noise."""
-        generator = torch.Generator()
-        priors, searches = [], []
-        for state in torch.split(self._positions, CHUNK):
-            legal = self._environment.legal(state)
-            root = agent.represent(self._environment.observe(state), generator, state)
-            policy = agent.predict(root).policy.cpu()
-            priors.append(policy.masked_fill(~legal, -torch.inf).argmax(-1))
-            searches.append(planner.plan(agent, root, legal, generator).best().cpu())
-        return torch.cat(priors), torch.cat(searches)
-
-    def _quality(self, agent: str, action: Tensor) -> dict[str, float]:
-        chosen = torch.nn.functional.one_hot(action, self._q.shape[1]).float()
-        return self._expected(agent, chosen)
-
-    def _expected(self, agent: str, policy: Tensor) -> dict[str, float]:
-        """Optimal-move rate and regret of a policy [P, A], over all and over decisive positions."""
-        rate = (policy * self._optimal).sum(-1).double()
-        best = self._q.max(-1).values
-        lost = (best[:, None] - self._q).masked_fill(~self._legal, 0.0)
-        regret = (policy * lost).sum(-1).double()
-        return {
-            f"decision/{agent}_optimal_rate": float(rate.mean()),
-            f"decision/{agent}_optimal_rate_decisive": float(rate[self._decisive].mean()),
-            f"decision/{agent}_regret": float(regret.mean()),
-            f"decision/{agent}_regret_decisive": float(regret[self._decisive].mean()),
-        }
+        return Facts("", len(self._positions), {}, perfect | self._judged.levels())
 
     def _losing_lines(self, search: Tensor) -> tuple[int, int]:
         """Lines that the agent loses as first and as second player."""
@@ -92,9 +62,7 @@ class DecisionQuality:
         )
 
 
-def losing_lines(
-    environment: SolvedEnvironment, decide: Callable[[Tensor], Tensor], second: bool
-) -> int:
+def losing_lines(environment: Environment, decide: Callable[[Tensor], Tensor], second: bool) -> int:
     """Lines of play in which the agent loses when the opponent tries every reply.
 
     Args:

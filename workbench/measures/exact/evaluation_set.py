@@ -1,14 +1,15 @@
-"""The frozen set that every trial of an environment is measured on."""
+"""Sequences of real moves with the truth along them, the same for every trial."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from workbench.types import SolvedEnvironment
+from workbench.measures.frozen.digest import digest
+from workbench.models.world_model import stack
+from workbench.types import SolvedEnvironment, State, leaves, map_tensors
 
 SEED = 20260101
 """Of the continuations. The same for every trial, whatever its own seed."""
@@ -16,12 +17,12 @@ SEED = 20260101
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Every position with two continuations of real moves: one uniformly random, one optimal.
+    """Positions with two continuations of real moves: one uniformly random, one optimal.
 
     Rows are sequences (S = 2P); depth k = 0..K.
     """
 
-    state: Tensor  # [S, K+1] where the world truly stands; it stays at a terminal state
+    state: State  # [S, K+1, ...] where the world truly stands; it stays at a terminal state
     action: Tensor  # [S, K]
     reward: Tensor  # [S, K] of the move that leads to depth k+1
     before_end: Tensor  # [S, K+1] bool, the state is not terminal
@@ -32,10 +33,7 @@ class EvaluationSet:
     @property
     def digest(self) -> str:
         """SHA-256 of all of it."""
-        total = hashlib.sha256()
-        for field in fields(self):
-            total.update(getattr(self, field.name).contiguous().numpy().tobytes())
-        return total.hexdigest()
+        return digest(*leaves(self))
 
 
 def optimal_moves(q: Tensor) -> Tensor:
@@ -43,16 +41,16 @@ def optimal_moves(q: Tensor) -> Tensor:
     return (q == q.max(-1, keepdim=True).values) & q.isfinite()
 
 
-def evaluation_set(environment: SolvedEnvironment, depth: int) -> EvaluationSet:
+def evaluation_set(environment: SolvedEnvironment, start: State, depth: int) -> EvaluationSet:
     """Follow both continuations from every position for `depth` moves, or to the end."""
     generator = torch.Generator()
     generator.manual_seed(SEED)
-    start = environment.positions()
-    state = torch.cat([start, start])
-    random = torch.arange(len(state)) < len(start)
+    state = map_tensors(lambda half: torch.cat([half, half]), start)
+    worth = [environment.q(state)]
+    random = torch.arange(len(worth[0])) < len(worth[0]) // 2
     states, actions, rewards = [state], [], []
     for _ in range(depth):
-        q = environment.q(state)
+        q = worth[-1]
         over = ~q.isfinite().any(-1, keepdim=True)
         allowed = torch.where(random[:, None], q.isfinite(), optimal_moves(q)) | over
         action = torch.multinomial(allowed.float(), 1, generator=generator).squeeze(1)
@@ -60,11 +58,11 @@ def evaluation_set(environment: SolvedEnvironment, depth: int) -> EvaluationSet:
         states.append(state)
         actions.append(action)
         rewards.append(transition.reward)
-    stacked = torch.stack(states, 1)
-    q = environment.q(stacked)
+        worth.append(environment.q(state))
+    q = torch.stack(worth, 1)
     before_end = q.isfinite().any(-1)
     return EvaluationSet(
-        state=stacked,
+        state=stack(states),
         action=torch.stack(actions, 1),
         reward=torch.stack(rewards, 1),
         before_end=before_end,

@@ -1,0 +1,203 @@
+"""Matches: how games are played and scored, and what players of known strength score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from tests.workbench.fakes import problems_of, trial
+from tests.workbench.measures.test_decision import Chooser, TablePlanner
+from workbench.environments.connect_four import ConnectFour
+from workbench.environments.games.table import TableEnvironment
+from workbench.errors import WorkbenchError
+from workbench.measures.play.choices import by_prior
+from workbench.measures.play.episodes import AgentPlayer, RandomPlayer, play, stream
+from workbench.measures.play.matches import MatchScore, openings
+from workbench.measures.play.opponents import TreeSearchPlayer
+from workbench.models.world_model import WorldModel
+from workbench.trial import build
+from workbench.types import Edge, Heads, LatentSpec, ModelSpec
+
+
+def everything(world: TableEnvironment) -> Tensor:
+    return world.q(torch.arange(world.table.size))
+
+
+def perfect(world: TableEnvironment) -> Chooser:
+    return Chooser(everything(world).nan_to_num(neginf=-9.0))
+
+
+def test_every_state_of_a_table_is_handed_to_openspiel_as_it_is(
+    tic_tac_toe: TableEnvironment,
+) -> None:
+    state = torch.arange(0, tic_tac_toe.table.size, 7)
+    shown, mover = tic_tac_toe.observe(state), tic_tac_toe.table.mover[state]
+    for row, one in enumerate(tic_tac_toe.worlds(state)):
+        assert one.is_terminal() == bool(tic_tac_toe.table.terminal[state[row]])
+        cross, nought, empty = shown[row] if mover[row] == 0 else shown[row][[1, 0, 2]]
+        board = "".join(str(one).split())
+        for mark, plane in (("x", cross), ("o", nought), (".", empty)):
+            assert [c == mark for c in board] == plane.flatten().tolist()
+
+
+def test_random_players_win_as_often_as_counting_says(tic_tac_toe: TableEnvironment) -> None:
+    # Of random games the first player wins 58.49 %, the second 28.81 %: 212/363 and 121/420.
+    games = 20_000
+    players = [RandomPlayer(stream("a")), RandomPlayer(stream("b"))]
+    begun = tic_tac_toe.reset(games, Generator())
+    played = play(tic_tac_toe, begun, players, torch.zeros(games, dtype=torch.int64), Generator())
+    assert float((played.gained > 0).double().mean()) == pytest.approx(212 / 363, abs=0.01)
+    assert float((played.gained < 0).double().mean()) == pytest.approx(121 / 420, abs=0.01)
+    assert int(played.moves.min()) == 5
+    assert int(played.moves.max()) == 9
+
+
+def test_what_the_second_player_wins_the_first_player_loses(tic_tac_toe: TableEnvironment) -> None:
+    games = 64
+    begun = tic_tac_toe.reset(games, Generator())
+    turn = torch.arange(games) % 2
+    gained = []
+    for swap in (False, True):
+        players = [AgentPlayer(perfect(tic_tac_toe), None, by_prior), RandomPlayer(stream("r"))]  # type: ignore[arg-type]
+        order = turn if not swap else 1 - turn
+        seats = players if not swap else players[::-1]
+        gained.append(play(tic_tac_toe, begun, seats, order, Generator()).gained)
+    assert torch.equal(gained[0], -gained[1])
+    assert bool((gained[0] >= 0).all())
+
+
+class Counting(WorldModel):
+    """A latent is how many moves the model was told of, and where the world stands."""
+
+    def __init__(self, world: TableEnvironment) -> None:
+        super().__init__()
+        self.spec = ModelSpec(LatentSpec("vector", (2,)), 9, frozenset(), memory=True)
+        self.world, self.asked = world, 0
+
+    def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Tensor:
+        return torch.stack([torch.zeros_like(state), state], 1)
+
+    def observe(
+        self,
+        latent: Tensor,
+        action: Tensor,
+        observation: Tensor,
+        generator: Generator,
+        state: Any = None,
+    ) -> Tensor:
+        # The action is the one that led from the remembered state to the one that is shown.
+        assert torch.equal(self.world.table.successor[latent[:, 1], action], state)
+        return torch.stack([latent[:, 0] + 1, state], 1)
+
+    def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
+        raise AssertionError("no search is made")
+
+    def predict(self, latent: Tensor) -> Heads:
+        pieces = (~self.world.observe(latent[:, 1])[:, 2]).flatten(1).sum(-1)
+        assert torch.equal(latent[:, 0], pieces)
+        self.asked += len(latent)
+        return Heads(torch.rand(len(latent), 9, generator=stream("x")), torch.zeros(len(latent)))
+
+
+def test_a_model_with_memory_is_told_every_move_of_both_players(
+    tic_tac_toe: TableEnvironment,
+) -> None:
+    model = Counting(tic_tac_toe)
+    players = [AgentPlayer(model, None, by_prior), RandomPlayer(stream("r"))]  # type: ignore[arg-type]
+    turn = torch.arange(40) % 2
+    play(tic_tac_toe, tic_tac_toe.reset(40, Generator()), players, turn, Generator())
+    assert model.asked >= 40 * 2
+
+
+def test_players_of_known_strength_score_what_they_must(tic_tac_toe: TableEnvironment) -> None:
+    q = everything(tic_tac_toe)
+    measure = MatchScore(tic_tac_toe, 100, 2, [10, 1000], prior=True)
+    row = measure(perfect(tic_tac_toe), TablePlanner(-q))
+    assert set(row) == {
+        f"decision/{name}_score{against}"
+        for name in ("prior", "search")
+        for against in ("", "_mcts_10", "_mcts_1000")
+    }
+    # A thousand rollouts play tic-tac-toe perfectly, and so every opening ends alike, from the
+    # one side and from the other.
+    assert row["decision/prior_score_mcts_1000"] == 0.5
+    assert row["decision/prior_score"] > 0.85  # type: ignore[operator]
+    assert row["decision/search_score"] < 0.3  # type: ignore[operator]
+    assert row["decision/prior_score_mcts_10"] > 0.55  # type: ignore[operator]
+    assert measure(perfect(tic_tac_toe), TablePlanner(-q)) == row
+
+
+def test_chance_is_random_play_of_the_same_games(tic_tac_toe: TableEnvironment) -> None:
+    facts = MatchScore(tic_tac_toe, 400, 1, [10], prior=False).facts()
+    assert set(facts.levels) == {"decision/search_score", "decision/search_score_mcts_10"}
+    assert facts.levels["decision/search_score"] == {"chance": 0.5}
+    assert 0.05 < facts.levels["decision/search_score_mcts_10"]["chance"] < 0.35
+    assert facts.positions == 200
+    assert facts == MatchScore(tic_tac_toe, 400, 1, [10], prior=False).facts()
+    assert facts.digest != MatchScore(tic_tac_toe, 400, 2, [10], prior=False).facts().digest
+
+
+def test_the_tree_search_sees_the_win_before_it(tic_tac_toe: TableEnvironment) -> None:
+    # X has two in a row and the move: a hundred rollouts, solved backwards, find the win.
+    table, state = tic_tac_toe.table, torch.zeros(8, dtype=torch.int64)
+    for move in (0, 3, 1, 4):
+        state = table.successor[state, torch.full((8,), move)]
+    player = TreeSearchPlayer(tic_tac_toe, 100, "test")
+    player.look(state, tic_tac_toe.observe(state), None)
+    assert player.choose(torch.arange(8), tic_tac_toe.legal(state)).tolist() == [2] * 8
+
+
+@pytest.mark.parametrize("moves", [1, 2, 5])
+def test_openings_are_random_games_that_go_on(moves: int) -> None:
+    world = ConnectFour().build()
+    state, turn = openings(world, 30, moves)
+    assert state.length.tolist() == [moves] * 30
+    assert turn.tolist() == [moves % 2] * 30
+    assert not any(one.is_terminal() for one in world.worlds(state))
+    assert len({tuple(row[:moves]) for row in state.action.tolist()}) >= min(30, 7**moves) * 0.6
+
+
+def test_openings_that_hardly_a_game_survives_are_told() -> None:
+    world = ConnectFour(rows=4, columns=4, in_line=2).build()
+    with pytest.raises(WorkbenchError, match=r"7 moves.*'connect_four' 0 last.*shorten the open"):
+        openings(world, 2, 7)
+
+
+def test_a_trial_of_another_world_is_told_what_does_not_fit() -> None:
+    def told(environment: str, measure: str) -> list[str]:
+        return problems_of(
+            f"preset: muzero\nenvironment: {environment}\nplanner: {{q_normalisation: min_max}}\n"
+            f"measures: {{predictive: null, decision: null, {measure}}}\n"
+        )
+
+    problems = told("cartpole", "matches: {}")
+    assert any("'matches' needs a game of two; environment 'cartpole'" in p for p in problems)
+    problems = told("tic_tac_toe", "matches: {opening: 9}")
+    assert any("opening of 9 moves" in p and "'tic_tac_toe' has at most 9" in p for p in problems)
+    assert any("games" in p for p in told("tic_tac_toe", "matches: {games: 7}"))
+    assert any("mcts_rollouts" in p for p in told("tic_tac_toe", "matches: {mcts_rollouts: [50]}"))
+    assert not told("tic_tac_toe", "matches: {mcts_rollouts: [10, 100]}")
+
+
+def test_a_world_that_openspiel_does_not_know_is_told_before_training(
+    tic_tac_toe: TableEnvironment,
+) -> None:
+    class Foreign:
+        spec = tic_tac_toe.spec
+
+    with pytest.raises(WorkbenchError, match="'tic_tac_toe': it has no `worlds`"):
+        MatchScore(Foreign(), 2, 1, [10], prior=True)  # type: ignore[arg-type]
+
+
+def test_matches_of_a_whole_trial_leave_its_streams_alone() -> None:
+    config = trial({"measures": {"matches": {"games": 4}, "predictive": None, "decision": None}})
+    parts = build(config)
+    measure = config.measures["matches"].build(parts)
+    before = set(parts.streams.state_dict())
+    row = measure(parts.model.eval(), parts.planner)
+    assert set(row) == {"decision/prior_score", "decision/search_score"}
+    assert all(value is not None and 0 <= value <= 1 for value in row.values())
+    assert set(parts.streams.state_dict()) == before

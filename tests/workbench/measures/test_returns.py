@@ -1,0 +1,115 @@
+"""Returns: greedy play in worlds with one side."""
+
+from __future__ import annotations
+
+import gymnasium
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from tests.workbench.fakes import problems_of, trial
+from workbench.environments.cartpole import CartPole
+from workbench.environments.live.worlds import SEEDS
+from workbench.measures.play.episodes import stream
+from workbench.measures.play.returns import ReturnOfPlay
+from workbench.models.world_model import WorldModel
+from workbench.trial import build
+from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan
+
+
+class Leaning(WorldModel):
+    """The prior pushes the cart to where the pole leans; the search always to the left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spec = ModelSpec(LatentSpec("vector", (4,)), 2, frozenset())
+
+    def represent(self, observation: Tensor, generator: Generator, state: object = None) -> Tensor:
+        return observation
+
+    def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
+        raise AssertionError("no search is made")
+
+    def predict(self, latent: Tensor) -> Heads:
+        lean = latent[:, 2] + 0.2 * latent[:, 3]
+        return Heads(torch.stack([-lean, lean], 1), lean)
+
+
+class Left:
+    differentiable = False
+
+    def plan(
+        self,
+        model: WorldModel,
+        root: Tensor,
+        legal: Tensor,
+        generator: Generator,
+        explore: bool = False,
+    ) -> Plan:
+        assert not explore
+        policy = torch.tensor([[1.0, 0.0]]).expand(len(root), 2)
+        return Plan(policy, policy[:, 0], policy, policy, policy[:, 0])
+
+
+def steps(seed: int, lean: bool, most: int) -> int:
+    """How long the pole stands, in Gymnasium itself."""
+    world = gymnasium.make("CartPole-v1")
+    seen, _ = world.reset(seed=seed)
+    for step in range(1, most + 1):
+        action = int(seen[2] + 0.2 * seen[3] > 0) if lean else 0
+        seen, _, ended, cut, _ = world.step(action)
+        if ended or cut:
+            return step
+    return most
+
+
+@pytest.mark.parametrize("most", [12, 300])
+def test_the_mean_is_that_of_the_same_episodes_played_by_hand(most: int) -> None:
+    measure = ReturnOfPlay(CartPole(), 5, most, prior=True)
+    row = measure(Leaning(), Left())
+    seeds = torch.randint(SEEDS, (5,), generator=stream("episodes")).tolist()
+    for name, lean in (("prior", True), ("search", False)):
+        wanted = sum(steps(seed, lean, most) for seed in seeds) / 5
+        assert row[f"decision/{name}_return"] == pytest.approx(wanted)
+    assert row["decision/prior_return"] > row["decision/search_return"]  # type: ignore[operator]
+    assert measure(Leaning(), Left()) == row
+
+
+def test_random_play_balances_the_pole_for_about_twenty_steps() -> None:
+    # Brockman et al. 2016's environment: a random policy is known to stand for 20 to 25 steps.
+    facts = ReturnOfPlay(CartPole(), 200, 500, prior=False).facts()
+    assert facts.levels["decision/search_return"]["chance"] == pytest.approx(22.3, abs=2.5)
+    assert set(facts.levels) == {"decision/search_return"}
+    assert facts.positions == 200
+
+
+def test_a_discount_does_not_count() -> None:
+    rows = [ReturnOfPlay(CartPole(discount=g), 3, 50, True)(Leaning(), Left()) for g in (1.0, 0.5)]
+    assert rows[0] == rows[1]
+
+
+def test_the_worlds_of_the_training_stay_where_they_are() -> None:
+    config = trial(
+        {
+            "environment": {"name": "cartpole"},
+            "planner.q_normalisation": "min_max",
+            "procedure.opening": {"fraction": 0.0},
+            "measures": {"returns": {"episodes": 2}, "predictive": None, "decision": None},
+        }
+    )
+    parts = build(config)
+    world, generator = parts.environment, Generator().manual_seed(0)
+    state = world.reset(2, generator)
+    state, _ = world.step(state, torch.tensor([0, 1]), generator)
+    measure = config.measures["returns"].build(parts)
+    row = measure(parts.model.eval(), parts.planner)
+    assert all(value is not None and value >= 1 for value in row.values())
+    _, transition = world.step(state, torch.tensor([1, 0]), generator)
+    assert transition.reward.tolist() == [1.0, 1.0]
+
+
+def test_games_of_two_are_told_of_matches() -> None:
+    (problem, *_) = problems_of("preset: muzero\nmeasures: {returns: {}}\n")
+    assert "'returns' is for worlds with one side" in problem
+    assert "'tic_tac_toe'" in problem
+    assert "'matches'" in problem

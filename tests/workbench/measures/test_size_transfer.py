@@ -1,0 +1,141 @@
+"""Agents on boards of other sizes: their weights as they are, and what cannot be taken along."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tests.workbench.fakes import trial
+from workbench.errors import ConfigError
+from workbench.measures.play.elsewhere import ScoreElsewhere
+from workbench.measures.play.matches import MatchScore
+from workbench.trial import build
+
+CELLS: dict[str, Any] = {
+    "environment": {"name": "hex", "size": 3},
+    "model.representation": {"name": "cnn", "width": 6, "depth": 1, "ends_in": "grid"},
+    "model.dynamics": {"name": "conv", "width": 6},
+    "model.prediction": {"name": "cells", "width": 8},
+}
+
+
+def taking(there: Any, over: Mapping[str, Any] = {}, **options: Any) -> dict[str, Any]:
+    entry = {"environment": there, "games": 6, "opening": 2, **options}
+    measures = {"predictive": None, "decision": None, "size_transfer": entry}
+    return {**CELLS, "measures": measures, **over}
+
+
+def told(there: Any, over: Mapping[str, Any] = {}, **options: Any) -> list[str]:
+    """What reading the trial says."""
+    try:
+        trial(taking(there, over, **options))
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+NODES: dict[str, Any] = {
+    "model.representation": {"name": "gcn", "width": 6, "depth": 2, "ends_in": "nodes"},
+    "model.dynamics": {"name": "gcn", "width": 6},
+}
+
+
+@pytest.mark.parametrize("over", [{}, NODES], ids=["grid", "nodes"])
+def test_the_agent_plays_elsewhere_as_one_that_was_built_there_with_its_weights(
+    over: dict[str, Any],
+) -> None:
+    config = trial(taking({"name": "hex", "size": 5}, over, mcts_rollouts=[10]))
+    parts = build(config)
+    measure = config.measures["size_transfer"].build(parts)
+    assert isinstance(measure, ScoreElsewhere)
+    unmeasured = {"measures": {"predictive": None, "decision": None}}
+    there = build(trial({**CELLS, **over, **unmeasured, "environment.size": 5, "seed": 9}))
+    rows = []
+    for _ in range(2):
+        for parameter in parts.model.parameters():
+            nn.init.normal_(parameter, std=0.5)
+        before = {name: value.clone() for name, value in parts.model.state_dict().items()}
+        row = measure(parts.model.eval(), None)  # type: ignore[arg-type]
+        assert all(torch.equal(before[k], v) for k, v in parts.model.state_dict().items())
+        there.model.load_state_dict(parts.model.state_dict())
+        played = MatchScore(there.environment, 6, 2, [10], prior=True)
+        wanted = played(there.model.eval(), there.planner)
+        assert row == {name.replace("/", "/transfer_"): score for name, score in wanted.items()}
+        rows.append(row)
+    assert set(rows[0]) == {
+        f"decision/transfer_{name}_score{against}"
+        for name in ("prior", "search")
+        for against in ("", "_mcts_10")
+    }
+    facts = measure.facts()
+    assert set(facts.levels) == set(rows[0])
+    assert facts.digest == MatchScore(there.environment, 6, 2, [10], prior=True).facts().digest
+
+
+def test_the_weights_are_those_of_the_moment() -> None:
+    config = trial(taking({"name": "hex", "size": 4}))
+    parts = build(config)
+    measure: Any = config.measures["size_transfer"].build(parts)
+    for _ in range(2):
+        nn.init.normal_(parts.model.representation[0].weight)  # type: ignore[index,operator]
+        measure(parts.model.eval(), None)
+        taken = measure._model.state_dict()
+        assert all(torch.equal(taken[k], v) for k, v in parts.model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("over", "words"),
+    [
+        (
+            {"model.prediction": {"name": "mlp", "width": 8}},
+            ["prediction 'mlp'", "state.hidden.weight: [8, 54] becomes [8, 150]", "cell by cell"],
+        ),
+        (
+            {
+                "model.representation": {"name": "cnn", "width": 6, "latent_size": 8},
+                "model.dynamics": {"name": "mlp", "width": 8},
+                "model.prediction": {"name": "mlp", "width": 8},
+            },
+            ["representation 'cnn'", "becomes [8, 150]", "'hex'"],
+        ),
+    ],
+)
+def test_weights_that_hang_on_the_size_are_told_with_their_part(
+    over: dict[str, Any], words: list[str]
+) -> None:
+    problems = told({"name": "hex", "size": 5}, over)
+    assert all(p.startswith("changes.yaml: measures.size_transfer: measure") for p in problems)
+    assert any(all(word in problem for word in words) for problem in problems), problems
+
+
+def test_worlds_of_another_kind_are_told() -> None:
+    (problem,) = told("othello")
+    assert "from environment 'hex' to environment 'othello': one shows 4 planes" in problem
+    problem, *_ = told("breakthrough")
+    assert "weights of dynamics 'conv' do not fit environment 'breakthrough'" in problem
+    assert any("'cartpole' has one side" in problem for problem in told("cartpole"))
+    (problem,) = told({"name": "openspiel", "game": "nim"})
+    assert "both must show planes" in problem
+    (problem,) = told({"name": "hex", "size": 3}, opening=9)
+    assert "'size_transfer' with an opening of 9 moves" in problem
+
+
+def test_what_a_part_misses_in_the_other_world_is_told() -> None:
+    graphs = {
+        "model.representation": {"name": "gcn", "graph": "lines", "ends_in": "nodes"},
+        "model.dynamics": {"name": "gcn", "graph": "lines"},
+        "model.prediction": {"name": "mlp", "width": 8},
+        "environment": "tic_tac_toe",
+    }
+    problems = told("othello", graphs)
+    assert any("another world: representation 'gcn'" in problem for problem in problems), problems
+    assert all("'size_transfer'" in problem for problem in problems)
+
+
+def test_a_board_of_the_same_size_is_no_obstacle() -> None:
+    assert told({"name": "hex", "size": 3}) == []
+    assert told({"name": "hex", "size": 6}) == []

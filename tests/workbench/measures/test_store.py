@@ -1,0 +1,139 @@
+"""What is kept on disk: whole or made anew, once for all who ask at the same time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from workbench.measures.frozen import store
+from workbench.measures.frozen.store import kept
+
+
+@dataclass(frozen=True)
+class Pair:
+    first: Tensor
+    second: Tensor
+
+
+RECORD = Pair(torch.tensor([[1.5, -torch.inf]]), torch.tensor([True, False]))
+LIKE = Pair(torch.empty(0), torch.empty(0))
+
+
+class Maker:
+    """Makes the record, and counts how often."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> Pair:
+        self.times += 1
+        return RECORD
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "muzero-workbench"
+
+
+def same(found: Pair) -> bool:
+    return all(
+        torch.equal(a, b) and a.dtype == b.dtype
+        for a, b in ((found.first, RECORD.first), (found.second, RECORD.second))
+    )
+
+
+def test_it_is_made_once_and_then_read(cache: Path) -> None:
+    make = Maker()
+    assert all(same(kept("thing", {"a": 1}, LIKE, make)) for _ in range(3))
+    assert make.times == 1
+    assert len(list(cache.glob("thing-*.npz"))) == 1
+    assert not list(cache.glob(".*"))
+
+
+def test_another_key_is_another_file() -> None:
+    make = Maker()
+    for key in ({"a": 1}, {"a": 2}, [1], {"a": 1}):
+        kept("thing", key, LIKE, make)
+    assert make.times == 3
+
+
+def test_a_damaged_file_is_made_anew(cache: Path) -> None:
+    make = Maker()
+    kept("thing", 0, LIKE, make)
+    (path,) = cache.glob("*.npz")
+    whole = path.read_bytes()
+    damaged = [whole[:-30], whole[:40], b"", b"not an archive"]
+    damaged += [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in (60, 200)]
+    for times, content in enumerate(damaged, start=2):
+        path.write_bytes(content)
+        assert same(kept("thing", 0, LIKE, make))
+        assert make.times == times
+        assert path.read_bytes() == whole
+
+
+def test_other_contents_under_the_name_are_found_out(cache: Path) -> None:
+    make = Maker()
+    kept("thing", 0, LIKE, make)
+    (path,) = cache.glob("*.npz")
+    with np.load(path) as stored:
+        entries = dict(stored)
+    for other in (
+        entries | {"0": entries["0"] + 1},
+        {key: value for key, value in entries.items() if key != "1"},
+        {key: value for key, value in entries.items() if key != store.DIGEST},
+        entries | {"0": np.array([{"a": 1}], dtype=object)},
+    ):
+        np.savez(path, **other)  # type: ignore[arg-type]
+        assert same(kept("thing", 0, LIKE, make))
+    assert make.times == 5
+
+
+def test_a_folder_that_cannot_be_written_costs_time_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    make = Maker()
+    assert all(same(kept("thing", 0, LIKE, make)) for _ in range(2))
+    assert make.times == 2
+
+
+def test_by_default_it_lies_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/somewhere")
+    assert store.folder() == Path("/somewhere/.cache/muzero-workbench")
+
+
+def ask(barrier: Any, told: Any) -> None:
+    """What one of many processes does."""
+
+    def make() -> Tensor:
+        told.put("made")
+        time.sleep(0.3)
+        return torch.arange(5)
+
+    barrier.wait()
+    told.put(kept("thing", 0, torch.empty(0), make).tolist())
+
+
+def test_of_processes_that_start_at_once_one_makes_it(cache: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    barrier, told = fork.Barrier(4), fork.Queue()
+    started = [fork.Process(target=ask, args=(barrier, told)) for _ in range(4)]
+    for process in started:
+        process.start()
+    heard = [told.get(timeout=60) for _ in range(5)]
+    for process in started:
+        process.join()
+    assert heard.count("made") == 1
+    assert heard.count([0, 1, 2, 3, 4]) == 4
+    assert not list(cache.glob(".*"))

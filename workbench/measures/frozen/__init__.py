@@ -1,0 +1,1 @@
+"""Sets that are the same for every trial, whatever its seed."""

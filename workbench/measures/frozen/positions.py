@@ -1,0 +1,152 @@
+"""Positions of a game that has too many to list them: the same ones for every trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import count, cycle
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from workbench.components import EnvironmentConfig
+from workbench.config import dump
+from workbench.measures.exact.evaluation_set import optimal_moves
+from workbench.measures.frozen.digest import digest
+from workbench.measures.frozen.store import kept
+from workbench.measures.play.episodes import Player, RandomPlayer, play
+from workbench.measures.play.opponents import TreeSearchPlayer
+from workbench.randomness import seed_of
+from workbench.types import SolvedEnvironment, State, gather, leaves, map_tensors
+
+VERSION = 1
+"""Raised when the same settings come to mean other positions."""
+SEED = 20260104
+GAMES = 8
+"""Played side by side, until there are positions enough."""
+APART = 5
+"""Moves between two positions of one game."""
+ROLLOUTS = 30
+"""Of the tree search that stands for a player who is still learning."""
+ERRORS = 0.1
+"""Share of random moves in nearly perfect play."""
+
+
+@dataclass(frozen=True)
+class FrozenPositions:
+    """Non-terminal positions, no two of which look the same to the mover."""
+
+    state: State  # [P, ...]
+    q: Tensor  # [P, A] exact worth of every move, -inf where it is illegal
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it."""
+        return digest(*leaves(self))
+
+
+def kept_positions(
+    config: EnvironmentConfig, environment: SolvedEnvironment, many: int
+) -> FrozenPositions:
+    """The frozen positions, solved once on a machine."""
+    like = FrozenPositions(environment.reset(1, Generator()), torch.empty(0))
+    return kept(
+        "positions", origin(config, many), like, lambda: frozen_positions(environment, many)
+    )
+
+
+def origin(config: EnvironmentConfig, many: int) -> list[Any]:
+    """Everything that determines the positions and their worth."""
+    settings = [VERSION, SEED, GAMES, APART, ROLLOUTS, ERRORS]
+    return [settings, dump(config), many, version("open-spiel"), version("torch")]
+
+
+def frozen_positions(environment: SolvedEnvironment, many: int) -> FrozenPositions:
+    """By turns one of random play, one of a small tree search, one of nearly perfect play.
+
+    The first positions are the same however many are asked for.
+    """
+    kinds = cycle([_visited(environment, kind) for kind in (_random, _searching, _perfect)])
+    found: dict[bytes, State] = {}
+    while len(found) < many:
+        source = next(kinds)
+        key, state = next((key, state) for key, state in source if key not in found)
+        found[key] = state
+    state = map_tensors(lambda *rows: torch.cat(rows), *found.values())
+    return FrozenPositions(state, environment.q(state))
+
+
+def _random(environment: SolvedEnvironment, name: str, generator: Generator) -> Player:
+    return RandomPlayer(generator)
+
+
+def _searching(environment: SolvedEnvironment, name: str, generator: Generator) -> Player:
+    return TreeSearchPlayer(environment, ROLLOUTS, name)  # type: ignore[arg-type]
+
+
+def _perfect(environment: SolvedEnvironment, name: str, generator: Generator) -> Player:
+    return NearlyPerfectPlayer(environment, generator)
+
+
+def _visited(
+    environment: SolvedEnvironment,
+    kind: Callable[[SolvedEnvironment, str, Generator], Player],
+) -> Iterator[tuple[bytes, State]]:
+    """Positions of game after game, [1, ...] each, and what the mover sees there."""
+    for batch in count():
+        name = f"positions{kind.__name__}/{batch}"
+        generator = Generator().manual_seed(seed_of(SEED, name))
+        witness = _Witness(kind(environment, name, generator))
+        begun = environment.reset(GAMES, generator)
+        turn = torch.zeros(GAMES, dtype=torch.int64)
+        play(environment, begun, [witness], turn, generator)
+        state = map_tensors(lambda *seen: torch.cat(seen), *witness.seen)
+        for row in torch.randperm(len(environment.legal(state)), generator=generator).tolist():
+            here = gather(state, torch.tensor([row]))
+            yield environment.observe(here).numpy().tobytes(), here
+
+
+class _Witness:
+    """Plays as another player does, and keeps every so many of the positions that it is shown."""
+
+    def __init__(self, inner: Player) -> None:
+        self._inner = inner
+        self._game, self._ply = torch.empty(0), 0
+        self.seen: list[State] = []
+
+    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+        if action is None:
+            self._game, self._ply = torch.arange(len(observation)), 0
+        taken = (self._game + self._ply) % APART == 0
+        self.seen.append(gather(state, taken.nonzero().flatten()))
+        self._ply += 1
+        self._inner.look(state, observation, action)
+
+    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
+        return self._inner.choose(rows, legal)
+
+    def keep(self, rows: Tensor) -> None:
+        self._game = self._game[rows]
+        self._inner.keep(rows)
+
+
+class NearlyPerfectPlayer:
+    """Draws among the moves that are worth the most, and now and then among all."""
+
+    def __init__(self, environment: SolvedEnvironment, generator: Generator) -> None:
+        self._environment, self._generator = environment, generator
+        self._state: State = None
+
+    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+        self._state = state
+
+    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
+        best = optimal_moves(self._environment.q(gather(self._state, rows)))
+        slips = torch.rand(len(rows), 1, generator=self._generator) < ERRORS
+        allowed = legal.where(slips, best)
+        return torch.multinomial(allowed.float(), 1, generator=self._generator).squeeze(1)
+
+    def keep(self, rows: Tensor) -> None:
+        """It is shown the episodes that go on."""

@@ -1,0 +1,27 @@
+"""Sequences from frozen positions, solved once on a machine."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator
+
+from workbench.components import EnvironmentConfig
+from workbench.measures.exact.evaluation_set import SEED, EvaluationSet, evaluation_set
+from workbench.measures.frozen.positions import kept_positions, origin
+from workbench.measures.frozen.store import kept
+from workbench.types import SolvedEnvironment
+
+
+def kept_sequences(
+    config: EnvironmentConfig, environment: SolvedEnvironment, many: int, depth: int
+) -> EvaluationSet:
+    """Both continuations of the first `many` frozen positions."""
+    empty = torch.empty(0)
+    begun = environment.reset(1, Generator())
+    like = EvaluationSet(begun, empty, empty, empty, empty, empty, empty)
+
+    def make() -> EvaluationSet:
+        start = kept_positions(config, environment, many).state
+        return evaluation_set(environment, start, depth)
+
+    return kept("sequences", [*origin(config, many), depth, SEED], like, make)

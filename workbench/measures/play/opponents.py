@@ -1,0 +1,78 @@
+"""Opponents that stay as they are while the agent learns."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import pyspiel
+import torch
+from torch import Tensor
+
+from workbench.errors import WorkbenchError
+from workbench.measures.play.episodes import SEED, Player, RandomPlayer, stream
+from workbench.randomness import seed_of
+from workbench.types import Environment, State, gather
+
+
+class SpielEnvironment(Environment, Protocol):
+    """A game whose states can be handed to OpenSpiel."""
+
+    def worlds(self, state: State) -> list[pyspiel.State]:
+        """The states as OpenSpiel's own."""
+        ...
+
+
+class TreeSearchPlayer:
+    """OpenSpiel's UCT with random rollouts and proven results (Kocsis & Szepesvari, 2006; solver
+    backups after Winands et al., 2008); uct_c 2, one rollout a simulation, a new tree every move.
+    """
+
+    def __init__(self, environment: SpielEnvironment, rollouts: int, name: str) -> None:
+        """`name` is that of its random streams."""
+        self._environment, self._rollouts, self._name = environment, rollouts, name
+        self._state: State = None
+        self._bots: list[Any] = []
+
+    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+        self._state = state
+        if action is None:
+            game = self._environment.worlds(gather(state, torch.tensor([0])))[0].get_game()
+            self._bots = [self._bot(game, row) for row in range(len(observation))]
+
+    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
+        worlds = self._environment.worlds(gather(self._state, rows))
+        bots = [self._bots[row] for row in rows.tolist()]
+        return torch.tensor([bot.step(world) for bot, world in zip(bots, worlds, strict=True)])
+
+    def keep(self, rows: Tensor) -> None:
+        self._bots = [self._bots[row] for row in rows.tolist()]
+
+    def _bot(self, game: Any, row: int) -> Any:
+        """A bot of its own for every game: how one goes does not hang on the others."""
+        seed = seed_of(SEED, f"{self._name}/{row}") % 2**31
+        return pyspiel.MCTSBot(
+            game,
+            pyspiel.RandomRolloutEvaluator(n_rollouts=1, seed=seed),
+            uct_c=2.0,
+            max_simulations=self._rollouts,
+            max_memory_mb=1000,
+            solve=True,
+            seed=seed,
+            verbose=False,
+        )
+
+
+def opponent(environment: Environment, rollouts: int) -> Player:
+    """Random moves for 0 rollouts, else the tree search.
+
+    Raises:
+        WorkbenchError: OpenSpiel cannot be given the states of the environment.
+    """
+    if not rollouts:
+        return RandomPlayer(stream("opponent"))
+    if not hasattr(environment, "worlds"):
+        raise WorkbenchError(
+            f"OpenSpiel's tree search cannot play environment '{environment.spec.name}': "
+            "it has no `worlds`, its states as OpenSpiel's"
+        )
+    return TreeSearchPlayer(environment, rollouts, f"mcts/{rollouts}")  # type: ignore[arg-type]

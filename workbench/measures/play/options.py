@@ -1,0 +1,44 @@
+"""The options of the measures that play matches, and where matches can be played; light."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
+
+from workbench.components import EnvironmentConfig, MeasureConfig, Positive
+from workbench.metrics import TreeSearch
+
+
+class MatchOptions(MeasureConfig):
+    """A measure that plays games of two against fixed opponents."""
+
+    games: Annotated[int, Field(gt=0, multiple_of=2)] = Field(
+        100, description="games against each opponent; every opening is played from both sides"
+    )
+    opening: Positive = Field(2, description="random moves before a game, the same in every trial")
+    mcts_rollouts: list[TreeSearch] = Field(
+        default_factory=list,
+        description="opponents beside random moves: tree searches with so many rollouts a move",
+    )
+    prior: bool = Field(True, description="whether the bare prior plays too")
+
+    def unplayable(self, environment: EnvironmentConfig) -> Iterator[str]:
+        """Why matches cannot be played in an environment."""
+        world, measure = environment.spec(), f"measure '{self.component}'"
+        if not world.alternating:
+            yield (
+                f"{measure} needs a game of two; environment '{environment.component}' has one "
+                "side, for which measure 'returns' is"
+            )
+        if not world.copyable:
+            yield (
+                f"{measure} begins games at given states; the worlds of environment "
+                f"'{environment.component}' cannot be put into one"
+            )
+        if world.horizon is not None and self.opening >= world.horizon:
+            yield (
+                f"{measure} with an opening of {self.opening} moves: a game of environment "
+                f"'{environment.component}' has at most {world.horizon}"
+            )

@@ -1,0 +1,36 @@
+"""The return of greedy play in worlds with one side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from workbench.components import MeasureConfig, Positive
+from workbench.registry import register
+
+if TYPE_CHECKING:
+    from workbench.config import TrialConfig
+    from workbench.contracts import Measure, Parts
+
+
+@register("measure", "returns")
+class Returns(MeasureConfig):
+    """Mean undiscounted return of greedy play by search and by the bare prior."""
+
+    episodes: Positive = Field(20, description="episodes, which begin alike at every measurement")
+    max_steps: Positive = Field(5000, description="an episode is left where it is after so many")
+    prior: bool = Field(True, description="whether the bare prior plays too")
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        if trial.environment.spec().alternating:
+            yield (
+                "measure 'returns' is for worlds with one side; environment "
+                f"'{trial.environment.component}' is a game of two, for which measure 'matches' is"
+            )
+
+    def build(self, parts: Parts) -> Measure:
+        from workbench.measures.play.returns import ReturnOfPlay
+
+        return ReturnOfPlay(parts.config.environment, self.episodes, self.max_steps, self.prior)
