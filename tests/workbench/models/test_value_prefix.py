@@ -248,7 +248,7 @@ def test_the_ledger_takes_a_latent_of_any_shape() -> None:
 
 
 def test_a_trial_with_consistency_runs_and_a_stopped_one_equals_it(tmp_path: Path) -> None:
-    config = cartpole()
+    config = cartpole(procedure__steps=1600)
     assert config.targets["value_prefix"].horizon == 2
     run_trial(config, tmp_path / "whole")
     run_in_two(config, tmp_path / "cut")
