@@ -8,6 +8,7 @@ import typer
 
 from workbench import __version__
 from workbench.cli.ablate import ablate
+from workbench.cli.bench import bench
 from workbench.cli.catalogue import catalogue
 from workbench.cli.report import report
 from workbench.cli.train import train
@@ -28,6 +29,7 @@ app.command("train")(train)
 app.command("report")(report)
 app.command("ui")(ui)
 app.command("list")(catalogue)
+app.command("bench")(bench)
 
 
 def _show_version(wanted: bool) -> None:

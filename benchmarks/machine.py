@@ -1,0 +1,57 @@
+"""On what was measured, and how many threads it may take."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+VERSIONS = ("torch", "numpy", "numba", "open-spiel", "gymnasium", "minatar", "jax", "mctx",
+            "gumbel-mcts")  # fmt: skip
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def limit_threads(threads: int) -> None:
+    """Of torch, BLAS and numba here, and of all processes started from here.
+
+    BLAS and numba read it when they are imported: call it before.
+    """
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def describe() -> dict[str, Any]:
+    """Processor, cores, load at the start, system, versions, day."""
+    return {
+        "date": date.today().isoformat(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "system": platform.platform(),
+        "versions": {"python": platform.python_version()} | _versions(),
+    }
+
+
+def _processor() -> str:
+    """As Linux names it, or as well as Python can."""
+    info = Path("/proc/cpuinfo")
+    for line in info.read_text(encoding="utf-8").splitlines() if info.exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

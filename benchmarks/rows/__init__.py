@@ -1,0 +1,1 @@
+"""The rows of the benchmark. Every module here is one."""

@@ -1,0 +1,151 @@
+"""Steps a second of every world that is installed, by random play, beside its bare engine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+
+import torch
+from torch import Generator
+
+from benchmarks.figures import Effort, Figure
+from benchmarks.timing import in_turn
+from workbench import registry
+from workbench.components import EnvironmentConfig, Misfit
+from workbench.types import Environment, map_tensors
+
+BATCH, STEPS = 128, 50
+
+Play = Callable[[int], None]
+"""Makes so many steps by a random policy, one world at a time, and looks at what it shows."""
+
+
+def spiel(game: str, steps: int) -> None:
+    """OpenSpiel's own state: legal moves, a move, the observation as OpenSpiel gives it."""
+    import pyspiel
+
+    draw, rules = random.Random(0), pyspiel.load_game(game)
+    state = rules.new_initial_state()
+    for _ in range(steps):
+        state.apply_action(draw.choice(state.legal_actions()))
+        state.observation_tensor(0)
+        if state.is_terminal():
+            state = rules.new_initial_state()
+
+
+def gym(name: str, steps: int) -> None:
+    """One environment of Gymnasium."""
+    import gymnasium
+
+    draw, world = random.Random(0), gymnasium.make(name, disable_env_checker=True)
+    world.reset(seed=0)
+    count = int(world.action_space.n)  # type: ignore[attr-defined]
+    for _ in range(steps):
+        _, _, terminated, truncated, _ = world.step(draw.randrange(count))
+        if terminated or truncated:
+            world.reset()
+    world.close()
+
+
+def minatar(game: str, steps: int) -> None:
+    """One game of MinAtar."""
+    from minatar import Environment as Game
+
+    draw, world = random.Random(0), Game(game)
+    actions = world.minimal_action_set()
+    world.reset()
+    for _ in range(steps):
+        _, terminated = world.act(draw.choice(actions))
+        world.state()
+        if terminated:
+            world.reset()
+
+
+def atari(game: str, steps: int) -> None:
+    """One game of ALE in grey, four frames a step, at its full size."""
+    import ale_py
+    import gymnasium
+
+    gymnasium.register_envs(ale_py)
+    draw = random.Random(0)
+    world = gymnasium.make(f"ALE/{game}-v5", obs_type="grayscale", disable_env_checker=True)
+    world.reset(seed=0)
+    count = int(world.action_space.n)  # type: ignore[attr-defined]
+    for _ in range(steps):
+        _, _, terminated, truncated, _ = world.step(draw.randrange(count))
+        if terminated or truncated:
+            world.reset()
+    world.close()
+
+
+ENGINES: dict[str, tuple[str, Play]] = {
+    "acrobot": ("gymnasium", partial(gym, "Acrobot-v1")),
+    "atari": ("ale", partial(atari, "Breakout")),
+    "breakthrough": ("pyspiel", partial(spiel, "breakthrough(rows=6,columns=6)")),
+    "cartpole": ("gymnasium", partial(gym, "CartPole-v1")),
+    "connect_four": ("pyspiel", partial(spiel, "connect_four")),
+    "gomoku": ("pyspiel", partial(spiel, "mnk(m=9,n=9,k=5)")),
+    "gymnasium": ("gymnasium", partial(gym, "CartPole-v1")),
+    "hex": ("pyspiel", partial(spiel, "hex(board_size=5,plain_obs_tensor=True)")),
+    "lunar_lander": ("gymnasium", partial(gym, "LunarLander-v3")),
+    "minatar": ("minatar", partial(minatar, "breakout")),
+    "mountain_car": ("gymnasium", partial(gym, "MountainCar-v0")),
+    "openspiel": ("pyspiel", partial(spiel, "clobber")),
+    "othello": ("pyspiel", partial(spiel, "othello")),
+    "tic_tac_toe": ("pyspiel", partial(spiel, "tic_tac_toe")),
+}
+"""The engine of the world that a component makes by default, and random play in it."""
+
+SLOW = {"atari", "lunar_lander"}
+"""Fewer steps a timing: a step takes long enough to be timed well."""
+
+
+def measure(effort: Effort) -> Iterator[Figure]:
+    """Worlds by their component's defaults; a component whose packages are missing is left out."""
+    for name, component in registry.components("environment").items():
+        if name in ENGINES and (name == "tic_tac_toe" or not effort.quick):
+            config = component()
+            if isinstance(config, EnvironmentConfig) and _installed(config):
+                yield _figure(name, config, effort)
+
+
+def _installed(config: EnvironmentConfig) -> bool:
+    try:
+        config.spec()
+    except Misfit:
+        return False
+    return find_spec("Box2D") is not None if config.component == "lunar_lander" else True
+
+
+def _figure(name: str, config: EnvironmentConfig, effort: Effort) -> Figure:
+    steps = STEPS // 10 if name in SLOW or effort.quick else STEPS
+    engine, play = ENGINES[name]
+    walk = _Walk(config.build())
+    pairs = in_turn(partial(walk, steps), partial(play, BATCH * steps), effort.repeats)
+    case: dict[str, str | int] = {"world": name, "B": BATCH}
+    return pairs.figure("environments", case, engine, BATCH * steps, "steps/s")
+
+
+class _Walk:
+    """Random play in a batch of worlds; an episode that ends makes place for a new one."""
+
+    def __init__(self, world: Environment) -> None:
+        self._world, self._generator = world, Generator().manual_seed(0)
+        self._state = world.reset(BATCH, self._generator)
+
+    def __call__(self, steps: int) -> None:
+        world, generator = self._world, self._generator
+        for _ in range(steps):
+            legal = world.legal(self._state).float()
+            action = torch.multinomial(legal, 1, generator=generator)[:, 0]
+            state, transition = world.step(self._state, action, generator)
+            world.observe(state)
+            ended = (transition.terminated | transition.truncated).nonzero().flatten()
+            if len(ended):
+                fresh = world.reset(len(ended), generator)
+                state = map_tensors(
+                    lambda old, new, at=ended: old.index_copy(0, at, new), state, fresh
+                )
+            self._state = state

@@ -1,0 +1,139 @@
+"""A whole update, beside its forward and backward; graph encoders beside convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import torch
+from torch import Generator, nn
+
+from benchmarks.figures import Effort, Figure
+from benchmarks.timing import in_turn
+from workbench.components import RepresentationConfig
+from workbench.config import read_trial
+from workbench.contracts import Context, Parts
+from workbench.documents import wrap
+from workbench.environments.connect_four import ConnectFour
+from workbench.errors import Place
+from workbench.models.representation.cnn import CNN
+from workbench.models.representation.gat import GAT
+from workbench.models.representation.gcn import GCN
+from workbench.models.representation.gin import GIN
+from workbench.training.actor import Actor
+from workbench.training.learner import Learner, Objective
+from workbench.training.procedures.self_play import SelfPlay
+from workbench.training.replay import Replay
+from workbench.trial import build
+from workbench.types import Window
+
+PRESETS = ("muzero", "muzero_cartpole")
+BATCH = 256
+"""Boards that an encoder is timed on."""
+
+ENCODERS: dict[str, Callable[[int], RepresentationConfig]] = {
+    "gcn": lambda width: GCN(width=width, ends_in="nodes"),
+    "gcn (edge list)": lambda width: GCN(width=width, ends_in="nodes", backend="sparse"),
+    "gin": lambda width: GIN(width=width, ends_in="nodes"),
+    "gat": lambda width: GAT(width=width, ends_in="nodes", heads=1),
+}
+
+
+def measure(effort: Effort) -> Iterator[Figure]:
+    """Updates a second of two presets; boards a second, forward and backward of encoders on 6x7 cells."""
+    for preset in PRESETS[:1] if effort.quick else PRESETS:
+        yield _update(preset, effort)
+    for name in ("gcn",) if effort.quick else ENCODERS:
+        yield _encoder(name, effort)
+
+
+def _update(preset: str, effort: Effort) -> Figure:
+    """Draw, window, targets, unroll, loss, backward, optimiser; and the bare middle of it."""
+    overlay = {"preset": preset, "planner": "policy", "threads": effort.threads}
+    parts = build(read_trial(wrap(overlay, Place("benchmark"))))
+    config = cast(SelfPlay, parts.config.procedure)
+    learner = Learner(
+        parts,
+        config.optimiser,
+        config.terminal == "absorbing",
+        config.gradient_scale,
+        config.average,
+        config.target_every,
+    )
+    replay = _filled(parts, config)
+    lookahead = max(target.lookahead for target in parts.config.targets.values())
+    generator = parts.streams["replay"]
+
+    def window() -> Window:
+        place = replay.draw(config.batch, generator)
+        return replay.window(place, config.unroll, lookahead, generator)
+
+    def update() -> object:
+        return learner.update(window())
+
+    bare = _forward_and_backward(parts, config, learner, window())
+    case: dict[str, str | int] = {"what": f"update, {preset}", "batch": config.batch}
+    return in_turn(update, bare, effort.repeats).figure(
+        "learner", case, "forward and backward", 1, "updates/s"
+    )
+
+
+def _filled(parts: Parts, config: SelfPlay) -> Replay:
+    """A replay of what the untrained model plays."""
+    actor = Actor(parts, config.games, config.opening, config.temperature)
+    replay = Replay(config.capacity)
+    while len(replay) < config.warm_up:
+        _, episodes = actor.move(parts.model)
+        if episodes is not None:
+            replay.add(episodes)
+    return replay
+
+
+def _forward_and_backward(
+    parts: Parts, config: SelfPlay, learner: Learner, window: Window
+) -> Callable[[], object]:
+    """The unroll, the objective and its gradient on one window, with its targets made before."""
+    model, generator = learner.model, parts.streams["learner"]
+    context = Context(
+        config.terminal == "absorbing", model, learner.agent, parts.planner, generator
+    )
+    targets = {name: make(window, context) for name, make in parts.targets.items()}
+    weights = {name: loss.weight for name, loss in parts.config.losses.items()}
+    objective, parameters = Objective(parts.losses, weights), list(model.parameters())
+
+    def bare() -> object:
+        root = model.represent(window.observation[:, 0], generator)
+        unroll = model.unroll(root, window.action, generator, config.gradient_scale)
+        loss, _ = objective(unroll, targets, None)
+        return torch.autograd.grad(loss, parameters, allow_unused=True)
+
+    return bare
+
+
+def _encoder(name: str, effort: Effort) -> Figure:
+    """Beside convolutions of as many parameters, or as nearly as widths allow."""
+    world = ConnectFour().spec()
+    reference = CNN(width=24, depth=2, ends_in="grid").build(world)
+    size = _parameters(reference)
+    built = (ENCODERS[name](width).build(world) for width in range(2, 80))
+    encoder = min(built, key=lambda module: abs(_parameters(module) - size))
+    boards = torch.rand(BATCH, *world.observation, generator=Generator().manual_seed(0))
+    case: dict[str, str | int] = {"what": f"encoder {name}", "batch": BATCH}
+    return in_turn(_passes(encoder, boards), _passes(reference, boards), effort.repeats).figure(
+        "learner",
+        case,
+        f"cnn of {size} parameters",
+        BATCH,
+        "boards/s",
+        {"parameters": _parameters(encoder)},
+    )
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _passes(encoder: nn.Module, boards: torch.Tensor) -> Callable[[], Any]:
+    """Forward and backward."""
+    parameters = list(encoder.parameters())
+    return lambda: torch.autograd.grad(encoder(boards).square().mean(), parameters)

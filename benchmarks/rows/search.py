@@ -1,0 +1,97 @@
+"""Simulations a second, beside the same calls of the network without a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Generator, Tensor
+
+from benchmarks import networks
+from benchmarks.figures import Effort, Figure
+from benchmarks.timing import in_turn
+from workbench.models.world_model import WorldModel
+from workbench.planning.tree import kernels
+from workbench.types import Latent, leaves
+
+SIMULATIONS = 50
+BATCHES = (1, 16, 128, 512)
+GROWTH, GROWTH_BATCH, GROWTH_ACTIONS = (50, 100, 200, 400, 800), 16, 9
+FLOOR = "network calls"
+
+Calls = Callable[[WorldModel, Latent, Tensor, int], None]
+"""Calls a model on latents and actions [B] so many times in a row, each on what came before."""
+
+
+def network_calls(model: WorldModel, root: Latent, action: Tensor, simulations: int) -> None:
+    """One step and one prediction a simulation: what a search cannot do without."""
+    generator, latent = Generator(), root
+    for _ in range(simulations):
+        latent, _ = model.step(latent, action, generator)
+        model.predict(latent)
+
+
+def measure(effort: Effort, calls: Calls = network_calls) -> Iterator[Figure]:
+    """Perceptrons of three widths of tree and a residual tower, then the growth with N."""
+    for name, model in _models(effort.quick):
+        for batch in BATCHES[:1] if effort.quick else BATCHES:
+            for planner in networks.PLANNERS:
+                yield _figure(name, model, planner, batch, SIMULATIONS, effort, calls)
+    model = networks.perceptron(GROWTH_ACTIONS)
+    for simulations in GROWTH[:1] if effort.quick else GROWTH[1:]:
+        yield _figure("mlp", model, "puct", GROWTH_BATCH, simulations, effort, calls)
+
+
+def _models(quick: bool) -> Iterator[tuple[str, WorldModel]]:
+    for actions in (4,) if quick else (4, 7, 9):
+        yield "mlp", networks.perceptron(actions)
+    if not quick:
+        yield "residual", networks.residual()
+
+
+def _figure(
+    name: str,
+    model: WorldModel,
+    planner: str,
+    batch: int,
+    simulations: int,
+    effort: Effort,
+    calls: Calls,
+) -> Figure:
+    actions = model.spec.actions
+    plan, root = networks.planner(planner, simulations, actions).plan, networks.roots(model, batch)
+    legal, action = torch.ones(batch, actions, dtype=torch.bool), torch.zeros(batch).long()
+
+    def search() -> object:
+        return plan(model, root, legal, Generator())
+
+    @torch.inference_mode()
+    def floor() -> None:
+        calls(model, root, action, simulations)
+
+    case: dict[str, str | int] = {
+        "model": name,
+        "planner": planner,
+        "A": actions,
+        "B": batch,
+        "N": simulations,
+    }
+    depth = plan(model, root, legal, Generator()).depth.double().mean()
+    return in_turn(search, floor, effort.repeats).figure(
+        "search",
+        case,
+        FLOOR,
+        work=batch * simulations,
+        unit="simulations/s",
+        extras={
+            "depth": float(depth),
+            "bytes a node": bytes_a_node(root, batch, simulations, actions),
+        },
+    )
+
+
+def bytes_a_node(root: Latent, batch: int, simulations: int, actions: int) -> float:
+    """Memory of the trees and of the latents in them, by root and simulation."""
+    trees = kernels.plant(batch, simulations + 1, actions)
+    latents = sum(tensor.nbytes for tensor in leaves(root)) * (simulations + 1)
+    return (sum(array.nbytes for array in trees) + latents) / (batch * simulations)

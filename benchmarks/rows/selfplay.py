@@ -1,0 +1,83 @@
+"""A move of many games side by side, beside the searches that it makes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+from torch import Generator, Tensor
+
+from benchmarks.figures import Effort, Figure
+from benchmarks.timing import Pairs
+from workbench.config import read_trial
+from workbench.contracts import Parts, Planner
+from workbench.documents import wrap
+from workbench.errors import Place
+from workbench.models.world_model import WorldModel
+from workbench.training.actor import Actor
+from workbench.training.procedures.self_play import SelfPlay
+from workbench.trial import build
+from workbench.types import Latent, Plan
+
+PRESETS = ("muzero", "muzero_cartpole")
+GAMES, SIMULATIONS, MOVES = 128, 25, 40
+
+
+@dataclass
+class Timed:
+    """A planner that counts the seconds that it takes."""
+
+    planner: Planner
+    seconds: float = 0.0
+
+    @property
+    def differentiable(self) -> bool:
+        return self.planner.differentiable
+
+    def plan(
+        self,
+        model: WorldModel,
+        root: Latent,
+        legal: Tensor,
+        generator: Generator,
+        explore: bool = False,
+    ) -> Plan:
+        start = time.perf_counter()
+        plan = self.planner.plan(model, root, legal, generator, explore)
+        self.seconds += time.perf_counter() - start
+        return plan
+
+
+def measure(effort: Effort) -> Iterator[Figure]:
+    """Moves a second of all games together, for one world that is a table and one that is not."""
+    for preset in PRESETS[:1] if effort.quick else PRESETS:
+        overlay = {"preset": preset, "planner.simulations": SIMULATIONS, "threads": effort.threads}
+        parts = build(read_trial(wrap(overlay, Place("benchmark"))))
+        pairs = _pairs(parts, effort)
+        case: dict[str, str | int] = {
+            "world": parts.config.environment.component,
+            "planner": parts.config.planner.component,
+            "B": GAMES,
+            "N": SIMULATIONS,
+        }
+        share = {"outside search %": 100 * (1 - 1 / pairs.ratio)}
+        yield pairs.figure("selfplay", case, "searches", GAMES * MOVES, "steps/s", share)
+
+
+def _pairs(parts: Parts, effort: Effort) -> Pairs:
+    """Seconds of so many moves in every game, and of the searches in them."""
+    timed = Timed(parts.planner)
+    config = cast(SelfPlay, parts.config.procedure)
+    timing = replace(parts, planner=timed)
+    actor = Actor(timing, GAMES, config.opening, config.temperature)
+    whole, searches = [], []
+    for repeat in range(effort.repeats + 1):
+        timed.seconds, start = 0.0, time.perf_counter()
+        for _ in range(MOVES):
+            actor.move(parts.model)
+        if repeat:  # the first compiles and warms up
+            whole.append(time.perf_counter() - start)
+            searches.append(timed.seconds)
+    return Pairs(whole, searches)

@@ -1,0 +1,60 @@
+"""Seconds from the start of a process until it is of use, beside the import of torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from benchmarks.figures import Effort, Figure
+from benchmarks.timing import in_turn
+
+IMPORT = ["-c", "import torch"]
+COMMANDS = {
+    "workbench --help": ["-m", "workbench.cli", "--help"],
+    "first update of a trial": ["-m", "benchmarks.rows.start"],
+}
+TINY = {
+    "preset": "muzero",
+    "procedure.games": 16,
+    "procedure.batch": 16,
+    "procedure.warm_up": 16,
+    "measures": {},
+    "evaluate_every": 1,
+}
+
+
+def measure(effort: Effort) -> Iterator[Figure]:
+    """What is read from the disk and compiled is there already: each runs once before."""
+    for name, arguments in COMMANDS.items():
+        pairs = in_turn(partial(_run, arguments), partial(_run, IMPORT), effort.repeats)
+        yield pairs.figure("start", {"what": name}, "import torch")
+
+
+def _run(arguments: list[str]) -> None:
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+
+def until_first_update() -> None:
+    """Run a small trial, and end this process when it has learned for the first time."""
+    from workbench.config import read_trial
+    from workbench.documents import wrap
+    from workbench.errors import Place
+    from workbench.trial import run_trial
+
+    def leave(fraction: float, metrics: Mapping[str, float | None]) -> None:
+        if "training/loss" in metrics:
+            folder.cleanup()
+            os._exit(0)
+
+    folder = tempfile.TemporaryDirectory()
+    run_trial(read_trial(wrap(TINY, Place("benchmark"))), Path(folder.name), leave)
+    sys.exit("the trial ended before its first update")
+
+
+if __name__ == "__main__":
+    until_first_update()

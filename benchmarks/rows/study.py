@@ -1,0 +1,50 @@
+"""A small study from its command to its report, beside the seconds that its trials took."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.figures import Effort, Figure
+from benchmarks.timing import Pairs
+
+STUDY = """\
+study: small
+question: How long does a study take beside its trials?
+preset: muzero
+base: {{procedure.steps: {steps}, threads: 1}}
+axes: {{planner.simulations: [5, 25]}}
+seeds: 2
+primary: decision/search_regret
+predictive: predictive/value_error
+"""
+TRIALS = 4
+
+
+def measure(effort: Effort) -> Iterator[Figure]:
+    """Four trials, as many at once as `workbench ablate` chooses: one a core."""
+    whole, inside = [], []
+    for _ in range(effort.repeats):
+        with tempfile.TemporaryDirectory() as folder:
+            seconds, of_trials = _run(Path(folder), 3_000 if effort.quick else 20_000)
+        whole.append(seconds)
+        inside.append(of_trials)
+    pairs = Pairs(whole, inside)
+    yield pairs.figure("study", {"what": "workbench ablate", "trials": TRIALS}, "sum of the trials")
+
+
+def _run(folder: Path, steps: int) -> tuple[float, float]:
+    """Seconds of the command, and of training and measuring in all trials together."""
+    file = folder / "small.yaml"
+    file.write_text(STUDY.format(steps=steps), encoding="utf-8")
+    arguments = ["-m", "workbench.cli", "ablate", str(file), "--outputs", str(folder / "outputs")]
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    passed = time.perf_counter() - start
+    results = [json.loads(path.read_text()) for path in folder.rglob("result.json")]
+    return passed, sum(found["seconds"] + found["evaluation_seconds"] for found in results)
