@@ -81,6 +81,12 @@ def in_turn(measured: Call, floor: Call, repeats: int, least: float = LEAST_SECO
     return Pairs(*taken)
 
 
+def alone(call: Call, repeats: int, least: float = LEAST_SECONDS) -> list[float]:
+    """Seconds of one call, so many times; it is called once before."""
+    count = _calls(call, least)
+    return [_seconds(call, count) for _ in range(repeats)]
+
+
 def _calls(call: Call, least: float) -> int:
     """How many calls take `least` seconds."""
     call()

@@ -40,7 +40,7 @@ ENCODERS: dict[str, Callable[[int], RepresentationConfig]] = {
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Updates a second of two presets; boards a second, forward and backward of encoders on 6x7 cells."""
+    """Updates a second of two presets; boards a second through encoders and back, 6x7 cells."""
     for preset in PRESETS[:1] if effort.quick else PRESETS:
         yield _update(preset, effort)
     for name in ("gcn",) if effort.quick else ENCODERS:

@@ -1,0 +1,40 @@
+"""The process of one library in one round: times every case, and prints what it found.
+
+python -m benchmarks.peers.child by_mctx FOLDER THREADS '[["puct", 9, 128], ...]'
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.peers.exchange import Case, read
+from benchmarks.timing import alone
+
+TIMINGS = 5
+"""Of a case in a round; their median counts."""
+
+
+def main(module: str, folder: str, threads: int, cases: list[list[str | int]]) -> None:
+    if hasattr(os, "sched_setaffinity"):  # XLA heeds no other limit
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    import torch
+
+    torch.set_num_threads(threads)
+    prepare = import_module(f"benchmarks.peers.{module}").prepare
+    found = []
+    for planner, actions, batch in cases:
+        case = Case(str(planner), int(actions), int(batch))
+        searcher = prepare(read(Path(folder), case.actions), case)
+        with torch.inference_mode():
+            seconds = statistics.median(alone(searcher.search, TIMINGS))
+            found.append([seconds, searcher.depth(searcher.search())])
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), json.loads(sys.argv[4]))
