@@ -41,8 +41,9 @@ types: $(STAMP)  ## mypy, strict
 unit: $(STAMP)  ## the tests
 	$(BIN)/pytest -n 2 --dist loadfile
 
-benchmark: $(STAMP)  ## speed of the search and time to quality
-	$(BIN)/python -m benchmarks.search
+benchmark: $(STAMP)  ## speed of every part beside its floor; the tables of benchmarks/README.md
+	$(BIN)/workbench bench --json outputs/benchmark.json
+	$(BIN)/python -m benchmarks.tables outputs/benchmark.json --into benchmarks/README.md
 
 clean:  ## remove what make made; results under outputs/ stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +16,7 @@ from workbench.errors import WorkbenchError, unknown
 from workbench.record import write_text
 
 PEERS = "peers"
+"""The row that needs an extra, and is measured only if asked for."""
 
 Watch = Callable[[Figure], None]
 
@@ -28,7 +29,6 @@ class Request:
     effort: Effort
     command: str
     """The command line itself, to be told to posterity."""
-    peers: bool = False
     file: Path | None = None
     """Where the figures are kept, as JSON."""
 
@@ -36,6 +36,11 @@ class Request:
 def known() -> list[str]:
     """The names of the rows, in alphabetical order."""
     return sorted(module.name for module in pkgutil.iter_modules(rows.__path__))
+
+
+def usual() -> list[str]:
+    """Those that are measured without being named."""
+    return [row for row in known() if row != PEERS]
 
 
 def bench(request: Request, watch: Watch) -> dict[str, Any]:
@@ -49,26 +54,19 @@ def bench(request: Request, watch: Watch) -> dict[str, Any]:
     for row in request.rows:
         if row not in known():
             raise WorkbenchError(unknown("row", row, known()))
-    if request.peers:
-        import_module("benchmarks.peers.rounds").check_installed()
     machine.limit_threads(request.effort.threads)
+    if PEERS in request.rows:
+        import_module(f"benchmarks.rows.{PEERS}").check_installed()
     about = machine.describe()
     figures: list[Figure] = []
     found = document(figures, request.effort, about, request.command)
-    for measure in _measures(request):
-        for figure in measure(request.effort):
+    for row in request.rows:
+        for figure in import_module(f"benchmarks.rows.{row}").measure(request.effort):
             figures.append(figure)
             watch(figure)
         found = document(figures, request.effort, about, request.command)
         _keep(found, request.file)
     return found
-
-
-def _measures(request: Request) -> Iterator[Callable[[Effort], Iterator[Figure]]]:
-    for row in request.rows:
-        yield import_module(f"benchmarks.rows.{row}").measure
-    if request.peers:
-        yield import_module("benchmarks.peers.rounds").measure
 
 
 def _keep(found: dict[str, Any], file: Path | None) -> None:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.errors import WorkbenchError
-
 if TYPE_CHECKING:
     from benchmarks.figures import Figure
 
@@ -22,7 +20,7 @@ def bench(
         str | None,
         typer.Option(
             help="Rows to measure, with commas: environments, learner, search, selfplay, start, "
-            "study; by default all."
+            "study, peers; by default all but the last."
         ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch, BLAS and numba.")] = 1,
@@ -31,7 +29,7 @@ def bench(
     ] = 9,
     peers: Annotated[
         bool,
-        typer.Option("--peers", help="Search beside mctx and gumbel-mcts too (the extra `peers`)."),
+        typer.Option("--peers", help="The row `peers` too: mctx and gumbel-mcts, by the extra."),
     ] = False,
     quick: Annotated[
         bool,
@@ -51,11 +49,11 @@ def bench(
     from benchmarks import bench as benchmark
     from benchmarks.figures import Effort
 
+    chosen = benchmark.usual() if rows is None else [row.strip() for row in rows.split(",")]
     request = benchmark.Request(
-        rows=benchmark.known() if rows is None else [row.strip() for row in rows.split(",")],
+        rows=[*chosen, benchmark.PEERS] if peers and benchmark.PEERS not in chosen else chosen,
         effort=Effort(1 if quick else repeats, threads, quick),
         command=shlex.join(["workbench", *sys.argv[1:]]),
-        peers=peers,
         file=json,
     )
     console = Console()
@@ -67,7 +65,6 @@ def bench(
         with console.status("measuring"):
             benchmark.bench(request, show)
     except KeyboardInterrupt:
-        console.print("\nInterrupted.", highlight=False)
+        kept = f"; {json} has the rows that are done" if json and json.exists() else ""
+        console.print(f"\nInterrupted{kept}", highlight=False, soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
-    except ImportError as error:
-        raise WorkbenchError(f"cannot be measured: {error}") from None

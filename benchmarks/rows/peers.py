@@ -34,7 +34,7 @@ def check_installed() -> None:
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise WorkbenchError(
-            f"--peers needs {' and '.join(missing)}; install with: "
+            f"row peers needs {' and '.join(missing)}; install with: "
             "pip install 'muzero-workbench[peers]', best into an environment of its own"
         )
 

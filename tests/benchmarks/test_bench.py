@@ -1,0 +1,144 @@
+"""`workbench bench`: it runs, keeps what it found, and says what it cannot do. Nothing is timed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from benchmarks import bench, figures
+from benchmarks.figures import Effort, Figure
+from benchmarks.rows import peers
+from benchmarks.tables import BEGIN, END, markdown, put, read
+from workbench.cli import main
+from workbench.errors import WorkbenchError
+
+QUICK = ["bench", "--quick", "--rows"]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Gives the exit code of `workbench ARGUMENTS`; threads of this process are left alone."""
+    monkeypatch.setattr("benchmarks.machine.limit_threads", lambda threads: None)
+
+    def ended(*arguments: str | Path) -> int:
+        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main.main()
+        return int(left.value.code or 0)
+
+    return ended
+
+
+def figure(row: str) -> Figure:
+    return Figure(row, {"B": 1}, "s", 2.0, 1.0, 3.0, "nothing", 4.0, 0.5, 1, {"depth": 7.0})
+
+
+@pytest.mark.parametrize(
+    ("rows", "floors"),
+    [
+        ("search,selfplay", {"network calls", "searches"}),
+        ("learner,environments", {"forward and backward", "cnn of 5880 parameters", "pyspiel"}),
+        ("start,study", {"import torch", "sum of the trials"}),
+    ],
+)
+def test_every_row_gives_figures_beside_its_floor(
+    run: Any, tmp_path: Path, rows: str, floors: set[str]
+) -> None:
+    file = tmp_path / "kept" / "figures.json"
+    assert run(*QUICK, rows, "--json", file) == 0
+    found = json.loads(file.read_text())
+    assert set(found) == {"schema", "command", "machine", "effort", "figures"}
+    assert found["effort"] == {"repeats": 1, "threads": 1, "quick": True}
+    assert found["machine"]["versions"].keys() >= {"python", "torch", "numpy", "numba"}
+    assert {one["row"] for one in found["figures"]} == set(rows.split(","))
+    assert {one["floor"] for one in found["figures"]} == floors
+    for one in found["figures"]:
+        # Of one pair the ratio of times is that of the two figures, or of two rates its inverse.
+        times = one["median"] / one["floor_median"]
+        assert one["ratio"] == pytest.approx(times if one["unit"] == "s" else 1 / times)
+
+
+def test_an_unknown_row_is_told_with_the_nearest(
+    run: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(*QUICK, "serch,start", "--json", tmp_path / "figures.json") == 2
+    assert "unknown row 'serch'; did you mean 'search'?" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_peer_is_told_with_the_extra_that_brings_it(
+    run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "find_spec", lambda name: None if name == "mctx" else object())
+    assert run(*QUICK, "search", "--peers") == 2
+    told = capsys.readouterr()
+    assert "row peers needs mctx; install with: pip install 'muzero-workbench[peers]'" in told.err
+    assert told.out == ""
+
+
+def test_the_peers_are_measured_only_if_asked_for() -> None:
+    assert bench.usual() == ["environments", "learner", "search", "selfplay", "start", "study"]
+    assert set(bench.known()) - set(bench.usual()) == {"peers"}
+
+
+def test_an_interruption_leaves_the_rows_that_are_done(
+    run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def one(effort: Effort) -> Iterator[Figure]:
+        yield figure("search")
+
+    def interrupted(effort: Effort) -> Iterator[Figure]:
+        yield figure("start")
+        raise KeyboardInterrupt
+
+    modules = {"search": one, "start": interrupted}
+    for name, measure in modules.items():
+        module = SimpleNamespace(measure=measure)
+        monkeypatch.setitem(sys.modules, f"benchmarks.rows.{name}", module)
+    file = tmp_path / "figures.json"
+    assert run(*QUICK, "search,start", "--json", file) == 130
+    assert f"Interrupted; {file} has the rows that are done" in capsys.readouterr().out
+    assert [one["row"] for one in json.loads(file.read_text())["figures"]] == ["search"]
+
+
+def test_a_file_that_cannot_be_written_is_told(
+    run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = SimpleNamespace(measure=lambda effort: iter([figure("search")]))
+    monkeypatch.setitem(sys.modules, "benchmarks.rows.search", module)
+    (tmp_path / "file").touch()
+    assert run(*QUICK, "search", "--json", tmp_path / "file" / "figures.json") == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_tables_stand_between_the_marks(tmp_path: Path) -> None:
+    machine = {"date": "2026-01-02", "processor": "P", "cores": 2, "load": 0.5, "versions": {}}
+    kept = figures.document([figure("search"), figure("start")], Effort(3), machine, "the command")
+    (tmp_path / "figures.json").write_text(json.dumps(kept))
+    text = markdown(read(tmp_path / "figures.json"))
+    assert "| 1   | 2 s        | 1 to 3      | nothing | 4" in text
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        "### search",
+        "### start",
+    ]
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    put(text, page)
+    put(text, page)
+    assert page.read_text() == f"before\n{BEGIN}\n{text}\n{END}\nafter\n"
+
+
+def test_what_is_no_benchmark_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    file.write_text('{"schema": 0}')
+    with pytest.raises(WorkbenchError, match=r"figures\.json: schema: found 0, expected 1"):
+        read(file)
+    (tmp_path / "page.md").write_text(f"{END} {BEGIN}")
+    with pytest.raises(WorkbenchError, match="needs the lines"):
+        put("text", tmp_path / "page.md")
