@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -87,24 +89,19 @@ def test_the_peers_are_measured_only_if_asked_for() -> None:
     assert set(bench.known()) - set(bench.usual()) == {"peers"}
 
 
-def test_an_interruption_leaves_the_rows_that_are_done(
-    run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def one(effort: Effort) -> Iterator[Figure]:
-        yield figure("search")
-
-    def interrupted(effort: Effort) -> Iterator[Figure]:
-        yield figure("start")
-        raise KeyboardInterrupt
-
-    modules = {"search": one, "start": interrupted}
-    for name, measure in modules.items():
-        module = SimpleNamespace(measure=measure)
-        monkeypatch.setitem(sys.modules, f"benchmarks.rows.{name}", module)
+def test_an_interruption_leaves_the_rows_that_were_done(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    assert run(*QUICK, "search,start", "--json", file) == 130
-    assert f"Interrupted; {file} has the rows that are done" in capsys.readouterr().out
-    assert [one["row"] for one in json.loads(file.read_text())["figures"]] == ["search"]
+    arguments = [*QUICK, "environments,start,study", "--json", str(file)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workbench.cli", *arguments], stdout=subprocess.PIPE, text=True
+    )
+    while not file.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    shown, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"Interrupted; {file} has the rows that were done" in shown
+    assert [one["row"] for one in json.loads(file.read_text())["figures"]] == ["environments"]
 
 
 def test_a_file_that_cannot_be_written_is_told(

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from workbench.cli.interruption import ending_at_once
 from workbench.cli.options import Outputs, TrackingUri
-
-INTERRUPTED = 130
 
 
 def ablate(
@@ -43,7 +38,8 @@ def ablate(
     1: some trials failed or did not start; 2: bad input; 130: interrupted.
     """
     command = shlex.join(["workbench", *sys.argv[1:]])
-    with _ending_at_once(command):
+    # While planning or reporting; a launch handles signals itself and ends in good order.
+    with ending_at_once(lambda: f"Interrupted. To go on:\n  {command}"):
         from rich.console import Console
 
         from ablations.interruption import leave
@@ -64,23 +60,3 @@ def ablate(
             dry_run=dry_run,
         )
         leave(ablate(request, console))
-
-
-@contextmanager
-def _ending_at_once(command: str) -> Iterator[None]:
-    """Ctrl-C while planning or reporting ends the process there and then.
-
-    Nothing is lost by it, and an exception out of somebody's half-done import would not be told
-    from a mistake. A launch handles signals itself and ends in good order.
-    """
-
-    def end(number: int, frame: object) -> None:
-        os.write(1, f"\nInterrupted. To go on:\n  {command}\n".encode())
-        os._exit(INTERRUPTED)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

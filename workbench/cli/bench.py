@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.interruption import ending_at_once
+
 if TYPE_CHECKING:
     from benchmarks.figures import Figure
-
-INTERRUPTED = 130
 
 
 def bench(
@@ -42,7 +42,7 @@ def bench(
 ) -> None:
     """Measure speed, every figure beside its floor, both timed in turn.
 
-    Exit code 0: measured; 2: bad input; 130: interrupted, then the file has the rows that are done.
+    Exit code 0: measured; 2: bad input; 130: interrupted, the file has what was done.
     """
     from rich.console import Console
 
@@ -61,10 +61,9 @@ def bench(
     def show(figure: Figure) -> None:
         console.print(figure.line(), highlight=False, soft_wrap=True, markup=False)
 
-    try:
-        with console.status("measuring"):
-            benchmark.bench(request, show)
-    except KeyboardInterrupt:
-        kept = f"; {json} has the rows that are done" if json and json.exists() else ""
-        console.print(f"\nInterrupted{kept}", highlight=False, soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
+    def told() -> str:
+        kept = f"; {json} has the rows that were done" if json and json.exists() else ""
+        return f"Interrupted{kept}"
+
+    with ending_at_once(told), console.status("measuring"):
+        benchmark.bench(request, show)
