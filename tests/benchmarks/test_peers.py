@@ -73,3 +73,14 @@ def test_the_peers_grow_a_tree_of_as_many_simulations(tmp_path: Path, planner: s
     visits = grown.get_all_root_visits(2).sum(1)
     assert (visits <= SIMULATIONS).all()
     assert (visits >= 0.9 * SIMULATIONS).all()
+
+
+def test_mctx_by_gumbel_is_the_same_search(tmp_path: Path) -> None:
+    pytest.importorskip("mctx")
+    from benchmarks.peers import by_mctx
+
+    write(tmp_path, 9, 4)
+    arrays, case = read(tmp_path, 9), Case("gumbel", 9, 4)
+    tree = by_mctx.prepare(arrays, case).search()
+    plan = ours.prepare(arrays, case).search()
+    assert np.asarray(tree.children_visits[:, 0]).tolist() == plan.visits.tolist()
