@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.models.dense import DenseHead
 from workbench.models.layers import cells_of, marked_planes, mlp
 from workbench.models.support import Codec
 from workbench.models.transitions import FlatHead
@@ -41,6 +42,12 @@ class FlatPrediction(nn.Module):
             raise TypeError("these heads were built without those of an edge")
         raw = self.transition(latent)
         return {"reward": raw[..., :-1], "termination": raw[..., -1]}
+
+    def dense(self) -> tuple[DenseHead, DenseHead]:
+        """The head of a state and that of an edge."""
+        if self.transition is None:
+            raise TypeError("these heads were built without those of an edge")
+        return self.state.dense(), self.transition.dense()
 
 
 class CellPrediction(nn.Module):

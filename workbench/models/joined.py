@@ -10,8 +10,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from workbench.contracts import Prediction
+from workbench.models.dense import DenseModel
 from workbench.models.dynamics.networks.noise import GaussianWalk
-from workbench.models.layers import as_input
+from workbench.models.layers import LatentNorm, as_input
 from workbench.models.support import Codec
 from workbench.models.world_model import WorldModel, scale_gradient, stack
 from workbench.types import Edge, Environment, Heads, Latent, ModelSpec, State, Unroll, map_tensors
@@ -26,7 +27,7 @@ class LearnedModel(WorldModel):
         representation: nn.Module,
         dynamics: nn.Module,
         prediction: Prediction,
-        norm: nn.Module,
+        norm: LatentNorm,
         discount: float,
         decoder: nn.Module | None = None,
     ) -> None:
@@ -81,6 +82,23 @@ class LearnedModel(WorldModel):
     def predict_all(self, latents: Sequence[Latent]) -> Heads:
         heads: Heads = _over_time(self.predict, latents)
         return heads
+
+    @torch.no_grad()
+    def dense(self) -> DenseModel | None:
+        """g, f as dense layers, where that is all they are."""
+        if not (hasattr(self.dynamics, "dense") and hasattr(self.prediction, "dense")):
+            return None
+        state, edge = self.prediction.dense()
+        codecs = self.prediction.codecs
+        return DenseModel(
+            transition=self.dynamics.dense(),
+            norm=self.norm.kind,
+            state=state,
+            edge=edge,
+            value=codecs["value"].scale,
+            reward=codecs["reward"].scale,
+            discount=self._discount,
+        )
 
     def imagine(self, latent: Tensor, action: Tensor) -> Tensor:
         """The next latent alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -61,11 +62,25 @@ def two_hot(x: Tensor, low: float, high: float, atoms: int) -> Tensor:
     return spread.scatter_add(-1, index, 1 - weight).scatter_add(-1, index + 1, weight)
 
 
+@dataclass(frozen=True)
+class Scale:
+    """How a scalar is read: plainly or as the mean of a softmax over atoms, then transformed."""
+
+    size: int
+    """Number of network outputs."""
+    transform: str
+    """Of `TRANSFORMS`, whose inverse is applied."""
+    support: Tensor
+    """[size] the atoms; empty for a plain output."""
+
+
 class Codec(Protocol):
     """Between a scalar and the raw network output that stands for it."""
 
     size: int
     """Number of network outputs."""
+    scale: Scale
+    """What `decode` does, in numbers."""
 
     def decode(self, raw: Tensor) -> Tensor:
         """[..., size] -> [...]"""
@@ -80,6 +95,7 @@ class Scalar:
     """One output, mean squared error."""
 
     size = 1
+    scale = Scale(1, "none", torch.empty(0))
 
     def decode(self, raw: Tensor) -> Tensor:
         return raw.squeeze(-1)
@@ -92,6 +108,7 @@ class Symlog:
     """One output, mean squared error of the symlog (DreamerV3, eq. 9, without its factor 1/2)."""
 
     size = 1
+    scale = Scale(1, "symlog", torch.empty(0))
 
     def decode(self, raw: Tensor) -> Tensor:
         return symexp(raw.squeeze(-1))
@@ -112,10 +129,11 @@ class Categorical:
         ends = self._squeeze(torch.tensor([low, high], dtype=torch.float64))
         self.size = atoms
         self._low, self._high = ends.tolist()
-        self._support = torch.linspace(self._low, self._high, atoms, dtype=torch.float64).float()
+        support = torch.linspace(self._low, self._high, atoms, dtype=torch.float64).float()
+        self.scale = Scale(atoms, transform, support)
 
     def decode(self, raw: Tensor) -> Tensor:
-        return self._stretch(raw.softmax(-1) @ self._support.to(raw.device))
+        return self._stretch(raw.softmax(-1) @ self.scale.support.to(raw.device))
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
         wanted = two_hot(self._squeeze(target), self._low, self._high, self.size)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.models.dense import DenseHead, DenseLayer
 from workbench.models.layers import ActionPlanes
 
 Marks: TypeAlias = Sequence[Sequence[tuple[int, int]]]
@@ -30,6 +31,10 @@ class VectorTransition(nn.Module):
         hidden = F.relu(self.latent(latent) + self.action(action))
         result: Tensor = latent + self.out(hidden)
         return result
+
+    def dense(self) -> DenseHead:
+        offset = self.action.weight + self.latent.bias
+        return DenseHead(DenseLayer(self.latent.weight, offset), dense(self.out))
 
 
 class GridTransition(nn.Module):
@@ -104,6 +109,9 @@ class IdentityTransition(nn.Module):
         """[B, *shape], [B] -> [B, *shape]"""
         return latent
 
+    def dense(self) -> None:
+        """No layer at all."""
+
 
 class EnsembleTransition(nn.Module):
     """The mean of what several networks say."""
@@ -129,3 +137,10 @@ class FlatHead(nn.Module):
         """[B, *shape] -> [B, outputs]"""
         result: Tensor = self.out(F.relu(self.hidden(latent.flatten(1))))
         return result
+
+    def dense(self) -> DenseHead:
+        return DenseHead(dense(self.hidden), dense(self.out))
+
+
+def dense(layer: nn.Linear) -> DenseLayer:
+    return DenseLayer(layer.weight, layer.bias)

@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 from workbench.types import Edge, Heads, Latent, ModelSpec, State, Unroll, map_tensors
 
 if TYPE_CHECKING:
+    from workbench.models.dense import DenseModel
     from workbench.models.support import Codec
 
 
@@ -48,6 +49,10 @@ class WorldModel(nn.Module, ABC):
     def decode(self, latent: Latent) -> Tensor:
         """The observation that a latent stands for, where the model has a decoder."""
         raise TypeError(f"{type(self).__name__} has no decoder")
+
+    def dense(self) -> DenseModel | None:
+        """Its `step` and `predict` as dense layers, if they are nothing else: searched faster."""
+        return None
 
     def code(self, latent: Latent) -> Tensor:
         """What h encodes and g imagines: [B, *spec.latent.shape]. Of one tensor, it is all of it.

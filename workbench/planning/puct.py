@@ -37,7 +37,7 @@ class PUCT(TreeSearchConfig):
     def build(self, environment: EnvironmentSpec) -> Planner:
         from workbench.planning.tree.puct import ByPUCT, Noise, exploration
         from workbench.planning.tree.search import TreeSearch
-        from workbench.planning.tree.selection import PUCTRules
+        from workbench.planning.tree.trees import PUCTRules
 
         low, high = environment.bounds or (0.0, 1.0)
         rules = PUCTRules(

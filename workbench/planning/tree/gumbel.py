@@ -8,14 +8,16 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from workbench.planning.tree.kernels import Ints, Trees
+from workbench.planning.tree.kernels import (
+    LEAST_PRIOR,
+    conclude_gumbel,
+    grow_gumbel,
+    select_gumbel,
+)
 from workbench.planning.tree.search import summary
-from workbench.planning.tree.selection import GumbelRules, conclude_gumbel, select_gumbel
+from workbench.planning.tree.trees import GumbelRules, Ints, Trees
 from workbench.randomness import numpy_generator
 from workbench.types import Plan
-
-LEAST_PRIOR = 1e-200
-"""So that every move has a finite log prior, however far behind its logit is."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class ByGumbel:
     improved: bool
     """Whether the plan's policy is the improved one rather than the share of visits."""
     select = staticmethod(select_gumbel)
+    grow = staticmethod(grow_gumbel)
 
     def prior(self, logits: Tensor) -> Tensor:
         return logits.double().softmax(-1).clamp(min=LEAST_PRIOR)
@@ -48,7 +51,6 @@ class ByGumbel:
             c_visit=self.c_visit,
             c_scale=self.c_scale,
             span=self.span,
-            weight=np.empty(prior.shape[1]),
         )
         return prior, rules
 

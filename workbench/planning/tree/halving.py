@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from workbench.planning.tree.kernels import Ints
+from workbench.planning.tree.trees import Ints
 
 
 def considered_visits(entrants: int, simulations: int) -> list[int]:

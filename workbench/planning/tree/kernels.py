@@ -1,117 +1,604 @@
-"""A batch of trees in flat arrays: how one begins, and how it grows by a node.
+"""The compiled kernels of a tree search: growth, descent, small networks, whole searches.
 
-A tree has N+1 nodes of W children. The node expanded by simulation i has index i; the root is 0.
-Both players share one tree: an edge's discount is negative where the player changes, so a child's
-value is always seen from its own mover and Q(s, a) = r + discount * V(child) from the parent's.
+They stand in this one file: numba renews what it has cached when the file of a kernel changes, not
+when that of a kernel called by it does. Rows of a batch never meet: all work on the rows
+[first, last), so that threads can share a batch out, and a row's result is the same in any batch.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int32]
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+from numba.np import arrayobj
 
 UNEXPANDED = -1
 
+NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
+UNVISITED_ZERO, UNVISITED_PARENT = 0, 1
 
-class Trees(NamedTuple):
-    """B trees. Children of no prior (illegal ones) have prior -1."""
+TILE = 16
+"""Trees that one whole search grows side by side: enough to fill the registers of a product."""
+LANES = 8
+"""Numbers in a vector register, as the products are laid out."""
+PANEL = 2 * LANES
+"""Columns of a matrix that lie together."""
 
-    prior: Floats  # [B, N+1, W] of actions, or probabilities of outcomes at a chance node
-    visits: Ints  # [B, N+1, W]
-    q: Floats  # [B, N+1, W] mean of reward + discount * what came back
-    reward: Floats  # [B, N+1, W]
-    discount: Floats  # [B, N+1, W]
-    child: Ints  # [B, N+1, W]
-    node_visits: Ints  # [B, N+1]
-    raw_value: Floats  # [B, N+1] what the model says of the node itself
-    node_value: Floats  # [B, N+1] mean of what came back to the node, its own value included
-    at_chance: NDArray[np.bool_]  # [B, N+1]
-    low: Floats  # [B] smallest q of the tree
-    high: Floats  # [B] largest q of the tree
-    depth: Ints  # [B] of the deepest node
-    path_node: Ints  # [B, N+1] of the simulation under way
-    path_child: Ints  # [B, N+1]
-    path_length: Ints  # [B]
+PRODUCT, MIN_MAX, LAYER_NORM, L2 = 0, 1, 2, 3
+PLAIN, H, SYMLOG = 0, 1, 2
+
+LEAST_PRIOR = 1e-200
+"""So that every move has a finite log prior, however far behind its logit is."""
 
 
-def plant(batch: int, nodes: int, width: int) -> Trees:
-    """Room for trees, to be cleared before use."""
-    edges, per_node = (batch, nodes, width), (batch, nodes)
-    return Trees(
-        prior=np.empty(edges),
-        visits=np.empty(edges, np.int32),
-        q=np.empty(edges),
-        reward=np.empty(edges),
-        discount=np.empty(edges),
-        child=np.empty(edges, np.int32),
-        node_visits=np.empty(per_node, np.int32),
-        raw_value=np.empty(per_node),
-        node_value=np.empty(per_node),
-        at_chance=np.empty(per_node, np.bool_),
-        low=np.empty(batch),
-        high=np.empty(batch),
-        depth=np.empty(batch, np.int32),
-        path_node=np.empty(per_node, np.int32),
-        path_child=np.empty(per_node, np.int32),
-        path_length=np.empty(batch, np.int32),
-    )
-
-
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def clear(trees: Any, prior: Any, value: Any, at_chance: Any) -> None:
     """Begin trees of one node: prior [B, W'], value [B], at_chance [B] of the roots."""
-    trees.prior[:] = -1.0
-    trees.prior[:, 0, : prior.shape[1]] = prior
-    trees.visits[:] = 0
-    trees.q[:] = 0.0
-    trees.child[:] = UNEXPANDED
-    trees.node_visits[:, 0] = 1
-    trees.raw_value[:, 0] = value
-    trees.node_value[:, 0] = value
-    trees.at_chance[:, 0] = at_chance
-    trees.low[:] = np.inf
-    trees.high[:] = -np.inf
-    trees.depth[:] = 0
+    for b in range(len(value)):
+        _open(trees, b, 0, prior[b], value[b], at_chance[b])
+        trees.low[b], trees.high[b], trees.depth[b] = np.inf, -np.inf, 0
 
 
-@njit(cache=True, error_model="numpy")
-def expand(
-    trees: Any, index: int, reward: Any, discount: Any, prior: Any, value: Any, at_chance: Any
-) -> None:
+@njit(cache=True, nogil=True, error_model="numpy")
+def expand(trees: Any, index: int, leaves: Any, first: int, last: int) -> None:
     """Attach what the model gave as node `index` of each tree, and send its value up the path.
 
-    reward, discount, value [B]; prior [B, W]; at_chance [B].
+    `leaves` are `Leaves` of the rows [first, last).
     """
-    for b in range(reward.shape[0]):
-        last = trees.path_length[b] - 1
-        node, choice = trees.path_node[b, last], trees.path_child[b, last]
+    for b in range(first, last):
+        end = trees.path_length[b] - 1
+        node, choice = trees.path_node[b, end], trees.path_child[b, end]
         back = 0.0  # beyond a known end nothing comes back
         if trees.child[b, node, choice] == UNEXPANDED:
+            row = b - first
             trees.child[b, node, choice] = index
-            trees.reward[b, node, choice] = reward[b]
-            trees.discount[b, node, choice] = discount[b]
-            trees.prior[b, index, : prior.shape[1]] = prior[b]
-            trees.at_chance[b, index] = at_chance[b]
-            trees.node_visits[b, index] = 1
-            trees.raw_value[b, index] = value[b]
-            trees.node_value[b, index] = value[b]
-            back = value[b]
-        for i in range(last, -1, -1):
+            trees.reward[b, node, choice] = leaves.reward[row]
+            trees.discount[b, node, choice] = leaves.discount[row]
+            back = leaves.value[row]
+            _open(trees, b, index, leaves.prior[row], back, leaves.at_chance[row])
+        for i in range(end, -1, -1):
             node, choice = trees.path_node[b, i], trees.path_child[b, i]
             back = trees.reward[b, node, choice] + trees.discount[b, node, choice] * back
-            trees.visits[b, node, choice] += 1
-            trees.q[b, node, choice] += (back - trees.q[b, node, choice]) / trees.visits[
-                b, node, choice
-            ]
+            visits = trees.visits[b, node, choice] + 1
+            q = trees.q[b, node, choice]
+            q += (back - q) / visits
+            trees.visits[b, node, choice], trees.q[b, node, choice] = visits, q
             trees.node_visits[b, node] += 1
             trees.node_value[b, node] += (back - trees.node_value[b, node]) / trees.node_visits[
                 b, node
             ]
-            trees.low[b] = min(trees.low[b], trees.q[b, node, choice])
-            trees.high[b] = max(trees.high[b], trees.q[b, node, choice])
+            trees.low[b] = min(trees.low[b], q)
+            trees.high[b] = max(trees.high[b], q)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _open(trees: Any, b: int, node: int, prior: Any, value: float, at_chance: bool) -> None:
+    """Write a node that nothing has come back to but its own value."""
+    for a in range(trees.prior.shape[2]):
+        trees.prior[b, node, a] = prior[a] if a < len(prior) else -1.0
+        trees.visits[b, node, a] = 0
+        trees.q[b, node, a] = 0.0
+        trees.child[b, node, a] = UNEXPANDED
+    trees.node_visits[b, node] = 1
+    trees.raw_value[b, node] = value
+    trees.node_value[b, node] = value
+    trees.at_chance[b, node] = at_chance
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def select_puct(
+    trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int
+) -> None:
+    """Descend each tree to an edge to expand, or to a known end; write where it starts.
+
+    parent [B], action [B] int64: what the model is to step.
+    """
+    for b in range(first, last):
+        node, length = 0, 0
+        while node != UNEXPANDED:
+            if trees.at_chance[b, node]:
+                choice = _choose_outcome(trees, b, node)
+            else:
+                choice = _choose_by_puct(trees, b, node, rules)
+            trees.path_node[b, length], trees.path_child[b, length] = node, choice
+            length += 1
+            node = _below(trees.child, trees.discount, b, node, choice)
+        _arrive(trees, b, length, parent, action)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def select_gumbel(
+    trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int
+) -> None:
+    """As `select_puct`: sequential halving at the root, below it the improved policy."""
+    weight = np.empty(trees.prior.shape[2])
+    for b in range(first, last):
+        node, length = 0, 0
+        while node != UNEXPANDED:
+            if trees.at_chance[b, node]:
+                choice = _choose_outcome(trees, b, node)
+            elif node == 0:
+                turn = rules.considered[rules.entrants[b], trees.node_visits[b, 0] - 1]
+                choice = _choose_at_root(trees, b, turn, rules)
+            else:
+                choice = _choose_by_improved_policy(trees, b, node, rules, weight)
+            trees.path_node[b, length], trees.path_child[b, length] = node, choice
+            length += 1
+            node = _below(trees.child, trees.discount, b, node, choice)
+        _arrive(trees, b, length, parent, action)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _below(child: Any, discount: Any, b: int, node: int, choice: int) -> int:
+    """The node that an edge leads to; UNEXPANDED too where it is a known end."""
+    below: int = child[b, node, choice]
+    if below != UNEXPANDED and discount[b, node, choice] == 0.0:
+        return UNEXPANDED
+    return below
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _arrive(trees: Any, b: int, length: int, parent: Any, action: Any) -> None:
+    """Write down the end of a path of this length."""
+    trees.path_length[b] = length
+    trees.depth[b] = max(trees.depth[b], length)
+    parent[b], action[b] = trees.path_node[b, length - 1], trees.path_child[b, length - 1]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _choose_outcome(trees: Any, b: int, node: int) -> int:
+    """argmax_c sigma(c) / (n_c + 1): visits follow the probabilities (Stochastic MuZero)."""
+    best, best_score = 0, -np.inf
+    for c in range(trees.prior.shape[2]):
+        if trees.prior[b, node, c] < 0.0:
+            continue
+        score = trees.prior[b, node, c] / (trees.visits[b, node, c] + 1.0)
+        if score > best_score:
+            best, best_score = c, score
+    return best
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _choose_by_puct(trees: Any, b: int, node: int, rules: Any) -> int:
+    """argmax_a Q + P * exploration / (1 + n_a), Q scaled as the rules say (MuZero, eq. 2, 5)."""
+    low, span = 0.0, 1.0
+    if rules.normalise == NORMALISE_MIN_MAX:
+        low, span = trees.low[b], trees.high[b] - trees.low[b]
+    elif rules.normalise == NORMALISE_BOUNDS:
+        low, span = rules.low, rules.high - rules.low
+    # Before two different q are known there is nothing to scale: all count as the least.
+    shrink = 1.0 / span if 0.0 < span < np.inf else 0.0
+    low = low if shrink > 0.0 else 0.0
+    unvisited = 0.0
+    if rules.unvisited == UNVISITED_PARENT:
+        unvisited = (trees.node_value[b, node] - low) * shrink
+    scale = rules.exploration[trees.node_visits[b, node]]
+    best, best_score = 0, -np.inf
+    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
+    for a in range(len(priors)):
+        if priors[a] < 0.0:
+            continue
+        value = (q[a] - low) * shrink if visits[a] > 0 else unvisited
+        score = value + priors[a] * scale / (1.0 + visits[a])
+        if score > best_score:
+            best, best_score = a, score
+    return best
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _choose_at_root(trees: Any, b: int, turn: int, rules: Any) -> int:
+    """argmax of g(a) + log P(a) + sigma(q(a)) over the root's moves that have `turn` visits."""
+    mixed, greatest, slope = _completion(trees, b, 0, rules)
+    best, best_score = 0, -np.inf
+    priors, visits, q = trees.prior[b, 0], trees.visits[b, 0], trees.q[b, 0]
+    for a in range(len(priors)):
+        if priors[a] < 0.0 or visits[a] != turn:
+            continue
+        completed = q[a] if visits[a] > 0 else mixed
+        score = rules.root[b, a] + slope * (completed - greatest)
+        if score > best_score:
+            best, best_score = a, score
+    return best
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _choose_by_improved_policy(trees: Any, b: int, node: int, rules: Any, weight: Any) -> int:
+    """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
+    total, _ = _improve(trees, b, node, rules, weight)
+    best, best_score = 0, -np.inf
+    visits = trees.visits[b, node]
+    for a in range(len(visits)):
+        if trees.prior[b, node, a] < 0.0:
+            continue
+        score = weight[a] / total - visits[a] / trees.node_visits[b, node]
+        if score > best_score:
+            best, best_score = a, score
+    return best
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _improve(trees: Any, b: int, node: int, rules: Any, weight: Any) -> tuple[float, float]:
+    """Write pi' = softmax(log P + sigma(completed q)), times a total, into `weight`.
+
+    Returns:
+        the total, and the value v_mix that completes q.
+    """
+    mixed, greatest, slope = _completion(trees, b, node, rules)
+    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
+    total, unvisited = 0.0, np.exp(slope * (mixed - greatest))
+    for a in range(len(priors)):
+        weight[a] = 0.0
+        if priors[a] < 0.0:
+            continue
+        growth = np.exp(slope * (q[a] - greatest)) if visits[a] > 0 else unvisited
+        weight[a] = priors[a] * growth
+        total += weight[a]
+    return total, mixed
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _completion(trees: Any, b: int, node: int, rules: Any) -> tuple[float, float, float]:
+    """v_mix, the greatest completed q, and the slope of sigma (Danihelka et al. 2022).
+
+    Over the moves that may be chosen here; mctx counts illegal ones, as unvisited, in the range.
+
+    sigma(q) = (c_visit + max_b N(b)) c_scale q / span (eq. 8); an offset of q counts for nothing.
+    v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
+    """
+    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
+    total, most, unvisited = 0, 0, False
+    mass, weighed, least, greatest = 0.0, 0.0, np.inf, -np.inf
+    for a in range(len(priors)):
+        if priors[a] < 0.0:
+            continue
+        if visits[a] == 0:
+            unvisited = True
+            continue
+        total += visits[a]
+        most = max(most, visits[a])
+        mass += priors[a]
+        weighed += priors[a] * q[a]
+        least, greatest = min(least, q[a]), max(greatest, q[a])
+    mixed = trees.raw_value[b, node]
+    if total > 0:
+        mixed = (mixed + total * (weighed / mass)) / (1.0 + total)
+    if unvisited:
+        least, greatest = min(least, mixed), max(greatest, mixed)
+    # Differences too small to be more than rounding are not blown up (as in mctx).
+    span = rules.span if rules.span > 0.0 else max(greatest - least, 1e-8)
+    return mixed, greatest, (rules.c_visit + most) * rules.c_scale / span
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) -> None:
+    """What a search comes to: pi' [B, A] at the root, completed q [B, A], the move [B]."""
+    weight = np.empty(trees.prior.shape[2])
+    for b in range(action.shape[0]):
+        total, mixed = _improve(trees, b, 0, rules, weight)
+        most = 0
+        for a in range(policy.shape[1]):
+            policy[b, a] = weight[a] / total
+            q[b, a] = trees.q[b, 0, a] if trees.visits[b, 0, a] > 0 else mixed
+            most = max(most, trees.visits[b, 0, a])
+        action[b] = _choose_at_root(trees, b, most, rules)
+
+
+def _block_product(rows: int, panels: int) -> Any:
+    """A product of `rows` rows with `panels` panels that stays in registers.
+
+    product(x, x_at, x_stride, w, w_at, k, y, y_at, y_stride, least): for every row r and column c
+    y[y_at + r y_stride + c] = max(y[...] + sum_i x[x_at + r x_stride + i] w[panel of c, i], least).
+    The inputs k are at least 1. numba's own loops keep sums in memory and take twice as long.
+    """
+    register, word = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
+    columns = [(panel, half) for panel in range(panels) for half in range(PANEL // LANES)]
+
+    def spread(builder: Any, number: Any) -> Any:
+        """The same number in every lane."""
+        nothing = ir.Constant(register, ir.Undefined)
+        one = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
+        first = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return builder.shuffle_vector(one, nothing, first)
+
+    def place(builder: Any, data: Any, start: Any, steps: Any, stride: Any, offset: Any) -> Any:
+        """data + start + steps * stride + offset, as a place of a vector."""
+        at = builder.add(builder.add(start, builder.mul(steps, stride)), offset)
+        return builder.bitcast(builder.gep(data, [at]), register.as_pointer())
+
+    def read(builder: Any, pointer: Any) -> Any:
+        loaded = builder.load(pointer)
+        loaded.align = 4
+        return loaded
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x, x_at, x_stride, w, w_at, k, y, y_at, y_stride, least = arguments
+        x, w, y = (
+            arrayobj.make_array(kind)(context, builder, array).data
+            for kind, array in zip(signature.args[::3], (x, w, y), strict=False)
+        )
+        number = [ir.Constant(word, n) for n in range(max(rows, panels, PANEL) + 1)]
+        targets = [
+            place(builder, y, y_at, number[r], y_stride, ir.Constant(word, p * PANEL + h * LANES))
+            for r in range(rows)
+            for p, h in columns
+        ]
+        before, loop = builder.block, builder.append_basic_block("inputs")
+        begun = [read(builder, target) for target in targets]
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        i = builder.phi(word)
+        i.add_incoming(number[0], before)
+        sums = [builder.phi(register) for _ in targets]
+        deep = builder.mul(i, number[PANEL])
+        panel_size = builder.mul(k, number[PANEL])
+        weights = [
+            read(builder, place(builder, w, builder.add(w_at, deep), number[p], panel_size, at))
+            for p, h in columns
+            for at in [ir.Constant(word, h * LANES)]
+        ]
+        grown = []
+        for r in range(rows):
+            at = builder.add(builder.add(x_at, i), builder.mul(number[r], x_stride))
+            factor = spread(builder, builder.load(builder.gep(x, [at])))
+            for c, weight in enumerate(weights):
+                part = builder.fmul(factor, weight, flags=("contract",))
+                grown.append(builder.fadd(part, sums[r * len(columns) + c], flags=("contract",)))
+        following = builder.add(i, number[1])
+        i.add_incoming(following, loop)
+        for total, begin, then in zip(sums, begun, grown, strict=True):
+            total.add_incoming(begin, before)
+            total.add_incoming(then, loop)
+        after = builder.append_basic_block("after")
+        builder.cbranch(builder.icmp_signed("<", following, k), loop, after)
+        builder.position_at_end(after)
+        floor = spread(builder, least)
+        for total, target in zip(grown, targets, strict=True):
+            less = builder.fcmp_ordered("<", total, floor)  # what is no number stays
+            builder.store(builder.select(less, floor, total), target).align = 4
+        return context.get_dummy_value()
+
+    @intrinsic
+    def product(
+        context: Any,
+        x: Any,
+        x_at: Any,
+        x_stride: Any,
+        w: Any,
+        w_at: Any,
+        k: Any,
+        y: Any,
+        y_at: Any,
+        y_stride: Any,
+        least: Any,
+    ) -> Any:
+        at = types.intp
+        return types.void(x, at, at, w, at, at, y, at, at, types.float32), generate
+
+    return product
+
+
+_four_rows, _four_panels, _one_panel = (
+    _block_product(4, 1),
+    _block_product(1, 4),
+    _block_product(1, 1),
+)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _bits_of(context: Any, number: Any) -> Any:
+    """The bits of a float32 as an int32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(32))
+
+    return types.int32(types.float32), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _float_of(context: Any, bits: Any) -> Any:
+    """The float32 of these bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.FloatType())
+
+    return types.float32(types.int32), generate
+
+
+_f = np.float32
+_ZERO, _ONE, _HALF, _LEAST = _f(0.0), _f(1.0), _f(0.5), _f(-np.inf)
+_LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504088896341), _f(0.693359375), _f(-2.12194440e-4)
+_E1, _E2, _E3 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
+_E4, _E5, _E6 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
+_SHIFT = _f(12582912.0)  # 1.5 * 2^23: what is added to it is rounded to a whole number
+_LOWEST, _HIGHEST = _f(-87.0), _f(88.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _exp(x: Any) -> Any:
+    """e^x in single precision, in a form that a loop can vectorise (Moshier's Cephes, expf)."""
+    if x < _LOWEST:
+        x = _LOWEST
+    if x > _HIGHEST:
+        x = _HIGHEST
+    shifted = x * _LOG2E + _SHIFT
+    n = shifted - _SHIFT
+    f = x - n * _LN2_HIGH - n * _LN2_LOW
+    series = ((((_E1 * f + _E2) * f + _E3) * f + _E4) * f + _E5) * f + _E6
+    return (series * f * f + f + _ONE) * _float_of((_bits_of(shifted) + np.int32(127)) << 23)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> None:
+    """One dense layer: offset by the action, what is added to it, product, ReLU."""
+    _, source, inputs, target, panels, weights_at, offset_at, by_action, relu, added = network.ops[
+        op
+    ]
+    columns, stride = panels * PANEL, network.width
+    for r in range(rows):
+        start, offset = r * stride, offset_at + action[r] * by_action
+        for c in range(columns):
+            scratch[start + target + c] = network.offsets[offset + c]
+        if added >= 0:
+            for c in range(columns):
+                scratch[start + target + c] += scratch[start + added + c]
+    least, deep = _ZERO if relu else _LEAST, inputs * PANEL
+    row = 0
+    while row + 4 <= rows:
+        x, y = row * stride + source, row * stride + target
+        for p in range(panels):
+            w = weights_at + p * deep
+            _four_rows(
+                scratch, x, stride, network.weights, w, inputs, scratch, y + p * PANEL, stride, least
+            )
+        row += 4
+    while row < rows:
+        x, y, p = row * stride + source, row * stride + target, 0
+        while p + 4 <= panels:
+            w = weights_at + p * deep
+            _four_panels(
+                scratch, x, stride, network.weights, w, inputs, scratch, y + p * PANEL, stride, least
+            )
+            p += 4
+        while p < panels:
+            w = weights_at + p * deep
+            _one_panel(
+                scratch, x, stride, network.weights, w, inputs, scratch, y + p * PANEL, stride, least
+            )
+            p += 1
+        row += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _normalise(kind: int, scratch: Any, at: int, size: int) -> None:
+    """Scale a latent in its place, as `LatentNorm` does."""
+    if kind == MIN_MAX:
+        low = high = scratch[at]
+        for i in range(at, at + size):
+            low, high = min(low, scratch[i]), max(high, scratch[i])
+        middle, scale = low, _ONE / max(high - low, _f(1e-5))
+    else:
+        total = squares = _ZERO
+        for i in range(at, at + size):
+            total += scratch[i]
+        middle = total / _f(size) if kind == LAYER_NORM else _ZERO
+        for i in range(at, at + size):
+            squares += (scratch[i] - middle) * (scratch[i] - middle)
+        least = _f(1e-5) if kind == LAYER_NORM else _f(1e-12)
+        scale = _ONE / np.sqrt(squares / _f(size) + least)
+    for i in range(at, at + size):
+        scratch[i] = (scratch[i] - middle) * scale
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _soften(scratch: Any, at: int, size: int) -> None:
+    """Logits to probabilities, in their place."""
+    most, total = scratch[at], _ZERO
+    for i in range(at, at + size):
+        most = max(most, scratch[i])
+    for i in range(at, at + size):
+        scratch[i] = _exp(scratch[i] - most)
+    for i in range(at, at + size):
+        total += scratch[i]
+    for i in range(at, at + size):
+        scratch[i] /= total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _read_scalar(network: Any, which: int, scratch: Any, start: int) -> Any:
+    """The number that a head wrote (`support.Scale`)."""
+    place, size, transform, support = network.scalars[which]
+    at = start + place
+    y = scratch[at]
+    if size > 1:
+        _soften(scratch, at, size)
+        y = _ZERO
+        for i in range(size):
+            y += scratch[at + i] * network.support[support + i]
+    if transform == SYMLOG:
+        return _f(np.copysign(np.expm1(abs(y)), y))
+    if transform == H:
+        far = abs(y) + _f(1.001)
+        root = far * _f(2.0) / (np.sqrt(far * _f(0.004) + _ONE) + _ONE)
+        return _f(np.copysign(root * root - _ONE, y))
+    return y
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def evaluate(network: Any, scratch: Any, action: Any, rows: int) -> None:
+    """From latents and actions to the next latents and all heads, in rows of the scratch."""
+    for op in range(len(network.ops)):
+        kind, at, size = network.ops[op, 0], network.ops[op, 1], network.ops[op, 2]
+        if kind == PRODUCT:
+            _multiply(network, op, scratch, action, rows)
+        else:
+            for r in range(rows):
+                _normalise(kind, scratch, r * network.width + at, size)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
+    """From what the heads wrote to `Leaves`."""
+    for r in range(rows):
+        start = r * network.width
+        leaves.value[r] = _read_scalar(network, 0, scratch, start)
+        leaves.reward[r] = _read_scalar(network, 1, scratch, start)
+        leaves.discount[r] = network.discount
+        if network.termination >= 0:
+            going = _ONE / (_ONE + _exp(scratch[start + network.termination]))
+            leaves.discount[r] *= going
+        _soften(scratch, start + network.policy, leaves.prior.shape[1])
+        for a in range(leaves.prior.shape[1]):
+            leaves.prior[r, a] = max(np.float64(scratch[start + network.policy + a]), LEAST_PRIOR)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _imagine(
+    trees: Any,
+    network: Any,
+    room: Any,
+    parent: Any,
+    action: Any,
+    index: int,
+    first: int,
+    last: int,
+) -> None:
+    """Step the latents that were selected, and attach what comes of it as node `index`."""
+    rows = last - first
+    for b in range(first, last):
+        start = (b - first) * network.width
+        for i in range(network.size):
+            room.scratch[start + i] = room.latents[b, parent[b], i]
+    evaluate(network, room.scratch, action[first:last], rows)
+    for b in range(first, last):
+        start = (b - first) * network.width + network.latent
+        for i in range(network.size):
+            room.latents[b, index, i] = room.scratch[start + i]
+    read(network, room.scratch, room.leaves, rows)
+    expand(trees, index, room.leaves, first, last)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def grow_puct(
+    trees: Any, rules: Any, network: Any, room: Any, parent: Any, action: Any, first: int, last: int
+) -> None:
+    """All simulations of the trees [first, last), some of them side by side."""
+    for start in range(first, last, TILE):
+        stop = min(start + TILE, last)
+        for index in range(1, trees.node_visits.shape[1]):
+            select_puct(trees, rules, parent, action, start, stop)
+            _imagine(trees, network, room, parent, action, index, start, stop)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def grow_gumbel(
+    trees: Any, rules: Any, network: Any, room: Any, parent: Any, action: Any, first: int, last: int
+) -> None:
+    """As `grow_puct`."""
+    for start in range(first, last, TILE):
+        stop = min(start + TILE, last)
+        for index in range(1, trees.node_visits.shape[1]):
+            select_gumbel(trees, rules, parent, action, start, stop)
+            _imagine(trees, network, room, parent, action, index, start, stop)

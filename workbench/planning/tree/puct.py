@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Generator, Tensor
 
-from workbench.planning.tree.kernels import Floats, Trees
+from workbench.planning.tree.kernels import grow_puct, select_puct
 from workbench.planning.tree.search import summary
-from workbench.planning.tree.selection import PUCTRules, select_puct
+from workbench.planning.tree.trees import Floats, PUCTRules, Trees
 from workbench.randomness import numpy_generator
 from workbench.types import Plan
 
@@ -39,6 +39,7 @@ class ByPUCT:
     rules: PUCTRules
     noise: Noise
     select = staticmethod(select_puct)
+    grow = staticmethod(grow_puct)
 
     def prior(self, logits: Tensor) -> Tensor:
         return logits.softmax(-1)

@@ -1,7 +1,8 @@
-"""The loop that feeds the tree kernels: one model call a simulation, for all roots at once."""
+"""The search: one model call a simulation, for all roots at once, or none for a dense model."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -13,7 +14,8 @@ from torch import Generator, Tensor
 from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
-from workbench.planning.tree.kernels import Trees
+from workbench.planning.tree.network import Network, Room, network_of, workplace
+from workbench.planning.tree.trees import Leaves, Trees, plant
 from workbench.types import Edge, Heads, Latent, Plan, map_tensors
 
 
@@ -30,8 +32,30 @@ class Strategy(Protocol):
         """The root's prior [B, W] as it is to count, and the rules of this one search."""
         ...
 
-    def select(self, trees: Trees, rules: Any, parent: np.ndarray, action: np.ndarray) -> None:
-        """Descend each tree and write which edge is to be expanded: parent [B], action [B]."""
+    def select(
+        self,
+        trees: Trees,
+        rules: Any,
+        parent: np.ndarray,
+        action: np.ndarray,
+        first: int,
+        last: int,
+    ) -> None:
+        """Descend the trees [first, last) and write which edges to expand: parent, action [B]."""
+        ...
+
+    def grow(
+        self,
+        trees: Trees,
+        rules: Any,
+        network: Network,
+        room: Room,
+        parent: np.ndarray,
+        action: np.ndarray,
+        first: int,
+        last: int,
+    ) -> None:
+        """The whole search of the trees [first, last), with the model laid out as a network."""
         ...
 
     def conclude(self, trees: Trees, rules: Any, actions: int) -> Plan: ...
@@ -58,36 +82,64 @@ class TreeSearch:
     ) -> Plan:
         """Search from a batch of roots; `legal` [B, A] masks the moves at the root."""
         batch, actions = legal.shape
-        nodes = self.simulations + 1
-        trees = _room(batch, nodes, max(actions, model.spec.chance))
-        latents = map_tensors(lambda t: t.new_empty((nodes, *t.shape)), root)
-        _keep(latents, 0, root)
+        trees = _trees(batch, self.simulations + 1, max(actions, model.spec.chance))
         heads = model.predict(root)
         prior = self._prior(heads, legal)
         if not (np.isfinite(prior).all() and bool(heads.value.isfinite().all())):
             raise TrialDiverged("the model's policy or value is not a finite number")
         prior, rules = self.strategy.begin(prior, generator, explore)
         kernels.clear(trees, prior, _numpy(heads.value), _at_chance(heads, batch))
+        network = network_of(model, self.use_predicted_termination)
+        if network is None:
+            self._grow(model, root, trees, rules, generator)
+        else:
+            self._grow_within(network, root, trees, rules)
+        return checked(self.strategy.conclude(trees, rules, actions))
+
+    def _grow(
+        self, model: WorldModel, root: Latent, trees: Trees, rules: Any, generator: Generator
+    ) -> None:
+        """One call of the model a simulation, for the whole batch."""
+        batch, nodes = trees.node_visits.shape
+        latents = map_tensors(lambda t: t.new_empty((nodes, *t.shape)), root)
+        _keep(latents, 0, root)
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
         row, device = torch.arange(batch), model.device
         for index in range(1, nodes):
-            self.strategy.select(trees, rules, parent, action)
+            self.strategy.select(trees, rules, parent, action, 0, batch)
             # Nodes are stored one after the other, each with the whole batch.
             at = torch.from_numpy(parent) * batch + row
             here = map_tensors(lambda t, at=at: t.flatten(0, 1)[at.to(t.device)], latents)
             then, edge = model.step(here, torch.from_numpy(action).to(device), generator)
             heads = model.predict(then)
             _keep(latents, index, then)
-            kernels.expand(
-                trees,
-                index,
-                _numpy(edge.reward),
-                _numpy(self._discount(edge)),
-                self._prior(heads, heads.legal if self.interior_legality else None),
-                _numpy(heads.value),
-                _at_chance(heads, batch),
+            leaves = Leaves(
+                reward=_numpy(edge.reward),
+                discount=_numpy(self._discount(edge)),
+                prior=self._prior(heads, heads.legal if self.interior_legality else None),
+                value=_numpy(heads.value),
+                at_chance=_at_chance(heads, batch),
             )
-        return checked(self.strategy.conclude(trees, rules, actions))
+            kernels.expand(trees, index, leaves, 0, batch)
+
+    def _grow_within(self, network: Network, root: Tensor, trees: Trees, rules: Any) -> None:
+        """No call at all: kernels evaluate the network, and threads share the trees out."""
+        batch, nodes = trees.node_visits.shape
+        latents = _latents(batch, nodes, network.size)
+        latents[:, 0] = _numpy(root.flatten(1))
+        parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
+        shares = min(torch.get_num_threads(), -(-batch // kernels.TILE))
+        ends = [batch * share // shares for share in range(shares + 1)]
+
+        def grow(share: int) -> None:
+            room = workplace(network, latents, trees.prior.shape[2])
+            ends_here = ends[share], ends[share + 1]
+            self.strategy.grow(trees, rules, network, room, parent, action, *ends_here)
+
+        if shares == 1:
+            grow(0)
+        else:
+            list(_pool(shares).map(grow, range(shares)))
 
     def _discount(self, edge: Edge) -> Tensor:
         if self.use_predicted_termination and edge.termination is not None:
@@ -117,10 +169,18 @@ def _keep(latents: Latent, index: int, latent: Latent) -> None:
     map_tensors(lambda store, new: store[index].copy_(new), latents, latent)
 
 
+# Reused: fresh memory costs more than a search, and a process runs one search at a time.
+_trees = lru_cache(maxsize=4)(plant)
+
+
 @lru_cache(maxsize=4)
-def _room(batch: int, nodes: int, width: int) -> Trees:
-    """Reused: fresh memory costs more than a search, and a process runs one search at a time."""
-    return kernels.plant(batch, nodes, width)
+def _latents(batch: int, nodes: int, size: int) -> np.ndarray:
+    return np.empty((batch, nodes, size), np.float32)
+
+
+@lru_cache(maxsize=1)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "search")
 
 
 def _at_chance(heads: Heads, batch: int) -> np.ndarray:

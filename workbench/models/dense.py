@@ -1,0 +1,38 @@
+"""A model of nothing but dense layers, written down so that it can be evaluated without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from workbench.models.support import Scale
+
+
+@dataclass(frozen=True)
+class DenseLayer:
+    """x W^T + b, or with an offset for every action, x W^T + b[a]"""
+
+    weight: Tensor  # [out, in]
+    offset: Tensor  # [out] or [A, out]
+
+
+@dataclass(frozen=True)
+class DenseHead:
+    """out(relu(hidden(s)))"""
+
+    hidden: DenseLayer
+    out: DenseLayer
+
+
+@dataclass(frozen=True)
+class DenseModel:
+    """s' = norm(s + out(relu(hidden(s, a)))), and heads that read s'. Latents are flat."""
+
+    transition: DenseHead | None  # None: s' = s
+    norm: str  # as of `LatentNorm`
+    state: DenseHead  # [A] logits, then the value as `value` writes it
+    edge: DenseHead  # the reward as `reward` writes it, then the logit of the termination
+    value: Scale
+    reward: Scale
+    discount: float
