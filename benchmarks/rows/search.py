@@ -11,7 +11,7 @@ from benchmarks import networks
 from benchmarks.figures import Effort, Figure
 from benchmarks.timing import in_turn
 from workbench.models.world_model import WorldModel
-from workbench.planning.tree import kernels
+from workbench.planning.tree.trees import plant
 from workbench.types import Latent, leaves
 
 SIMULATIONS = 50
@@ -92,6 +92,6 @@ def _figure(
 
 def bytes_a_node(root: Latent, batch: int, simulations: int, actions: int) -> float:
     """Memory of the trees and of the latents in them, by root and simulation."""
-    trees = kernels.plant(batch, simulations + 1, actions)
+    trees = plant(batch, simulations + 1, actions)
     latents = sum(tensor.nbytes for tensor in leaves(root)) * (simulations + 1)
     return (sum(array.nbytes for array in trees) + latents) / (batch * simulations)

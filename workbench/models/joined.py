@@ -91,7 +91,7 @@ class LearnedModel(WorldModel):
         state, edge = self.prediction.dense()
         codecs = self.prediction.codecs
         return DenseModel(
-            transition=self.dynamics.dense(),
+            transition=cast(Any, self.dynamics).dense(),
             norm=self.norm.kind,
             state=state,
             edge=edge,

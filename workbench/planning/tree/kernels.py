@@ -15,6 +15,8 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+make_array: Any = arrayobj.make_array
+
 UNEXPANDED = -1
 
 NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
@@ -89,9 +91,7 @@ def _open(trees: Any, b: int, node: int, prior: Any, value: float, at_chance: bo
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def select_puct(
-    trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int
-) -> None:
+def select_puct(trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int) -> None:
     """Descend each tree to an edge to expand, or to a known end; write where it starts.
 
     parent [B], action [B] int64: what the model is to step.
@@ -110,9 +110,7 @@ def select_puct(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def select_gumbel(
-    trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int
-) -> None:
+def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int) -> None:
     """As `select_puct`: sequential halving at the root, below it the improved policy."""
     weight = np.empty(trees.prior.shape[2])
     for b in range(first, last):
@@ -316,7 +314,7 @@ def _block_product(rows: int, panels: int) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, x_at, x_stride, w, w_at, k, y, y_at, y_stride, least = arguments
         x, w, y = (
-            arrayobj.make_array(kind)(context, builder, array).data
+            make_array(kind)(context, builder, array).data
             for kind, array in zip(signature.args[::3], (x, w, y), strict=False)
         )
         number = [ir.Constant(word, n) for n in range(max(rows, panels, PANEL) + 1)]
@@ -387,7 +385,7 @@ _four_rows, _four_panels, _one_panel = (
 )
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _bits_of(context: Any, number: Any) -> Any:
     """The bits of a float32 as an int32."""
 
@@ -397,7 +395,7 @@ def _bits_of(context: Any, number: Any) -> Any:
     return types.int32(types.float32), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _float_of(context: Any, bits: Any) -> Any:
     """The float32 of these bits."""
 
@@ -427,7 +425,8 @@ def _exp(x: Any) -> Any:
     n = shifted - _SHIFT
     f = x - n * _LN2_HIGH - n * _LN2_LOW
     series = ((((_E1 * f + _E2) * f + _E3) * f + _E4) * f + _E5) * f + _E6
-    return (series * f * f + f + _ONE) * _float_of((_bits_of(shifted) + np.int32(127)) << 23)
+    power: Any = _float_of((_bits_of(shifted) + np.int32(127)) << 23)  # type: ignore[call-arg]
+    return (series * f * f + f + _ONE) * power
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -451,7 +450,16 @@ def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> No
         for p in range(panels):
             w = weights_at + p * deep
             _four_rows(
-                scratch, x, stride, network.weights, w, inputs, scratch, y + p * PANEL, stride, least
+                scratch,
+                x,
+                stride,
+                network.weights,
+                w,
+                inputs,
+                scratch,
+                y + p * PANEL,
+                stride,
+                least,
             )
         row += 4
     while row < rows:
@@ -459,13 +467,31 @@ def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> No
         while p + 4 <= panels:
             w = weights_at + p * deep
             _four_panels(
-                scratch, x, stride, network.weights, w, inputs, scratch, y + p * PANEL, stride, least
+                scratch,
+                x,
+                stride,
+                network.weights,
+                w,
+                inputs,
+                scratch,
+                y + p * PANEL,
+                stride,
+                least,
             )
             p += 4
         while p < panels:
             w = weights_at + p * deep
             _one_panel(
-                scratch, x, stride, network.weights, w, inputs, scratch, y + p * PANEL, stride, least
+                scratch,
+                x,
+                stride,
+                network.weights,
+                w,
+                inputs,
+                scratch,
+                y + p * PANEL,
+                stride,
+                least,
             )
             p += 1
         row += 1

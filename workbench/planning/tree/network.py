@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from workbench.models.dense import DenseHead, DenseLayer, DenseModel
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree.kernels import (
-    H,
     L2,
     LAYER_NORM,
     MIN_MAX,
@@ -20,6 +19,7 @@ from workbench.planning.tree.kernels import (
     PRODUCT,
     SYMLOG,
     TILE,
+    H,
 )
 from workbench.planning.tree.trees import Leaves
 

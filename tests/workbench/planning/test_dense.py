@@ -1,0 +1,74 @@
+"""The search within kernels against the same search by calls of the model in torch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from workbench.config import read_trial
+from workbench.contracts import Parts
+from workbench.documents import wrap
+from workbench.errors import Place
+from workbench.planning.tree import search
+from workbench.trial import build
+from workbench.types import Plan
+
+NORMS = ["min_max", "layer_norm", "l2", "none"]
+
+
+def parts_of(preset: str, **overlay: object) -> Parts:
+    return build(read_trial(wrap({"preset": preset, **overlay}, Place("test"))))
+
+
+def plan(parts: Parts, rows: int = 21) -> Plan:
+    world, model, generator = parts.environment, parts.model, torch.Generator().manual_seed(3)
+    state = world.reset(rows, generator)
+    for _ in range(2):
+        action = torch.multinomial(world.legal(state).float(), 1, generator=generator)[:, 0]
+        state, _ = world.step(state, action, generator)
+    root = model.represent(world.observe(state), generator, state)
+    return parts.planner.plan(model, root, world.legal(state), generator)
+
+
+def by_calls(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "network_of", lambda model, cut: None)
+        return plan(parts)
+
+
+def same(a: Plan, b: Plan) -> bool:
+    return bool((a.visits == b.visits).all()) and torch.allclose(a.q, b.q, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("preset", ["muzero", "gumbel_muzero"])
+def test_kernels_and_torch_search_alike(
+    preset: str, norm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = parts_of(preset, **{"model.latent_norm": norm})
+    assert search.network_of(parts.model, False) is not None
+    assert same(plan(parts), by_calls(parts, monkeypatch))
+
+
+def test_what_an_optimiser_wrote_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = parts_of("muzero")
+    before = plan(parts)
+    optimiser = torch.optim.AdamW(parts.model.parameters(), lr=0.1, fused=True)
+    for parameter in parts.model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step()
+    after = plan(parts)
+    assert not torch.allclose(before.value, after.value, atol=1e-3)
+    assert same(after, by_calls(parts, monkeypatch))
+
+
+def test_a_row_is_searched_alike_in_any_batch() -> None:
+    parts = parts_of("muzero")
+    world, model, generator = parts.environment, parts.model, torch.Generator().manual_seed(3)
+    state = world.reset(19, generator)
+    root = torch.randn(19, 96)
+    legal = world.legal(state)
+    whole = parts.planner.plan(model, root, legal, generator)
+    for row in (0, 17):
+        single = parts.planner.plan(model, root[[row]], legal[[row]], generator)
+        assert torch.equal(single.visits, whole.visits[[row]])
