@@ -14,7 +14,7 @@ from workbench.training.augmentation import Augmentation
 from workbench.training.learner import Learner, Lesson
 from workbench.training.priorities import Priorities
 from workbench.training.reanalyse import Reanalysis
-from workbench.training.replay import Episodes, Replay, bytes_per_step
+from workbench.training.replay import Episodes, Replay
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,9 +40,9 @@ class JointSelfPlay:
             config.average,
             config.target_every,
         )
-        example = self._actor.example(parts.model)
-        self.bytes_per_step = bytes_per_step(example) + (PRIORITY if config.priorities.alpha else 0)
-        self._replay = Replay(self._capacity(), example.rows.get("state"))
+        layout = self._actor.layout
+        self.bytes_per_step = layout.bytes_per_step + (PRIORITY if config.priorities.alpha else 0)
+        self._replay = Replay(self._capacity(), layout)
         self._priorities = (
             Priorities(self._replay.ring, config.priorities) if config.priorities.alpha else None
         )
