@@ -18,7 +18,7 @@ def pack(entries: Tensor) -> Tensor:
 
 @njit(cache=True)
 def _pack(entries: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """As numpy.packbits along the last axis, at a fifth of its time for a few rows."""
+    # numpy.packbits and unpackbits take several times as long for rows so short.
     rows, count = entries.shape
     packed = np.zeros((rows, (count + 7) // 8), np.uint8)
     for row in range(rows):
@@ -29,5 +29,14 @@ def _pack(entries: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def unpack(packed: Tensor, shape: tuple[int, ...]) -> Tensor:
     """[..., bytes] uint8 as [..., *shape] bool; undoes `pack`."""
-    bits = np.unpackbits(packed.numpy(), axis=-1, count=prod(shape))
-    return torch.from_numpy(bits.view(np.bool_)).reshape(*packed.shape[:-1], *shape)
+    rows = packed.numpy().reshape(-1, packed.shape[-1])
+    return torch.from_numpy(_unpack(rows, prod(shape))).view(*packed.shape[:-1], *shape)
+
+
+@njit(cache=True)
+def _unpack(packed: NDArray[np.uint8], count: int) -> NDArray[np.bool_]:
+    entries = np.empty((len(packed), count), np.bool_)
+    for row in range(len(packed)):
+        for i in range(count):
+            entries[row, i] = (packed[row, i >> 3] >> (7 - (i & 7))) & 1
+    return entries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,9 @@ def stored(step: Mapping[str, Any]) -> Layout:
             "terminated": torch.zeros(1, dtype=torch.bool),
         }
     )
+
+
+SCALARS = ("reward", "discount", "value", "outcome")
 
 
 class Replay:
@@ -101,30 +105,36 @@ class Replay:
 
     def window(self, start: Tensor, unroll: int, lookahead: int, generator: Generator) -> Window:
         """The windows that begin at rows `start` [B]."""
+        steps, fields = self.steps, self.steps.fields
+        near = Table.empty(steps.layout, len(start) * (unroll + 1))
+        far = steps["reward"].new_empty(len(SCALARS), len(start), unroll + lookahead + 1)
+        scalars = tuple(fields[name] for name in SCALARS)
         remaining = self._remaining[start]
-        offset = torch.arange(unroll + lookahead + 1)[None].minimum(remaining[:, None])
-        index = (start[:, None] + offset) % self.ring.capacity
-        near, read = index[:, : unroll + 1], self.steps.read
+        _follow(
+            steps.words.numpy(), scalars, start.numpy(), remaining.numpy(),
+            near.words.numpy(), far.numpy(),
+        )  # fmt: skip
+        read = partial(near.read, shape=(len(start), unroll + 1))
+        reward, discount, value, outcome = far
         return Window(
-            observation=read("observation", near),
-            action=self._actions(near[:, :unroll], remaining, generator),
-            legal=read("legal", near),
-            policy=read("policy", near),
-            reward=read("reward", index),
-            discount=read("discount", index),
-            value=read("value", index),
-            outcome=read("outcome", index),
+            observation=read("observation"),
+            action=self._actions(read("action")[:, :unroll], remaining, generator),
+            legal=read("legal"),
+            policy=read("policy"),
+            reward=reward,
+            discount=discount,
+            value=value,
+            outcome=outcome,
             remaining=remaining,
-            terminated=read("terminated", start),
-            state=read("state", near) if "state" in self.steps.layout.keys else None,
+            terminated=read("terminated")[:, 0],
+            state=read("state") if "state" in steps.layout.keys else None,
         )
 
-    def _actions(self, index: Tensor, remaining: Tensor, generator: Generator) -> Tensor:
+    def _actions(self, taken: Tensor, remaining: Tensor, generator: Generator) -> Tensor:
         """The moves made, and past the end uniformly random ones: any move leaves the end as is."""
-        taken: Tensor = self.steps.read("action", index)
-        actions = self.steps["policy"].shape[-1]
+        actions = self.steps.fields["policy"].shape[-1]
         random = torch.randint(actions, taken.shape, generator=generator)
-        inside = torch.arange(index.shape[1])[None] < remaining[:, None]
+        inside = torch.arange(taken.shape[1])[None] < remaining[:, None]
         return taken.where(inside.reshape(*inside.shape, *[1] * (taken.dim() - 2)), random)
 
     def state_dict(self) -> dict[str, Any]:
@@ -195,3 +205,27 @@ def _begin(
             starts[(begun + more) % len(starts)] = serial
             more += 1
     return more
+
+
+@njit(cache=True)
+def _follow(
+    steps: NDArray[np.int64],
+    scalars: tuple[NDArray[np.float32], ...],
+    start: NDArray[np.int64],
+    remaining: NDArray[np.int32],
+    near: NDArray[np.int64],
+    far: NDArray[np.float32],
+) -> None:
+    """Copy the steps [B * (K + 1)] and the scalars [.., B, L + 1] from each start on.
+
+    The last step of an episode is repeated past its end.
+    """
+    length = far.shape[2]
+    copied = len(near) // len(start)
+    for row in range(len(start)):
+        for k in range(length):
+            place = (start[row] + min(k, remaining[row])) % len(steps)
+            if k < copied:
+                near[row * copied + k] = steps[place]
+            for i in range(len(scalars)):
+                far[i, row, k] = scalars[i][place]

@@ -76,13 +76,14 @@ class Table:
         columns = [torch.from_numpy(self.fields[key]) for key in self.layout.keys[name]]
         return rebuild(self.layout.forms[name], columns)
 
-    def read(self, name: str, index: Tensor) -> Any:
-        """An entry of the steps `index` [...]: [..., *entry]."""
-        place = index.numpy()
-        found = [torch.from_numpy(self.fields[key][place]) for key in self.layout.keys[name]]
+    def read(self, name: str, shape: tuple[int, ...] = (-1,)) -> Any:
+        """A copy of an entry of all steps, laid out as [*shape, *entry]."""
+        parts = [np.ascontiguousarray(self.fields[key]) for key in self.layout.keys[name]]
+        found = [torch.from_numpy(part.reshape(*shape, *part.shape[1:])) for part in parts]
         if name in self.layout.bits:
             return unpack(found[0], self.layout.bits[name])
-        return rebuild(self.layout.forms[name], found)
+        form = self.layout.forms[name]
+        return found[0] if isinstance(form, Tensor) else rebuild(form, found)
 
     def write(self, step: Mapping[str, Any]) -> None:
         """Fill the entries that are named [N, ...] of the first N steps; the others stay."""

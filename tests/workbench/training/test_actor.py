@@ -29,8 +29,7 @@ NO_OPENING = OpeningConfig(fraction=0.0)
 def apart(episodes: Episodes) -> list[dict[str, Tensor]]:
     """The steps of each episode by itself, by name."""
     steps, count = episodes.steps, (episodes.length + 1).tolist()
-    everything = torch.arange(len(steps))
-    rows = {name: steps.read(name, everything).split(count) for name in steps.layout.keys}
+    rows = {name: steps.read(name).split(count) for name in steps.layout.keys}
     return [{name: split[e] for name, split in rows.items()} for e in range(len(count))]
 
 
