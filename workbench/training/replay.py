@@ -44,6 +44,7 @@ def stored(step: Mapping[str, Any]) -> Layout:
 
 
 SCALARS = ("reward", "discount", "value", "outcome")
+"""What windows hold beyond the unrolled steps too."""
 
 
 class Replay:
