@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -196,12 +197,10 @@ class Plan:
 
     def best(self) -> Tensor:
         """The planner's own choice; else the largest policy, ties broken by q, then by index."""
-        import torch
-
         if self.action is not None:
             return self.action
-        top = self.policy == self.policy.max(-1, keepdim=True).values
-        return torch.where(top, self.q, -torch.inf).argmax(-1)
+        below = self.policy < self.policy.amax(-1, keepdim=True)
+        return self.q.masked_fill(below, -inf).argmax(-1)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def _update(preset: str, effort: Effort) -> Figure:
 def _filled(parts: Parts, config: SelfPlay) -> Replay:
     """A replay of what the untrained model plays."""
     actor = Actor(parts, config.games, config.opening, config.temperature)
-    replay = Replay(config.capacity)
+    replay = Replay(config.capacity, actor.layout)
     while len(replay) < config.warm_up:
         _, episodes = actor.move(parts.model)
         if episodes is not None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import torch
+from numba import njit
 from torch import Generator, Tensor
 
 from benchmarks import networks
 from benchmarks.figures import Effort, Figure
 from benchmarks.timing import in_turn
 from workbench.models.world_model import WorldModel
+from workbench.planning.tree import kernels
+from workbench.planning.tree.network import Network, network_of, workplace
+from workbench.planning.tree.search import share_out
 from workbench.planning.tree.trees import plant
 from workbench.types import Latent, leaves
 
@@ -19,27 +25,50 @@ BATCHES = (1, 16, 128, 512)
 GROWTH, GROWTH_BATCH, GROWTH_ACTIONS = (50, 100, 200, 400, 800), 16, 9
 FLOOR = "network calls"
 
-Calls = Callable[[WorldModel, Latent, Tensor, int], None]
-"""Calls a model on latents and actions [B] so many times in a row, each on what came before."""
-
 
 def network_calls(model: WorldModel, root: Latent, action: Tensor, simulations: int) -> None:
     """One step and one prediction a simulation: what a search cannot do without."""
+    network = network_of(model, cut=False)
+    if network is not None:
+        _calls_within(network, action, simulations)
+        return
     generator, latent = Generator(), root
     for _ in range(simulations):
         latent, _ = model.step(latent, action, generator)
         model.predict(latent)
 
 
-def measure(effort: Effort, calls: Calls = network_calls) -> Iterator[Figure]:
+def _calls_within(network: Network, action: Tensor, simulations: int) -> None:
+    """The same where a search evaluates the network in its kernels, on as many threads."""
+
+    def evaluate(first: int, last: int) -> None:
+        room = workplace(network, np.empty((0, 0, 0), np.float32), network.actions)
+        room.scratch[:] = 0.5
+        _evaluate(network, room, action.numpy(), simulations, first, last)
+
+    share_out(evaluate, len(action))
+
+
+@njit(nogil=True, error_model="numpy")
+def _evaluate(
+    network: Any, room: Any, action: Any, simulations: int, first: int, last: int
+) -> None:
+    for start in range(first, last, kernels.TILE):
+        rows = min(kernels.TILE, last - start)
+        for _ in range(simulations):
+            kernels.evaluate(network, room.scratch, action[start : start + rows], rows)
+            kernels.read(network, room.scratch, room.leaves, rows)
+
+
+def measure(effort: Effort) -> Iterator[Figure]:
     """Perceptrons of three widths of tree and a residual tower, then the growth with N."""
     for name, model in _models(effort.quick):
         for batch in BATCHES[:1] if effort.quick else BATCHES:
             for planner in networks.PLANNERS:
-                yield _figure(name, model, planner, batch, SIMULATIONS, effort, calls)
+                yield _figure(name, model, planner, batch, SIMULATIONS, effort)
     model = networks.perceptron(GROWTH_ACTIONS)
     for simulations in GROWTH[:1] if effort.quick else GROWTH[1:]:
-        yield _figure("mlp", model, "puct", GROWTH_BATCH, simulations, effort, calls)
+        yield _figure("mlp", model, "puct", GROWTH_BATCH, simulations, effort)
 
 
 def _models(quick: bool) -> Iterator[tuple[str, WorldModel]]:
@@ -56,7 +85,6 @@ def _figure(
     batch: int,
     simulations: int,
     effort: Effort,
-    calls: Calls,
 ) -> Figure:
     actions = model.spec.actions
     plan, root = networks.planner(planner, simulations, actions).plan, networks.roots(model, batch)
@@ -67,7 +95,7 @@ def _figure(
 
     @torch.inference_mode()
     def floor() -> None:
-        calls(model, root, action, simulations)
+        network_calls(model, root, action, simulations)
 
     case: dict[str, str | int] = {
         "model": name,

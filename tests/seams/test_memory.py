@@ -92,7 +92,7 @@ def test_the_actor_carries_memory_and_begins_anew_with_every_episode(config: Tri
     parts = build(config)
     actor = Actor(parts, 8, OpeningConfig(), TemperatureConfig())
     for _ in range(25):
-        played = actor.state_dict()["length"].clone()
+        played = actor.state_dict()["unfinished"]["length"].clone()
         actor.move(parts.model)
         assert torch.equal(actor._memory.seen, played + 1.0)
         carried = actor._memory.hidden.abs().sum(-1) > 0

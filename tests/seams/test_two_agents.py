@@ -16,7 +16,7 @@ from workbench.models.support import Codec, Scalar
 from workbench.models.world_model import WorldModel
 from workbench.record import TrialRecord
 from workbench.training.checkpoint import load
-from workbench.trial import run_trial
+from workbench.trial import build, run_trial
 from workbench.types import Edge, EnvironmentSpec, Heads, LatentSpec, ModelSpec, Transition
 
 AGENTS, MOVES = 2, 3
@@ -90,9 +90,10 @@ def test_a_team_plays_stores_and_learns_in_the_same_loop(
     run_trial(config, tmp_path)
     state = load(TrialRecord(tmp_path).checkpoint)
     assert state is not None
-    rows = {name: held[0] for name, held in state["procedure"]["replay"]["rows"].items()}
-    played = rows["remaining"] > 0
-    action, reward = rows["action"][played], rows["reward"][played]
+    procedure: Any = config.procedure.build(build(config))
+    procedure.load_state_dict(state["procedure"])
+    replay = procedure._replay
+    action, reward = (replay.steps[name][replay.starts] for name in ("action", "reward"))
     assert action.shape[1] == AGENTS
     assert torch.equal(reward, PAY[action[:, 0], action[:, 1]])
     agent = Team()

@@ -399,7 +399,8 @@ def scene(base: dict[str, Any]) -> tuple[Parts, Window]:
     """
     roles = {cls.role: name for name, cls in components("target").items() if cls.role}  # type: ignore[attr-defined]
     parts = build(trial({"targets": roles, "model.decoder": "mlp"}, base=base))
-    replay, actor = Replay(2000), Actor(parts, 32, OpeningConfig(), TemperatureConfig())
+    actor = Actor(parts, 32, OpeningConfig(), TemperatureConfig())
+    replay = Replay(2000, actor.layout)
     for _ in range(20):
         _, episodes = actor.move(parts.model)
         if episodes is not None:

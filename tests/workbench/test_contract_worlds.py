@@ -169,7 +169,8 @@ def scene(world: str) -> tuple[Parts, Window]:
     """A trial of the world by a bare prior, and windows of its play."""
     entry = {"name": world.split()[0], **WORLDS[world]}
     parts = build(trial({"environment": entry, "planner": "policy"}, base=BASE))
-    replay, actor = Replay(4000), Actor(parts, ROWS, OpeningConfig(), TemperatureConfig())
+    actor = Actor(parts, ROWS, OpeningConfig(), TemperatureConfig())
+    replay = Replay(4000, actor.layout)
     while not len(replay):
         _, episodes = actor.move(parts.model)
         if episodes is not None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.environments.live.control import ControlConfig
+from workbench.environments.control.config import ControlConfig
 from workbench.registry import register
+
+if TYPE_CHECKING:
+    from workbench.environments.control.worlds import ControlWorlds
 
 
 @register("environment", "acrobot")
 class Acrobot(ControlConfig):
-    """Swings the end of a two-link arm up (Gymnasium Acrobot-v1); -1 a step until it is up."""
+    """Swings the end of a two-link arm up (as Gymnasium Acrobot-v1); -1 a step until it is up."""
 
-    id: ClassVar[str] = "Acrobot-v1"
     observation: ClassVar[tuple[int, ...]] = (6,)
     actions: ClassVar[int] = 3
 
@@ -24,3 +26,9 @@ class Acrobot(ControlConfig):
         [1.0, 1.0, 1.0, 1.0, 4.0, 8.0],
         description="what each number of the observation is divided by, so that all are of order 1",
     )
+
+    def build(self) -> ControlWorlds:
+        from workbench.environments.control.acrobot import PHYSICS
+        from workbench.environments.control.worlds import ControlWorlds
+
+        return ControlWorlds(self.spec(), PHYSICS, self.discount, self.scale)

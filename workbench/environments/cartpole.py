@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.environments.live.control import ControlConfig
+from workbench.environments.control.config import ControlConfig
 from workbench.registry import register
+
+if TYPE_CHECKING:
+    from workbench.environments.control.worlds import ControlWorlds
 
 
 @register("environment", "cartpole")
 class CartPole(ControlConfig):
-    """Balances a pole on a cart (Gymnasium CartPole-v1); 1 for every step that it stands."""
+    """Balances a pole on a cart (as Gymnasium CartPole-v1); 1 for every step that it stands."""
 
-    id: ClassVar[str] = "CartPole-v1"
     observation: ClassVar[tuple[int, ...]] = (4,)
     actions: ClassVar[int] = 2
 
@@ -24,3 +26,9 @@ class CartPole(ControlConfig):
         [1.2, 1.0, 0.1, 1.0],
         description="what each number of the observation is divided by, so that all are of order 1",
     )
+
+    def build(self) -> ControlWorlds:
+        from workbench.environments.control.cartpole import PHYSICS
+        from workbench.environments.control.worlds import ControlWorlds
+
+        return ControlWorlds(self.spec(), PHYSICS, self.discount, self.scale)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from workbench import extras
 from workbench.components import EnvironmentConfig, Misfit
-from workbench.environments.live.control import unscalable
+from workbench.environments.control.config import unscalable
 from workbench.errors import nearest
 from workbench.registry import register
 from workbench.types import EnvironmentSpec

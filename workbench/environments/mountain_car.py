@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.environments.live.control import ControlConfig
+from workbench.environments.control.config import ControlConfig
 from workbench.registry import register
+
+if TYPE_CHECKING:
+    from workbench.environments.control.worlds import ControlWorlds
 
 
 @register("environment", "mountain_car")
 class MountainCar(ControlConfig):
-    """Drives a weak car up a hill (Gymnasium MountainCar-v0); -1 a step until it is up."""
+    """Drives a weak car up a hill (as Gymnasium MountainCar-v0); -1 a step until it is up."""
 
-    id: ClassVar[str] = "MountainCar-v0"
     observation: ClassVar[tuple[int, ...]] = (2,)
     actions: ClassVar[int] = 3
 
@@ -24,3 +26,9 @@ class MountainCar(ControlConfig):
         [0.6, 0.04],
         description="what each number of the observation is divided by, so that all are of order 1",
     )
+
+    def build(self) -> ControlWorlds:
+        from workbench.environments.control.mountain_car import PHYSICS
+        from workbench.environments.control.worlds import ControlWorlds
+
+        return ControlWorlds(self.spec(), PHYSICS, self.discount, self.scale)

@@ -6,18 +6,22 @@ from math import inf
 from typing import Any, cast
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from workbench.contracts import Parts
 from workbench.models.world_model import WorldModel
-from workbench.training.replay import Episodes
+from workbench.training.draws import draw
+from workbench.training.openings import Openings
+from workbench.training.replay import Episodes, stored
 from workbench.training.settings import OpeningConfig, TemperatureConfig
+from workbench.training.unfinished import Unfinished
 from workbench.types import (
     LiveEnvironment,
     Plan,
     State,
     Transition,
     choose,
+    gather,
     leaves,
     map_tensors,
     rebuild,
@@ -34,25 +38,24 @@ class Actor:
         opening: OpeningConfig,
         temperature: TemperatureConfig,
     ) -> None:
-        self._parts, self._batch = parts, batch
-        self._opening, self._temperature = opening, temperature
+        self._parts, self._batch, self._temperature = parts, batch, temperature
         environment = parts.environment
         self._live = None if environment.spec.copyable else cast(LiveEnvironment, environment)
-        self._state: State = self._fresh(batch)
+        self._openings = Openings(environment, opening, parts.streams["opening"])
+        self._state: State = self._openings.take(batch)
         self._memory: Any = None  # of a model that carries one from step to step
         self._saved_memory: list[Tensor] = []  # of a checkpoint, until the model gives it its form
         self._fresh_rows = torch.ones(batch, dtype=torch.bool)
         self._last_action: Tensor | None = None
-        self._length = torch.zeros(batch, dtype=torch.int64)
-        self._rows: dict[str, Any] = {}  # name: [B, moves, ...], or for the state a record of such
+        self.layout = stored(self._example())
+        self._unfinished = Unfinished(self.layout, batch)
 
-    def example(self, model: WorldModel) -> Episodes:
-        """An episode of no move, of which nothing but the form of its row counts."""
+    def _example(self) -> dict[str, Any]:
+        """A step, of which nothing but its form counts."""
         environment = self._parts.environment
-        state = map_tensors(lambda tensor: tensor[:1], self._state)
-        legal = environment.legal(state)
-        number = torch.zeros(1)
-        step = {
+        state = gather(self._state, torch.tensor([0]))
+        legal, number = environment.legal(state), torch.zeros(1)
+        return {
             "observation": environment.observe(state),
             "action": torch.zeros(legal.shape[:-1], dtype=torch.int64),
             "legal": legal,
@@ -60,9 +63,11 @@ class Actor:
             "value": number,
             "reward": number,
             "discount": number,
-        } | ({"state": state} if model.spec.needs_state else {})
-        rows = {name: map_tensors(lambda v: v[None], values) for name, values in step.items()}
-        return Episodes(rows, torch.tensor([0]), torch.tensor([False]))
+        } | self._stored_state(state)
+
+    def _stored_state(self, state: State) -> dict[str, Any]:
+        """The state as a part of a step, for a model that needs it."""
+        return {"state": state} if self._parts.model.spec.needs_state else {}
 
     @torch.no_grad()
     def move(self, model: WorldModel, fraction: float = 0.0) -> tuple[int, Episodes | None]:
@@ -75,7 +80,8 @@ class Actor:
         observation, legal = environment.observe(self._state), environment.legal(self._state)
         root = self._root(model, observation)
         plan = parts.planner.plan(model, root, legal, parts.streams["search"], explore=True)
-        plan = map_tensors(lambda tensor: tensor.cpu(), plan)
+        if not plan.policy.is_cpu:
+            plan = map_tensors(lambda tensor: tensor.cpu(), plan)
         action = self._pick(plan, self._temperature.at(fraction))
         then, transition = environment.step(self._state, action, parts.streams["environment"])
         step = {
@@ -87,8 +93,7 @@ class Actor:
             "reward": transition.reward,
             "discount": transition.discount,
         }
-        self._write(step | ({"state": self._state} if model.spec.needs_state else {}))
-        self._length += 1
+        self._unfinished.append(step | self._stored_state(self._state))
         self._memory, self._last_action = root if model.spec.memory else None, action
         return self._batch, self._turn_over(model, then, transition)
 
@@ -110,92 +115,47 @@ class Actor:
         What the planner itself chose is played as it is: its own choice is what improves on the
         prior (Danihelka et al. 2022, section 3).
         """
-        if plan.action is not None:
-            return plan.action
-        # Relative to the best, so that a low temperature cannot bring them all to 0.
-        relative = plan.policy / plan.policy.max(-1, keepdim=True).values
-        sharpened = relative ** (1 / temperature)
-        drawn = _draw(sharpened, self._parts.streams["actor"])
         moves = self._temperature.moves
-        early = self._length < (inf if moves is None else moves)
-        return choose(early, drawn, plan.best())
-
-    def _write(self, step: dict[str, Any]) -> None:
-        """Put a row of every episode at its own time."""
-        for name, values in step.items():
-            if name not in self._rows:
-                self._rows[name] = map_tensors(
-                    lambda v: v.new_zeros((self._batch, 0, *v.shape[1:])), values
-                )
-        if int(self._length.max()) >= self._rows["reward"].shape[1]:
-            self._grow()
-        at = (torch.arange(self._batch), self._length)
-        held = {name: self._rows[name] for name in step}
-        map_tensors(lambda rows, values: rows.index_put_(at, values.detach()), held, step)
-
-    def _grow(self) -> None:
-        """Room for twice as many moves."""
-        horizon = self._parts.environment.spec.horizon or 15
-
-        def longer(rows: Tensor) -> Tensor:
-            room = max(rows.shape[1], horizon + 1)
-            return torch.cat([rows, rows.new_zeros((self._batch, room, *rows.shape[2:]))], 1)
-
-        self._rows = map_tensors(longer, self._rows)
+        early = self._unfinished.length < (inf if moves is None else moves)
+        if plan.action is not None or not bool(early.any()):
+            return plan.best()
+        weights = plan.policy
+        if temperature != 1:
+            # Relative to the best, so that a low temperature cannot bring them all to 0.
+            weights = (weights / weights.amax(-1, keepdim=True)) ** (1 / temperature)
+        return choose(early, draw(weights, self._parts.streams["actor"]), plan.best())
 
     def _turn_over(self, model: WorldModel, then: State, transition: Transition) -> Episodes | None:
         """Close the episodes that have ended and begin new ones in their place."""
         ended = transition.terminated | transition.truncated
         self._state, self._fresh_rows = then, torch.zeros_like(ended)
-        if not bool(ended.any()):
-            return None
-        episodes = self._close(model, ended, transition)
-        self._fresh_rows = ended
-        self._length[ended] = 0
         index = ended.nonzero().flatten()
-        fresh = self._fresh(len(index))
+        if not len(index):
+            return None
+        terminated = transition.terminated[index]
+        final = self._final(gather(then, index))
+        if not bool(terminated.all()):
+            # What is expected where an episode was cut.
+            observation = self._parts.environment.observe(then)
+            ahead = model.predict(self._root(model, observation)).value.cpu()[index]
+            final["value"] = ahead.masked_fill(terminated, 0.0)
+        steps, length = self._unfinished.take(index, final)
+        self._fresh_rows, fresh = ended, self._openings.take(len(index))
         self._state = map_tensors(lambda old, new: old.index_copy(0, index, new), then, fresh)
-        return episodes
+        return Episodes(steps, length, terminated)
 
-    def _close(self, model: WorldModel, ended: Tensor, transition: Transition) -> Episodes:
-        """The ended episodes with the row of their final state, whose value is 0 unless cut."""
+    def _final(self, state: State) -> dict[str, Any]:
+        """What is stored of final states [E, ...]: nothing follows."""
         environment = self._parts.environment
-        observation, legal = environment.observe(self._state), environment.legal(self._state)
-        value = torch.zeros_like(transition.reward)
-        cut = transition.truncated & ~transition.terminated
-        if bool(cut.any()):
-            ahead = model.predict(self._root(model, observation)).value.cpu()
-            value = ahead.where(cut, value)
-        self._write(
-            {
-                "observation": observation,
-                "legal": legal,
-                "value": value,
-                "reward": torch.zeros_like(value),
-                "discount": torch.zeros_like(value),
-            }
-            | ({"state": self._state} if model.spec.needs_state else {})
-        )
-        longest = int(self._length[ended].max()) + 1
-        rows = map_tensors(lambda values: values[ended][:, :longest], self._rows)
-        return Episodes(rows, self._length[ended].clone(), transition.terminated[ended])
-
-    def _fresh(self, count: int) -> State:
-        """New episodes, some of them after random moves; one that ends so starts at the start."""
-        environment, generator = self._parts.environment, self._parts.streams["opening"]
-        state = start = environment.reset(count, generator)
-        if not self._opening.fraction:
-            return state
-        length = torch.randint(1, self._opening.moves + 1, (count,), generator=generator)
-        length *= torch.rand(count, generator=generator) < self._opening.fraction
-        over = torch.zeros(count, dtype=torch.bool)
-        for ply in range(self._opening.moves):
-            action = _draw(environment.legal(state).float(), generator, over)
-            then, transition = environment.step(state, action, generator)
-            playing = (ply < length) & ~over
-            state = choose(playing, then, state)
-            over |= playing & (transition.terminated | transition.truncated)
-        return choose(over, start, state)
+        legal = environment.legal(state)
+        nothing = torch.zeros(len(legal))
+        return {
+            "observation": environment.observe(state),
+            "legal": legal,
+            "value": nothing,
+            "reward": nothing,
+            "discount": nothing,
+        } | self._stored_state(state)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -203,8 +163,8 @@ class Actor:
             "memory": leaves(self._memory),
             "fresh": self._fresh_rows,
             "action": self._last_action,
-            "length": self._length,
-            "rows": {name: leaves(rows) for name, rows in self._rows.items()},
+            "unfinished": self._unfinished.state_dict(),
+            "openings": self._openings.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -215,16 +175,5 @@ class Actor:
             self._state = rebuild(self._state, state["state"])
         self._memory, self._saved_memory = None, state["memory"]
         self._fresh_rows, self._last_action = state["fresh"], state["action"]
-        self._length = state["length"]
-        self._rows = {
-            name: rebuild(self._state if name == "state" else rows[0], rows)
-            for name, rows in state["rows"].items()
-        }
-
-
-def _draw(weights: Tensor, generator: Generator, any_row: Tensor | None = None) -> Tensor:
-    """One index a row in proportion to `weights` [B, ..., A]; rows of `any_row` [B] take any."""
-    if any_row is not None:
-        weights = weights + any_row.reshape(-1, *[1] * (weights.dim() - 1))
-    drawn = torch.multinomial(weights.flatten(0, -2), 1, generator=generator)
-    return drawn.view(weights.shape[:-1])
+        self._unfinished.load_state_dict(state["unfinished"])
+        self._openings.load_state_dict(state["openings"], self._state)

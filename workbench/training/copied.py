@@ -9,15 +9,19 @@ from workbench.contracts import Parts
 from workbench.models.world_model import WorldModel
 
 
+def copied(parts: Parts) -> WorldModel:
+    """A copy of the model, whose weights stand still."""
+    # A model may hold the world that it simulates; there is one only.
+    shared = {id(parts.environment): parts.environment}
+    return copy.deepcopy(parts.model, shared).requires_grad_(False)
+
+
 class Copied:
     """The weights of the model as they were at the last multiple of `every` updates."""
 
     def __init__(self, parts: Parts, every: int) -> None:
         self._every, self._since = every, 0
-        # A model may hold the world that it simulates; there is one only.
-        shared = {id(parts.environment): parts.environment}
-        self.model: WorldModel = copy.deepcopy(parts.model, shared)
-        self.model.requires_grad_(False).eval()
+        self.model: WorldModel = copied(parts).eval()
 
     def follow(self, model: WorldModel) -> None:
         """Told after every update of `model`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import split
 
 from workbench.contracts import Parts
@@ -14,7 +15,7 @@ from workbench.training.augmentation import Augmentation
 from workbench.training.learner import Learner, Lesson
 from workbench.training.priorities import Priorities
 from workbench.training.reanalyse import Reanalysis
-from workbench.training.replay import Episodes, Replay, bytes_per_step
+from workbench.training.replay import Episodes, Replay
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,9 +41,9 @@ class JointSelfPlay:
             config.average,
             config.target_every,
         )
-        example = self._actor.example(parts.model)
-        self.bytes_per_step = bytes_per_step(example) + (PRIORITY if config.priorities.alpha else 0)
-        self._replay = Replay(self._capacity(), example.rows.get("state"))
+        layout = self._actor.layout
+        self.bytes_per_step = layout.bytes_per_step + (PRIORITY if config.priorities.alpha else 0)
+        self._replay = Replay(self._capacity(), layout)
         self._priorities = (
             Priorities(self._replay.ring, config.priorities) if config.priorities.alpha else None
         )
@@ -53,7 +54,8 @@ class JointSelfPlay:
         targets = parts.config.targets.values()
         self._lookahead = max((target.lookahead for target in targets), default=0)
         self._owed = 0.0
-        self._sums: dict[str, Tensor] = {}
+        self._names: list[str] = []  # of the terms of the loss
+        self._sums: Tensor = torch.zeros((), dtype=torch.float64)  # [terms] since the last report
         self._since = 0
         self.steps = 0
         self.updates = 0
@@ -129,14 +131,16 @@ class JointSelfPlay:
         lesson = self._learner.update(window, weight, self.fraction)
         self.updates += 1
         self._since += 1
-        for name, term in lesson.terms.items():
-            self._sums[name] = self._sums.get(name, 0.0) + term.double()
+        self._names = list(lesson.terms)
+        self._sums = self._sums + torch.stack(list(lesson.terms.values()))
         return lesson
 
     def diagnostics(self) -> dict[str, float]:
-        means = {f"training/{k}": float(v) / max(self._since, 1) for k, v in self._sums.items()}
-        self._sums, self._since = {}, 0
-        return means
+        if not self._since:
+            return {}
+        means = zip(self._names, (self._sums / self._since).tolist(), strict=True)
+        self._sums, self._since = torch.zeros((), dtype=torch.float64), 0
+        return {f"training/{name}": mean for name, mean in means}
 
     def facts(self) -> dict[str, float]:
         """For the trial's result: what the replay has room for, in steps and in MB."""

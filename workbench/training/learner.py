@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from workbench.contracts import Context, Loss, Parts
 from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
+from workbench.training.averaged import Averaged
 from workbench.training.copied import Copied
 from workbench.training.settings import OptimiserConfig
 from workbench.types import Plan, State, Target, Unroll, Window, map_tensors
@@ -112,7 +112,7 @@ class Learner:
         target_every: int,
     ) -> None:
         self._parts = parts
-        self.model = parts.model
+        self.model, self._device = parts.model, parts.model.device
         self._absorbing, self._gradient_scale = absorbing, gradient_scale
         weights = {name: loss.weight for name, loss in parts.config.losses.items()}
         self._objective = Objective(parts.losses, weights)
@@ -121,17 +121,13 @@ class Learner:
         )
         parameters: list[Tensor] = [*self.model.parameters(), *self._own.parameters()]
         self._optimisers = Optimisers({"model": (parameters, settings)})
-        self._average = (
-            AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(average))  # type: ignore[no-untyped-call]
-            if average
-            else None
-        )
+        self._average = Averaged(parts, average) if average else None
         self._copied = Copied(parts, target_every) if target_every else None
 
     @property
     def agent(self) -> WorldModel:
         """The model that acts: the moving average of the weights, or without one the weights."""
-        return cast(WorldModel, self._average.module) if self._average else self.model
+        return self._average.model if self._average else self.model
 
     @property
     def target(self) -> WorldModel:
@@ -161,7 +157,7 @@ class Learner:
         )
         context = self._context(generator)
         targets = {name: make(window, context) for name, make in self._parts.targets.items()}
-        rows = None if rows is None else rows.to(self.model.device)
+        rows = None if rows is None else rows.to(self._device)
         loss, terms = self._objective(unroll, targets, plan, rows)
         self._optimisers.pace(fraction)
         self._descend(loss, terms)
@@ -176,7 +172,7 @@ class Learner:
             )
         self._optimisers.step("model", loss)
         if self._average:
-            self._average.update_parameters(self.model)
+            self._average.follow()
         if self._copied:
             self._copied.follow(self.model)
 
@@ -188,8 +184,9 @@ class Learner:
         return _error(window.value[:, 0], z)
 
     def _moved(self, window: Window) -> Window:
-        device = self.model.device
-        return map_tensors(lambda tensor: tensor.to(device), window)
+        if self._device.type == "cpu":
+            return window
+        return map_tensors(lambda tensor: tensor.to(self._device), window)
 
     def _context(self, generator: Generator) -> Context:
         return Context(

@@ -6,15 +6,37 @@ from math import prod
 
 import numpy as np
 import torch
+from numba import njit
+from numpy.typing import NDArray
 from torch import Tensor
 
 
 def pack(entries: Tensor) -> Tensor:
     """[R, ...] bool as [R, bytes] uint8, the first entry in a byte's highest bit."""
-    return torch.from_numpy(np.packbits(entries.flatten(1).numpy(), axis=1))
+    return torch.from_numpy(_pack(entries.numpy().reshape(len(entries), -1)))
+
+
+@njit(cache=True)
+def _pack(entries: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    # numpy.packbits and unpackbits take several times as long for rows so short.
+    rows, count = entries.shape
+    packed = np.zeros((rows, (count + 7) // 8), np.uint8)
+    for row in range(rows):
+        for i in range(count):
+            packed[row, i >> 3] |= entries[row, i] << (7 - (i & 7))
+    return packed
 
 
 def unpack(packed: Tensor, shape: tuple[int, ...]) -> Tensor:
     """[..., bytes] uint8 as [..., *shape] bool; undoes `pack`."""
-    bits = np.unpackbits(packed.numpy(), axis=-1, count=prod(shape))
-    return torch.from_numpy(bits.view(np.bool_)).reshape(*packed.shape[:-1], *shape)
+    rows = packed.numpy().reshape(-1, packed.shape[-1])
+    return torch.from_numpy(_unpack(rows, prod(shape))).view(*packed.shape[:-1], *shape)
+
+
+@njit(cache=True)
+def _unpack(packed: NDArray[np.uint8], count: int) -> NDArray[np.bool_]:
+    entries = np.empty((len(packed), count), np.bool_)
+    for row in range(len(packed)):
+        for i in range(count):
+            entries[row, i] = (packed[row, i >> 3] >> (7 - (i & 7))) & 1
+    return entries

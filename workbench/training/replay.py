@@ -4,60 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
+from numba import njit
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from workbench.training.packing import pack, unpack
 from workbench.training.ring import Ring
-from workbench.types import State, Window, gather, leaves, map_tensors, rebuild
+from workbench.training.table import Layout, Table
+from workbench.types import Window
 
 
 @dataclass(frozen=True)
 class Episodes:
-    """Episodes that have ended, side by side: T+1 rows each, the last for the final state.
+    """Episodes that have ended, one after the other: T+1 steps each, the last for the final state.
 
-    `rows` holds observation, action, legal, policy, reward, discount and value (and state), each
-    [episodes, longest + 1, ...]; what lies beyond an episode's own length is not read.
+    A step has observation, action, legal, policy, reward, discount and value (and state), and room
+    for what the replay adds (`stored`). Of a final state, action and policy are not read.
     """
 
-    rows: Mapping[str, Any]
+    steps: Table  # [sum(T + 1)]
     length: Tensor  # [episodes] T, the number of moves
     terminated: Tensor  # [episodes] bool
 
 
-PACKED = ("observation", "legal")
-"""What is held as bits, if it is true or false."""
+def stored(step: Mapping[str, Any]) -> Layout:
+    """How a step such as this one is held, with what the replay knows of it."""
+    return Layout(
+        {
+            **step,
+            "outcome": step["value"],
+            "remaining": torch.zeros(1, dtype=torch.int32),
+            "terminated": torch.zeros(1, dtype=torch.bool),
+        }
+    )
+
+
+SCALARS = ("reward", "discount", "value", "outcome")
+"""What windows hold beyond the unrolled steps too."""
 
 
 class Replay:
-    """A ring of `capacity` steps. The oldest go first; the rest of their episode stays usable.
+    """A ring of `capacity` steps. The oldest go first; the rest of their episode stays usable."""
 
-    Where states are stored too, `form` is one of them: a record of tensors has its form.
-    """
-
-    def __init__(self, capacity: int, form: State | None = None) -> None:
+    def __init__(self, capacity: int, layout: Layout) -> None:
         self.ring = Ring(capacity)
-        self._form = form
-        self._rows: dict[str, Any] = {}
-        self._bits: dict[str, tuple[int, ...]] = {}  # shapes of what is packed, by name
-        self._starts: Tensor | None = None
+        self.steps = Table.empty(layout, capacity)
+        self._remaining: Tensor = self.steps["remaining"]
+        self._starts = torch.zeros(capacity, dtype=torch.int64)  # serials, in a ring of their own
+        self._begun = self._gone = 0  # starts that were ever written, and of these overwritten
 
     def __len__(self) -> int:
         """Number of steps that a window can start at."""
-        return len(self.starts)
+        return self._begun - self._gone
 
     @property
     def starts(self) -> Tensor:
-        """Rows that are not the final state of an episode, in order of their place."""
-        if self._starts is None:
-            self._starts = self.beginning(torch.arange(self.ring.size))
-        return self._starts
+        """Rows that are not the final state of an episode, the oldest first."""
+        return self._start(torch.arange(len(self)))
 
     def beginning(self, place: Tensor) -> Tensor:
         """Those of the rows that are not the final state of an episode."""
-        return place[self._rows["remaining"][place] > 0] if self._rows else place[:0]
+        return place[self._remaining[place] > 0]
+
+    def _start(self, nth: Tensor) -> Tensor:
+        """The place of the n-th oldest row that a window can start at."""
+        return self._starts[(self._gone + nth) % self.ring.capacity] % self.ring.capacity
 
     def add(self, episodes: Episodes) -> Tensor:
         """Append episodes, with the return to their end worked out at every step.
@@ -65,22 +80,21 @@ class Replay:
         Returns:
             the places of the new rows.
         """
-        flat, shapes = _flat(episodes)
-        count = min(len(flat["reward"]), self.ring.capacity)
-        if not self._rows:
-            self._rows, self._bits = map_tensors(self._room, flat), shapes
-        place = self.ring.advance(count)
-        map_tensors(lambda ring, new: ring.index_copy_(0, place, new[-count:]), self._rows, flat)
-        self._starts = None
+        _complete(episodes)
+        first, words = self.ring.written, episodes.steps.words[-self.ring.capacity :]
+        place = self.ring.advance(len(words))
+        held, remaining = self.steps.words.numpy(), self._remaining.numpy()
+        self._gone += _overwrite(held, remaining, first, words.numpy())
+        self._begun += _begin(self._starts.numpy(), self._begun, remaining, first, len(words))
         return place
 
-    def replace(self, serial: Tensor, rows: Mapping[str, Tensor]) -> None:
-        """Overwrite what is named in `rows` [N, ...] of rows, but of those that have gone."""
+    def replace(self, serial: Tensor, new: Mapping[str, Tensor]) -> None:
+        """Overwrite what is named in `new` [N, ...] of rows, but of those that have gone."""
         held = self.ring.held(serial)
         place = serial[held] % self.ring.capacity
-        for name, new in rows.items():
-            ring = self._rows[name]
-            ring.index_copy_(0, place, new[held].to(ring.dtype))
+        for name, values in new.items():
+            column: Tensor = self.steps[name]
+            column[place] = values[held].to(column.dtype)
 
     def sample(self, count: int, unroll: int, lookahead: int, generator: Generator) -> Window:
         """`count` windows from uniformly drawn steps, long enough to look `lookahead` past K."""
@@ -88,92 +102,131 @@ class Replay:
 
     def draw(self, count: int, generator: Generator) -> Tensor:
         """`count` rows that windows can start at, uniformly."""
-        starts = self.starts
-        return starts[torch.randint(len(starts), (count,), generator=generator)]
+        return self._start(torch.randint(len(self), (count,), generator=generator))
 
     def window(self, start: Tensor, unroll: int, lookahead: int, generator: Generator) -> Window:
         """The windows that begin at rows `start` [B]."""
-        rows = self._rows
-        remaining = rows["remaining"][start]
-        offset = torch.arange(unroll + lookahead + 1)[None].minimum(remaining[:, None])
-        index = (start[:, None] + offset) % self.ring.capacity
-        near = index[:, : unroll + 1]
+        steps, fields = self.steps, self.steps.fields
+        near = Table.empty(steps.layout, len(start) * (unroll + 1))
+        far = steps["reward"].new_empty(len(SCALARS), len(start), unroll + lookahead + 1)
+        scalars = tuple(fields[name] for name in SCALARS)
+        remaining = self._remaining[start]
+        _follow(
+            steps.words.numpy(), scalars, start.numpy(), remaining.numpy(),
+            near.words.numpy(), far.numpy(),
+        )  # fmt: skip
+        read = partial(near.read, shape=(len(start), unroll + 1))
+        reward, discount, value, outcome = far
         return Window(
-            observation=self._read("observation", near),
-            action=self._actions(near[:, :unroll], remaining, generator),
-            legal=self._read("legal", near),
-            policy=rows["policy"][near],
-            reward=rows["reward"][index],
-            discount=rows["discount"][index],
-            value=rows["value"][index],
-            outcome=rows["outcome"][index],
+            observation=read("observation"),
+            action=self._actions(read("action")[:, :unroll], remaining, generator),
+            legal=read("legal"),
+            policy=read("policy"),
+            reward=reward,
+            discount=discount,
+            value=value,
+            outcome=outcome,
             remaining=remaining,
-            terminated=rows["terminated"][start],
-            state=gather(rows["state"], near) if "state" in rows else None,
+            terminated=read("terminated")[:, 0],
+            state=read("state") if "state" in steps.layout.keys else None,
         )
 
-    def _read(self, name: str, index: Tensor) -> Tensor:
-        found: Tensor = self._rows[name][index]
-        return unpack(found, self._bits[name]) if name in self._bits else found
-
-    def _actions(self, index: Tensor, remaining: Tensor, generator: Generator) -> Tensor:
+    def _actions(self, taken: Tensor, remaining: Tensor, generator: Generator) -> Tensor:
         """The moves made, and past the end uniformly random ones: any move leaves the end as is."""
-        taken: Tensor = self._rows["action"][index]
-        actions = self._rows["policy"].shape[-1]
+        actions = self.steps.fields["policy"].shape[-1]
         random = torch.randint(actions, taken.shape, generator=generator)
-        inside = torch.arange(index.shape[1])[None] < remaining[:, None]
+        inside = torch.arange(taken.shape[1])[None] < remaining[:, None]
         return taken.where(inside.reshape(*inside.shape, *[1] * (taken.dim() - 2)), random)
 
-    def _room(self, values: Tensor) -> Tensor:
-        return values.new_zeros((self.ring.capacity, *values.shape[1:]))
-
     def state_dict(self) -> dict[str, Any]:
-        held = map_tensors(lambda ring: ring[: self.ring.size].clone(), self._rows)
-        rows = {name: leaves(values) for name, values in held.items()}
-        return {"rows": rows, "bits": dict(self._bits), "written": self.ring.written}
+        return {"steps": self.steps.words[: self.ring.size].clone(), "written": self.ring.written}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.ring.written, self._starts = state["written"], None
-        self._bits = {name: tuple(shape) for name, shape in state["bits"].items()}
-        held = {
-            name: rebuild(self._form if name == "state" else values[0], values)
-            for name, values in state["rows"].items()
-        }
-        self._rows = map_tensors(self._room, held)
-        map_tensors(lambda ring, old: ring[: self.ring.size].copy_(old), self._rows, held)
+        self.ring.written = state["written"]
+        self.steps.words[: self.ring.size] = state["steps"]
+        oldest, self._gone = self.ring.written - self.ring.size, 0
+        starts, remaining = self._starts.numpy(), self._remaining.numpy()
+        self._begun = _begin(starts, 0, remaining, oldest, self.ring.size)
 
 
-def bytes_per_step(episodes: Episodes) -> int:
-    """Memory of one row of the ring that is to hold such episodes."""
-    flat, _ = _flat(episodes)
-    return sum(tensor[0].nbytes for tensor in leaves(flat))
+def _complete(episodes: Episodes) -> None:
+    """Add to the steps how far the end is, what it is, and the return until then."""
+    steps = episodes.steps
+    names = ("reward", "discount", "value", "outcome", "remaining", "terminated")
+    columns = (steps.fields[name] for name in names)
+    _look_back(episodes.length.numpy(), episodes.terminated.numpy(), *columns)
 
 
-def _flat(episodes: Episodes) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
-    """All rows of all episodes one after the other, as the ring holds them; shapes of the bits."""
-    longest = episodes.rows["reward"].shape[1]
-    place = torch.arange(longest)[None]
-    held = place <= episodes.length[:, None]
-    rows = dict(episodes.rows)
-    rows["outcome"] = discounted_outcome(episodes)
-    rows["remaining"] = (episodes.length[:, None] - place).to(torch.int32)
-    rows["terminated"] = episodes.terminated[:, None].expand(-1, longest)
-    flat = map_tensors(lambda values: values[held], rows)
-    bits = {name: tuple(flat[name].shape[1:]) for name in PACKED if flat[name].dtype == torch.bool}
-    return flat | {name: pack(flat[name]) for name in bits}, bits
+@njit(cache=True)
+def _look_back(
+    length: NDArray[np.int64],
+    ended: NDArray[np.bool_],
+    reward: NDArray[np.float32],
+    discount: NDArray[np.float32],
+    value: NDArray[np.float32],
+    outcome: NDArray[np.float32],
+    remaining: NDArray[np.int32],
+    terminated: NDArray[np.bool_],
+) -> None:
+    """From the end of each episode to its beginning.
 
-
-def discounted_outcome(episodes: Episodes) -> Tensor:
-    """[episodes, longest + 1] the signed, discounted return from every step to the end.
-
-    It starts from the value of the final row, which is 0 after a termination, and ignores what
-    lies beyond an episode's own length.
+    The signed, discounted return starts from the value of the final state, which is 0 after a
+    termination.
     """
-    reward, discount = episodes.rows["reward"], episodes.rows["discount"]
-    outcome: Tensor = episodes.rows["value"].clone()
-    for t in reversed(range(reward.shape[1] - 1)):
-        going = t < episodes.length
-        outcome[:, t] = torch.where(
-            going, reward[:, t] + discount[:, t] * outcome[:, t + 1], outcome[:, t]
-        )
-    return outcome
+    step = len(value)
+    for episode in range(len(length) - 1, -1, -1):
+        for left in range(length[episode] + 1):
+            step -= 1
+            remaining[step], terminated[step] = left, ended[episode]
+            after = reward[step] + discount[step] * outcome[step + 1] if left else value[step]
+            outcome[step] = after
+
+
+@njit(cache=True)
+def _overwrite(
+    held: NDArray[np.int64], remaining: NDArray[np.int32], first: int, new: NDArray[np.int64]
+) -> int:
+    """Write rows into the ring; returns at how many of those that go a window could start."""
+    gone = 0
+    for i in range(len(new)):
+        place = (first + i) % len(held)
+        gone += remaining[place] > 0
+        held[place] = new[i]
+    return gone
+
+
+@njit(cache=True)
+def _begin(
+    starts: NDArray[np.int64], begun: int, remaining: NDArray[np.int32], first: int, count: int
+) -> int:
+    """Note at which of the newest rows a window can start; returns how many they are."""
+    more = 0
+    for serial in range(first, first + count):
+        if remaining[serial % len(remaining)] > 0:
+            starts[(begun + more) % len(starts)] = serial
+            more += 1
+    return more
+
+
+@njit(cache=True)
+def _follow(
+    steps: NDArray[np.int64],
+    scalars: tuple[NDArray[np.float32], ...],
+    start: NDArray[np.int64],
+    remaining: NDArray[np.int32],
+    near: NDArray[np.int64],
+    far: NDArray[np.float32],
+) -> None:
+    """Copy the steps [B * (K + 1)] and the scalars [.., B, L + 1] from each start on.
+
+    The last step of an episode is repeated past its end.
+    """
+    length = far.shape[2]
+    copied = len(near) // len(start)
+    for row in range(len(start)):
+        for k in range(length):
+            place = (start[row] + min(k, remaining[row])) % len(steps)
+            if k < copied:
+                near[row * copied + k] = steps[place]
+            for i in range(len(scalars)):
+                far[i, row, k] = scalars[i][place]

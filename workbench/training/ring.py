@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,9 +25,9 @@ class Ring:
 
     def advance(self, count: int) -> Tensor:
         """The places of the next `count` rows, at most `capacity`; the oldest give way."""
-        place = (self.written + torch.arange(count)) % self.capacity
+        place = np.arange(self.written, self.written + count) % self.capacity
         self.written += count
-        return place
+        return torch.from_numpy(place)
 
     def serial(self, place: Tensor) -> Tensor:
         """The serial numbers of the rows that stand at `place` now."""

@@ -17,6 +17,7 @@ from workbench.config import TrialConfig, dump, identity, read_trial
 from workbench.documents import wrap
 from workbench.environments.cartpole import CartPole
 from workbench.environments.connect_four import ConnectFour
+from workbench.environments.gymnasium import Gymnasium
 from workbench.environments.history import History
 from workbench.environments.minatar import MinAtar
 from workbench.environments.tic_tac_toe import TicTacToe
@@ -200,7 +201,7 @@ def test_every_agent_has_a_history_of_its_own() -> None:
 # --- in a trial ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("config", [CartPole(max_steps=30), MinAtar()], ids=named)
+@pytest.mark.parametrize("config", [Gymnasium(id="CartPole-v1"), MinAtar()], ids=named)
 def test_saved_live_worlds_go_on_as_if_never_stopped(config: Any, tmp_path: Path) -> None:
     game = Played(History(of=config, frames=3))
     for _ in range(12):
@@ -253,7 +254,7 @@ TRUE = {
         configure(GAMES, procedure__opening__fraction=0.5),
         configure(GAMES, **TRUE),
     ],
-    ids=["live", "learned", "true"],
+    ids=["cart", "learned", "true"],
 )
 def test_a_stopped_trial_ends_as_one_left_alone(config: TrialConfig, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"

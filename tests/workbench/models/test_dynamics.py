@@ -428,13 +428,13 @@ def test_perturbed_dynamics_too_make_only_legal_moves_and_need_copies() -> None:
     assert "dynamics 'perturbed' can only make legal moves" in problem
     assert "planner 'puct'" in problem
     problems = problems_of(
-        "preset: muzero\nenvironment: cartpole\nmodel.dynamics: perturbed\n"
+        "preset: muzero\nenvironment: gymnasium\nmodel.dynamics: perturbed\n"
         "planner: {name: puct, q_normalisation: min_max, interior_legality: true}\n"
         "losses: {reward: null, termination: null}\nprocedure.opening.fraction: 0.0\n"
         "measures: {predictive: null, decision: null}\n"
     )
     assert any(
-        "dynamics 'perturbed' needs states that can be copied" in p and "'cartpole'" in p
+        "dynamics 'perturbed' needs states that can be copied" in p and "'gymnasium:" in p
         for p in problems
     )
     assert configured("perturbed", size=0.0).row_independent

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import torch
 from hypothesis import strategies as st
+from torch import Tensor
 
-from workbench.training.replay import Episodes
+from workbench.training.replay import Episodes, stored
+from workbench.training.table import Layout, Table
 
 ACTIONS = 3
 JUNK = 777.0
-"""Fills what lies beyond an episode's end, where nothing may read it."""
+"""Stands where nothing may read it."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def histories(draw: st.DrawFn, number: int, gamma: float, players: int) -> Histo
 
 @st.composite
 def experience(draw: st.DrawFn) -> list[list[History]]:
-    """Episodes in the order in which they end, side by side in groups."""
+    """Episodes in the order in which they end, in groups of those that end together."""
     gamma = draw(st.sampled_from([1.0, 0.9, 0.5]))
     players = draw(st.integers(1, 2))
     sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=5))
@@ -89,31 +91,36 @@ def experience(draw: st.DrawFn) -> list[list[History]]:
     return groups
 
 
-def side_by_side(group: list[History]) -> Episodes:
-    """A group as the actor hands it over, with junk wherever an episode has ended."""
-    longest = max(h.length for h in group) + 1
-    rows: dict[str, list[list[object]]] = {
+def one_after_the_other(group: list[History]) -> Episodes:
+    """A group as the actor hands it over, with junk for the moves that final states do not have."""
+    rows: dict[str, list[object]] = {
         name: []
         for name in ("observation", "action", "legal", "policy", "reward", "discount", "value")
     }
     for h in group:
-        pad = longest - h.length - 1
-        rows["observation"].append(
-            [[h.number, t] for t in range(h.length + 1)] + [[JUNK, JUNK]] * pad
-        )
-        rows["action"].append([*h.actions, 1, *[1] * pad])
-        rows["legal"].append([[True] * ACTIONS] * longest)
-        rows["policy"].append([*h.policies, *[[JUNK] * ACTIONS] * (pad + 1)])
-        rows["reward"].append([*h.rewards, 0.0, *[JUNK] * pad])
-        rows["discount"].append([*map(h.discount, range(h.length)), 0.0, *[JUNK] * pad])
-        rows["value"].append([*h.values, *[JUNK] * pad])
-    tensors = {name: torch.tensor(values) for name, values in rows.items()}
-    tensors["observation"] = tensors["observation"].float()
-    return Episodes(
-        {
-            name: t if t.dtype in (torch.int64, torch.bool) else t.double()
-            for name, t in tensors.items()
-        },
-        torch.tensor([h.length for h in group]),
-        torch.tensor([h.terminated for h in group]),
+        rows["observation"] += [[h.number, t] for t in range(h.length + 1)]
+        rows["action"] += [*h.actions, 1]
+        rows["legal"] += [[True] * ACTIONS] * (h.length + 1)
+        rows["policy"] += [*h.policies, [JUNK] * ACTIONS]
+        rows["reward"] += [*h.rewards, 0.0]
+        rows["discount"] += [*map(h.discount, range(h.length)), 0.0]
+        rows["value"] += h.values
+    return episodes_of(
+        {name: torch.tensor(values) for name, values in rows.items()},
+        [h.length for h in group],
+        [h.terminated for h in group],
     )
+
+
+def episodes_of(rows: dict[str, Tensor], length: list[int], terminated: list[bool]) -> Episodes:
+    """Episodes one after the other; numbers in double precision."""
+    step = {
+        name: t if t.dtype in (torch.int64, torch.bool) else t.double() for name, t in rows.items()
+    }
+    steps = Table.empty(layout_of(step), len(step["reward"]))
+    steps.write(step)
+    return Episodes(steps, torch.tensor(length), torch.tensor(terminated))
+
+
+def layout_of(step: dict[str, Tensor]) -> Layout:
+    return stored({name: tensor[:1] for name, tensor in step.items()})

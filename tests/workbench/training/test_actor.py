@@ -26,6 +26,13 @@ GAME = pyspiel.load_game("tic_tac_toe")
 NO_OPENING = OpeningConfig(fraction=0.0)
 
 
+def apart(episodes: Episodes) -> list[dict[str, Tensor]]:
+    """The steps of each episode by itself, by name."""
+    steps, count = episodes.steps, (episodes.length + 1).tolist()
+    rows = {name: steps.read(name).split(count) for name in steps.layout.keys}
+    return [{name: split[e] for name, split in rows.items()} for e in range(len(count))]
+
+
 def play(
     parts: Parts,
     rounds: int,
@@ -67,7 +74,7 @@ def board(observation: Tensor) -> pyspiel.State:
 
 def check_game(episodes: Episodes, e: int) -> pyspiel.State:
     """Replay one stored episode by OpenSpiel's rules; returns where it began."""
-    rows, length = {k: v[e] for k, v in episodes.rows.items()}, int(episodes.length[e])
+    rows, length = apart(episodes)[e], int(episodes.length[e])
     start = board(rows["observation"][0])
     state = start.clone()
     for t in range(length):
@@ -138,7 +145,7 @@ def test_acting_explores_and_draws_nothing_from_other_streams() -> None:
 def test_root_noise_changes_how_it_acts() -> None:
     calm = play(parts_of(0.0), 12)
     noisy = play(parts_of(1.0), 12)
-    assert not torch.equal(calm[0].rows["policy"][:, 0], noisy[0].rows["policy"][:, 0])
+    assert not torch.equal(apart(calm[0])[0]["policy"][0], apart(noisy[0])[0]["policy"][0])
 
 
 class Undecided:
@@ -234,11 +241,12 @@ def test_episodes_of_any_length_are_handed_over_whole(
     assert episodes.length.tolist() == [limit] * 3
     assert episodes.terminated.tolist() == [not cut] * 3
     for name in ("observation", "action", "legal", "policy", "reward", "discount", "value"):
-        assert episodes.rows[name].shape[:2] == (3, limit + 1), name
-    assert episodes.rows["observation"][0].tolist() == list(range(limit + 1))
+        assert [len(rows[name]) for rows in apart(episodes)] == [limit + 1] * 3, name
+    rows = apart(episodes)[0]
+    assert rows["observation"].tolist() == list(range(limit + 1))
     # A cut leaves the model's expectation behind, an end leaves nothing.
-    assert float(episodes.rows["value"][0, -1]) == (100.0 + limit if cut else 0.0)
-    replay = Replay(1000)
+    assert float(rows["value"][-1]) == (100.0 + limit if cut else 0.0)
+    replay = Replay(1000, episodes.steps.layout)
     replay.add(episodes)
     assert len(replay) == 3 * limit
 

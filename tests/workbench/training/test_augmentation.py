@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from tests.workbench.training.histories import episodes_of
 from workbench.registry import components
 from workbench.training.augmentation import Augmentation
 from workbench.training.replay import Episodes, Replay
@@ -39,8 +40,13 @@ def play(environment: Environment, actions: list[int], policies: list[Tensor]) -
         "value": torch.arange(len(actions) + 1.0),
     }
     ended = transition.terminated
-    one = {name: tensor[None] for name, tensor in tensors.items()}
-    return Episodes(one, torch.tensor([len(actions)]), ended)
+    return episodes_of(tensors, [len(actions)], ended.tolist())
+
+
+def filled(capacity: int, episodes: Episodes) -> Replay:
+    replay = Replay(capacity, episodes.steps.layout)
+    replay.add(episodes)
+    return replay
 
 
 def random_game(environment: Environment, seed: int) -> tuple[list[int], list[Tensor]]:
@@ -83,13 +89,12 @@ def test_a_turned_window_is_the_window_of_the_turned_game(
     turn = Augmentation(symmetries)
     for seed in range(3):
         actions, policies = random_game(environment, seed)
-        plain = Replay(500)
-        plain.add(play(environment, actions, policies))
+        plain = filled(500, play(environment, actions, policies))
         window = plain.window(plain.starts, UNROLL, 1, Generator().manual_seed(3))
         for number, symmetry in enumerate(symmetries):
             moves = [symmetry.actions[action] for action in actions]
-            other = Replay(500)
-            other.add(play(environment, moves, [turned_policy(p, symmetry) for p in policies]))
+            turned = [turned_policy(p, symmetry) for p in policies]
+            other = filled(500, play(environment, moves, turned))
             wanted = other.window(other.starts, UNROLL, 1, Generator())
             found = turn.turn(window, torch.full((len(plain),), number))
             for field in ("observation", "legal", "policy", "reward", "value", "remaining"):
@@ -104,8 +109,7 @@ def test_a_turned_window_is_the_window_of_the_turned_game(
 def test_every_row_is_turned_by_a_symmetry_of_its_own_and_each_is_as_likely() -> None:
     environment: Any = components("environment")["tic_tac_toe"]().build()  # type: ignore[attr-defined]
     turn = Augmentation(environment.spec.symmetries)
-    replay = Replay(20)
-    replay.add(play(environment, *random_game(environment, 1)))
+    replay = filled(20, play(environment, *random_game(environment, 1)))
     rows = 4000
     window = replay.window(torch.zeros(rows).long(), 0, 0, Generator())
     # All entries of a policy differ, so that each symmetry gives another.

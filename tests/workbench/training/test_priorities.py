@@ -151,7 +151,7 @@ def test_a_new_step_has_the_distance_of_the_search_from_its_return() -> None:
     played = procedure({**PRIORITISED, "procedure.warm_up": 150})
     while not played._replay.ring.written:
         played.advance()
-    rows, mass = played._replay._rows, played._priorities.state_dict()["mass"]
+    rows, mass = played._replay.steps, played._priorities.state_dict()["mass"]
     assert played.updates == 0
     finals = 0
     for place in range(played._replay.ring.size):
@@ -202,7 +202,7 @@ def test_final_states_are_never_drawn() -> None:
     for _ in range(30):
         played.advance()
     place, _ = played._priorities.draw(2000, Generator().manual_seed(0))
-    assert bool((played._replay._rows["remaining"][place] > 0).all())
+    assert bool((played._replay.steps["remaining"][place] > 0).all())
     assert set(place.tolist()) <= set(played._replay.starts.tolist())
 
 

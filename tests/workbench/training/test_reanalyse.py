@@ -37,7 +37,8 @@ def played(changes: dict[str, Any], rounds: int = 25) -> tuple[Parts, Any]:
 
 
 def columns(procedure: Any) -> dict[str, Tensor]:
-    return {name: rows.clone() for name, rows in procedure._replay._rows.items()}
+    steps = procedure._replay.steps
+    return {name: steps[name].clone() for name in steps.layout.keys}
 
 
 @pytest.mark.parametrize("replaced", [("policy", "value"), ("policy",), ("value",)], ids=str)
@@ -67,7 +68,7 @@ def test_the_drawn_steps_and_no_others_get_what_a_search_of_now_finds(
 @torch.no_grad()
 def searched(parts: Parts, procedure: Any, size: int) -> dict[str, Tensor]:
     """A search without noise from every row of the replay, as it was stored."""
-    rows = {name: held[:size] for name, held in procedure._replay._rows.items()}
+    rows = {name: held[:size] for name, held in columns(procedure).items()}
     final = rows["remaining"] == 0  # nothing to search there; any state will do
     observation = unpack(rows["observation"], (3, 3, 3))
     legal = unpack(rows["legal"], (9,)) | final[:, None]
@@ -126,7 +127,7 @@ def test_rows_that_have_gone_are_not_replaced() -> None:
         procedure.advance()
     held, before = replay.ring.held(serial), columns(procedure)
     replay.replace(serial, {"value": torch.full((len(serial),), 7.0)})
-    changed = (replay._rows["value"] == 7.0).nonzero().flatten().tolist()
+    changed = (replay.steps["value"] == 7.0).nonzero().flatten().tolist()
     assert changed == sorted((serial[held] % replay.ring.capacity).tolist())
     assert 0 < len(changed) < len(serial)
     assert bool((before["value"] != 7.0).all())

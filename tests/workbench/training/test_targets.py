@@ -14,7 +14,7 @@ from tests.workbench.training.histories import (
     ACTIONS,
     History,
     experience,
-    side_by_side,
+    one_after_the_other,
 )
 from workbench.contracts import Context
 from workbench.registry import components
@@ -25,9 +25,9 @@ SOME = settings(max_examples=60, deadline=None, derandomize=True)
 
 
 def stored(groups: list[list[History]], capacity: int) -> Replay:
-    replay = Replay(capacity)
+    replay = Replay(capacity, one_after_the_other([history(True)]).steps.layout)
     for group in groups:
-        replay.add(side_by_side(group))
+        replay.add(one_after_the_other(group))
     return replay
 
 
@@ -94,10 +94,10 @@ def test_a_replay_taken_up_from_its_state_goes_on_as_if_never_stopped(
     groups: list[list[History]], capacity: int, cut: int
 ) -> None:
     whole, before = stored(groups, capacity), stored(groups[:cut], capacity)
-    after = Replay(capacity)
+    after = Replay(capacity, whole.steps.layout)
     after.load_state_dict(before.state_dict())
     for group in groups[cut:]:
-        after.add(side_by_side(group))
+        after.add(one_after_the_other(group))
     assert torch.equal(whole.starts, after.starts)
     if len(whole):
         draws = [r.sample(20, 3, 2, Generator().manual_seed(1)) for r in (whole, after)]

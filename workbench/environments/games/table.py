@@ -7,10 +7,13 @@ stepped, searched and judged exactly.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyspiel
 import torch
+from numba import njit
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from workbench.types import EnvironmentSpec, Transition
@@ -95,6 +98,8 @@ class TableEnvironment:
         going_on = -discount * (~table.terminal[table.successor]).float()
         self._discount = going_on * (~table.terminal).float()[:, None]
         self._q = self._minimax()
+        tables = (table.successor, table.reward, self._discount, table.legal, table.terminal)
+        self._tables = tuple(tensor.numpy() for tensor in tables)
 
     def reset(self, batch: int, generator: Generator) -> Tensor:
         return torch.zeros(batch, dtype=torch.int64)
@@ -103,23 +108,18 @@ class TableEnvironment:
         self, state: Tensor, action: Tensor, generator: Generator
     ) -> tuple[Tensor, Transition]:
         """Raises ValueError for an illegal move; a terminal state stays as it is."""
-        allowed = self.table.legal[state, action] | self.table.terminal[state]
-        if not bool(allowed.all()):
+        illegal, *found = _look_up(state.numpy(), action.numpy(), *self._tables)
+        if illegal:
+            allowed = self.table.legal[state, action] | self.table.terminal[state]
             raise ValueError(f"illegal move in rows {(~allowed).nonzero().flatten().tolist()}")
-        then = self.table.successor[state, action]
-        ended = self.table.terminal[then]
-        return then, Transition(
-            reward=self.table.reward[state, action],
-            discount=self._discount[state, action],
-            terminated=ended,
-            truncated=torch.zeros_like(ended),
-        )
+        then, reward, discount, ended, cut = map(torch.from_numpy, found)
+        return then, Transition(reward, discount, ended, cut)
 
     def observe(self, state: Tensor) -> Tensor:
-        return self.table.observation[state]
+        return self.table.observation.index_select(0, state)
 
     def legal(self, state: Tensor) -> Tensor:
-        return self.table.legal[state]
+        return self.table.legal.index_select(0, state)
 
     def chance(self, state: Tensor) -> None:
         return None
@@ -151,3 +151,28 @@ class TableEnvironment:
                 q[state] += self._discount[state] * value[self.table.successor[state]]
                 value[state] = q[state].max()
         return q
+
+
+@njit(cache=True)
+def _look_up(
+    state: NDArray[np.int64],
+    action: NDArray[np.int64],
+    successor: NDArray[np.int64],
+    reward: NDArray[np.float32],
+    discount: NDArray[np.float32],
+    legal: NDArray[np.bool_],
+    terminal: NDArray[np.bool_],
+) -> tuple[Any, ...]:
+    """One step [B]: how many moves are illegal, then state, reward, discount, ended, cut."""
+    count, illegal = len(state), 0
+    then, ended = np.empty(count, np.int64), np.empty(count, np.bool_)
+    gained, onward = np.empty(count, np.float32), np.empty(count, np.float32)
+    for row in range(count):
+        here, move = state[row], action[row]
+        if not 0 <= move < legal.shape[1]:
+            return count, then, gained, onward, ended, ended
+        illegal += not (legal[here, move] or terminal[here])
+        then[row] = successor[here, move]
+        ended[row] = terminal[then[row]]
+        gained[row], onward[row] = reward[here, move], discount[here, move]
+    return illegal, then, gained, onward, ended, np.zeros(count, np.bool_)

@@ -39,6 +39,7 @@ class Network(NamedTuple):
     width: int  # of a row
     latent: int  # where the next latent stands
     policy: int  # where the logits stand
+    actions: int
     termination: int  # where its logit stands; -1 if it is not to be used
     discount: float
 
@@ -139,6 +140,7 @@ def lay_out(model: DenseModel, cut: bool) -> Network:
         width=layout.width,
         latent=latent,
         policy=state,
+        actions=actions,
         termination=edge + model.reward.size if cut else -1,
         discount=model.discount,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -128,18 +129,12 @@ class TreeSearch:
         latents = _latents(batch, nodes, network.size)
         latents[:, 0] = _numpy(root.flatten(1))
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
-        shares = min(torch.get_num_threads(), -(-batch // kernels.TILE))
-        ends = [batch * share // shares for share in range(shares + 1)]
 
-        def grow(share: int) -> None:
-            room = workplace(network, latents, trees.prior.shape[2])
-            ends_here = ends[share], ends[share + 1]
-            self.strategy.grow(trees, rules, network, room, parent, action, *ends_here)
+        def grow(first: int, last: int) -> None:
+            room = workplace(network, latents, network.actions)
+            self.strategy.grow(trees, rules, network, room, parent, action, first, last)
 
-        if shares == 1:
-            grow(0)
-        else:
-            list(_pool(shares).map(grow, range(shares)))
+        share_out(grow, batch)
 
     def _discount(self, edge: Edge) -> Tensor:
         if self.use_predicted_termination and edge.termination is not None:
@@ -176,6 +171,16 @@ _trees = lru_cache(maxsize=4)(plant)
 @lru_cache(maxsize=4)
 def _latents(batch: int, nodes: int, size: int) -> np.ndarray:
     return np.empty((batch, nodes, size), np.float32)
+
+
+def share_out(work: Callable[[int, int], None], batch: int) -> None:
+    """Call `work(first, last)` on as many threads as torch has, each on a part of the batch."""
+    shares = min(torch.get_num_threads(), -(-batch // kernels.TILE))
+    ends = [batch * share // shares for share in range(shares + 1)]
+    if shares == 1:
+        work(0, batch)
+    else:
+        list(_pool(shares).map(work, ends[:-1], ends[1:]))
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,35 @@
+"""Draws in proportion to weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Generator
+
+from workbench.training.draws import draw
+
+
+def test_each_row_is_drawn_in_proportion_to_its_own_weights() -> None:
+    rows, weights = 30_000, torch.tensor([[1.0, 0.0, 3.0, 4.0], [0.0, 0.5, 0.5, 0.0]])
+    drawn = draw(weights[None].expand(rows, -1, -1), Generator().manual_seed(0))
+    assert drawn.shape == (rows, 2)
+    for row, own in enumerate(weights):
+        for index, share in enumerate((own / own.sum()).tolist()):
+            found = int((drawn[:, row] == index).sum())
+            assert abs(found - rows * share) <= 5 * (rows * share * (1 - share)) ** 0.5
+
+
+@pytest.mark.parametrize("tiny", [1e-45, 1e-30, 1.0, 1e38])
+def test_what_has_no_weight_is_never_drawn(tiny: float) -> None:
+    weights = torch.zeros(2000, 6)
+    weights[:, 2] = tiny
+    assert set(draw(weights, Generator().manual_seed(1)).tolist()) == {2}
+
+
+def test_a_number_rounded_up_to_the_total_finds_the_last_weight(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The largest double below 1 times the least number there is rounds to that number.
+    monkeypatch.setattr(torch, "rand", lambda n, **_: torch.full((n,), 1 - 2**-53).double())
+    weights = torch.tensor([[0.0, 5e-324, 0.0]], dtype=torch.float64)
+    assert draw(weights, Generator()).tolist() == [1]

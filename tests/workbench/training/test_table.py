@@ -1,0 +1,59 @@
+"""What is written into a table of steps is read back, whatever its kinds and shapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from workbench.training.table import Layout, Table
+from workbench.types import leaves, map_tensors
+
+
+@dataclass(frozen=True)
+class Where:
+    place: Tensor
+    cells: Tensor
+
+
+def step(count: int, observation: torch.dtype, seed: int) -> dict[str, Any]:
+    g = Generator().manual_seed(seed)
+
+    def drawn(*shape: int, dtype: torch.dtype) -> Tensor:
+        return torch.randint(2, (count, *shape), generator=g).to(dtype)
+
+    return {
+        "observation": drawn(3, 5, 5, dtype=observation),
+        "action": drawn(dtype=torch.int64),
+        "legal": drawn(2, 9, dtype=torch.bool),
+        "value": torch.rand(count, generator=g),
+        "state": Where(drawn(dtype=torch.float64), drawn(7, dtype=torch.int8)),
+    }
+
+
+@pytest.mark.parametrize("observation", [torch.bool, torch.uint8, torch.float32], ids=str)
+def test_entries_are_read_as_they_were_written(observation: torch.dtype) -> None:
+    first, second = step(12, observation, 0), step(5, observation, 1)
+    layout = Layout(map_tensors(lambda tensor: tensor[:1], first))
+    table = Table.empty(layout, 12)
+    table.write(first)
+    table.write({"value": second["value"], "state": second["state"]})  # of the first five
+    for name, values in first.items():
+        wanted = values
+        if name in ("value", "state"):
+            wanted = map_tensors(lambda old, new: torch.cat([new, old[5:]]), values, second[name])
+        found = table.read(name, (3, 4))
+        for one, other in zip(leaves(found), leaves(wanted), strict=True):
+            assert one.dtype == other.dtype
+            assert torch.equal(one.flatten(0, 1), other)
+
+
+def test_a_step_takes_whole_words_and_bits_take_an_eighth() -> None:
+    # 75 and 18 bits in 10 and 3 bytes; 8 + 4 + 8 + 7 bytes; together 40.
+    layout = Layout(step(1, torch.bool, 0))
+    assert layout.bytes_per_step == 40
+    # 75 bytes of shades in the place of the 10: 105 bytes, in 14 words.
+    assert Layout(step(1, torch.uint8, 0)).bytes_per_step == 112
