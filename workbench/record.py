@@ -2,7 +2,8 @@
 
 config.yaml        the resolved configuration
 metrics.jsonl      a row a measurement: {"step", "updates", metrics...}; same seed, same bytes
-timing.jsonl       a row a measurement: {"step", "updates", "seconds", "evaluation_seconds"}
+timing.jsonl       a row a measurement: {"step", "updates", "seconds", "cpu_seconds",
+                   "evaluation_seconds"}
 progress.json      how far the trial is, replaced now and then
 checkpoint.pt      everything needed to go on, written whole or not at all
 error.txt          why the trial failed
