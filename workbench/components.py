@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -234,5 +234,13 @@ class ProcedureConfig(ComponentConfig):
 
 
 class MeasureConfig(ComponentConfig):
+    version: ClassVar[int] = 1
+    """Raised when the same options come to measure something else: stored results are then old."""
+
+    @classmethod
+    def thorough(cls, trial: TrialConfig) -> Self | None:
+        """As a finished agent is measured by it; None if it is only for use while training."""
+        return cls()
+
     @abstractmethod
     def build(self, parts: Parts) -> Measure: ...

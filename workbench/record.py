@@ -8,6 +8,7 @@ progress.json      how far the trial is, replaced now and then
 checkpoint.pt      everything needed to go on, written whole or not at all
 error.txt          why the trial failed
 result.json        written last: a trial is done when it is there
+evaluation/        what was measured afterwards, a file a measure
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import yaml
 
 CONFIG, METRICS, TIMING = "config.yaml", "metrics.jsonl", "timing.jsonl"
 PROGRESS, CHECKPOINT, ERROR, RESULT = "progress.json", "checkpoint.pt", "error.txt", "result.json"
+EVALUATION = "evaluation"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -93,7 +95,7 @@ class TrialRecord:
 
     def result(self) -> dict[str, Any] | None:
         """The result, or None while the trial is not done."""
-        return _read_json(self.folder / RESULT)
+        return read_json(self.folder / RESULT)
 
     def state(self) -> str:
         """`done`, `failed`, `partial` (has a checkpoint) or `new`."""
@@ -105,7 +107,7 @@ class TrialRecord:
         return "new"
 
     def last_progress(self) -> dict[str, Any]:
-        return _read_json(self.folder / PROGRESS) or {"fraction": 0.0, "last": {}}
+        return read_json(self.folder / PROGRESS) or {"fraction": 0.0, "last": {}}
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -120,7 +122,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None if there is no file, or no whole object in it."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

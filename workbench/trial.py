@@ -40,7 +40,7 @@ def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -
     record = TrialRecord(folder)
     done = record.result()
     if done is not None:
-        _same(record, done["id"], config)
+        _same(record, done, config)
         return done
     torch.set_num_threads(config.threads)
     parts = build(config)
@@ -48,7 +48,7 @@ def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -
     procedure = config.procedure.build(parts)
     state = checkpoint.load(record.checkpoint)
     if state is not None:
-        _same(record, state["id"], config)
+        _same(record, state, config)
     record.start(dump(config))
     clock = _resume(record, state, parts, procedure)
     row = record.last_row()
@@ -87,7 +87,7 @@ def load_agent(folder: Path) -> tuple[Parts, WorldModel]:
     """What the trial in `folder` is made of, and its agent as the last checkpoint has it.
 
     Raises:
-        WorkbenchError: there is no trial, or no whole checkpoint.
+        WorkbenchError: there is no trial, no whole checkpoint, or one of another version.
     """
     parts = build(read_trial(documents.load(folder / CONFIG)))
     procedure = parts.config.procedure.build(parts)
@@ -95,7 +95,14 @@ def load_agent(folder: Path) -> tuple[Parts, WorldModel]:
     state = checkpoint.load(record.checkpoint)
     if state is None:
         raise WorkbenchError(f"{record.checkpoint}: there is no checkpoint")
-    procedure.load_state_dict(state["procedure"])
+    _known(record, state)
+    try:
+        procedure.load_state_dict(state["procedure"])
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise WorkbenchError(
+            f"{record.checkpoint}: does not fit what {CONFIG} describes, so it was written by "
+            f"another version of the workbench; run the trial again ({str(error).splitlines()[0]})"
+        ) from None
     return parts, procedure.agent.eval()
 
 
@@ -178,12 +185,21 @@ def _state(parts: Parts, procedure: Procedure, clock: _Clock) -> dict[str, Any]:
     }
 
 
-def _same(record: TrialRecord, found: str, config: TrialConfig) -> None:
+def _same(record: TrialRecord, found: Mapping[str, Any], config: TrialConfig) -> None:
     """What was paid for is never taken for another trial's, nor written over by one."""
-    if found != identity(config):
+    _known(record, found)
+    if found["id"] != identity(config):
         raise WorkbenchError(
-            f"{record.folder}: holds trial {found}, and this is trial {identity(config)}; "
+            f"{record.folder}: holds trial {found['id']}, and this is trial {identity(config)}; "
             "give it a folder of its own"
+        )
+
+
+def _known(record: TrialRecord, found: Mapping[str, Any]) -> None:
+    if found["schema"] != SCHEMA_VERSION:
+        raise WorkbenchError(
+            f"{record.folder}: was written under schema {found['schema']}, and this version reads "
+            f"schema {SCHEMA_VERSION}; run the trial again in a folder of its own"
         )
 
 

@@ -10,6 +10,7 @@ from workbench import __version__
 from workbench.cli.ablate import ablate
 from workbench.cli.bench import bench
 from workbench.cli.catalogue import catalogue
+from workbench.cli.evaluate import evaluate
 from workbench.cli.report import report
 from workbench.cli.train import train
 from workbench.cli.ui import ui
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command("ablate")(ablate)
 app.command("train")(train)
+app.command("evaluate")(evaluate)
 app.command("report")(report)
 app.command("ui")(ui)
 app.command("list")(catalogue)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.needs import oracle_misfits
+from workbench.measures.exact.needs import oracle_misfits, twice_unrolled
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -18,25 +18,27 @@ if TYPE_CHECKING:
 
 @register("measure", "predictive")
 class Predictive(MeasureConfig):
-    """Error of value, policy, reward and termination by unroll depth, against exact answers."""
+    """Errors of value, policy, legal moves, reward and end by unroll depth, by exact answers."""
 
     depth: Positive = Field(5, description="greatest unroll depth")
     positions: Positive = Field(
         300, description="positions to begin from, where there are too many to begin from all"
     )
 
+    by_source: bool = Field(
+        False, description="whether moves of learners, of chance and of perfect play are told apart"
+    )
+
+    @classmethod
+    def thorough(cls, trial: TrialConfig) -> Self:
+        return cls(depth=twice_unrolled(trial), by_source=True)
+
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         yield from oracle_misfits(self, trial.environment)
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.exact.evaluation_set import evaluation_set
         from workbench.measures.exact.predictive import PredictiveError
-        from workbench.measures.frozen.sequences import kept_sequences
+        from workbench.measures.frozen.sequences import sequences_of
 
-        world: Any = parts.environment
-        sequences = (
-            evaluation_set(world, world.positions(), self.depth)
-            if world.spec.enumerable
-            else kept_sequences(parts.config.environment, world, self.positions, self.depth)
-        )
-        return PredictiveError(world, sequences)
+        sequences = sequences_of(parts, self.positions, self.depth)
+        return PredictiveError(parts.environment, sequences, self.by_source)

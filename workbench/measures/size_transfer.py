@@ -29,6 +29,10 @@ class SizeTransfer(MatchOptions):
         default_factory=lambda: Hex(size=7), description="the world that the agent is taken to"
     )
 
+    @classmethod
+    def thorough(cls, trial: TrialConfig) -> None:
+        """Where to take an agent is for the study to say."""
+
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         problems = [*self.unplayable(self.environment), *self._differences(trial)]
         if not problems:

@@ -222,18 +222,19 @@ def test_who_knows_connect_four_predicts_it_without_error(
     measure = PredictiveError(world, sequences)
     row = measure(Knowing(world), None)  # type: ignore[arg-type]
     assert {name.split("@")[0] for name in row} == {
-        f"predictive/{part}_error" for part in ("value", "policy", "reward", "termination")
+        *(f"predictive/{part}_error" for part in ("value", "policy", "reward", "termination")),
+        "predictive/illegal_mass",
     }
     assert all(value == pytest.approx(0.0, abs=1e-6) for value in row.values())
     facts = measure.facts()
     assert (facts.positions, facts.digest) == (6, sequences.digest)
-    assert facts.counts["predictive/value_error"][0] == 12
+    assert facts.counts["predictive/value_error"][0] == 3 * 6
     for k in range(2):
         here = map_tensors(lambda states, k=k: states[:, k], sequences.state)
         q, made = world.q(here), sequences.reached[:, k]
         chosen = q.gather(1, sequences.action[:, k : k + 1]).squeeze(1)
         assert bool(chosen.isfinite()[made].all())
-        assert bool((chosen == q.max(-1).values)[6:][made[6:]].all())
+        assert bool((chosen == q.max(-1).values)[12:][made[12:]].all())
 
 
 def test_measures_of_a_trial_of_connect_four_read_what_the_first_one_wrote(

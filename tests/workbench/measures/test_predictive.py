@@ -12,7 +12,12 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import trial
 from workbench.environments.games.table import TableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
-from workbench.measures.exact.evaluation_set import EvaluationSet, evaluation_set
+from workbench.measures.exact.evaluation_set import (
+    SOURCES,
+    EvaluationSet,
+    evaluation_set,
+    policies,
+)
 from workbench.measures.exact.predictive import PredictiveError
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
@@ -20,6 +25,8 @@ from workbench.types import Edge, Heads, LatentSpec, ModelSpec
 
 DEPTH = 3
 NAMES = ("value_error", "policy_error", "reward_error", "termination_error")
+HERE = ("value_error", "policy_error", "illegal_mass")
+"""Of a state, and so at depth 0 too."""
 
 
 class Fake(WorldModel):
@@ -67,8 +74,9 @@ def data(tic_tac_toe: TableEnvironment) -> EvaluationSet:
 
 def test_a_model_that_knows_everything_has_no_error(tic_tac_toe: TableEnvironment) -> None:
     row = measured(Fake(tic_tac_toe, None), tic_tac_toe)
-    expected = {f"predictive/{name}" for name in NAMES}
-    expected |= {f"predictive/{n}@{k}" for n in NAMES for k in range(n in NAMES[2:], DEPTH + 1)}
+    names = {*NAMES, *HERE}
+    expected = {f"predictive/{name}" for name in names}
+    expected |= {f"predictive/{n}@{k}" for n in names for k in range(n not in HERE, DEPTH + 1)}
     assert set(row) == expected
     for name, error in row.items():
         assert error == pytest.approx(0.0, abs=1e-6), name
@@ -97,6 +105,8 @@ def test_a_constant_guess_scores_the_mean_square_distance_to_the_truth(
         # A uniform policy over nine moves gives the optimal ones m / 9 of the probability.
         nats = sum(math.log(9 / int((x == x.max()).sum())) for x in alive) / len(alive)
         assert row[f"predictive/policy_error@{k}"] == pytest.approx(nats, rel=1e-5)
+        illegal = sum(int((~x.isfinite()).sum()) / 9 for x in alive) / len(alive)
+        assert row[f"predictive/illegal_mass@{k}"] == pytest.approx(illegal, rel=1e-5)
         if k == 0:
             continue
         made = [
@@ -125,7 +135,7 @@ def _alive(environment: TableEnvironment, state: int) -> bool:
 def test_the_mean_is_over_the_depths(tic_tac_toe: TableEnvironment) -> None:
     row = measured(Fake(tic_tac_toe, 0.25), tic_tac_toe)
     for name in NAMES:
-        by_depth = [row[f"predictive/{name}@{k}"] for k in range(name in NAMES[2:], DEPTH + 1)]
+        by_depth = [row[f"predictive/{name}@{k}"] for k in range(name not in HERE, DEPTH + 1)]
         assert row[f"predictive/{name}"] == pytest.approx(sum(by_depth) / len(by_depth))  # type: ignore[arg-type]
 
 
@@ -134,7 +144,7 @@ def test_counts_say_how_many_states_each_number_is_over(
 ) -> None:
     facts = PredictiveError(tic_tac_toe, sequences(tic_tac_toe, DEPTH)).facts()
     alive = [sum(_alive(tic_tac_toe, s) for s in column) for column in data.state.T.tolist()]
-    assert alive[0] == 9040
+    assert alive[0] == 3 * 4520
     assert facts.positions == 4520
     assert facts.counts["predictive/value_error"] == alive
     assert facts.counts["predictive/policy_error"] == alive
@@ -154,18 +164,19 @@ def test_chance_levels_are_what_the_best_constant_scores(
     for name, level in levels.items():
         assert level["oracle"] == 0.0
         # No constant beats the best one; for the policy it is the uniform guess itself.
-        if "policy" in name:
+        if "policy" in name or "illegal" in name:
             assert level["chance"] == pytest.approx(uniform[name], rel=1e-5)
         else:
             assert level["chance"] <= uniform[name]  # type: ignore[operator]
 
 
-def test_half_of_the_sequences_are_random_and_half_are_optimal(
+def test_moves_come_from_a_learner_from_chance_and_from_perfect_play(
     tic_tac_toe: TableEnvironment, data: EvaluationSet
 ) -> None:
-    best = 0
+    assert data.source.bincount().tolist() == [4520] * 3
+    best, made = [0, 0, 0], [0, 0, 0]
     for k in range(DEPTH):
-        for row in range(0, 9040, 7):
+        for row in range(0, 3 * 4520, 7):
             state, action = int(data.state[row, k]), int(data.action[row, k])
             if not _alive(tic_tac_toe, state):
                 assert int(data.state[row, k + 1]) == state
@@ -173,9 +184,37 @@ def test_half_of_the_sequences_are_random_and_half_are_optimal(
             assert bool(tic_tac_toe.table.legal[state, action])
             q = tic_tac_toe.q(torch.tensor([state]))[0]
             optimal = bool(q[action] == q.max())
-            assert optimal or row < 4520
-            best += optimal and row < 4520
-    assert best > 0
+            assert optimal or SOURCES[row // 4520] != "oracle"
+            best[row // 4520] += optimal
+            made[row // 4520] += 1
+    learning, chance, perfect = (b / m for b, m in zip(best, made, strict=True))
+    assert chance < learning < perfect == 1.0
+
+
+def test_a_learner_takes_moves_by_their_worth() -> None:
+    q = torch.tensor([[1.0, 0.0, -1.0, -math.inf], [0.5, 0.5, 0.5, -math.inf]])
+    found = policies(q, torch.zeros(2, dtype=torch.int64))
+    # e^(-4 (1 - q) / 2) for moves worth 1, 0 and -1; where all are worth the same, uniform.
+    assert found[0].tolist() == pytest.approx([1.0, math.exp(-2), math.exp(-4), 0.0])
+    assert found[1].tolist() == [1.0, 1.0, 1.0, 0.0]
+    assert policies(q, torch.ones(2, dtype=torch.int64))[0].tolist() == [1.0, 1.0, 1.0, 0.0]
+    assert policies(q, torch.full((2,), 2))[0].tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_sources_are_told_apart_and_make_up_the_whole(
+    tic_tac_toe: TableEnvironment, data: EvaluationSet
+) -> None:
+    measure = PredictiveError(tic_tac_toe, data, by_source=True)
+    row = measure(Fake(tic_tac_toe, 0.25), None)  # type: ignore[arg-type]
+    counts = measure.facts().counts
+    for name, k in (("value_error", 2), ("reward_error", 3)):
+        parts = [f"predictive/{name}@{k}[source={source}]" for source in SOURCES]
+        index = k - (name not in HERE)
+        weights = [counts[f"predictive/{name}[source={source}]"][index] for source in SOURCES]
+        total = sum(row[part] * n for part, n in zip(parts, weights, strict=True))  # type: ignore[operator]
+        assert total / sum(weights) == pytest.approx(row[f"predictive/{name}@{k}"])
+        assert sum(weights) == counts[f"predictive/{name}"][index]
+        assert len({row[part] for part in parts}) == 3
 
 
 def test_the_set_is_the_same_whatever_the_trial(tic_tac_toe: TableEnvironment) -> None:

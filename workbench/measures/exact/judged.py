@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 from workbench.contracts import Planner
 from workbench.measures.exact.evaluation_set import optimal_moves
 from workbench.measures.play.choices import GREEDY, Choice
-from workbench.measures.prediction.errors import mean
+from workbench.measures.prediction.tally import mean
 from workbench.models.world_model import WorldModel
 from workbench.types import Environment, State, gather
 

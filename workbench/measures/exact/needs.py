@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from workbench.components import EnvironmentConfig, MeasureConfig
+
+if TYPE_CHECKING:
+    from workbench.config import TrialConfig
+
+DEPTH = 5
+"""Steps that a model was unrolled, where the procedure does not say."""
+
+
+def twice_unrolled(trial: TrialConfig) -> int:
+    """2K: twice as deep as the model was unrolled when it learned."""
+    unrolled: int = getattr(trial.procedure, "unroll", DEPTH)
+    return 2 * unrolled
 
 
 def oracle_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> Iterator[str]:
