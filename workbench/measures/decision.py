@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -25,20 +25,10 @@ class Decision(MeasureConfig):
     )
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        unanswered = [*oracle_misfits(self, trial.environment)]
-        yield from unanswered
-        if not unanswered and not trial.environment.spec().alternating:
-            yield (
-                "measure 'decision' needs a game of two; environment "
-                f"'{trial.environment.component}' has one side"
-            )
+        yield from oracle_misfits(self, trial.environment)
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.exact.decision import DecisionQuality, FrozenDecisionQuality
-        from workbench.measures.frozen.positions import kept_positions
+        from workbench.measures.exact.decision import DecisionQuality
+        from workbench.measures.exact.judged import judged_positions
 
-        world: Any = parts.environment
-        if world.spec.enumerable:
-            return DecisionQuality(world)
-        frozen = kept_positions(parts.config.environment, world, self.positions)
-        return FrozenDecisionQuality(world, frozen)
+        return DecisionQuality(parts.environment, judged_positions(parts, self.positions))

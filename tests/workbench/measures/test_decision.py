@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import RecordingPlanner, trial
 from workbench.environments.games.table import TableEnvironment
 from workbench.measures.exact.decision import DecisionQuality
+from workbench.measures.exact.judged import JudgedPositions
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan
@@ -53,6 +54,13 @@ class TablePlanner:
         return Plan(policy, zero, policy, policy, zero)
 
 
+def quality(environment: TableEnvironment) -> DecisionQuality:
+    positions = environment.positions()
+    return DecisionQuality(
+        environment, JudgedPositions(environment, positions, environment.q(positions))
+    )
+
+
 def everything(environment: TableEnvironment) -> Tensor:
     """Exact worth of all 5,478 states' moves. [S, A]"""
     return environment.q(torch.arange(environment.table.size))
@@ -62,7 +70,7 @@ def test_an_optimal_prior_and_the_worst_search_score_the_extremes(
     tic_tac_toe: TableEnvironment,
 ) -> None:
     q = everything(tic_tac_toe)
-    measure = DecisionQuality(tic_tac_toe)
+    measure = quality(tic_tac_toe)
     row = measure(Chooser(q.nan_to_num(neginf=-9)), TablePlanner(-q))
     assert row["decision/prior_optimal_rate"] == row["decision/prior_optimal_rate_decisive"] == 1.0
     assert row["decision/prior_regret"] == row["decision/prior_regret_decisive"] == 0.0
@@ -83,7 +91,7 @@ def test_perfect_search_has_no_losing_line_and_a_bad_prior_does_not_matter(
     tic_tac_toe: TableEnvironment,
 ) -> None:
     q = everything(tic_tac_toe)
-    row = DecisionQuality(tic_tac_toe)(Chooser(-q), TablePlanner(q))
+    row = quality(tic_tac_toe)(Chooser(-q), TablePlanner(q))
     assert row["decision/search_optimal_rate"] == 1.0
     assert row["decision/losing_lines"] == 0.0
     assert row["decision/prior_optimal_rate_decisive"] == 0.0
@@ -92,7 +100,7 @@ def test_perfect_search_has_no_losing_line_and_a_bad_prior_does_not_matter(
 def test_random_play_is_optimal_in_58_0_percent_and_in_40_5_of_the_decisive(
     tic_tac_toe: TableEnvironment,
 ) -> None:
-    facts = DecisionQuality(tic_tac_toe).facts()
+    facts = quality(tic_tac_toe).facts()
     assert facts.positions == 4520
     for agent in ("prior", "search"):
         level = facts.levels[f"decision/{agent}_optimal_rate"]
@@ -105,7 +113,7 @@ def test_random_play_is_optimal_in_58_0_percent_and_in_40_5_of_the_decisive(
 
 
 def test_chance_regret_is_that_of_a_uniform_draw(tic_tac_toe: TableEnvironment) -> None:
-    level = DecisionQuality(tic_tac_toe).facts().levels["decision/search_regret"]["chance"]
+    level = quality(tic_tac_toe).facts().levels["decision/search_regret"]["chance"]
     total = 0.0
     for row in everything(tic_tac_toe).tolist():
         legal = [x for x in row if x > -2]

@@ -15,7 +15,8 @@ from workbench.environments.games.solver import SolvedConnectFour
 from workbench.environments.games.spiel import History
 from workbench.environments.games.table import TableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
-from workbench.measures.exact.decision import FrozenDecisionQuality
+from workbench.measures.exact.decision import DecisionQuality
+from workbench.measures.exact.judged import JudgedPositions
 from workbench.measures.exact.predictive import PredictiveError
 from workbench.measures.frozen import positions
 from workbench.measures.frozen.positions import (
@@ -179,7 +180,7 @@ class WorstPlanner:
 def test_the_best_and_the_worst_moves_score_the_extremes(
     world: SolvedConnectFour, frozen: FrozenPositions
 ) -> None:
-    measure = FrozenDecisionQuality(world, frozen)
+    measure = DecisionQuality(world, JudgedPositions(world, frozen.state, frozen.q, frozen.digest))
     row = measure(Knowing(world), WorstPlanner())
     assert row["decision/prior_optimal_rate"] == row["decision/prior_optimal_rate_decisive"] == 1.0
     assert row["decision/prior_regret"] == row["decision/prior_regret_decisive"] == 0.0
@@ -207,7 +208,7 @@ def test_without_decisive_positions_nothing_is_said_of_them(world: SolvedConnect
     moves = [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 4, 4, 5, 5, 4, 4, 5, 5, 4, 4, 5, 5]
     late = world.after([[*moves, 2, 3, 3, 2, 2, 3, 3, 2, 2, 3, 3, 2, 6, 6, 6, 6]])
     assert world.legal(late).sum() == 1
-    measure = FrozenDecisionQuality(world, FrozenPositions(late, world.q(late)))
+    measure = DecisionQuality(world, JudgedPositions(world, late, world.q(late)))
     row = measure(Knowing(world), WorstPlanner())
     assert row["decision/prior_optimal_rate"] == 1.0
     assert row["decision/prior_regret_decisive"] is None

@@ -9,53 +9,42 @@ from torch import Tensor
 
 from workbench.contracts import Facts, Planner
 from workbench.measures.exact.judged import JudgedPositions
-from workbench.measures.frozen.positions import FrozenPositions
 from workbench.models.world_model import WorldModel
-from workbench.types import Environment, ListedEnvironment
-
-
-class FrozenDecisionQuality:
-    """Optimal-move rate and regret of prior and search over frozen positions."""
-
-    def __init__(self, environment: Environment, frozen: FrozenPositions) -> None:
-        self._frozen = frozen
-        self._judged = JudgedPositions(environment, frozen.state, frozen.q)
-
-    def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
-        return self._judged.qualities(self._judged.decide(agent, planner))
-
-    def facts(self) -> Facts:
-        return Facts(self._frozen.digest, len(self._frozen.q), {}, self._judged.levels())
+from workbench.types import Environment
 
 
 class DecisionQuality:
-    """The same over every position, and the lines of play in which the agent loses."""
+    """Optimal-move rate, regret and blunders of prior and search; where they can be followed, the
+    lines of play in which the agent loses."""
 
-    def __init__(self, environment: ListedEnvironment) -> None:
-        self._environment = environment
-        self._positions = environment.positions()
-        self._judged = JudgedPositions(environment, self._positions, environment.q(self._positions))
+    def __init__(self, environment: Environment, judged: JudgedPositions) -> None:
+        self._environment, self._judged = environment, judged
+        self._followed = environment.spec.enumerable and environment.spec.alternating
 
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
         decided = self._judged.decide(agent, planner)
-        first, second = self._losing_lines(decided["search"])
+        return self._lines(decided["search"]) | self._judged.qualities(decided)
+
+    def facts(self) -> Facts:
+        sides = ("", "_first", "_second") if self._followed else ()
+        perfect = {f"decision/losing_lines{side}": {"oracle": 0.0} for side in sides}
+        return Facts(self._judged.digest, len(self._judged), {}, perfect | self._judged.levels())
+
+    def _lines(self, search: Tensor) -> dict[str, float | None]:
+        if not self._followed:
+            return {}
+        first, second = self._losing_lines(search)
         return {
             "decision/losing_lines": float(first + second),
             "decision/losing_lines_first": float(first),
             "decision/losing_lines_second": float(second),
-        } | self._judged.qualities(decided)
-
-    def facts(self) -> Facts:
-        perfect = {
-            f"decision/losing_lines{side}": {"oracle": 0.0} for side in ("", "_first", "_second")
         }
-        return Facts("", len(self._positions), {}, perfect | self._judged.levels())
 
     def _losing_lines(self, search: Tensor) -> tuple[int, int]:
         """Lines that the agent loses as first and as second player."""
 
         def decide(state: Tensor) -> Tensor:
-            return search[torch.searchsorted(self._positions, state)]
+            return search[torch.searchsorted(self._judged.state, state)]
 
         return tuple(  # type: ignore[return-value]
             losing_lines(self._environment, decide, second) for second in (False, True)

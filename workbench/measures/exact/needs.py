@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from workbench.components import EnvironmentConfig, MeasureConfig
+from workbench.components import EnvironmentConfig, MeasureConfig, PlannerConfig
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
@@ -28,4 +28,13 @@ def oracle_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> It
         yield (
             f"measure '{measure.component}' needs exact answers; environment "
             f"'{environment.component}' as configured has no oracle"
+        )
+
+
+def search_misfits(measure: MeasureConfig, planner: PlannerConfig) -> Iterator[str]:
+    """What a measure that searches with other numbers of simulations needs of the planner."""
+    if "simulations" not in type(planner).model_fields:
+        yield (
+            f"measure '{measure.component}' searches with so many simulations; planner "
+            f"'{planner.component}' has none"
         )

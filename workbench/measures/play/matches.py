@@ -68,6 +68,10 @@ class MatchScore:
         begun = self._environment.observe(self._begun)
         return Facts(digest(begun, self._turn), len(self._turn) // 2, {}, levels)
 
+    def against_random(self, player: Player) -> float:
+        """Mean score of `player` against random moves."""
+        return self.score(player, opponent(self._environment, 0))
+
     def score(self, player: Player, other: Player) -> float:
         """Mean score of `player` in all the games against `other`."""
         players, chance = [player, other], stream("episodes")
