@@ -15,6 +15,7 @@ from workbench.measures.exact.evaluation_set import optimal_moves
 from workbench.measures.frozen.positions import kept_positions
 from workbench.measures.play.choices import GREEDY, Choice
 from workbench.measures.prediction.tally import mean
+from workbench.metrics import METRICS
 from workbench.models.world_model import WorldModel
 from workbench.types import Environment, Latent, State, gather, map_tensors
 
@@ -122,7 +123,7 @@ class JudgedPositions:
     def levels(self) -> dict[str, Mapping[str, float]]:
         """Uniformly random moves beside perfect ones."""
         return {
-            metric: {"chance": chance, "oracle": 1.0 if "rate" in metric else 0.0}
+            metric: {"chance": chance, "oracle": METRICS[metric].oracle or 0.0}
             for name in GREEDY
             for metric, chance in self.expected(name, self.uniform).items()
             if chance is not None
