@@ -553,11 +553,15 @@ def test_a_measure_gives_known_metrics_and_leaves_the_agent_as_it_is(
     streams = {key: value.clone() for key, value in parts.streams.state_dict().items()}
     rows = [measure(model, parts.planner) for _ in range(2)]
     assert rows[0] == rows[1]
-    assert rows[0]
+    assert rows[0] or measure.details(model, parts.planner)
     facts = measure.facts()
-    for metric, value in rows[0].items():
-        assert metrics.spec(metric) is not None, metric
-        assert metric in facts.levels, metric
+    for name_of, value in rows[0].items():
+        spec = metrics.spec(name_of)
+        assert spec is not None, name_of
+        reading = metrics.parse(name_of)
+        assert set(reading.at) <= set(spec.by), name_of
+        assert reading.depth is None or spec.by_depth, name_of
+        assert not spec.chance or "chance" in facts.levels[name_of], name_of
         assert value is None or value == value
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     after = parts.streams.state_dict()

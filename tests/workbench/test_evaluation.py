@@ -1,0 +1,131 @@
+"""Finished agents are measured again by what is new only, and what stands in the way is told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.workbench.fakes import trial
+from workbench.errors import WorkbenchError
+from workbench.evaluation import evaluate_trial, suite
+from workbench.measures.exploitability import Exploitability
+from workbench.metrics import METRICS
+from workbench.trial import run_trial
+
+FEW = ["decision", "exploitability", "by_state"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trial")
+    run_trial(trial(), folder)
+    return folder
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "trial"))
+
+
+def states(folder: Path, wanted: list[str] = FEW) -> dict[str, str]:
+    return {outcome.measure: outcome.state for outcome in evaluate_trial(folder, wanted)}
+
+
+def stored(folder: Path, measure: str) -> dict[str, Any]:
+    text = (folder / "evaluation" / f"{measure}.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def test_only_what_is_new_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (folder / "checkpoint.pt").read_bytes()
+    assert states(folder, ["decision"]) == {"decision": "measured"}
+    assert states(folder) == {
+        "decision": "kept", "exploitability": "measured", "by_state": "measured"
+    }  # fmt: skip
+    assert set(states(folder).values()) == {"kept"}
+    monkeypatch.setattr(Exploitability, "version", 2)
+    assert states(folder)["exploitability"] == "measured"
+    renewed = METRICS["decision/search_regret"].__class__(
+        **{**vars(METRICS["decision/search_regret"]), "version": 2}
+    )
+    monkeypatch.setitem(METRICS, "decision/search_regret", renewed)
+    assert states(folder)["decision"] == "measured"
+    assert (folder / "checkpoint.pt").read_bytes() == before
+
+
+def test_another_checkpoint_or_a_damaged_file_is_measured_anew(folder: Path) -> None:
+    states(folder)
+    (folder / "evaluation" / "decision.json").write_text("{", encoding="utf-8")
+    (folder / "evaluation" / "by_state.npz").unlink()
+    assert states(folder) == {
+        "decision": "measured", "exploitability": "kept", "by_state": "measured"
+    }  # fmt: skip
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    torch.save(state | {"clock": [0, 0, 0.0, 0.0, 0.0]}, folder / "checkpoint.pt")
+    assert set(states(folder).values()) == {"measured"}
+
+
+def test_what_is_stored_is_what_the_last_row_says(folder: Path) -> None:
+    states(folder, ["decision", "by_state"])
+    found = stored(folder, "decision")
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))["metrics"]
+    assert found["metrics"]
+    for name, value in found["metrics"].items():
+        assert result[name] == value
+    assert found["levels"]["decision/search_optimal_rate"]["oracle"] == 1.0
+    with np.load(folder / "evaluation" / "by_state.npz", allow_pickle=False) as arrays:
+        regret = float(arrays["regret"].mean(dtype=np.float64))
+    simulations = stored(folder, "by_state")["measure"]["simulations"]
+    assert simulations == 25
+    states(folder, ["search_budget"])
+    at_25 = stored(folder, "search_budget")["metrics"]["decision/search_regret[simulations=25]"]
+    assert regret == pytest.approx(at_25)
+
+
+def test_what_does_not_fit_is_told_and_the_rest_is_measured(folder: Path) -> None:
+    outcomes = {o.measure: o for o in evaluate_trial(folder, ["returns", "exploitability"])}
+    assert outcomes["exploitability"].state == "measured"
+    assert outcomes["returns"].state == "does not fit"
+    assert "'returns' is for worlds with one side" in outcomes["returns"].detail
+
+
+def test_one_measure_that_fails_does_not_stop_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Any, parts: Any) -> None:
+        raise WorkbenchError("no such oracle here")
+
+    monkeypatch.setattr(Exploitability, "build", fail)
+    outcomes = {o.measure: o for o in evaluate_trial(folder, FEW)}
+    assert outcomes["exploitability"].state == "failed"
+    assert outcomes["exploitability"].detail == "no such oracle here"
+    assert outcomes["by_state"].state == "measured"
+    assert not (folder / "evaluation" / "exploitability.json").exists()
+
+
+def test_mistakes_are_told(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(WorkbenchError, match=r"unknown measure 'decisions'; did you mean 'dec"):
+        suite(trial(), ["decisions"])
+    with pytest.raises(WorkbenchError, match=r"is not the folder of a trial"):
+        evaluate_trial(tmp_path)
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    torch.save(state | {"schema": 0}, folder / "checkpoint.pt")
+    with pytest.raises(WorkbenchError, match=r"was written under schema 0, .* run the trial again"):
+        evaluate_trial(folder)
+    torch.save(state | {"procedure": {}}, folder / "checkpoint.pt")
+    with pytest.raises(WorkbenchError, match=r"does not fit what config.yaml describes"):
+        evaluate_trial(folder)
+    (folder / "checkpoint.pt").unlink()
+    with pytest.raises(WorkbenchError, match=r"there is no checkpoint; run the trial first"):
+        evaluate_trial(folder)
+    config = folder / "config.yaml"
+    config.write_text(config.read_text(encoding="utf-8") + "surplus: 1\n", encoding="utf-8")
+    with pytest.raises(WorkbenchError, match=r"written by another version .* surplus"):
+        evaluate_trial(folder)
