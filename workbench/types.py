@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, cast
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+    runtime_checkable,
+)
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -309,6 +318,19 @@ class SolvedEnvironment(Environment, Protocol):
 
     def q(self, state: State) -> Tensor:
         """[B, A] worth of every move to the mover under perfect play, -inf where illegal."""
+        ...
+
+
+@runtime_checkable
+class ScoredEnvironment(SolvedEnvironment, Protocol):
+    """A solved game whose solver also says how far the end of the game is."""
+
+    def scores(self, state: State) -> Tensor:
+        """[B, A] the solver's score of every move to the mover, 0 where it is illegal."""
+        ...
+
+    def worth(self, state: State, score: Tensor) -> Tensor:
+        """`q` by scores that are known already."""
         ...
 
 

@@ -23,7 +23,11 @@ class SolvedConnectFour(SpielEnvironment):
         puts it off and the winner hurries, which is how a score counts, that is the discounted
         worth under perfect play.
         """
-        score, made = self.scores(state), state.length[:, None]
+        return self.worth(state, self.scores(state))
+
+    def worth(self, state: History, score: Tensor) -> Tensor:
+        """`q` by the solver's scores [B, 7] of the same states."""
+        made = state.length[:, None]
         # Pieces on the board at the end; whether even or odd, tells who makes the last move.
         pieces = CELLS + 2 - 2 * score.abs() - (made + (score > 0).long()) % 2
         worth = (score.sign() * self._discount ** (pieces - made - 1).double()).float()

@@ -29,12 +29,14 @@ class StateByState:
 
         observation [P, *observation]; q [P, A] exact, -inf where illegal; prior [P, A]
         probabilities; visits [P, A] shares; move [P] of the search; regret [P] of that move;
-        value [P] predicted at the root.
+        value [P] predicted at the root; score [P, A] of the solver, where it tells how soon a move
+        wins or loses.
         """
         prior, visits, move, value = self._judged.each(
             agent, partial(_decided, agent, self._planner)
         )
-        return {
+        told = {} if self._judged.score is None else {"score": self._judged.score}
+        return told | {
             "observation": self._world.observe(self._judged.state),
             "q": self._judged.q,
             "prior": prior,

@@ -28,10 +28,21 @@ CHUNK = 1024
 class JudgedPositions:
     """Optimal-move rate, regret and blunders over positions, by the exact worth of their moves."""
 
-    def __init__(self, environment: Environment, state: State, q: Tensor, digest: str = "") -> None:
-        """`q` [P, A] is every move's worth to the mover, -inf where it is illegal."""
+    def __init__(
+        self,
+        environment: Environment,
+        state: State,
+        q: Tensor,
+        digest: str = "",
+        score: Tensor | None = None,
+    ) -> None:
+        """`q` [P, A] is every move's worth to the mover, -inf where it is illegal.
+
+        `score` [P, A] tells how soon a move wins or loses, where a solver says so.
+        """
         self._environment, self._state, self._q = environment, state, q
         self.digest = digest
+        self.score = score if score is not None and len(score) else None
         self.legal = q.isfinite()
         self.optimal = optimal_moves(q)
         # Positions where some legal move is worse than another.
@@ -137,4 +148,4 @@ def judged_positions(parts: Parts, many: int) -> JudgedPositions:
         positions = world.positions()
         return JudgedPositions(world, positions, world.q(positions))
     frozen = kept_positions(parts.config.environment, world, many)
-    return JudgedPositions(world, frozen.state, frozen.q, frozen.digest)
+    return JudgedPositions(world, frozen.state, frozen.q, frozen.digest, frozen.score)

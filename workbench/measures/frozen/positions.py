@@ -19,9 +19,16 @@ from workbench.measures.frozen.store import kept
 from workbench.measures.play.episodes import Player, RandomPlayer, play
 from workbench.measures.play.opponents import TreeSearchPlayer
 from workbench.randomness import seed_of
-from workbench.types import SolvedEnvironment, State, gather, leaves, map_tensors
+from workbench.types import (
+    ScoredEnvironment,
+    SolvedEnvironment,
+    State,
+    gather,
+    leaves,
+    map_tensors,
+)
 
-VERSION = 1
+VERSION = 2
 """Raised when the same settings come to mean other positions."""
 SEED = 20260104
 GAMES = 8
@@ -40,6 +47,7 @@ class FrozenPositions:
 
     state: State  # [P, ...]
     q: Tensor  # [P, A] exact worth of every move, -inf where it is illegal
+    score: Tensor  # [P, A] how soon each move wins or loses, by a solver that says so; else [0]
 
     @property
     def digest(self) -> str:
@@ -51,7 +59,8 @@ def kept_positions(
     config: EnvironmentConfig, environment: SolvedEnvironment, many: int
 ) -> FrozenPositions:
     """The frozen positions, solved once on a machine."""
-    like = FrozenPositions(environment.reset(1, Generator()), torch.empty(0))
+    empty = torch.empty(0)
+    like = FrozenPositions(environment.reset(1, Generator()), empty, empty)
     return kept(
         "positions", origin(config, many), like, lambda: frozen_positions(environment, many)
     )
@@ -75,7 +84,10 @@ def frozen_positions(environment: SolvedEnvironment, many: int) -> FrozenPositio
         key, state = next((key, state) for key, state in source if key not in found)
         found[key] = state
     state = map_tensors(lambda *rows: torch.cat(rows), *found.values())
-    return FrozenPositions(state, environment.q(state))
+    if not isinstance(environment, ScoredEnvironment):
+        return FrozenPositions(state, environment.q(state), torch.empty(0))
+    score = environment.scores(state)
+    return FrozenPositions(state, environment.worth(state, score), score)
 
 
 def _random(environment: SolvedEnvironment, name: str, generator: Generator) -> Player:
