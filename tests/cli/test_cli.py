@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from workbench.cli import main, report, ui
 from workbench.cli.train import read
 from workbench.errors import ConfigError, WorkbenchError
 
+TINY_TRIAL = {"procedure.steps": 600, "procedure.warm_up": 100, "planner.simulations": 2}
 HEAVY = {"torch", "ray", "mlflow", "pandas", "numpy", "pydantic", "matplotlib", "yaml"}
 
 
@@ -193,3 +196,39 @@ def test_the_interface_stays_on_this_machine_unless_told(
         True,
         False,
     ]
+
+
+def test_finished_trials_are_measured_again_and_the_others_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    changes = [f"--set={key}={value}" for key, value in TINY_TRIAL.items()]
+    folder = tmp_path / "out" / "small"
+    command = ["train", "--preset", "muzero", *changes]
+    assert run(monkeypatch, *command, "--output", folder / "trials" / "one") == 0
+    shutil.copytree(folder / "trials" / "one", folder / "trials" / "lost")
+    (folder / "trials" / "lost" / "checkpoint.pt").unlink()
+    trials = [
+        {"id": name, "condition": "only", "seed": seed, "folder": f"trials/{name}"}
+        for seed, name in enumerate(("one", "lost", "never"))
+    ]
+    study = {
+        "study": "small", "question": "", "primary": "decision/search_regret",
+        "predictive": "predictive/value_error", "seeds": [0, 1, 2], "trials": trials,
+        "conditions": [{"name": "only", "values": {}}], "comparisons": [], "baseline": "only",
+    }  # fmt: skip
+    (folder / "study.json").write_text(json.dumps(study))
+    capsys.readouterr()
+    arguments = ["evaluate", "small", "--outputs", tmp_path / "out", "--concurrent", "1"]
+    measures = ["--measure", "exploitability", "--measure", "returns"]
+    assert run(monkeypatch, *arguments, *measures) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "only, seed 2: is not done (new); run `workbench ablate` first" in told
+    assert "only, seed 0: 1 measured in" in told
+    assert "there is no checkpoint; run the trial first" in told
+    assert "returns: measure 'returns' is for worlds with one side" in told
+    assert (folder / "trials" / "one" / "evaluation" / "exploitability.json").exists()
+    one = folder / "trials" / "one"
+    assert run(monkeypatch, "evaluate", one, "--measure", "exploitability") == 0
+    assert "0 measured in 0 s, 1 kept" in capsys.readouterr().out
+    assert run(monkeypatch, "evaluate", one, "--measure", "exploitabilty") == 2
+    assert "did you mean 'exploitability'?" in capsys.readouterr().err
