@@ -22,7 +22,7 @@ class Predictive(MeasureConfig):
 
     depth: Positive = Field(5, description="greatest unroll depth")
     positions: Positive = Field(
-        300, description="positions to begin from, where there are too many to begin from all"
+        200, description="positions to begin from, where there are too many to begin from all"
     )
 
     by_source: bool = Field(
