@@ -14,6 +14,9 @@ from workbench.errors import ConfigError, Place, Problem, WorkbenchError
 from workbench.record import TrialRecord
 
 Counter = Callable[[TrialConfig], Mapping[str, int]]
+Replay = tuple[int, float]
+"""Steps, and the MB that they take."""
+Reckoner = Callable[[TrialConfig], Replay | None]
 """Parameters of a trial's model by part: representation, dynamics, prediction, total."""
 
 
@@ -104,6 +107,34 @@ def parameters(study: Study, count: Counter = count_parameters) -> dict[str, int
                 f"{study.file}: the model of condition '{condition.name}' cannot be built: {reason}"
             ) from None
     return counts
+
+
+def replay_memory(config: TrialConfig) -> Replay | None:
+    """The workbench's own reckoning; torch is imported here and not before."""
+    found: Replay | None = import_module("workbench.trial").replay_memory(config)
+    return found
+
+
+def replays(study: Study, reckon: Reckoner = replay_memory) -> dict[str, Replay]:
+    """By condition, the steps that its replay holds and the MB that they take; where it has one.
+
+    Raises:
+        WorkbenchError: a replay is too small for what the trial wants of it.
+    """
+    known: dict[str, Replay | None] = {}
+    found = {}
+    for condition in study.conditions:
+        config = condition.config
+        if "capacity" not in type(config.procedure).model_fields:
+            continue
+        # What a step takes hangs on the world and on what the search tells of it.
+        key = repr((config.environment, config.planner, config.procedure))
+        if key not in known:
+            known[key] = reckon(config)
+        replay = known[key]
+        if replay is not None:
+            found[condition.name] = replay
+    return found
 
 
 def check_match(study: Study, counts: Mapping[str, int]) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ablations.plan import Plan, seconds_left, smallest_p
+from ablations.plan import Plan, Replay, seconds_left, smallest_p
 from workbench.config import dump
 
 STATES = {
@@ -22,14 +22,18 @@ STATES = {
 
 
 def show_plan(
-    console: Console, plan: Plan, counts: Mapping[str, int], concurrent: int | None
+    console: Console,
+    plan: Plan,
+    counts: Mapping[str, int],
+    concurrent: int | None,
+    memory: Mapping[str, Replay],
 ) -> None:
     """Print the conditions, the trials with their states, and what the study can show."""
     study = plan.study
     console.print(Text(f"\n{study.name}", "bold"), Text(study.question))
     console.print(_conditions(plan, counts))
     console.print(_trials(plan))
-    for line in _notes(plan, concurrent):
+    for line in [*_notes(plan, concurrent), *_replays(memory, concurrent)]:
         console.print(line, highlight=False)
 
 
@@ -83,6 +87,21 @@ def _notes(plan: Plan, concurrent: int | None) -> list[str]:
     if study.budget.minutes is not None:
         notes.append(f"No new trial starts later than {study.budget.minutes:g} min after launch")
     return notes
+
+
+def _replays(memory: Mapping[str, Replay], concurrent: int | None) -> list[str]:
+    """What the replays may take; conditions that have the same are told together."""
+    if not memory:
+        return []
+    told = {
+        f"{steps:,} steps, {mb:.1f} MB": [n for n, other in memory.items() if other == (steps, mb)]
+        for steps, mb in memory.values()
+    }
+    alike = len(told) == 1
+    spoken = [text if alike else f"{text} ({', '.join(names)})" for text, names in told.items()]
+    most = max(mb for _, mb in memory.values()) * (concurrent or 1)
+    together = f"; at most {most:.0f} MB for {concurrent} trials at once" if concurrent else ""
+    return [f"Replay of a trial: {'; '.join(spoken)}{together}"]
 
 
 def flat(config: Any, path: str = "") -> dict[str, Any]:

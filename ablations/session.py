@@ -17,7 +17,7 @@ from ablations.interruption import EXIT_CODE, Interrupted, Interruption
 from ablations.jobs import Launch, RunTrial
 from ablations.ledger import Ledger, locked
 from ablations.listeners import Listeners
-from ablations.plan import Plan, TrialPlan, check_match, make_plan, parameters
+from ablations.plan import Plan, TrialPlan, check_match, make_plan, parameters, replays
 from ablations.preview import show_plan
 from ablations.progress import display
 from ablations.study import read_study
@@ -57,7 +57,7 @@ def ablate(request: Request, console: Console) -> int:
     plan = make_plan(study, request.outputs)
     counts = parameters(study)
     concurrent = _concurrent(request, plan)
-    show_plan(console, plan, counts, concurrent)
+    show_plan(console, plan, counts, concurrent, replays(study))
     check_match(study, counts)
     if request.dry_run:
         return ALL_DONE

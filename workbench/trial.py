@@ -119,6 +119,17 @@ def count_parameters(config: TrialConfig) -> dict[str, int]:
     return parameters_of(config.model.build(environment, config.environment.discount, config.seed))
 
 
+def replay_memory(config: TrialConfig) -> tuple[int, float] | None:
+    """Steps that the replay of a trial has room for, and the MB they take; None if it has none.
+
+    Raises:
+        WorkbenchError: it has room for too few.
+    """
+    procedure = config.procedure.build(build(config))
+    facts: dict[str, Any] = getattr(procedure, "facts", dict)()
+    return (facts["replay_steps"], facts["replay_mb"]) if "replay_steps" in facts else None
+
+
 class _Clock:
     """When to measure next, and how long training and measuring took, apart from the metrics."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import fake_trials
 import pytest
@@ -12,7 +13,16 @@ from rich.console import Console
 
 from ablations.board import Board
 from ablations.ledger import Ledger, locked, read_ledger
-from ablations.plan import Plan, check_match, make_plan, parameters, seconds_left, smallest_p
+from ablations.plan import (
+    Plan,
+    check_match,
+    make_plan,
+    parameters,
+    replay_memory,
+    replays,
+    seconds_left,
+    smallest_p,
+)
 from ablations.preview import duration, show_plan
 from ablations.progress import Matrix, display
 from ablations.study import read_study
@@ -91,9 +101,44 @@ def test_declared_sizes_must_agree(write: Write) -> None:
         check_match(strict, counts)
 
 
+def test_the_memory_of_replays_is_told_before_anything_runs(plan: Plan) -> None:
+    names = [condition.name for condition in plan.study.conditions]
+    alike = dict.fromkeys(names, (60_000, 4.125))
+    text = printed(lambda console: show_plan(console, plan, {}, 2, alike))
+    assert "Replay of a trial: 60,000 steps, 4.1 MB; at most 8 MB for 2 trials at once" in text
+    differing = alike | {names[0]: (1_000, 12.0)}
+    text = " ".join(printed(lambda console: show_plan(console, plan, {}, 2, differing)).split())
+    assert f"1,000 steps, 12.0 MB ({names[0]})" in text
+    assert "at most 24 MB for 2" in text
+
+
+def test_replays_are_reckoned_once_for_alike_trials_and_too_small_ones_are_told(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "study.yaml"
+    head = "study: small\npreset: muzero\nseeds: 2\naxes: {model.dynamics: [mlp, linear]}\n"
+    file.write_text(head, encoding="utf-8")
+    study, asked = read_study(file), []
+
+    def reckon(config: Any) -> tuple[int, float]:
+        asked.append(config)
+        return replay_memory(config)  # type: ignore[return-value]
+
+    found = replays(study, reckon)
+    assert len(asked) == 1
+    (steps, mb), *rest = found.values()
+    assert rest == [(steps, mb)]
+    # 27 bits of observation and 9 of legal moves, nine probabilities; then the scalars.
+    assert steps == asked[0].procedure.capacity
+    assert mb * 2**20 / steps > 4 + 2 + 9 * 4
+    file.write_text(head + "base: {procedure.memory_mb: 0.01}\n", encoding="utf-8")
+    with pytest.raises(WorkbenchError, match=r"procedure\.memory_mb: 0\.01 MB hold \d+ steps"):
+        replays(read_study(file))
+
+
 def test_the_plan_is_shown_with_what_differs(plan: Plan) -> None:
     plan.trials[0].record.finish({"seconds": 600})
-    text = printed(lambda console: show_plan(console, plan, {}, 2))
+    text = printed(lambda console: show_plan(console, plan, {}, 2, {}))
     assert "10 trials = 5 conditions x 2 seeds: 9 to run, 1 done" in text
     assert "planner: simulations=25" in text
     assert "model.representation: name=fake_other, width=17" in text
