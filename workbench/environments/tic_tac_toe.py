@@ -36,6 +36,8 @@ class TicTacToe(EnvironmentConfig):
         )
 
     def build(self) -> TableEnvironment:
+        from workbench.environments.games.spiel import Planes
         from workbench.environments.games.table import TableEnvironment, enumerate_game
 
-        return TableEnvironment(self.spec(), enumerate_game("tic_tac_toe"), self.discount)
+        show = Planes((3, 3, 3), own=2, other=1, empty=0)
+        return TableEnvironment(self.spec(), enumerate_game("tic_tac_toe", show), self.discount)
