@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -11,10 +11,23 @@ from workbench.environments.games.board import BoardConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, Symmetry
 
+if TYPE_CHECKING:
+    from workbench.environments.games.spiel import SpielEnvironment
+    from workbench.environments.games.table import TableEnvironment
+
+LISTED = 3
+"""Cells along a side of the largest board whose positions are listed."""
+SOLVED = 4
+"""And of the largest that is solved."""
+
 
 @register("environment", "hex")
 class Hex(BoardConfig):
-    """Hex (OpenSpiel), no swap: six neighbours a cell; a fourth plane is full for the second."""
+    """Hex (OpenSpiel), no swap: six neighbours a cell; oracle up to 4x4, listed up to 3x3.
+
+    The first player joins top and bottom, the second left and right: a fourth plane is full where
+    the second moves.
+    """
 
     size: Annotated[int, Field(ge=2)] = Field(5, description="cells along a side")
 
@@ -34,7 +47,25 @@ class Hex(BoardConfig):
                 Symmetry(tuple(range(cells)), tuple(range(cells))),
                 Symmetry(turned, turned),
             ),
+            oracle=self.size <= SOLVED,
+            enumerable=self.size <= LISTED,
         )
+
+    def build(self) -> SpielEnvironment | TableEnvironment:
+        if self.size > LISTED:
+            return super().build()
+        from workbench.environments.games.spiel import Planes, game_string
+        from workbench.environments.games.table import TableEnvironment, enumerate_game
+
+        table = enumerate_game(game_string(*self._game()), Planes(**self._planes()))
+        return TableEnvironment(self.spec(), table, self.discount)
+
+    def _kind(self) -> type[SpielEnvironment]:
+        if self.size > SOLVED:
+            return super()._kind()
+        from workbench.environments.games.hex import SolvedHex
+
+        return SolvedHex
 
     def _game(self) -> tuple[str, dict[str, Any]]:
         return "hex", {"board_size": self.size, "plain_obs_tensor": True}

@@ -9,6 +9,7 @@ from workbench.components import EnvironmentConfig
 
 if TYPE_CHECKING:
     from workbench.environments.games.spiel import SpielEnvironment
+    from workbench.environments.games.table import TableEnvironment
 
 
 class BoardConfig(EnvironmentConfig):
@@ -22,7 +23,7 @@ class BoardConfig(EnvironmentConfig):
     def _planes(self) -> dict[str, Any]:
         """How to read OpenSpiel's tensor: the options of `games.spiel.Planes`."""
 
-    def build(self) -> SpielEnvironment:
+    def build(self) -> SpielEnvironment | TableEnvironment:
         from workbench.environments.games.spiel import Planes, game_string
 
         game = game_string(*self._game())

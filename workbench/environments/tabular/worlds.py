@@ -87,9 +87,7 @@ SETTLED = 1e-12
 """Sweeps end when no value changes by more."""
 
 
-def value_iteration(
-    tables: Tables, discount: Tensor, reached: Tensor | None = None
-) -> Tensor:
+def value_iteration(tables: Tables, discount: Tensor, reached: Tensor | None = None) -> Tensor:
     """The worth of every move by sweeps over all states, from values of 0. [S, A] float64
 
     It ends where no state can be met again, or where no reward is negative.
