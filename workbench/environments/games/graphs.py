@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import combinations, product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.types import Graph, Symmetry
 
@@ -24,6 +25,18 @@ def eight_neighbours(height: int, width: int) -> Graph:
         if max(abs(y - v), abs(x - u)) == 1
     )
     return _graph(height * width, near)
+
+
+def four_neighbours(open_to: NDArray[np.bool_]) -> Graph:
+    """Every open cell [H, W] is joined to the open ones above, below, left and right of it."""
+    height, width = open_to.shape
+    pairs = (
+        (y * width + x, v * width + u)
+        for y, x in product(range(height), range(width))
+        for v, u in ((y, x + 1), (y + 1, x))
+        if v < height and u < width and open_to[y, x] and open_to[v, u]
+    )
+    return _graph(height * width, pairs)
 
 
 def lines(height: int, width: int, length: int) -> Graph:
