@@ -46,7 +46,7 @@ class Collect(GridConfig):
         cells = len(free_cells(self._walls()))
         if self.goals >= cells:
             raise ValueError(
-                f"goals: a maze of {cells} cells has room for 1 to {cells - 1}, found {self.goals}"
+                f"a maze of {cells} cells has room for 1 to {cells - 1} goals, found {self.goals}"
             )
         states = cells * 2**self.goals * (self.steps + 1)
         if states > MOST:

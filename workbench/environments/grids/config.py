@@ -25,7 +25,7 @@ Count = Annotated[int, Field(ge=0)]
 
 def _odd(size: int) -> int:
     if size % 2 == 0:
-        raise ValueError(f"the size of a maze is odd, found {size}; allowed are 5, 7, 9, ...")
+        raise ValueError("a maze has an odd size; allowed are 5, 7, 9, ...")
     return size
 
 
