@@ -377,7 +377,7 @@ def grid_trial(environment: dict[str, Any], over: dict[str, Any] | None = None) 
     ("environment", "positions"),
     [
         ({"name": "four_rooms", "max_steps": 30}, 103),
-        ({"name": "maze", "size": 5}, 6),
+        ({"name": "maze", "size": 7}, 16),
         ({"name": "collect"}, len(Collect().build().positions())),
     ],
     ids=("four_rooms", "maze", "collect"),
