@@ -18,6 +18,7 @@ from workbench.environments.collect import Collect
 from workbench.environments.four_rooms import FourRooms
 from workbench.environments.maze import Maze
 from workbench.errors import ConfigError
+from workbench.measures.exact.evaluation_set import SOURCES, optimal_moves
 from workbench.trial import run_trial
 
 Cell = tuple[int, int]
@@ -312,6 +313,27 @@ def test_every_move_of_collect_is_worth_what_recursion_finds(config: Collect) ->
     assert low <= min(values) < max(values) <= high
 
 
+def test_moves_of_the_same_worth_are_the_same_number() -> None:
+    """Undiscounted, many orders of the same rewards are as good: counted in tenths, exactly."""
+    config = Collect(discount=1.0)
+    worlds = config.build()
+    free, places = floor(worlds), worlds.positions()
+
+    @cache
+    def tenths(situation: Situation) -> int:
+        return max(of_move(situation, way) for way in range(4))
+
+    def of_move(situation: Situation, way: int) -> int:
+        reward, after, ends = collected(situation, way, free)
+        return round(10 * reward) + (0 if ends else tenths(after))
+
+    best = optimal_moves(worlds.q(places))
+    assert (best.sum(1) > 1).any()
+    for situation, found in zip(situations(config, worlds, places), best.tolist(), strict=True):
+        worth = [of_move(situation, way) for way in range(4)]
+        assert found == [w == max(worth) for w in worth]
+
+
 # --- all of them ---------------------------------------------------------------------------------
 
 
@@ -368,7 +390,7 @@ def grid_trial(environment: dict[str, Any], over: dict[str, Any] | None = None) 
         "procedure.steps": 3000, "procedure.games": 16, "procedure.batch": 16,
         "procedure.warm_up": 100, "procedure.replay_ratio": 0.2, "procedure.unroll": 3,
         "procedure.opening.fraction": 0.0,
-        "measures": {"predictive": {"depth": 2}, "decision": None, "returns": {"episodes": 8}},
+        "measures": {"predictive": {"depth": 2}, "decision": {}, "returns": {"episodes": 8}},
     }  # fmt: skip
     return trial({"environment": environment, **(over or {})}, base=base)
 
@@ -390,8 +412,10 @@ def test_a_trial_is_trained_and_measured_on_every_position(
     for name in ("value", "policy", "reward", "termination"):
         assert np.isfinite([row[f"predictive/{name}_error@{depth}"] for depth in (1, 2)]).all()
     assert result["evaluation_set"]["positions"] == positions
-    # Each with a random and an optimal continuation; at depth 0 none has ended.
-    assert result["evaluation_set"]["counts"]["predictive/value_error"][0] == 2 * positions
+    # As many sequences begin in each position as there are sources of moves.
+    begun = result["evaluation_set"]["counts"]["predictive/value_error"][0]
+    assert begun == len(SOURCES) * positions
+    assert 0 <= row["decision/search_optimal_rate"] <= 1
     low, high = grid_trial(environment).environment.spec().bounds
     assert low <= row["decision/search_return"] <= high
 
