@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from pydantic import AfterValidator, Field
 
-from workbench.components import EnvironmentConfig, Positive
+from workbench.components import DynamicsConfig, EnvironmentConfig, Positive
 from workbench.environments.games import graphs
 from workbench.environments.grids.layouts import DIRECTIONS, Cell, Walls
 from workbench.types import EnvironmentSpec
@@ -79,7 +79,7 @@ class GoalConfig(GridConfig):
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         yield from super().misfits(trial)
         dynamics = getattr(trial.model, "dynamics", None)
-        if self.slip > 0 and getattr(dynamics, "simulator", False):
+        if self.slip > 0 and isinstance(dynamics, DynamicsConfig) and dynamics.simulator:
             yield (
                 f"environment '{self.component}' with slip steps as chance has it, and dynamics "
                 f"'{dynamics.component}' has no nodes for chance: set `environment.slip: 0.0`"

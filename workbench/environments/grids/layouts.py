@@ -72,7 +72,8 @@ def maze(size: int, level: int, holes: int) -> Walls:
 def scattered(walls: Walls, count: int, level: int) -> list[Cell]:
     """So many free cells, each as likely; all of them where there are no more."""
     draw = random.Random(level)
-    left, found = free_cells(walls), []
+    left = free_cells(walls)
+    found: list[Cell] = []
     while left and len(found) < count:
         found.append(_any_of(left, draw))
         left.remove(found[-1])
