@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 COLLECTED, STEP, BLOCKED = 2.0, -0.2, -0.5
 """Rewards of a move onto a goal, to another cell, and into a wall (the authors' configuration)."""
-MOST = 250_000
-"""States: of what is larger the tables would take hundreds of megabytes."""
+PLANES = 4
+LARGEST = 256
+"""Megabytes that the observations of all states may take."""
 
 
 @register("environment", "collect")
@@ -49,10 +50,11 @@ class Collect(GridConfig):
                 f"a maze of {cells} cells has room for 1 to {cells - 1} goals, found {self.goals}"
             )
         states = cells * 2**self.goals * (self.steps + 1)
-        if states > MOST:
+        megabytes = states * PLANES * self.size**2 // 2**20
+        if megabytes > LARGEST:
             raise ValueError(
-                f"size {self.size}, goals {self.goals} and steps {self.steps} make {states:,} "
-                f"states; allowed are {MOST:,}"
+                f"size {self.size}, goals {self.goals} and steps {self.steps} make up to "
+                f"{states:,} states, which take {megabytes:,} MB; allowed are {LARGEST}"
             )
         return self
 
@@ -65,7 +67,7 @@ class Collect(GridConfig):
 
     def spec(self) -> EnvironmentSpec:
         bounds = (BLOCKED * self.steps, COLLECTED * self.goals)
-        return self._grid(4, self.steps, bounds, exact=True)
+        return self._grid(PLANES, self.steps, bounds, exact=True)
 
     def build(self) -> TabularWorlds:
         from workbench.environments.grids.collect import Rewards, collect_tables

@@ -429,7 +429,7 @@ def mistakes() -> Iterator[tuple[str, str]]:
     yield "{name: four_rooms, slip: 1.0}", "environment.slip"
     yield "{name: maze, size: 8}", "environment.size: value error, a maze has an odd size"
     yield "{name: collect, size: 5, goals: 20}", "room for 1 to 7 goals"
-    yield "{name: collect, goals: 12, steps: 40}", "states; allowed are 250,000"
+    yield "{name: collect, goals: 12, steps: 40}", "MB; allowed are 256"
 
 
 @pytest.mark.parametrize(("entry", "message"), mistakes())

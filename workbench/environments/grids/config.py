@@ -29,7 +29,8 @@ def _odd(size: int) -> int:
     return size
 
 
-MazeSize = Annotated[int, Field(ge=5), AfterValidator(_odd)]
+MazeSize = Annotated[int, Field(ge=5, le=63), AfterValidator(_odd)]
+"""What every state shows is held: of mazes up to the largest that is some 20 MB."""
 
 
 class GridConfig(EnvironmentConfig):
