@@ -32,19 +32,71 @@ PANEL = 2 * LANES
 PRODUCT, MIN_MAX, LAYER_NORM, L2 = 0, 1, 2, 3
 PLAIN, H, SYMLOG = 0, 1, 2
 
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+_kernel = njit(**_OPTIONS)
+"""Without numba's counting of references, atomic and for every array that is touched: it took a
+third of a search. What is compiled so can allocate nothing."""
+_inlined = njit(**_OPTIONS, inline="always")
+_contracted = njit(**_OPTIONS, fastmath={"contract"})
+_reordered = njit(**_OPTIONS, fastmath={"contract", "reassoc"})
+
 LEAST_PRIOR = 1e-200
 """So that every move has a finite log prior, however far behind its logit is."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+_f = np.float32
+_ZERO, _ONE, _HALF, _LEAST = _f(0.0), _f(1.0), _f(0.5), _f(-np.inf)
+_LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504088896341), _f(0.693359375), _f(-2.12194440e-4)
+_E1, _E2, _E3 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
+_E4, _E5, _E6 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
+_SHIFT = _f(12582912.0)  # 1.5 * 2^23: what is added to it is rounded to a whole number
+_LOWEST, _HIGHEST = _f(-87.0), _f(88.0)
+
+
+@_contracted
+def _exp_single(x: Any) -> Any:
+    """e^x in single precision, in a form that a loop can vectorise (Moshier's Cephes, expf)."""
+    if x < _LOWEST:
+        x = _LOWEST
+    if x > _HIGHEST:
+        x = _HIGHEST
+    shifted = x * _LOG2E + _SHIFT
+    n = shifted - _SHIFT
+    f = x - n * _LN2_HIGH - n * _LN2_LOW
+    series = ((((_E1 * f + _E2) * f + _E3) * f + _E4) * f + _E5) * f + _E6
+    bits = (_f(shifted).view(np.int32) + np.int32(127)) << np.int32(23)
+    power = np.int32(bits).view(np.float32)
+    return (series * f * f + f + _ONE) * power
+
+
+@_contracted
+def _exp(x: float) -> float:
+    """e^x of what is at most 0, in a form that a loop can vectorise.
+
+    e^x = 2^n e^f, f in +-ln 2 / 2, where e^f is Taylor's series to the 12th order up to 2e-16.
+    """
+    x = max(x, -700.0)
+    shifted = x * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2^52: rounded to a whole number
+    n = shifted - 6755399441055744.0
+    f = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10
+    series = f / 479001600 + 1 / 39916800
+    series = ((series * f + 1 / 3628800) * f + 1 / 362880) * f + 1 / 40320
+    series = ((series * f + 1 / 5040) * f + 1 / 720) * f + 1 / 120
+    series = ((((series * f + 1 / 24) * f + 1 / 6) * f + 0.5) * f + 1.0) * f + 1.0
+    power: float = np.int64((np.float64(shifted).view(np.int64) + 1023) << 52).view(np.float64)
+    return series * power
+
+
+@_kernel
 def clear(trees: Any, prior: Any, value: Any, at_chance: Any) -> None:
     """Begin trees of one node: prior [B, W'], value [B], at_chance [B] of the roots."""
     for b in range(len(value)):
         _open(trees, b, 0, prior[b], value[b], at_chance[b])
         trees.low[b], trees.high[b], trees.depth[b] = np.inf, -np.inf, 0
+        trees.path_length[b] = 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def expand(trees: Any, index: int, leaves: Any, first: int, last: int) -> None:
     """Attach what the model gave as node `index` of each tree, and send its value up the path.
 
@@ -54,43 +106,53 @@ def expand(trees: Any, index: int, leaves: Any, first: int, last: int) -> None:
         end = trees.path_length[b] - 1
         node, choice = trees.path_node[b, end], trees.path_child[b, end]
         back = 0.0  # beyond a known end nothing comes back
-        if trees.child[b, node, choice] == UNEXPANDED:
+        if trees.visits[b, node, choice] == 0:
             row = b - first
             trees.child[b, node, choice] = index
             trees.reward[b, node, choice] = leaves.reward[row]
             trees.discount[b, node, choice] = leaves.discount[row]
             back = leaves.value[row]
             _open(trees, b, index, leaves.prior[row], back, leaves.at_chance[row])
-        for i in range(end, -1, -1):
-            node, choice = trees.path_node[b, i], trees.path_child[b, i]
-            back = trees.reward[b, node, choice] + trees.discount[b, node, choice] * back
-            visits = trees.visits[b, node, choice] + 1
-            q = trees.q[b, node, choice]
-            q += (back - q) / visits
-            trees.visits[b, node, choice], trees.q[b, node, choice] = visits, q
-            trees.node_visits[b, node] += 1
-            trees.node_value[b, node] += (back - trees.node_value[b, node]) / trees.node_visits[
-                b, node
-            ]
-            trees.low[b] = min(trees.low[b], q)
-            trees.high[b] = max(trees.high[b], q)
+        _back_up(trees, b, back)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inlined
 def _open(trees: Any, b: int, node: int, prior: Any, value: float, at_chance: bool) -> None:
     """Write a node that nothing has come back to but its own value."""
-    for a in range(trees.prior.shape[2]):
-        trees.prior[b, node, a] = prior[a] if a < len(prior) else -1.0
-        trees.visits[b, node, a] = 0
-        trees.q[b, node, a] = 0.0
-        trees.child[b, node, a] = UNEXPANDED
+    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
+    for a in range(len(priors)):
+        visits[a], q[a] = 0, 0.0
+    for a in range(len(prior)):
+        priors[a] = prior[a]
+    for a in range(len(prior), len(priors)):
+        priors[a] = -1.0
+    # Where nothing was tried yet, whatever rule there is takes what is likeliest.
+    trees.choice[b, node] = _first_greatest(priors)
     trees.node_visits[b, node] = 1
     trees.raw_value[b, node] = value
     trees.node_value[b, node] = value
     trees.at_chance[b, node] = at_chance
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inlined
+def _back_up(trees: Any, b: int, back: float) -> None:
+    """Count a simulation that brought `back` on every edge and node of its path."""
+    low, high = trees.low[b], trees.high[b]
+    for i in range(trees.path_length[b] - 1, -1, -1):
+        node, choice = trees.path_node[b, i], trees.path_child[b, i]
+        back = trees.reward[b, node, choice] + trees.discount[b, node, choice] * back
+        visits = trees.visits[b, node, choice] + 1
+        q = trees.q[b, node, choice]
+        q += (back - q) / visits
+        trees.visits[b, node, choice], trees.q[b, node, choice] = visits, q
+        low, high = min(low, q), max(high, q)
+        visits, value = trees.node_visits[b, node] + 1, trees.node_value[b, node]
+        trees.node_visits[b, node] = visits
+        trees.node_value[b, node] = value + (back - value) / visits
+    trees.low[b], trees.high[b] = low, high
+
+
+@_kernel
 def select_puct(trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int) -> None:
     """Descend each tree to an edge to expand, or to a known end; write where it starts.
 
@@ -99,46 +161,58 @@ def select_puct(trees: Any, rules: Any, parent: Any, action: Any, first: int, la
     for b in range(first, last):
         node, length = 0, 0
         while node != UNEXPANDED:
-            if trees.at_chance[b, node]:
+            if trees.node_visits[b, node] == 1:
+                choice = trees.choice[b, node]
+            elif trees.at_chance[b, node]:
                 choice = _choose_outcome(trees, b, node)
             else:
                 choice = _choose_by_puct(trees, b, node, rules)
-            trees.path_node[b, length], trees.path_child[b, length] = node, choice
+            node = _follow(trees, b, length, node, choice)
             length += 1
-            node = _below(trees.child, trees.discount, b, node, choice)
         _arrive(trees, b, length, parent, action)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int) -> None:
     """As `select_puct`: sequential halving at the root, below it the improved policy."""
-    weight = np.empty(trees.prior.shape[2])
     for b in range(first, last):
+        _choose_anew(trees, b, rules)
         node, length = 0, 0
         while node != UNEXPANDED:
-            if trees.at_chance[b, node]:
-                choice = _choose_outcome(trees, b, node)
-            elif node == 0:
+            choice = trees.choice[b, node]
+            if node == 0 and not trees.at_chance[b, 0]:
                 turn = rules.considered[rules.entrants[b], trees.node_visits[b, 0] - 1]
                 choice = _choose_at_root(trees, b, turn, rules)
-            else:
-                choice = _choose_by_improved_policy(trees, b, node, rules, weight)
-            trees.path_node[b, length], trees.path_child[b, length] = node, choice
+            node = _follow(trees, b, length, node, choice)
             length += 1
-            node = _below(trees.child, trees.discount, b, node, choice)
         _arrive(trees, b, length, parent, action)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _below(child: Any, discount: Any, b: int, node: int, choice: int) -> int:
-    """The node that an edge leads to; UNEXPANDED too where it is a known end."""
-    below: int = child[b, node, choice]
-    if below != UNEXPANDED and discount[b, node, choice] == 0.0:
+@_inlined
+def _choose_anew(trees: Any, b: int, rules: Any) -> None:
+    """Renew the choices along the path of the last simulation: no others can have changed.
+
+    All at once and not one by one in the descent, where each would wait for the one above it.
+    """
+    for i in range(trees.path_length[b]):
+        node = trees.path_node[b, i]
+        if trees.at_chance[b, node]:
+            trees.choice[b, node] = _choose_outcome(trees, b, node)
+        elif node != 0:
+            trees.choice[b, node] = _choose_by_improved_policy(trees, b, node, rules)
+
+
+@_inlined
+def _follow(trees: Any, b: int, length: int, node: int, choice: int) -> int:
+    """Add an edge to the path. The node below it; UNEXPANDED where there is none, or a known end"""
+    trees.path_node[b, length], trees.path_child[b, length] = node, choice
+    if trees.visits[b, node, choice] == 0 or trees.discount[b, node, choice] == 0.0:
         return UNEXPANDED
+    below: int = trees.child[b, node, choice]
     return below
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inlined
 def _arrive(trees: Any, b: int, length: int, parent: Any, action: Any) -> None:
     """Write down the end of a path of this length."""
     trees.path_length[b] = length
@@ -146,20 +220,26 @@ def _arrive(trees: Any, b: int, length: int, parent: Any, action: Any) -> None:
     parent[b], action[b] = trees.path_node[b, length - 1], trees.path_child[b, length - 1]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _choose_outcome(trees: Any, b: int, node: int) -> int:
-    """argmax_c sigma(c) / (n_c + 1): visits follow the probabilities (Stochastic MuZero)."""
+@_inlined
+def _first_greatest(score: Any) -> int:
+    """The index of the greatest number, of equal ones the first."""
     best, best_score = 0, -np.inf
-    for c in range(trees.prior.shape[2]):
-        if trees.prior[b, node, c] < 0.0:
-            continue
-        score = trees.prior[b, node, c] / (trees.visits[b, node, c] + 1.0)
-        if score > best_score:
-            best, best_score = c, score
+    for a in range(len(score)):
+        if score[a] > best_score:
+            best, best_score = a, score[a]
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inlined
+def _choose_outcome(trees: Any, b: int, node: int) -> int:
+    """argmax_c sigma(c) / (n_c + 1): visits follow the probabilities (Stochastic MuZero)."""
+    priors, visits, score = trees.prior[b, node], trees.visits[b, node], trees.score[b]
+    for c in range(len(score)):
+        score[c] = priors[c] / (visits[c] + 1.0)
+    return _first_greatest(score)
+
+
+@_inlined
 def _choose_by_puct(trees: Any, b: int, node: int, rules: Any) -> int:
     """argmax_a Q + P * exploration / (1 + n_a), Q scaled as the rules say (MuZero, eq. 2, 5)."""
     low, span = 0.0, 1.0
@@ -174,70 +254,63 @@ def _choose_by_puct(trees: Any, b: int, node: int, rules: Any) -> int:
     if rules.unvisited == UNVISITED_PARENT:
         unvisited = (trees.node_value[b, node] - low) * shrink
     scale = rules.exploration[trees.node_visits[b, node]]
-    best, best_score = 0, -np.inf
     priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
-    for a in range(len(priors)):
-        if priors[a] < 0.0:
-            continue
-        value = (q[a] - low) * shrink if visits[a] > 0 else unvisited
-        score = value + priors[a] * scale / (1.0 + visits[a])
-        if score > best_score:
-            best, best_score = a, score
-    return best
+    score = trees.score[b]
+    for a in range(len(score)):
+        known = (q[a] - low) * shrink
+        value = known if visits[a] > 0 else unvisited
+        bonus = priors[a] * scale / (1.0 + visits[a])
+        score[a] = value + bonus if priors[a] >= 0.0 else -np.inf
+    return _first_greatest(score)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inlined
 def _choose_at_root(trees: Any, b: int, turn: int, rules: Any) -> int:
     """argmax of g(a) + log P(a) + sigma(q(a)) over the root's moves that have `turn` visits."""
     mixed, greatest, slope = _completion(trees, b, 0, rules)
     best, best_score = 0, -np.inf
-    priors, visits, q = trees.prior[b, 0], trees.visits[b, 0], trees.q[b, 0]
-    for a in range(len(priors)):
-        if priors[a] < 0.0 or visits[a] != turn:
-            continue
+    root, visits, q = rules.root[b], trees.visits[b, 0], trees.q[b, 0]
+    for a in range(len(root)):
         completed = q[a] if visits[a] > 0 else mixed
-        score = rules.root[b, a] + slope * (completed - greatest)
-        if score > best_score:
+        score = root[a] + slope * (completed - greatest)
+        if score > best_score and visits[a] == turn:
             best, best_score = a, score
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _choose_by_improved_policy(trees: Any, b: int, node: int, rules: Any, weight: Any) -> int:
+@_inlined
+def _choose_by_improved_policy(trees: Any, b: int, node: int, rules: Any) -> int:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
-    total, _ = _improve(trees, b, node, rules, weight)
-    best, best_score = 0, -np.inf
-    visits = trees.visits[b, node]
-    for a in range(len(visits)):
-        if trees.prior[b, node, a] < 0.0:
-            continue
-        score = weight[a] / total - visits[a] / trees.node_visits[b, node]
-        if score > best_score:
-            best, best_score = a, score
-    return best
+    total, _ = _improve(trees, b, node, rules)
+    priors, visits, score = trees.prior[b, node], trees.visits[b, node], trees.score[b]
+    share, each = 1.0 / total, 1.0 / trees.node_visits[b, node]
+    for a in range(len(score)):
+        # Behind every legal move, of which one is at 0 or above
+        score[a] = score[a] * share - visits[a] * each if priors[a] >= 0.0 else -np.inf
+    return _first_greatest(score)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _improve(trees: Any, b: int, node: int, rules: Any, weight: Any) -> tuple[float, float]:
-    """Write pi' = softmax(log P + sigma(completed q)), times a total, into `weight`.
+@_inlined
+def _improve(trees: Any, b: int, node: int, rules: Any) -> tuple[float, float]:
+    """Write pi' = softmax(log P + sigma(completed q)), times a total, as the tree's `score`.
 
     Returns:
         the total, and the value v_mix that completes q.
     """
     mixed, greatest, slope = _completion(trees, b, node, rules)
     priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
-    total, unvisited = 0.0, np.exp(slope * (mixed - greatest))
-    for a in range(len(priors)):
-        weight[a] = 0.0
-        if priors[a] < 0.0:
-            continue
-        growth = np.exp(slope * (q[a] - greatest)) if visits[a] > 0 else unvisited
-        weight[a] = priors[a] * growth
-        total += weight[a]
+    score = trees.score[b]
+    for a in range(len(score)):
+        known = q[a]
+        completed = known if visits[a] > 0 else mixed
+        score[a] = max(priors[a], 0.0) * _exp(slope * (completed - greatest))
+    total = 0.0
+    for a in range(len(score)):
+        total += score[a]
     return total, mixed
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inlined
 def _completion(trees: Any, b: int, node: int, rules: Any) -> tuple[float, float, float]:
     """v_mix, the greatest completed q, and the slope of sigma (Danihelka et al. 2022).
 
@@ -247,20 +320,18 @@ def _completion(trees: Any, b: int, node: int, rules: Any) -> tuple[float, float
     v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
     """
     priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
-    total, most, unvisited = 0, 0, False
+    most, unvisited = 0, False
     mass, weighed, least, greatest = 0.0, 0.0, np.inf, -np.inf
     for a in range(len(priors)):
-        if priors[a] < 0.0:
-            continue
-        if visits[a] == 0:
-            unvisited = True
-            continue
-        total += visits[a]
+        seen = visits[a] > 0
         most = max(most, visits[a])
-        mass += priors[a]
-        weighed += priors[a] * q[a]
-        least, greatest = min(least, q[a]), max(greatest, q[a])
-    mixed = trees.raw_value[b, node]
+        unvisited |= priors[a] >= 0.0 and not seen
+        known = priors[a] if seen else 0.0
+        mass += known
+        weighed += known * q[a]
+        least = min(least, q[a] if seen else np.inf)
+        greatest = max(greatest, q[a] if seen else -np.inf)
+    mixed, total = trees.raw_value[b, node], trees.node_visits[b, node] - 1
     if total > 0:
         mixed = (mixed + total * (weighed / mass)) / (1.0 + total)
     if unvisited:
@@ -270,15 +341,14 @@ def _completion(trees: Any, b: int, node: int, rules: Any) -> tuple[float, float
     return mixed, greatest, (rules.c_visit + most) * rules.c_scale / span
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) -> None:
     """What a search comes to: pi' [B, A] at the root, completed q [B, A], the move [B]."""
-    weight = np.empty(trees.prior.shape[2])
     for b in range(action.shape[0]):
-        total, mixed = _improve(trees, b, 0, rules, weight)
+        total, mixed = _improve(trees, b, 0, rules)
         most = 0
         for a in range(policy.shape[1]):
-            policy[b, a] = weight[a] / total
+            policy[b, a] = trees.score[b, a] / total
             q[b, a] = trees.q[b, 0, a] if trees.visits[b, 0, a] > 0 else mixed
             most = max(most, trees.visits[b, 0, a])
         action[b] = _choose_at_root(trees, b, most, rules)
@@ -385,51 +455,7 @@ _four_rows, _four_panels, _one_panel = (
 )
 
 
-@intrinsic
-def _bits_of(context: Any, number: Any) -> Any:
-    """The bits of a float32 as an int32."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.IntType(32))
-
-    return types.int32(types.float32), generate
-
-
-@intrinsic
-def _float_of(context: Any, bits: Any) -> Any:
-    """The float32 of these bits."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.FloatType())
-
-    return types.float32(types.int32), generate
-
-
-_f = np.float32
-_ZERO, _ONE, _HALF, _LEAST = _f(0.0), _f(1.0), _f(0.5), _f(-np.inf)
-_LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504088896341), _f(0.693359375), _f(-2.12194440e-4)
-_E1, _E2, _E3 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
-_E4, _E5, _E6 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
-_SHIFT = _f(12582912.0)  # 1.5 * 2^23: what is added to it is rounded to a whole number
-_LOWEST, _HIGHEST = _f(-87.0), _f(88.0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _exp(x: Any) -> Any:
-    """e^x in single precision, in a form that a loop can vectorise (Moshier's Cephes, expf)."""
-    if x < _LOWEST:
-        x = _LOWEST
-    if x > _HIGHEST:
-        x = _HIGHEST
-    shifted = x * _LOG2E + _SHIFT
-    n = shifted - _SHIFT
-    f = x - n * _LN2_HIGH - n * _LN2_LOW
-    series = ((((_E1 * f + _E2) * f + _E3) * f + _E4) * f + _E5) * f + _E6
-    power: Any = _float_of((_bits_of(shifted) + np.int32(127)) << 23)  # type: ignore[call-arg]
-    return (series * f * f + f + _ONE) * power
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> None:
     """One dense layer: offset by the action, what is added to it, product, ReLU."""
     _, source, inputs, target, panels, weights_at, offset_at, by_action, relu, added = network.ops[
@@ -497,7 +523,7 @@ def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> No
         row += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+@_reordered
 def _normalise(kind: int, scratch: Any, at: int, size: int) -> None:
     """Scale a latent in its place, as `LatentNorm` does."""
     if kind == MIN_MAX:
@@ -518,21 +544,21 @@ def _normalise(kind: int, scratch: Any, at: int, size: int) -> None:
         scratch[i] = (scratch[i] - middle) * scale
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+@_reordered
 def _soften(scratch: Any, at: int, size: int) -> None:
     """Logits to probabilities, in their place."""
     most, total = scratch[at], _ZERO
     for i in range(at, at + size):
         most = max(most, scratch[i])
     for i in range(at, at + size):
-        scratch[i] = _exp(scratch[i] - most)
+        scratch[i] = _exp_single(scratch[i] - most)
     for i in range(at, at + size):
         total += scratch[i]
     for i in range(at, at + size):
         scratch[i] /= total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def _read_scalar(network: Any, which: int, scratch: Any, start: int) -> Any:
     """The number that a head wrote (`support.Scale`)."""
     place, size, transform, support = network.scalars[which]
@@ -552,7 +578,7 @@ def _read_scalar(network: Any, which: int, scratch: Any, start: int) -> Any:
     return y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def evaluate(network: Any, scratch: Any, action: Any, rows: int) -> None:
     """From latents and actions to the next latents and all heads, in rows of the scratch."""
     for op in range(len(network.ops)):
@@ -564,7 +590,7 @@ def evaluate(network: Any, scratch: Any, action: Any, rows: int) -> None:
                 _normalise(kind, scratch, r * network.width + at, size)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
     """From what the heads wrote to `Leaves`."""
     for r in range(rows):
@@ -573,14 +599,14 @@ def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
         leaves.reward[r] = _read_scalar(network, 1, scratch, start)
         leaves.discount[r] = network.discount
         if network.termination >= 0:
-            going = _ONE / (_ONE + _exp(scratch[start + network.termination]))
+            going = _ONE / (_ONE + _exp_single(scratch[start + network.termination]))
             leaves.discount[r] *= going
         _soften(scratch, start + network.policy, leaves.prior.shape[1])
         for a in range(leaves.prior.shape[1]):
             leaves.prior[r, a] = max(np.float64(scratch[start + network.policy + a]), LEAST_PRIOR)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def _imagine(
     trees: Any,
     network: Any,
@@ -606,7 +632,7 @@ def _imagine(
     expand(trees, index, room.leaves, first, last)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def grow_puct(
     trees: Any, rules: Any, network: Any, room: Any, parent: Any, action: Any, first: int, last: int
 ) -> None:
@@ -618,7 +644,7 @@ def grow_puct(
             _imagine(trees, network, room, parent, action, index, start, stop)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def grow_gumbel(
     trees: Any, rules: Any, network: Any, room: Any, parent: Any, action: Any, first: int, last: int
 ) -> None:

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
+LANES = 4
+"""float64 in a vector register: a node has room for whole ones, so that loops have no rest."""
+
 
 class Trees(NamedTuple):
     """B trees. Children of no prior (illegal ones) have prior -1. Only what was reached is set."""
@@ -29,6 +32,8 @@ class Trees(NamedTuple):
     raw_value: Floats  # [B, N+1] what the model says of the node itself
     node_value: Floats  # [B, N+1] mean of what came back to the node, its own value included
     at_chance: NDArray[np.bool_]  # [B, N+1]
+    choice: Ints  # [B, N+1] of the next descent, where it depends on the node alone
+    score: Floats  # [B, W] of the moves of the node that is looked at
     low: Floats  # [B] smallest q of the tree
     high: Floats  # [B] largest q of the tree
     depth: Ints  # [B] of the deepest node
@@ -39,6 +44,7 @@ class Trees(NamedTuple):
 
 def plant(batch: int, nodes: int, width: int) -> Trees:
     """Room for trees, to be cleared before use."""
+    width = -(-width // LANES) * LANES
     edges, per_node = (batch, nodes, width), (batch, nodes)
     return Trees(
         prior=np.empty(edges),
@@ -51,6 +57,8 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
         raw_value=np.empty(per_node),
         node_value=np.empty(per_node),
         at_chance=np.empty(per_node, np.bool_),
+        choice=np.empty(per_node, np.int32),
+        score=np.empty((batch, width)),
         low=np.empty(batch),
         high=np.empty(batch),
         depth=np.empty(batch, np.int32),
