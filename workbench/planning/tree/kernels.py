@@ -38,6 +38,7 @@ _kernel = njit(**_OPTIONS)
 third of a search. What is compiled so can allocate nothing."""
 _inlined = njit(**_OPTIONS, inline="always")
 _contracted = njit(**_OPTIONS, fastmath={"contract"})
+_unordered = njit(**_OPTIONS, fastmath={"nnan", "nsz"})
 _reordered = njit(**_OPTIONS, fastmath={"contract", "reassoc"})
 
 LEAST_PRIOR = 1e-200
@@ -357,8 +358,9 @@ def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) ->
 def _block_product(rows: int, panels: int) -> Any:
     """A product of `rows` rows with `panels` panels that stays in registers.
 
-    product(x, x_at, x_stride, w, w_at, k, y, y_at, y_stride, least): for every row r and column c
-    y[y_at + r y_stride + c] = max(y[...] + sum_i x[x_at + r x_stride + i] w[panel of c, i], least).
+    product(x, x_at, x_stride, w, w_at, k, b, b_at, b_stride, y, y_at, y_stride, least): for every
+    row r and column c, with o = r b_stride + c,
+    y[y_at + r y_stride + c] = max(b[b_at + o] + sum_i x[x_at + r x_stride + i] w[panel of c, i], least).
     The inputs k are at least 1. numba's own loops keep sums in memory and take twice as long.
     """
     register, word = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
@@ -382,19 +384,22 @@ def _block_product(rows: int, panels: int) -> Any:
         return loaded
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x, x_at, x_stride, w, w_at, k, y, y_at, y_stride, least = arguments
-        x, w, y = (
+        x, x_at, x_stride, w, w_at, k, b, b_at, b_stride, y, y_at, y_stride, least = arguments
+        x, w, b, y = (
             make_array(kind)(context, builder, array).data
-            for kind, array in zip(signature.args[::3], (x, w, y), strict=False)
+            for kind, array in zip(signature.args[::3], (x, w, b, y), strict=False)
         )
         number = [ir.Constant(word, n) for n in range(max(rows, panels, PANEL) + 1)]
-        targets = [
-            place(builder, y, y_at, number[r], y_stride, ir.Constant(word, p * PANEL + h * LANES))
-            for r in range(rows)
-            for p, h in columns
-        ]
+        begins, targets = (
+            [
+                place(builder, data, at, number[r], stride, ir.Constant(word, p * PANEL + h * LANES))
+                for r in range(rows)
+                for p, h in columns
+            ]
+            for data, at, stride in ((b, b_at, b_stride), (y, y_at, y_stride))
+        )
         before, loop = builder.block, builder.append_basic_block("inputs")
-        begun = [read(builder, target) for target in targets]
+        begun = [read(builder, begin) for begin in begins]
         builder.branch(loop)
         builder.position_at_end(loop)
         i = builder.phi(word)
@@ -437,13 +442,16 @@ def _block_product(rows: int, panels: int) -> Any:
         w: Any,
         w_at: Any,
         k: Any,
+        b: Any,
+        b_at: Any,
+        b_stride: Any,
         y: Any,
         y_at: Any,
         y_stride: Any,
         least: Any,
     ) -> Any:
         at = types.intp
-        return types.void(x, at, at, w, at, at, y, at, at, types.float32), generate
+        return types.void(x, at, at, w, at, at, b, at, at, y, at, at, types.float32), generate
 
     return product
 
@@ -461,87 +469,81 @@ def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> No
     _, source, inputs, target, panels, weights_at, offset_at, by_action, relu, added = network.ops[
         op
     ]
-    columns, stride = panels * PANEL, network.width
-    for r in range(rows):
-        start, offset = r * stride, offset_at + action[r] * by_action
-        for c in range(columns):
-            scratch[start + target + c] = network.offsets[offset + c]
-        if added >= 0:
-            for c in range(columns):
-                scratch[start + target + c] += scratch[start + added + c]
-    least, deep = _ZERO if relu else _LEAST, inputs * PANEL
-    row = 0
-    while row + 4 <= rows:
-        x, y = row * stride + source, row * stride + target
-        for p in range(panels):
-            w = weights_at + p * deep
+    stride, least, deep = network.width, _ZERO if relu else _LEAST, inputs * PANEL
+    begin, begin_at, begin_stride = network.offsets, offset_at, 0
+    if by_action > 0 or added >= 0:
+        _begin(network, op, scratch, action, rows)
+        begin, begin_at, begin_stride = scratch, target, stride
+    whole = rows - rows % 4
+    for p in range(panels):  # a panel is read once for all rows
+        w, b, y = weights_at + p * deep, begin_at + p * PANEL, target + p * PANEL
+        for row in range(0, whole, 4):
             _four_rows(
-                scratch,
-                x,
-                stride,
-                network.weights,
-                w,
-                inputs,
-                scratch,
-                y + p * PANEL,
-                stride,
-                least,
+                scratch, row * stride + source, stride, network.weights, w, inputs,
+                begin, row * begin_stride + b, begin_stride, scratch, row * stride + y, stride, least,
             )
-        row += 4
-    while row < rows:
-        x, y, p = row * stride + source, row * stride + target, 0
+    for row in range(whole, rows):
+        x, b, y = row * stride + source, row * begin_stride + begin_at, row * stride + target
+        p = 0
         while p + 4 <= panels:
             w = weights_at + p * deep
             _four_panels(
-                scratch,
-                x,
-                stride,
-                network.weights,
-                w,
-                inputs,
-                scratch,
-                y + p * PANEL,
-                stride,
-                least,
+                scratch, x, stride, network.weights, w, inputs,
+                begin, b + p * PANEL, begin_stride, scratch, y + p * PANEL, stride, least,
             )
             p += 4
         while p < panels:
             w = weights_at + p * deep
             _one_panel(
-                scratch,
-                x,
-                stride,
-                network.weights,
-                w,
-                inputs,
-                scratch,
-                y + p * PANEL,
-                stride,
-                least,
+                scratch, x, stride, network.weights, w, inputs,
+                begin, b + p * PANEL, begin_stride, scratch, y + p * PANEL, stride, least,
             )
             p += 1
-        row += 1
+
+
+@_inlined
+def _begin(network: Any, op: int, scratch: Any, action: Any, rows: int) -> None:
+    """Write where a layer will what its sums begin from: offsets of the action, what is added."""
+    target, columns, added = network.ops[op, 3], network.ops[op, 4] * PANEL, network.ops[op, 9]
+    for r in range(rows):
+        start, offset_at = r * network.width, network.ops[op, 6] + action[r] * network.ops[op, 7]
+        begin = scratch[start + target : start + target + columns]
+        offset = network.offsets[offset_at : offset_at + columns]
+        for c in range(columns):
+            begin[c] = offset[c]
+        if added >= 0:
+            more = scratch[start + added : start + added + columns]
+            for c in range(columns):
+                begin[c] += more[c]
 
 
 @_reordered
-def _normalise(kind: int, scratch: Any, at: int, size: int) -> None:
+def _normalise(kind: int, latent: Any) -> None:
     """Scale a latent in its place, as `LatentNorm` does."""
+    size = len(latent)
     if kind == MIN_MAX:
-        low = high = scratch[at]
-        for i in range(at, at + size):
-            low, high = min(low, scratch[i]), max(high, scratch[i])
+        low, high = _extremes(latent)
         middle, scale = low, _ONE / max(high - low, _f(1e-5))
     else:
         total = squares = _ZERO
-        for i in range(at, at + size):
-            total += scratch[i]
+        for i in range(size):
+            total += latent[i]
         middle = total / _f(size) if kind == LAYER_NORM else _ZERO
-        for i in range(at, at + size):
-            squares += (scratch[i] - middle) * (scratch[i] - middle)
+        for i in range(size):
+            squares += (latent[i] - middle) * (latent[i] - middle)
         least = _f(1e-5) if kind == LAYER_NORM else _f(1e-12)
         scale = _ONE / np.sqrt(squares / _f(size) + least)
-    for i in range(at, at + size):
-        scratch[i] = (scratch[i] - middle) * scale
+    for i in range(size):
+        latent[i] = (latent[i] - middle) * scale
+
+
+@_unordered
+def _extremes(numbers: Any) -> tuple[Any, Any]:
+    """The least and the greatest; any two if one is no number (which stays one)."""
+    low = high = numbers[0]
+    for i in range(len(numbers)):
+        low, high = min(low, numbers[i]), max(high, numbers[i])
+    return low, high
 
 
 @_reordered
@@ -558,7 +560,7 @@ def _soften(scratch: Any, at: int, size: int) -> None:
         scratch[i] /= total
 
 
-@_kernel
+@_inlined
 def _read_scalar(network: Any, which: int, scratch: Any, start: int) -> Any:
     """The number that a head wrote (`support.Scale`)."""
     place, size, transform, support = network.scalars[which]
@@ -587,7 +589,8 @@ def evaluate(network: Any, scratch: Any, action: Any, rows: int) -> None:
             _multiply(network, op, scratch, action, rows)
         else:
             for r in range(rows):
-                _normalise(kind, scratch, r * network.width + at, size)
+                start = r * network.width + at
+                _normalise(kind, scratch[start : start + size])
 
 
 @_kernel
@@ -601,9 +604,24 @@ def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
         if network.termination >= 0:
             going = _ONE / (_ONE + _exp_single(scratch[start + network.termination]))
             leaves.discount[r] *= going
-        _soften(scratch, start + network.policy, leaves.prior.shape[1])
-        for a in range(leaves.prior.shape[1]):
-            leaves.prior[r, a] = max(np.float64(scratch[start + network.policy + a]), LEAST_PRIOR)
+        at = start + network.policy
+        _read_prior(scratch[at : at + leaves.prior.shape[1]], leaves.prior[r])
+
+
+@_inlined
+def _read_prior(logits: Any, prior: Any) -> None:
+    """Probabilities in double precision, none of them nothing."""
+    most, total = _LEAST, 0.0
+    for a in range(len(prior)):
+        most = max(most, logits[a])
+    for a in range(len(prior)):
+        prior[a] = logits[a] - most
+    for a in range(len(prior)):
+        prior[a] = _exp(prior[a])
+    for a in range(len(prior)):
+        total += prior[a]
+    for a in range(len(prior)):
+        prior[a] = max(prior[a] / total, LEAST_PRIOR)
 
 
 @_kernel
@@ -619,17 +637,21 @@ def _imagine(
 ) -> None:
     """Step the latents that were selected, and attach what comes of it as node `index`."""
     rows = last - first
-    for b in range(first, last):
-        start = (b - first) * network.width
-        for i in range(network.size):
-            room.scratch[start + i] = room.latents[b, parent[b], i]
+    for r in range(rows):
+        start = r * network.width
+        _copy(room.latents[first + r, parent[first + r]], room.scratch[start : start + network.size])
     evaluate(network, room.scratch, action[first:last], rows)
-    for b in range(first, last):
-        start = (b - first) * network.width + network.latent
-        for i in range(network.size):
-            room.latents[b, index, i] = room.scratch[start + i]
+    for r in range(rows):
+        start = r * network.width + network.latent
+        _copy(room.scratch[start : start + network.size], room.latents[first + r, index])
     read(network, room.scratch, room.leaves, rows)
     expand(trees, index, room.leaves, first, last)
+
+
+@_inlined
+def _copy(source: Any, target: Any) -> None:
+    for i in range(len(source)):
+        target[i] = source[i]
 
 
 @_kernel
