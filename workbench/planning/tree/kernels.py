@@ -104,35 +104,32 @@ def expand(trees: Any, index: int, leaves: Any, first: int, last: int) -> None:
     `leaves` are `Leaves` of the rows [first, last).
     """
     for b in range(first, last):
-        end = trees.path_length[b] - 1
-        node, choice = trees.path_node[b, end], trees.path_child[b, end]
+        step = trees.path[b, trees.path_length[b] - 1]
+        edge = trees.edges[b, step.node, step.choice]
         back = 0.0  # beyond a known end nothing comes back
-        if trees.visits[b, node, choice] == 0:
+        if edge.visits == 0:
             row = b - first
-            trees.child[b, node, choice] = index
-            trees.reward[b, node, choice] = leaves.reward[row]
-            trees.discount[b, node, choice] = leaves.discount[row]
+            edge.child = index
+            edge.reward, edge.discount = leaves.reward[row], leaves.discount[row]
             back = leaves.value[row]
             _open(trees, b, index, leaves.prior[row], back, leaves.at_chance[row])
         _back_up(trees, b, back)
 
 
 @_inlined
-def _open(trees: Any, b: int, node: int, prior: Any, value: float, at_chance: bool) -> None:
+def _open(trees: Any, b: int, index: int, prior: Any, value: float, at_chance: bool) -> None:
     """Write a node that nothing has come back to but its own value."""
-    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
-    for a in range(len(priors)):
-        visits[a], q[a] = 0, 0.0
+    edges, node = trees.edges[b, index], trees.nodes[b, index]
+    likeliest, greatest = 0, -np.inf
     for a in range(len(prior)):
-        priors[a] = prior[a]
-    for a in range(len(prior), len(priors)):
-        priors[a] = -1.0
+        edges[a].prior, edges[a].visits, edges[a].q = prior[a], 0, 0.0
+        if prior[a] > greatest:
+            likeliest, greatest = a, prior[a]
+    for a in range(len(prior), len(edges)):
+        edges[a].prior, edges[a].visits, edges[a].q = -1.0, 0, 0.0
     # Where nothing was tried yet, whatever rule there is takes what is likeliest.
-    trees.choice[b, node] = _first_greatest(priors)
-    trees.node_visits[b, node] = 1
-    trees.raw_value[b, node] = value
-    trees.node_value[b, node] = value
-    trees.at_chance[b, node] = at_chance
+    node.choice, node.at_chance = likeliest, at_chance
+    node.visits, node.value, node.raw_value = 1, value, value
 
 
 @_inlined
@@ -140,16 +137,14 @@ def _back_up(trees: Any, b: int, back: float) -> None:
     """Count a simulation that brought `back` on every edge and node of its path."""
     low, high = trees.low[b], trees.high[b]
     for i in range(trees.path_length[b] - 1, -1, -1):
-        node, choice = trees.path_node[b, i], trees.path_child[b, i]
-        back = trees.reward[b, node, choice] + trees.discount[b, node, choice] * back
-        visits = trees.visits[b, node, choice] + 1
-        q = trees.q[b, node, choice]
-        q += (back - q) / visits
-        trees.visits[b, node, choice], trees.q[b, node, choice] = visits, q
-        low, high = min(low, q), max(high, q)
-        visits, value = trees.node_visits[b, node] + 1, trees.node_value[b, node]
-        trees.node_visits[b, node] = visits
-        trees.node_value[b, node] = value + (back - value) / visits
+        step = trees.path[b, i]
+        edge, node = trees.edges[b, step.node, step.choice], trees.nodes[b, step.node]
+        back = edge.reward + edge.discount * back
+        edge.visits += 1
+        edge.q += (back - edge.q) / edge.visits
+        low, high = min(low, edge.q), max(high, edge.q)
+        node.visits += 1
+        node.value += (back - node.value) / node.visits
     trees.low[b], trees.high[b] = low, high
 
 
@@ -160,15 +155,16 @@ def select_puct(trees: Any, rules: Any, parent: Any, action: Any, first: int, la
     parent [B], action [B] int64: what the model is to step.
     """
     for b in range(first, last):
-        node, length = 0, 0
-        while node != UNEXPANDED:
-            if trees.node_visits[b, node] == 1:
-                choice = trees.choice[b, node]
-            elif trees.at_chance[b, node]:
-                choice = _choose_outcome(trees, b, node)
-            else:
-                choice = _choose_by_puct(trees, b, node, rules)
-            node = _follow(trees, b, length, node, choice)
+        low, shrink = _scaling(trees, b, rules)
+        index, length = 0, 0
+        while index != UNEXPANDED:
+            edges, node = trees.edges[b, index], trees.nodes[b, index]
+            choice = node.choice
+            if node.at_chance:
+                choice = _choose_outcome(edges)
+            elif node.visits > 1:
+                choice = _choose_by_puct(edges, node, rules, low, shrink)
+            index = _follow(trees, b, length, index, choice)
             length += 1
         _arrive(trees, b, length, parent, action)
 
@@ -178,13 +174,14 @@ def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, first: int, 
     """As `select_puct`: sequential halving at the root, below it the improved policy."""
     for b in range(first, last):
         _choose_anew(trees, b, rules)
-        node, length = 0, 0
-        while node != UNEXPANDED:
-            choice = trees.choice[b, node]
-            if node == 0 and not trees.at_chance[b, 0]:
-                turn = rules.considered[rules.entrants[b], trees.node_visits[b, 0] - 1]
-                choice = _choose_at_root(trees, b, turn, rules)
-            node = _follow(trees, b, length, node, choice)
+        index, length = 0, 0
+        while index != UNEXPANDED:
+            node = trees.nodes[b, index]
+            choice = node.choice
+            if index == 0 and not node.at_chance:
+                turn = rules.considered[rules.entrants[b], node.visits - 1]
+                choice = _choose_at_root(trees.edges[b, 0], node, rules, b, turn)
+            index = _follow(trees, b, length, index, choice)
             length += 1
         _arrive(trees, b, length, parent, action)
 
@@ -196,20 +193,20 @@ def _choose_anew(trees: Any, b: int, rules: Any) -> None:
     All at once and not one by one in the descent, where each would wait for the one above it.
     """
     for i in range(trees.path_length[b]):
-        node = trees.path_node[b, i]
-        if trees.at_chance[b, node]:
-            trees.choice[b, node] = _choose_outcome(trees, b, node)
-        elif node != 0:
-            trees.choice[b, node] = _choose_by_improved_policy(trees, b, node, rules)
+        index = trees.path[b, i].node
+        edges, node = trees.edges[b, index], trees.nodes[b, index]
+        if node.at_chance:
+            node.choice = _choose_outcome(edges)
+        elif index != 0:
+            node.choice = _choose_by_improved_policy(edges, node, rules, trees.weight[b])
 
 
 @_inlined
-def _follow(trees: Any, b: int, length: int, node: int, choice: int) -> int:
-    """Add an edge to the path. The node below it; UNEXPANDED where there is none, or a known end"""
-    trees.path_node[b, length], trees.path_child[b, length] = node, choice
-    if trees.visits[b, node, choice] == 0 or trees.discount[b, node, choice] == 0.0:
-        return UNEXPANDED
-    below: int = trees.child[b, node, choice]
+def _follow(trees: Any, b: int, length: int, index: int, choice: int) -> int:
+    """Add an edge to the path. The node below it; UNEXPANDED if there is none, or a known end."""
+    step, edge = trees.path[b, length], trees.edges[b, index, choice]
+    step.node, step.choice = index, choice
+    below: int = UNEXPANDED if edge.visits == 0 or edge.discount == 0.0 else edge.child
     return below
 
 
@@ -218,31 +215,23 @@ def _arrive(trees: Any, b: int, length: int, parent: Any, action: Any) -> None:
     """Write down the end of a path of this length."""
     trees.path_length[b] = length
     trees.depth[b] = max(trees.depth[b], length)
-    parent[b], action[b] = trees.path_node[b, length - 1], trees.path_child[b, length - 1]
+    parent[b], action[b] = trees.path[b, length - 1].node, trees.path[b, length - 1].choice
 
 
 @_inlined
-def _first_greatest(score: Any) -> int:
-    """The index of the greatest number, of equal ones the first."""
+def _choose_outcome(edges: Any) -> int:
+    """argmax_c sigma(c) / (n_c + 1): visits follow the probabilities (Stochastic MuZero)."""
     best, best_score = 0, -np.inf
-    for a in range(len(score)):
-        if score[a] > best_score:
-            best, best_score = a, score[a]
+    for c in range(len(edges)):
+        score = edges[c].prior / (edges[c].visits + 1.0)
+        if score > best_score:
+            best, best_score = c, score
     return best
 
 
 @_inlined
-def _choose_outcome(trees: Any, b: int, node: int) -> int:
-    """argmax_c sigma(c) / (n_c + 1): visits follow the probabilities (Stochastic MuZero)."""
-    priors, visits, score = trees.prior[b, node], trees.visits[b, node], trees.score[b]
-    for c in range(len(score)):
-        score[c] = priors[c] / (visits[c] + 1.0)
-    return _first_greatest(score)
-
-
-@_inlined
-def _choose_by_puct(trees: Any, b: int, node: int, rules: Any) -> int:
-    """argmax_a Q + P * exploration / (1 + n_a), Q scaled as the rules say (MuZero, eq. 2, 5)."""
+def _scaling(trees: Any, b: int, rules: Any) -> tuple[float, float]:
+    """The q that counts as 0, and what differences to it are multiplied by (MuZero, eq. 5)."""
     low, span = 0.0, 1.0
     if rules.normalise == NORMALISE_MIN_MAX:
         low, span = trees.low[b], trees.high[b] - trees.low[b]
@@ -250,69 +239,76 @@ def _choose_by_puct(trees: Any, b: int, node: int, rules: Any) -> int:
         low, span = rules.low, rules.high - rules.low
     # Before two different q are known there is nothing to scale: all count as the least.
     shrink = 1.0 / span if 0.0 < span < np.inf else 0.0
-    low = low if shrink > 0.0 else 0.0
-    unvisited = 0.0
-    if rules.unvisited == UNVISITED_PARENT:
-        unvisited = (trees.node_value[b, node] - low) * shrink
-    scale = rules.exploration[trees.node_visits[b, node]]
-    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
-    score = trees.score[b]
-    for a in range(len(score)):
-        known = (q[a] - low) * shrink
-        value = known if visits[a] > 0 else unvisited
-        bonus = priors[a] * scale / (1.0 + visits[a])
-        score[a] = value + bonus if priors[a] >= 0.0 else -np.inf
-    return _first_greatest(score)
+    return (low if shrink > 0.0 else 0.0), shrink
 
 
 @_inlined
-def _choose_at_root(trees: Any, b: int, turn: int, rules: Any) -> int:
-    """argmax of g(a) + log P(a) + sigma(q(a)) over the root's moves that have `turn` visits."""
-    mixed, greatest, slope = _completion(trees, b, 0, rules)
+def _choose_by_puct(edges: Any, node: Any, rules: Any, low: float, shrink: float) -> int:
+    """argmax_a Q + P * exploration / (1 + n_a), Q scaled (MuZero, eq. 2)."""
+    unvisited = 0.0
+    if rules.unvisited == UNVISITED_PARENT:
+        unvisited = (node.value - low) * shrink
+    scale = rules.exploration[node.visits]
     best, best_score = 0, -np.inf
-    root, visits, q = rules.root[b], trees.visits[b, 0], trees.q[b, 0]
-    for a in range(len(root)):
-        completed = q[a] if visits[a] > 0 else mixed
-        score = root[a] + slope * (completed - greatest)
-        if score > best_score and visits[a] == turn:
+    for a in range(len(edges)):
+        edge = edges[a]
+        value = (edge.q - low) * shrink
+        value = value if edge.visits > 0 else unvisited
+        score = value + edge.prior * scale / (1.0 + edge.visits)
+        if score > best_score and edge.prior >= 0.0:
             best, best_score = a, score
     return best
 
 
 @_inlined
-def _choose_by_improved_policy(trees: Any, b: int, node: int, rules: Any) -> int:
-    """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
-    total, _ = _improve(trees, b, node, rules)
-    priors, visits, score = trees.prior[b, node], trees.visits[b, node], trees.score[b]
-    share, each = 1.0 / total, 1.0 / trees.node_visits[b, node]
-    for a in range(len(score)):
-        # Behind every legal move, of which one is at 0 or above
-        score[a] = score[a] * share - visits[a] * each if priors[a] >= 0.0 else -np.inf
-    return _first_greatest(score)
+def _choose_at_root(edges: Any, node: Any, rules: Any, b: int, turn: int) -> int:
+    """argmax of g(a) + log P(a) + sigma(q(a)) over the root's moves that have `turn` visits."""
+    mixed, greatest, slope = _completion(edges, node, rules)
+    best, best_score = 0, -np.inf
+    for a in range(rules.root.shape[1]):
+        edge = edges[a]
+        completed = edge.q if edge.visits > 0 else mixed
+        score = rules.root[b, a] + slope * (completed - greatest)
+        if score > best_score and edge.visits == turn and edge.prior >= 0.0:
+            best, best_score = a, score
+    return best
 
 
 @_inlined
-def _improve(trees: Any, b: int, node: int, rules: Any) -> tuple[float, float]:
-    """Write pi' = softmax(log P + sigma(completed q)), times a total, as the tree's `score`.
+def _choose_by_improved_policy(edges: Any, node: Any, rules: Any, weight: Any) -> int:
+    """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
+    total, _ = _improve(edges, node, rules, weight)
+    each = total / node.visits
+    best, best_score = 0, -np.inf
+    for a in range(len(edges)):
+        score = weight[a] - edges[a].visits * each  # all times the total
+        if score > best_score and edges[a].prior >= 0.0:
+            best, best_score = a, score
+    return best
+
+
+@_inlined
+def _improve(edges: Any, node: Any, rules: Any, weight: Any) -> tuple[float, float]:
+    """Write pi' = softmax(log P + sigma(completed q)), times a total, into `weight` [W].
 
     Returns:
         the total, and the value v_mix that completes q.
     """
-    mixed, greatest, slope = _completion(trees, b, node, rules)
-    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
-    score = trees.score[b]
-    for a in range(len(score)):
-        known = q[a]
-        completed = known if visits[a] > 0 else mixed
-        score[a] = max(priors[a], 0.0) * _exp(slope * (completed - greatest))
+    mixed, greatest, slope = _completion(edges, node, rules)
+    for a in range(len(weight)):
+        completed = edges[a].q if edges[a].visits > 0 else mixed
+        weight[a] = slope * (completed - greatest)
+    for a in range(len(weight)):
+        weight[a] = _exp(weight[a])
     total = 0.0
-    for a in range(len(score)):
-        total += score[a]
+    for a in range(len(weight)):
+        weight[a] *= max(edges[a].prior, 0.0)
+        total += weight[a]
     return total, mixed
 
 
 @_inlined
-def _completion(trees: Any, b: int, node: int, rules: Any) -> tuple[float, float, float]:
+def _completion(edges: Any, node: Any, rules: Any) -> tuple[float, float, float]:
     """v_mix, the greatest completed q, and the slope of sigma (Danihelka et al. 2022).
 
     Over the moves that may be chosen here; mctx counts illegal ones, as unvisited, in the range.
@@ -320,19 +316,19 @@ def _completion(trees: Any, b: int, node: int, rules: Any) -> tuple[float, float
     sigma(q) = (c_visit + max_b N(b)) c_scale q / span (eq. 8); an offset of q counts for nothing.
     v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
     """
-    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
     most, unvisited = 0, False
     mass, weighed, least, greatest = 0.0, 0.0, np.inf, -np.inf
-    for a in range(len(priors)):
-        seen = visits[a] > 0
-        most = max(most, visits[a])
-        unvisited |= priors[a] >= 0.0 and not seen
-        known = priors[a] if seen else 0.0
+    for a in range(len(edges)):
+        edge = edges[a]
+        seen = edge.visits > 0
+        most = max(most, edge.visits)
+        unvisited |= edge.prior >= 0.0 and not seen
+        known = edge.prior if seen else 0.0
         mass += known
-        weighed += known * q[a]
-        least = min(least, q[a] if seen else np.inf)
-        greatest = max(greatest, q[a] if seen else -np.inf)
-    mixed, total = trees.raw_value[b, node], trees.node_visits[b, node] - 1
+        weighed += known * edge.q
+        least = min(least, edge.q if seen else np.inf)
+        greatest = max(greatest, edge.q if seen else -np.inf)
+    mixed, total = node.raw_value, node.visits - 1
     if total > 0:
         mixed = (mixed + total * (weighed / mass)) / (1.0 + total)
     if unvisited:
@@ -346,13 +342,14 @@ def _completion(trees: Any, b: int, node: int, rules: Any) -> tuple[float, float
 def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) -> None:
     """What a search comes to: pi' [B, A] at the root, completed q [B, A], the move [B]."""
     for b in range(action.shape[0]):
-        total, mixed = _improve(trees, b, 0, rules)
+        edges, node, weight = trees.edges[b, 0], trees.nodes[b, 0], trees.weight[b]
+        total, mixed = _improve(edges, node, rules, weight)
         most = 0
         for a in range(policy.shape[1]):
-            policy[b, a] = trees.score[b, a] / total
-            q[b, a] = trees.q[b, 0, a] if trees.visits[b, 0, a] > 0 else mixed
-            most = max(most, trees.visits[b, 0, a])
-        action[b] = _choose_at_root(trees, b, most, rules)
+            policy[b, a] = weight[a] / total
+            q[b, a] = edges[a].q if edges[a].visits > 0 else mixed
+            most = max(most, edges[a].visits)
+        action[b] = _choose_at_root(edges, node, rules, b, most)
 
 
 def _block_product(rows: int, panels: int) -> Any:
@@ -661,7 +658,7 @@ def grow_puct(
     """All simulations of the trees [first, last), some of them side by side."""
     for start in range(first, last, TILE):
         stop = min(start + TILE, last)
-        for index in range(1, trees.node_visits.shape[1]):
+        for index in range(1, trees.nodes.shape[1]):
             select_puct(trees, rules, parent, action, start, stop)
             _imagine(trees, network, room, parent, action, index, start, stop)
 
@@ -673,6 +670,6 @@ def grow_gumbel(
     """As `grow_puct`."""
     for start in range(first, last, TILE):
         stop = min(start + TILE, last)
-        for index in range(1, trees.node_visits.shape[1]):
+        for index in range(1, trees.nodes.shape[1]):
             select_gumbel(trees, rules, parent, action, start, stop)
             _imagine(trees, network, room, parent, action, index, start, stop)

@@ -15,56 +15,56 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
-LANES = 4
-"""float64 in a vector register: a node has room for whole ones, so that loops have no rest."""
+EDGE = np.dtype(
+    [
+        ("q", np.float64),  # mean of reward + discount * what came back
+        ("prior", np.float64),  # of an action, or probability of an outcome; -1: not to be chosen
+        ("reward", np.float64),
+        ("discount", np.float64),
+        ("visits", np.int32),
+        ("child", np.int32),  # node that it leads to
+    ],
+    align=True,
+)
+"""Reward, discount and child are set once the edge is visited."""
+
+NODE = np.dtype(
+    [
+        ("value", np.float64),  # mean of what came back to the node, its own value included
+        ("raw_value", np.float64),  # what the model says of the node itself
+        ("visits", np.int32),  # its own evaluation included
+        ("choice", np.int32),  # of the next descent, where it depends on the node alone
+        ("at_chance", np.bool_),
+    ],
+    align=True,
+)
+STEP = np.dtype([("node", np.int32), ("choice", np.int32)], align=True)
 
 
 class Trees(NamedTuple):
-    """B trees. Children of no prior (illegal ones) have prior -1. Only what was reached is set."""
+    """B trees; what is asked of an edge together lies together. Only what was reached is set."""
 
-    prior: Floats  # [B, N+1, W] of actions, or probabilities of outcomes at a chance node
-    visits: Ints  # [B, N+1, W]
-    q: Floats  # [B, N+1, W] mean of reward + discount * what came back
-    reward: Floats  # [B, N+1, W]
-    discount: Floats  # [B, N+1, W]
-    child: Ints  # [B, N+1, W]
-    node_visits: Ints  # [B, N+1]
-    raw_value: Floats  # [B, N+1] what the model says of the node itself
-    node_value: Floats  # [B, N+1] mean of what came back to the node, its own value included
-    at_chance: NDArray[np.bool_]  # [B, N+1]
-    choice: Ints  # [B, N+1] of the next descent, where it depends on the node alone
-    score: Floats  # [B, W] of the moves of the node that is looked at
+    edges: NDArray[np.void]  # [B, N+1, W] EDGE
+    nodes: NDArray[np.void]  # [B, N+1] NODE
     low: Floats  # [B] smallest q of the tree
     high: Floats  # [B] largest q of the tree
     depth: Ints  # [B] of the deepest node
-    path_node: Ints  # [B, N+1] of the simulation under way
-    path_child: Ints  # [B, N+1]
+    path: NDArray[np.void]  # [B, N+1] STEP of the last simulation
     path_length: Ints  # [B]
+    weight: Floats  # [B, W] of the moves of the node that is looked at
 
 
 def plant(batch: int, nodes: int, width: int) -> Trees:
     """Room for trees, to be cleared before use."""
-    width = -(-width // LANES) * LANES
-    edges, per_node = (batch, nodes, width), (batch, nodes)
     return Trees(
-        prior=np.empty(edges),
-        visits=np.empty(edges, np.int32),
-        q=np.empty(edges),
-        reward=np.empty(edges),
-        discount=np.empty(edges),
-        child=np.empty(edges, np.int32),
-        node_visits=np.empty(per_node, np.int32),
-        raw_value=np.empty(per_node),
-        node_value=np.empty(per_node),
-        at_chance=np.empty(per_node, np.bool_),
-        choice=np.empty(per_node, np.int32),
-        score=np.empty((batch, width)),
+        edges=np.empty((batch, nodes, width), EDGE),
+        nodes=np.empty((batch, nodes), NODE),
         low=np.empty(batch),
         high=np.empty(batch),
         depth=np.empty(batch, np.int32),
-        path_node=np.empty(per_node, np.int32),
-        path_child=np.empty(per_node, np.int32),
+        path=np.empty((batch, nodes), STEP),
         path_length=np.empty(batch, np.int32),
+        weight=np.empty((batch, width)),
     )
 
 
