@@ -80,7 +80,7 @@ def _exp(x: float) -> float:
     shifted = x * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2^52: rounded to a whole number
     n = shifted - 6755399441055744.0
     f = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10
-    series = f / 479001600 + 1 / 39916800
+    series = (1 / 479001600) * f + 1 / 39916800
     series = ((series * f + 1 / 3628800) * f + 1 / 362880) * f + 1 / 40320
     series = ((series * f + 1 / 5040) * f + 1 / 720) * f + 1 / 120
     series = ((((series * f + 1 / 24) * f + 1 / 6) * f + 0.5) * f + 1.0) * f + 1.0
@@ -107,7 +107,7 @@ def expand(trees: Any, index: int, leaves: Any, first: int, last: int) -> None:
         step = trees.path[b, trees.path_length[b] - 1]
         edge = trees.edges[b, step.node, step.choice]
         back = 0.0  # beyond a known end nothing comes back
-        if edge.visits == 0:
+        if edge.visits == 0.0:
             row = b - first
             edge.child = index
             edge.reward, edge.discount = leaves.reward[row], leaves.discount[row]
@@ -122,14 +122,16 @@ def _open(trees: Any, b: int, index: int, prior: Any, value: float, at_chance: b
     edges, node = trees.edges[b, index], trees.nodes[b, index]
     likeliest, greatest = 0, -np.inf
     for a in range(len(prior)):
-        edges[a].prior, edges[a].visits, edges[a].q = prior[a], 0, 0.0
+        edges[a].prior, edges[a].share = prior[a], prior[a] if prior[a] >= 0.0 else -np.inf
+        edges[a].visits, edges[a].fresh, edges[a].q = 0.0, 1.0, 0.0
         if prior[a] > greatest:
             likeliest, greatest = a, prior[a]
     for a in range(len(prior), len(edges)):
-        edges[a].prior, edges[a].visits, edges[a].q = -1.0, 0, 0.0
+        edges[a].prior, edges[a].share = -1.0, -np.inf
+        edges[a].visits, edges[a].fresh, edges[a].q = 0.0, 1.0, 0.0
     # Where nothing was tried yet, whatever rule there is takes what is likeliest.
     node.choice, node.at_chance = likeliest, at_chance
-    node.visits, node.value, node.raw_value = 1, value, value
+    node.visits, node.total, node.raw_value = 1, value, value
 
 
 @_inlined
@@ -140,11 +142,12 @@ def _back_up(trees: Any, b: int, back: float) -> None:
         step = trees.path[b, i]
         edge, node = trees.edges[b, step.node, step.choice], trees.nodes[b, step.node]
         back = edge.reward + edge.discount * back
-        edge.visits += 1
+        edge.visits, edge.fresh = edge.visits + 1.0, 0.0
         edge.q += (back - edge.q) / edge.visits
+        edge.share = edge.prior / (1.0 + edge.visits)
         low, high = min(low, edge.q), max(high, edge.q)
         node.visits += 1
-        node.value += (back - node.value) / node.visits
+        node.total += back
     trees.low[b], trees.high[b] = low, high
 
 
@@ -152,21 +155,25 @@ def _back_up(trees: Any, b: int, back: float) -> None:
 def select_puct(trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int) -> None:
     """Descend each tree to an edge to expand, or to a known end; write where it starts.
 
+    All trees go down a level at a time: what one waits for, the others have time to do.
+
     parent [B], action [B] int64: what the model is to step.
     """
-    for b in range(first, last):
-        low, shrink = _scaling(trees, b, rules)
-        index, length = 0, 0
-        while index != UNEXPANDED:
+    under_way, length = _set_out(trees, first, last), 0
+    while under_way > 0:
+        still = 0
+        for i in range(first, first + under_way):
+            b = trees.under_way[i]
+            index = trees.path[b, length].node
             edges, node = trees.edges[b, index], trees.nodes[b, index]
-            choice = node.choice
             if node.at_chance:
                 choice = _choose_outcome(edges)
-            elif node.visits > 1:
-                choice = _choose_by_puct(edges, node, rules, low, shrink)
-            index = _follow(trees, b, length, index, choice)
-            length += 1
-        _arrive(trees, b, length, parent, action)
+            else:
+                choice = _choose_by_puct(trees, b, edges, node, rules)
+            trees.under_way[first + still] = b
+            still += _follow(trees, b, index, length, choice)
+        under_way, length = still, length + 1
+    _arrive(trees, parent, action, first, last)
 
 
 @_kernel
@@ -174,24 +181,22 @@ def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, first: int, 
     """As `select_puct`: sequential halving at the root, below it the improved policy."""
     for b in range(first, last):
         _choose_anew(trees, b, rules)
-        index, length = 0, 0
-        while index != UNEXPANDED:
-            node = trees.nodes[b, index]
-            choice = node.choice
-            if index == 0 and not node.at_chance:
-                turn = rules.considered[rules.entrants[b], node.visits - 1]
-                choice = _choose_at_root(trees.edges[b, 0], node, rules, b, turn)
-            index = _follow(trees, b, length, index, choice)
-            length += 1
-        _arrive(trees, b, length, parent, action)
+    under_way, length = _set_out(trees, first, last), 0
+    while under_way > 0:
+        still = 0
+        for i in range(first, first + under_way):
+            b = trees.under_way[i]
+            index = trees.path[b, length].node
+            trees.under_way[first + still] = b
+            still += _follow(trees, b, index, length, trees.nodes[b, index].choice)
+        under_way, length = still, length + 1
+    _arrive(trees, parent, action, first, last)
 
 
 @_inlined
 def _choose_anew(trees: Any, b: int, rules: Any) -> None:
-    """Renew the choices along the path of the last simulation: no others can have changed.
-
-    All at once and not one by one in the descent, where each would wait for the one above it.
-    """
+    """Renew the choices along the path of the last simulation: no others can have changed."""
+    root = trees.nodes[b, 0]
     for i in range(trees.path_length[b]):
         index = trees.path[b, i].node
         edges, node = trees.edges[b, index], trees.nodes[b, index]
@@ -199,77 +204,82 @@ def _choose_anew(trees: Any, b: int, rules: Any) -> None:
             node.choice = _choose_outcome(edges)
         elif index != 0:
             node.choice = _choose_by_improved_policy(edges, node, rules, trees.weight[b])
+    if not root.at_chance:
+        turn = rules.considered[rules.entrants[b], root.visits - 1]
+        root.choice = _choose_at_root(trees.edges[b, 0], root, rules, b, turn, trees.weight[b])
 
 
 @_inlined
-def _follow(trees: Any, b: int, length: int, index: int, choice: int) -> int:
-    """Add an edge to the path. The node below it; UNEXPANDED if there is none, or a known end."""
-    step, edge = trees.path[b, length], trees.edges[b, index, choice]
-    step.node, step.choice = index, choice
-    below: int = UNEXPANDED if edge.visits == 0 or edge.discount == 0.0 else edge.child
-    return below
+def _set_out(trees: Any, first: int, last: int) -> int:
+    """Stand at the roots. The number of trees."""
+    for b in range(first, last):
+        trees.under_way[b], trees.path[b, 0].node = b, 0
+    return last - first
 
 
 @_inlined
-def _arrive(trees: Any, b: int, length: int, parent: Any, action: Any) -> None:
-    """Write down the end of a path of this length."""
-    trees.path_length[b] = length
-    trees.depth[b] = max(trees.depth[b], length)
-    parent[b], action[b] = trees.path[b, length - 1].node, trees.path[b, length - 1].choice
+def _follow(trees: Any, b: int, index: int, length: int, choice: int) -> bool:
+    """Add an edge to the path. Whether it leads to a node whose edges are to be looked at."""
+    edge = trees.edges[b, index, choice]
+    trees.path_length[b] = length + 1
+    trees.path[b, length].choice, trees.path[b, length + 1].node = choice, edge.child
+    going: bool = edge.visits > 0.0 and edge.discount != 0.0
+    return going
+
+
+@_inlined
+def _arrive(trees: Any, parent: Any, action: Any, first: int, last: int) -> None:
+    """Write down where the paths end."""
+    for b in range(first, last):
+        length = trees.path_length[b]
+        trees.depth[b] = max(trees.depth[b], length)
+        parent[b], action[b] = trees.path[b, length - 1].node, trees.path[b, length - 1].choice
 
 
 @_inlined
 def _choose_outcome(edges: Any) -> int:
     """argmax_c sigma(c) / (n_c + 1): visits follow the probabilities (Stochastic MuZero)."""
-    best, best_score = 0, -np.inf
+    best, best_share = 0, -np.inf
     for c in range(len(edges)):
-        score = edges[c].prior / (edges[c].visits + 1.0)
-        if score > best_score:
-            best, best_score = c, score
+        if edges[c].share > best_share:
+            best, best_share = c, edges[c].share
     return best
 
 
 @_inlined
-def _scaling(trees: Any, b: int, rules: Any) -> tuple[float, float]:
-    """The q that counts as 0, and what differences to it are multiplied by (MuZero, eq. 5)."""
+def _choose_by_puct(trees: Any, b: int, edges: Any, node: Any, rules: Any) -> int:
+    """argmax_a Q + P * exploration / (1 + n_a), Q scaled as the rules say (MuZero, eq. 2, 5)."""
     low, span = 0.0, 1.0
     if rules.normalise == NORMALISE_MIN_MAX:
         low, span = trees.low[b], trees.high[b] - trees.low[b]
     elif rules.normalise == NORMALISE_BOUNDS:
         low, span = rules.low, rules.high - rules.low
     # Before two different q are known there is nothing to scale: all count as the least.
-    shrink = 1.0 / span if 0.0 < span < np.inf else 0.0
-    return (low if shrink > 0.0 else 0.0), shrink
-
-
-@_inlined
-def _choose_by_puct(edges: Any, node: Any, rules: Any, low: float, shrink: float) -> int:
-    """argmax_a Q + P * exploration / (1 + n_a), Q scaled (MuZero, eq. 2)."""
-    unvisited = 0.0
+    scaled = 0.0 < span < np.inf
+    low, weight, span = (low, 1.0, span) if scaled else (0.0, 0.0, 1.0)
+    unvisited = low
     if rules.unvisited == UNVISITED_PARENT:
-        unvisited = (node.value - low) * shrink
-    scale = rules.exploration[node.visits]
+        unvisited = node.total / node.visits
+    scale = rules.exploration[node.visits] * span  # all times the span
     best, best_score = 0, -np.inf
     for a in range(len(edges)):
         edge = edges[a]
-        value = (edge.q - low) * shrink
-        value = value if edge.visits > 0 else unvisited
-        score = value + edge.prior * scale / (1.0 + edge.visits)
-        if score > best_score and edge.prior >= 0.0:
+        q = edge.q + edge.fresh * unvisited
+        score = (q - low) * weight + edge.share * scale
+        if score > best_score:
             best, best_score = a, score
     return best
 
 
 @_inlined
-def _choose_at_root(edges: Any, node: Any, rules: Any, b: int, turn: int) -> int:
+def _choose_at_root(edges: Any, node: Any, rules: Any, b: int, turn: float, weight: Any) -> int:
     """argmax of g(a) + log P(a) + sigma(q(a)) over the root's moves that have `turn` visits."""
-    mixed, greatest, slope = _completion(edges, node, rules)
+    greatest, slope = _complete(edges, node, rules, weight)
     best, best_score = 0, -np.inf
     for a in range(rules.root.shape[1]):
-        edge = edges[a]
-        completed = edge.q if edge.visits > 0 else mixed
-        score = rules.root[b, a] + slope * (completed - greatest)
-        if score > best_score and edge.visits == turn and edge.prior >= 0.0:
+        score = rules.root[b, a] + slope * (weight[a] - greatest)
+        score = score if edges[a].visits == turn else -np.inf
+        if score > best_score:
             best, best_score = a, score
     return best
 
@@ -277,65 +287,60 @@ def _choose_at_root(edges: Any, node: Any, rules: Any, b: int, turn: int) -> int
 @_inlined
 def _choose_by_improved_policy(edges: Any, node: Any, rules: Any, weight: Any) -> int:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
-    total, _ = _improve(edges, node, rules, weight)
-    each = total / node.visits
-    best, best_score = 0, -np.inf
+    total = _improve(edges, node, rules, weight)
+    best, best_score = 0, 0.0  # above which is always one; illegal moves are not
     for a in range(len(edges)):
-        score = weight[a] - edges[a].visits * each  # all times the total
-        if score > best_score and edges[a].prior >= 0.0:
+        score = weight[a] * node.visits - edges[a].visits * total  # times both totals
+        if score > best_score:
             best, best_score = a, score
     return best
 
 
 @_inlined
-def _improve(edges: Any, node: Any, rules: Any, weight: Any) -> tuple[float, float]:
+def _improve(edges: Any, node: Any, rules: Any, weight: Any) -> float:
     """Write pi' = softmax(log P + sigma(completed q)), times a total, into `weight` [W].
 
     Returns:
-        the total, and the value v_mix that completes q.
+        the total.
     """
-    mixed, greatest, slope = _completion(edges, node, rules)
+    greatest, slope = _complete(edges, node, rules, weight)
     for a in range(len(weight)):
-        completed = edges[a].q if edges[a].visits > 0 else mixed
-        weight[a] = slope * (completed - greatest)
-    for a in range(len(weight)):
-        weight[a] = _exp(weight[a])
+        weight[a] = _exp(slope * (weight[a] - greatest))
     total = 0.0
     for a in range(len(weight)):
         weight[a] *= max(edges[a].prior, 0.0)
         total += weight[a]
-    return total, mixed
+    return total
 
 
 @_inlined
-def _completion(edges: Any, node: Any, rules: Any) -> tuple[float, float, float]:
-    """v_mix, the greatest completed q, and the slope of sigma (Danihelka et al. 2022).
+def _complete(edges: Any, node: Any, rules: Any, completed: Any) -> tuple[float, float]:
+    """Write completed q [W]. The greatest, and the slope of sigma.
 
     Over the moves that may be chosen here; mctx counts illegal ones, as unvisited, in the range.
 
     sigma(q) = (c_visit + max_b N(b)) c_scale q / span (eq. 8); an offset of q counts for nothing.
     v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
     """
-    most, unvisited = 0, False
-    mass, weighed, least, greatest = 0.0, 0.0, np.inf, -np.inf
+    most, mass, weighed, unvisited = 0.0, 0.0, 0.0, 0.0
     for a in range(len(edges)):
         edge = edges[a]
-        seen = edge.visits > 0
-        most = max(most, edge.visits)
-        unvisited |= edge.prior >= 0.0 and not seen
-        known = edge.prior if seen else 0.0
-        mass += known
-        weighed += known * edge.q
-        least = min(least, edge.q if seen else np.inf)
-        greatest = max(greatest, edge.q if seen else -np.inf)
-    mixed, total = node.raw_value, node.visits - 1
+        most, unvisited = max(most, edge.visits), max(unvisited, edge.prior * edge.fresh)
+        mass += edge.prior * (1.0 - edge.fresh)
+        weighed += edge.prior * edge.q
+    missing, total = node.raw_value, node.visits - 1
     if total > 0:
-        mixed = (mixed + total * (weighed / mass)) / (1.0 + total)
-    if unvisited:
-        least, greatest = min(least, mixed), max(greatest, mixed)
+        # Where none is missing, what stands for illegal moves must not widen the range.
+        mean = weighed / mass
+        missing = (missing + total * mean) / (1.0 + total) if unvisited > 0.0 else mean
+    least, greatest = np.inf, -np.inf
+    for a in range(len(edges)):
+        q = edges[a].q + edges[a].fresh * missing
+        completed[a] = q
+        least, greatest = min(least, q), max(greatest, q)
     # Differences too small to be more than rounding are not blown up (as in mctx).
     span = rules.span if rules.span > 0.0 else max(greatest - least, 1e-8)
-    return mixed, greatest, (rules.c_visit + most) * rules.c_scale / span
+    return greatest, (rules.c_visit + most) * rules.c_scale / span
 
 
 @_kernel
@@ -343,13 +348,12 @@ def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) ->
     """What a search comes to: pi' [B, A] at the root, completed q [B, A], the move [B]."""
     for b in range(action.shape[0]):
         edges, node, weight = trees.edges[b, 0], trees.nodes[b, 0], trees.weight[b]
-        total, mixed = _improve(edges, node, rules, weight)
-        most = 0
+        total, most = _improve(edges, node, rules, weight), 0.0
         for a in range(policy.shape[1]):
-            policy[b, a] = weight[a] / total
-            q[b, a] = edges[a].q if edges[a].visits > 0 else mixed
-            most = max(most, edges[a].visits)
-        action[b] = _choose_at_root(edges, node, rules, b, most)
+            policy[b, a], most = weight[a] / total, max(most, edges[a].visits)
+        action[b] = _choose_at_root(edges, node, rules, b, most, weight)
+        for a in range(policy.shape[1]):
+            q[b, a] = weight[a]
 
 
 def _block_product(rows: int, panels: int) -> Any:

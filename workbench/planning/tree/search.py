@@ -200,8 +200,8 @@ def _numpy(tensor: Tensor) -> np.ndarray:
 def summary(trees: Trees, actions: int) -> Plan:
     """The plan by what was visited: shares as the policy, the root's value for the unvisited."""
     edges = trees.edges[:, 0, :actions]
-    visits = torch.from_numpy(edges["visits"].copy())
-    value = torch.from_numpy(trees.nodes["value"][:, 0].copy())
+    visits = torch.from_numpy(edges["visits"].astype(np.int32))
+    value = torch.from_numpy(trees.nodes["total"][:, 0] / trees.nodes["visits"][:, 0])
     q = torch.from_numpy(edges["q"].copy())
     return Plan(
         policy=(visits / visits.sum(1, keepdim=True)).float(),

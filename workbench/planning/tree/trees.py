@@ -17,12 +17,14 @@ Ints = NDArray[np.int32]
 
 EDGE = np.dtype(
     [
-        ("q", np.float64),  # mean of reward + discount * what came back
+        ("q", np.float64),  # mean of reward + discount * what came back; 0 while unvisited
         ("prior", np.float64),  # of an action, or probability of an outcome; -1: not to be chosen
+        ("share", np.float64),  # prior / (1 + visits); -inf: not to be chosen
         ("reward", np.float64),
         ("discount", np.float64),
-        ("visits", np.int32),
-        ("child", np.int32),  # node that it leads to
+        ("visits", np.float64),
+        ("fresh", np.float64),  # 1 while unvisited, then 0: to multiply by, which takes no branch
+        ("child", np.int64),  # node that it leads to
     ],
     align=True,
 )
@@ -30,7 +32,7 @@ EDGE = np.dtype(
 
 NODE = np.dtype(
     [
-        ("value", np.float64),  # mean of what came back to the node, its own value included
+        ("total", np.float64),  # of what came back to the node, its own value included
         ("raw_value", np.float64),  # what the model says of the node itself
         ("visits", np.int32),  # its own evaluation included
         ("choice", np.int32),  # of the next descent, where it depends on the node alone
@@ -49,6 +51,7 @@ class Trees(NamedTuple):
     low: Floats  # [B] smallest q of the tree
     high: Floats  # [B] largest q of the tree
     depth: Ints  # [B] of the deepest node
+    under_way: Ints  # [B] trees that are still descending
     path: NDArray[np.void]  # [B, N+1] STEP of the last simulation
     path_length: Ints  # [B]
     weight: Floats  # [B, W] of the moves of the node that is looked at
@@ -62,6 +65,7 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
         low=np.empty(batch),
         high=np.empty(batch),
         depth=np.empty(batch, np.int32),
+        under_way=np.empty(batch, np.int32),
         path=np.empty((batch, nodes), STEP),
         path_length=np.empty(batch, np.int32),
         weight=np.empty((batch, width)),
@@ -89,9 +93,9 @@ class PUCTRules(NamedTuple):
 
 
 class GumbelRules(NamedTuple):
-    """What the kernels read of a Gumbel search; illegal moves have any `root`."""
+    """What the kernels read of a Gumbel search."""
 
-    root: Floats  # [B, W] Gumbel noise + log prior of the root's moves
+    root: Floats  # [B, W] Gumbel noise + log prior of the root's moves; -inf: illegal
     considered: Ints  # [m+1, N] by entrants and simulation, the visits of the move whose turn it is
     entrants: Ints  # [B] moves that enter the halving
     c_visit: float
