@@ -195,18 +195,28 @@ def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, first: int, 
 
 @_inlined
 def _choose_anew(trees: Any, b: int, rules: Any) -> None:
-    """Renew the choices along the path of the last simulation: no others can have changed."""
-    root = trees.nodes[b, 0]
-    for i in range(trees.path_length[b]):
+    """Renew the choices along the path of the last simulation: no others can have changed.
+
+    In three rounds, each short enough for the processor to work on several nodes at once.
+    """
+    weight, length, width = trees.weight[b], trees.path_length[b], trees.edges.shape[2]
+    for i in range(1, length):
+        index = trees.path[b, i].node
+        rise = weight[i * width : (i + 1) * width]
+        _rise(trees.edges[b, index], trees.nodes[b, index], rules, rise)
+    _exponentiate(weight[width : length * width])
+    for i in range(length):
         index = trees.path[b, i].node
         edges, node = trees.edges[b, index], trees.nodes[b, index]
         if node.at_chance:
             node.choice = _choose_outcome(edges)
         elif index != 0:
-            node.choice = _choose_by_improved_policy(edges, node, rules, trees.weight[b])
+            growth = weight[i * width : (i + 1) * width]
+            node.choice = _choose_by_improved_policy(edges, node, growth)
+    root = trees.nodes[b, 0]
     if not root.at_chance:
         turn = rules.considered[rules.entrants[b], root.visits - 1]
-        root.choice = _choose_at_root(trees.edges[b, 0], root, rules, b, turn, trees.weight[b])
+        root.choice = _choose_at_root(trees.edges[b, 0], root, rules, b, turn, weight)
 
 
 @_inlined
@@ -285,9 +295,9 @@ def _choose_at_root(edges: Any, node: Any, rules: Any, b: int, turn: float, weig
 
 
 @_inlined
-def _choose_by_improved_policy(edges: Any, node: Any, rules: Any, weight: Any) -> int:
+def _choose_by_improved_policy(edges: Any, node: Any, weight: Any) -> int:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
-    total = _improve(edges, node, rules, weight)
+    total = _improve(edges, weight)
     best, best_score = 0, 0.0  # above which is always one; illegal moves are not
     for a in range(len(edges)):
         score = weight[a] * node.visits - edges[a].visits * total  # times both totals
@@ -297,17 +307,25 @@ def _choose_by_improved_policy(edges: Any, node: Any, rules: Any, weight: Any) -
 
 
 @_inlined
-def _improve(edges: Any, node: Any, rules: Any, weight: Any) -> float:
-    """Write pi' = softmax(log P + sigma(completed q)), times a total, into `weight` [W].
+def _rise(edges: Any, node: Any, rules: Any, rise: Any) -> None:
+    """Write sigma(completed q) [W], less its greatest."""
+    greatest, slope = _complete(edges, node, rules, rise)
+    for a in range(len(edges)):
+        rise[a] = slope * (rise[a] - greatest)
 
-    Returns:
-        the total.
-    """
-    greatest, slope = _complete(edges, node, rules, weight)
-    for a in range(len(weight)):
-        weight[a] = _exp(slope * (weight[a] - greatest))
+
+@_inlined
+def _exponentiate(numbers: Any) -> None:
+    """e^x of all, in their place."""
+    for i in range(len(numbers)):
+        numbers[i] = _exp(numbers[i])
+
+
+@_inlined
+def _improve(edges: Any, weight: Any) -> float:
+    """From e^sigma [W] to pi' = softmax(log P + sigma(completed q)), times the total returned."""
     total = 0.0
-    for a in range(len(weight)):
+    for a in range(len(edges)):
         weight[a] *= max(edges[a].prior, 0.0)
         total += weight[a]
     return total
@@ -347,8 +365,10 @@ def _complete(edges: Any, node: Any, rules: Any, completed: Any) -> tuple[float,
 def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) -> None:
     """What a search comes to: pi' [B, A] at the root, completed q [B, A], the move [B]."""
     for b in range(action.shape[0]):
-        edges, node, weight = trees.edges[b, 0], trees.nodes[b, 0], trees.weight[b]
-        total, most = _improve(edges, node, rules, weight), 0.0
+        edges, node, weight = trees.edges[b, 0], trees.nodes[b, 0], trees.weight[b, : trees.edges.shape[2]]
+        _rise(edges, node, rules, weight)
+        _exponentiate(weight)
+        total, most = _improve(edges, weight), 0.0
         for a in range(policy.shape[1]):
             policy[b, a], most = weight[a] / total, max(most, edges[a].visits)
         action[b] = _choose_at_root(edges, node, rules, b, most, weight)
@@ -617,8 +637,7 @@ def _read_prior(logits: Any, prior: Any) -> None:
         most = max(most, logits[a])
     for a in range(len(prior)):
         prior[a] = logits[a] - most
-    for a in range(len(prior)):
-        prior[a] = _exp(prior[a])
+    _exponentiate(prior)
     for a in range(len(prior)):
         total += prior[a]
     for a in range(len(prior)):

@@ -54,7 +54,7 @@ class Trees(NamedTuple):
     under_way: Ints  # [B] trees that are still descending
     path: NDArray[np.void]  # [B, N+1] STEP of the last simulation
     path_length: Ints  # [B]
-    weight: Floats  # [B, W] of the moves of the node that is looked at
+    weight: Floats  # [B, (N+1) W] of the moves along the path, while they are looked at
 
 
 def plant(batch: int, nodes: int, width: int) -> Trees:
@@ -68,7 +68,7 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
         under_way=np.empty(batch, np.int32),
         path=np.empty((batch, nodes), STEP),
         path_length=np.empty(batch, np.int32),
-        weight=np.empty((batch, width)),
+        weight=np.empty((batch, nodes * width)),
     )
 
 
