@@ -7,7 +7,8 @@ when that of a kernel called by it does. Rows of a batch never meet: all work on
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir
@@ -32,18 +33,27 @@ PANEL = 2 * LANES
 PRODUCT, MIN_MAX, LAYER_NORM, L2 = 0, 1, 2, 3
 PLAIN, H, SYMLOG = 0, 1, 2
 
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
-_kernel = njit(**_OPTIONS)
-"""Without numba's counting of references, atomic and for every array that is touched: it took a
-third of a search. What is compiled so can allocate nothing."""
-_inlined = njit(**_OPTIONS, inline="always")
-_contracted = njit(**_OPTIONS, fastmath={"contract"})
-_unordered = njit(**_OPTIONS, fastmath={"nnan", "nsz"})
-_reordered = njit(**_OPTIONS, fastmath={"contract", "reassoc"})
-
 LEAST_PRIOR = 1e-200
 """So that every move has a finite log prior, however far behind its logit is."""
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _compiled(**options: Any) -> Callable[[_Function], _Function]:
+    """numba's decorator, without its atomic counts of the references to every array touched.
+
+    They took a third of a search. What is compiled so cannot allocate arrays.
+    """
+    settings = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+    decorator: Callable[[_Function], _Function] = cast(Any, njit)(**settings, **options)
+    return decorator
+
+
+_kernel = _compiled()
+_inlined = _compiled(inline="always")  # as a call, a kernel would pass all trees on, word by word
+_contracted = _compiled(fastmath={"contract"})
+_reordered = _compiled(fastmath={"contract", "reassoc"})
+_unordered = _compiled(fastmath={"nnan", "nsz"})
 
 _f = np.float32
 _ZERO, _ONE, _HALF, _LEAST = _f(0.0), _f(1.0), _f(0.5), _f(-np.inf)
@@ -365,7 +375,11 @@ def _complete(edges: Any, node: Any, rules: Any, completed: Any) -> tuple[float,
 def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) -> None:
     """What a search comes to: pi' [B, A] at the root, completed q [B, A], the move [B]."""
     for b in range(action.shape[0]):
-        edges, node, weight = trees.edges[b, 0], trees.nodes[b, 0], trees.weight[b, : trees.edges.shape[2]]
+        edges, node, weight = (
+            trees.edges[b, 0],
+            trees.nodes[b, 0],
+            trees.weight[b, : trees.edges.shape[2]],
+        )
         _rise(edges, node, rules, weight)
         _exponentiate(weight)
         total, most = _improve(edges, weight), 0.0
@@ -380,8 +394,8 @@ def _block_product(rows: int, panels: int) -> Any:
     """A product of `rows` rows with `panels` panels that stays in registers.
 
     product(x, x_at, x_stride, w, w_at, k, b, b_at, b_stride, y, y_at, y_stride, least): for every
-    row r and column c, with o = r b_stride + c,
-    y[y_at + r y_stride + c] = max(b[b_at + o] + sum_i x[x_at + r x_stride + i] w[panel of c, i], least).
+    row r and column c, Y[r, c] = max(B[r, c] + sum_i X[r, i] W[panel of c, i], least), where row r
+    of X begins at x[x_at + r x_stride], and those of B and Y likewise.
     The inputs k are at least 1. numba's own loops keep sums in memory and take twice as long.
     """
     register, word = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
@@ -413,7 +427,9 @@ def _block_product(rows: int, panels: int) -> Any:
         number = [ir.Constant(word, n) for n in range(max(rows, panels, PANEL) + 1)]
         begins, targets = (
             [
-                place(builder, data, at, number[r], stride, ir.Constant(word, p * PANEL + h * LANES))
+                place(
+                    builder, data, at, number[r], stride, ir.Constant(word, p * PANEL + h * LANES)
+                )
                 for r in range(rows)
                 for p, h in columns
             ]
@@ -487,9 +503,8 @@ _four_rows, _four_panels, _one_panel = (
 @_kernel
 def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> None:
     """One dense layer: offset by the action, what is added to it, product, ReLU."""
-    _, source, inputs, target, panels, weights_at, offset_at, by_action, relu, added = network.ops[
-        op
-    ]
+    layer = network.ops[op]
+    _, source, inputs, target, panels, weights_at, offset_at, by_action, relu, added = layer
     stride, least, deep = network.width, _ZERO if relu else _LEAST, inputs * PANEL
     begin, begin_at, begin_stride = network.offsets, offset_at, 0
     if by_action > 0 or added >= 0:
@@ -500,8 +515,19 @@ def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> No
         w, b, y = weights_at + p * deep, begin_at + p * PANEL, target + p * PANEL
         for row in range(0, whole, 4):
             _four_rows(
-                scratch, row * stride + source, stride, network.weights, w, inputs,
-                begin, row * begin_stride + b, begin_stride, scratch, row * stride + y, stride, least,
+                scratch,
+                row * stride + source,
+                stride,
+                network.weights,
+                w,
+                inputs,
+                begin,
+                row * begin_stride + b,
+                begin_stride,
+                scratch,
+                row * stride + y,
+                stride,
+                least,
             )
     for row in range(whole, rows):
         x, b, y = row * stride + source, row * begin_stride + begin_at, row * stride + target
@@ -509,15 +535,37 @@ def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> No
         while p + 4 <= panels:
             w = weights_at + p * deep
             _four_panels(
-                scratch, x, stride, network.weights, w, inputs,
-                begin, b + p * PANEL, begin_stride, scratch, y + p * PANEL, stride, least,
+                scratch,
+                x,
+                stride,
+                network.weights,
+                w,
+                inputs,
+                begin,
+                b + p * PANEL,
+                begin_stride,
+                scratch,
+                y + p * PANEL,
+                stride,
+                least,
             )
             p += 4
         while p < panels:
             w = weights_at + p * deep
             _one_panel(
-                scratch, x, stride, network.weights, w, inputs,
-                begin, b + p * PANEL, begin_stride, scratch, y + p * PANEL, stride, least,
+                scratch,
+                x,
+                stride,
+                network.weights,
+                w,
+                inputs,
+                begin,
+                b + p * PANEL,
+                begin_stride,
+                scratch,
+                y + p * PANEL,
+                stride,
+                least,
             )
             p += 1
 
@@ -659,7 +707,9 @@ def _imagine(
     rows = last - first
     for r in range(rows):
         start = r * network.width
-        _copy(room.latents[first + r, parent[first + r]], room.scratch[start : start + network.size])
+        _copy(
+            room.latents[first + r, parent[first + r]], room.scratch[start : start + network.size]
+        )
     evaluate(network, room.scratch, action[first:last], rows)
     for r in range(rows):
         start = r * network.width + network.latent
