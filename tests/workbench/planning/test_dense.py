@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from workbench.config import read_trial
 from workbench.contracts import Parts
 from workbench.documents import wrap
-from workbench.errors import Place
-from workbench.planning.tree import search
+from workbench.errors import Place, TrialDiverged
+from workbench.planning.tree import kernels, search
 from workbench.trial import build
 from workbench.types import Plan
 
@@ -72,3 +73,23 @@ def test_a_row_is_searched_alike_in_any_batch() -> None:
     for row in (0, 17):
         single = parts.planner.plan(model, root[[row]], legal[[row]], generator)
         assert torch.equal(single.visits, whole.visits[[row]])
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_weights_that_are_no_numbers_are_told(norm: str) -> None:
+    parts = parts_of("muzero", **{"model.latent_norm": norm})
+    with torch.no_grad():
+        next(parts.model.parts()["dynamics"].parameters())[0, 0] = torch.nan
+    with pytest.raises(TrialDiverged):
+        plan(parts)
+
+
+def test_exponentials_are_those_of_numpy() -> None:
+    x = np.concatenate([-np.geomspace(1e-9, 690, 4001), np.zeros(1)])
+    made = x.copy()
+    kernels._exponentiate(made)
+    assert np.allclose(made, np.exp(x), rtol=5e-16, atol=0)
+    far = np.array([-1e4, -np.inf, np.nan])
+    kernels._exponentiate(far)
+    assert (far[:2] < 1e-300).all()
+    assert np.isnan(far[2])

@@ -45,7 +45,7 @@ class ByGumbel:
             root += numpy_generator(generator).gumbel(size=prior.shape)
         entrants = np.minimum((prior >= 0).sum(1), len(self.considered) - 1).astype(np.int32)
         rules = GumbelRules(
-            root=root,
+            root=np.where(prior >= 0, root, -np.inf),
             considered=self.considered,
             entrants=entrants,
             c_visit=self.c_visit,

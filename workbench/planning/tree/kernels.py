@@ -7,7 +7,8 @@ when that of a kernel called by it does. Rows of a batch never meet: all work on
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir
@@ -35,132 +36,238 @@ PLAIN, H, SYMLOG = 0, 1, 2
 LEAST_PRIOR = 1e-200
 """So that every move has a finite log prior, however far behind its logit is."""
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
-@njit(cache=True, nogil=True, error_model="numpy")
+
+def _compiled(**options: Any) -> Callable[[_Function], _Function]:
+    """numba's decorator, without its atomic counts of the references to every array touched.
+
+    They took a third of a search. What is compiled so cannot allocate arrays.
+    """
+    settings = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+    decorator: Callable[[_Function], _Function] = cast(Any, njit)(**settings, **options)
+    return decorator
+
+
+_kernel = _compiled()
+_inlined = _compiled(inline="always")  # as a call, a kernel would pass all trees on, word by word
+_contracted = _compiled(fastmath={"contract"})
+_reordered = _compiled(fastmath={"contract", "reassoc"})
+_unordered = _compiled(fastmath={"nnan", "nsz"})
+
+_f = np.float32
+_ZERO, _ONE, _HALF, _LEAST = _f(0.0), _f(1.0), _f(0.5), _f(-np.inf)
+_LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504088896341), _f(0.693359375), _f(-2.12194440e-4)
+_E1, _E2, _E3 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
+_E4, _E5, _E6 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
+_SHIFT = _f(12582912.0)  # 1.5 * 2^23: what is added to it is rounded to a whole number
+_LOWEST, _HIGHEST = _f(-87.0), _f(88.0)
+
+
+@_contracted
+def _exp_single(x: Any) -> Any:
+    """e^x in single precision, in a form that a loop can vectorise (Moshier's Cephes, expf)."""
+    if x < _LOWEST:
+        x = _LOWEST
+    if x > _HIGHEST:
+        x = _HIGHEST
+    shifted = x * _LOG2E + _SHIFT
+    n = shifted - _SHIFT
+    f = x - n * _LN2_HIGH - n * _LN2_LOW
+    series = ((((_E1 * f + _E2) * f + _E3) * f + _E4) * f + _E5) * f + _E6
+    bits = (_f(shifted).view(np.int32) + np.int32(127)) << np.int32(23)
+    power = np.int32(bits).view(np.float32)
+    return (series * f * f + f + _ONE) * power
+
+
+@_contracted
+def _exp(x: float) -> float:
+    """e^x of what is at most 0, in a form that a loop can vectorise.
+
+    e^x = 2^n e^f, f in +-ln 2 / 2, where e^f is Taylor's series to the 12th order up to 2e-16.
+    """
+    x = max(x, -700.0)
+    shifted = x * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2^52: rounded to a whole number
+    n = shifted - 6755399441055744.0
+    f = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10
+    series = (1 / 479001600) * f + 1 / 39916800
+    series = ((series * f + 1 / 3628800) * f + 1 / 362880) * f + 1 / 40320
+    series = ((series * f + 1 / 5040) * f + 1 / 720) * f + 1 / 120
+    series = ((((series * f + 1 / 24) * f + 1 / 6) * f + 0.5) * f + 1.0) * f + 1.0
+    power: float = np.int64((np.float64(shifted).view(np.int64) + 1023) << 52).view(np.float64)
+    return series * power
+
+
+@_kernel
 def clear(trees: Any, prior: Any, value: Any, at_chance: Any) -> None:
     """Begin trees of one node: prior [B, W'], value [B], at_chance [B] of the roots."""
     for b in range(len(value)):
         _open(trees, b, 0, prior[b], value[b], at_chance[b])
         trees.low[b], trees.high[b], trees.depth[b] = np.inf, -np.inf, 0
+        trees.path_length[b] = 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def expand(trees: Any, index: int, leaves: Any, first: int, last: int) -> None:
     """Attach what the model gave as node `index` of each tree, and send its value up the path.
 
     `leaves` are `Leaves` of the rows [first, last).
     """
     for b in range(first, last):
-        end = trees.path_length[b] - 1
-        node, choice = trees.path_node[b, end], trees.path_child[b, end]
+        step = trees.path[b, trees.path_length[b] - 1]
+        edge = trees.edges[b, step.node, step.choice]
         back = 0.0  # beyond a known end nothing comes back
-        if trees.child[b, node, choice] == UNEXPANDED:
+        if edge.visits == 0.0:
             row = b - first
-            trees.child[b, node, choice] = index
-            trees.reward[b, node, choice] = leaves.reward[row]
-            trees.discount[b, node, choice] = leaves.discount[row]
+            edge.child = index
+            edge.reward, edge.discount = leaves.reward[row], leaves.discount[row]
             back = leaves.value[row]
             _open(trees, b, index, leaves.prior[row], back, leaves.at_chance[row])
-        for i in range(end, -1, -1):
-            node, choice = trees.path_node[b, i], trees.path_child[b, i]
-            back = trees.reward[b, node, choice] + trees.discount[b, node, choice] * back
-            visits = trees.visits[b, node, choice] + 1
-            q = trees.q[b, node, choice]
-            q += (back - q) / visits
-            trees.visits[b, node, choice], trees.q[b, node, choice] = visits, q
-            trees.node_visits[b, node] += 1
-            trees.node_value[b, node] += (back - trees.node_value[b, node]) / trees.node_visits[
-                b, node
-            ]
-            trees.low[b] = min(trees.low[b], q)
-            trees.high[b] = max(trees.high[b], q)
+        _back_up(trees, b, back)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _open(trees: Any, b: int, node: int, prior: Any, value: float, at_chance: bool) -> None:
+@_inlined
+def _open(trees: Any, b: int, index: int, prior: Any, value: float, at_chance: bool) -> None:
     """Write a node that nothing has come back to but its own value."""
-    for a in range(trees.prior.shape[2]):
-        trees.prior[b, node, a] = prior[a] if a < len(prior) else -1.0
-        trees.visits[b, node, a] = 0
-        trees.q[b, node, a] = 0.0
-        trees.child[b, node, a] = UNEXPANDED
-    trees.node_visits[b, node] = 1
-    trees.raw_value[b, node] = value
-    trees.node_value[b, node] = value
-    trees.at_chance[b, node] = at_chance
+    edges, node = trees.edges[b, index], trees.nodes[b, index]
+    likeliest, greatest = 0, -np.inf
+    for a in range(len(prior)):
+        edges[a].prior, edges[a].share = prior[a], prior[a] if prior[a] >= 0.0 else -np.inf
+        edges[a].visits, edges[a].fresh, edges[a].q = 0.0, 1.0, 0.0
+        if prior[a] > greatest:
+            likeliest, greatest = a, prior[a]
+    for a in range(len(prior), len(edges)):
+        edges[a].prior, edges[a].share = -1.0, -np.inf
+        edges[a].visits, edges[a].fresh, edges[a].q = 0.0, 1.0, 0.0
+    # Where nothing was tried yet, whatever rule there is takes what is likeliest.
+    node.choice, node.at_chance = likeliest, at_chance
+    node.visits, node.total, node.raw_value = 1, value, value
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inlined
+def _back_up(trees: Any, b: int, back: float) -> None:
+    """Count a simulation that brought `back` on every edge and node of its path."""
+    low, high = trees.low[b], trees.high[b]
+    for i in range(trees.path_length[b] - 1, -1, -1):
+        step = trees.path[b, i]
+        edge, node = trees.edges[b, step.node, step.choice], trees.nodes[b, step.node]
+        back = edge.reward + edge.discount * back
+        edge.visits, edge.fresh = edge.visits + 1.0, 0.0
+        edge.q += (back - edge.q) / edge.visits
+        edge.share = edge.prior / (1.0 + edge.visits)
+        low, high = min(low, edge.q), max(high, edge.q)
+        node.visits += 1
+        node.total += back
+    trees.low[b], trees.high[b] = low, high
+
+
+@_kernel
 def select_puct(trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int) -> None:
     """Descend each tree to an edge to expand, or to a known end; write where it starts.
 
+    All trees go down a level at a time: what one waits for, the others have time to do.
+
     parent [B], action [B] int64: what the model is to step.
     """
-    for b in range(first, last):
-        node, length = 0, 0
-        while node != UNEXPANDED:
-            if trees.at_chance[b, node]:
-                choice = _choose_outcome(trees, b, node)
+    under_way, length = _set_out(trees, first, last), 0
+    while under_way > 0:
+        still = 0
+        for i in range(first, first + under_way):
+            b = trees.under_way[i]
+            index = trees.path[b, length].node
+            edges, node = trees.edges[b, index], trees.nodes[b, index]
+            if node.at_chance:
+                choice = _choose_outcome(edges)
             else:
-                choice = _choose_by_puct(trees, b, node, rules)
-            trees.path_node[b, length], trees.path_child[b, length] = node, choice
-            length += 1
-            node = _below(trees.child, trees.discount, b, node, choice)
-        _arrive(trees, b, length, parent, action)
+                choice = _choose_by_puct(trees, b, edges, node, rules)
+            trees.under_way[first + still] = b
+            still += _follow(trees, b, index, length, choice)
+        under_way, length = still, length + 1
+    _arrive(trees, parent, action, first, last)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int) -> None:
     """As `select_puct`: sequential halving at the root, below it the improved policy."""
-    weight = np.empty(trees.prior.shape[2])
     for b in range(first, last):
-        node, length = 0, 0
-        while node != UNEXPANDED:
-            if trees.at_chance[b, node]:
-                choice = _choose_outcome(trees, b, node)
-            elif node == 0:
-                turn = rules.considered[rules.entrants[b], trees.node_visits[b, 0] - 1]
-                choice = _choose_at_root(trees, b, turn, rules)
-            else:
-                choice = _choose_by_improved_policy(trees, b, node, rules, weight)
-            trees.path_node[b, length], trees.path_child[b, length] = node, choice
-            length += 1
-            node = _below(trees.child, trees.discount, b, node, choice)
-        _arrive(trees, b, length, parent, action)
+        _choose_anew(trees, b, rules)
+    under_way, length = _set_out(trees, first, last), 0
+    while under_way > 0:
+        still = 0
+        for i in range(first, first + under_way):
+            b = trees.under_way[i]
+            index = trees.path[b, length].node
+            trees.under_way[first + still] = b
+            still += _follow(trees, b, index, length, trees.nodes[b, index].choice)
+        under_way, length = still, length + 1
+    _arrive(trees, parent, action, first, last)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _below(child: Any, discount: Any, b: int, node: int, choice: int) -> int:
-    """The node that an edge leads to; UNEXPANDED too where it is a known end."""
-    below: int = child[b, node, choice]
-    if below != UNEXPANDED and discount[b, node, choice] == 0.0:
-        return UNEXPANDED
-    return below
+@_inlined
+def _choose_anew(trees: Any, b: int, rules: Any) -> None:
+    """Renew the choices along the path of the last simulation: no others can have changed.
+
+    In three rounds, each short enough for the processor to work on several nodes at once.
+    """
+    weight, length, width = trees.weight[b], trees.path_length[b], trees.edges.shape[2]
+    for i in range(1, length):
+        index = trees.path[b, i].node
+        rise = weight[i * width : (i + 1) * width]
+        _rise(trees.edges[b, index], trees.nodes[b, index], rules, rise)
+    _exponentiate(weight[width : length * width])
+    for i in range(length):
+        index = trees.path[b, i].node
+        edges, node = trees.edges[b, index], trees.nodes[b, index]
+        if node.at_chance:
+            node.choice = _choose_outcome(edges)
+        elif index != 0:
+            growth = weight[i * width : (i + 1) * width]
+            node.choice = _choose_by_improved_policy(edges, node, growth)
+    root = trees.nodes[b, 0]
+    if not root.at_chance:
+        turn = rules.considered[rules.entrants[b], root.visits - 1]
+        root.choice = _choose_at_root(trees.edges[b, 0], root, rules, b, turn, weight)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _arrive(trees: Any, b: int, length: int, parent: Any, action: Any) -> None:
-    """Write down the end of a path of this length."""
-    trees.path_length[b] = length
-    trees.depth[b] = max(trees.depth[b], length)
-    parent[b], action[b] = trees.path_node[b, length - 1], trees.path_child[b, length - 1]
+@_inlined
+def _set_out(trees: Any, first: int, last: int) -> int:
+    """Stand at the roots. The number of trees."""
+    for b in range(first, last):
+        trees.under_way[b], trees.path[b, 0].node = b, 0
+    return last - first
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _choose_outcome(trees: Any, b: int, node: int) -> int:
+@_inlined
+def _follow(trees: Any, b: int, index: int, length: int, choice: int) -> bool:
+    """Add an edge to the path. Whether it leads to a node whose edges are to be looked at."""
+    edge = trees.edges[b, index, choice]
+    trees.path_length[b] = length + 1
+    trees.path[b, length].choice, trees.path[b, length + 1].node = choice, edge.child
+    going: bool = edge.visits > 0.0 and edge.discount != 0.0
+    return going
+
+
+@_inlined
+def _arrive(trees: Any, parent: Any, action: Any, first: int, last: int) -> None:
+    """Write down where the paths end."""
+    for b in range(first, last):
+        length = trees.path_length[b]
+        trees.depth[b] = max(trees.depth[b], length)
+        parent[b], action[b] = trees.path[b, length - 1].node, trees.path[b, length - 1].choice
+
+
+@_inlined
+def _choose_outcome(edges: Any) -> int:
     """argmax_c sigma(c) / (n_c + 1): visits follow the probabilities (Stochastic MuZero)."""
-    best, best_score = 0, -np.inf
-    for c in range(trees.prior.shape[2]):
-        if trees.prior[b, node, c] < 0.0:
-            continue
-        score = trees.prior[b, node, c] / (trees.visits[b, node, c] + 1.0)
-        if score > best_score:
-            best, best_score = c, score
+    best, best_share = 0, -np.inf
+    for c in range(len(edges)):
+        if edges[c].share > best_share:
+            best, best_share = c, edges[c].share
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _choose_by_puct(trees: Any, b: int, node: int, rules: Any) -> int:
+@_inlined
+def _choose_by_puct(trees: Any, b: int, edges: Any, node: Any, rules: Any) -> int:
     """argmax_a Q + P * exploration / (1 + n_a), Q scaled as the rules say (MuZero, eq. 2, 5)."""
     low, span = 0.0, 1.0
     if rules.normalise == NORMALISE_MIN_MAX:
@@ -168,127 +275,127 @@ def _choose_by_puct(trees: Any, b: int, node: int, rules: Any) -> int:
     elif rules.normalise == NORMALISE_BOUNDS:
         low, span = rules.low, rules.high - rules.low
     # Before two different q are known there is nothing to scale: all count as the least.
-    shrink = 1.0 / span if 0.0 < span < np.inf else 0.0
-    low = low if shrink > 0.0 else 0.0
-    unvisited = 0.0
+    scaled = 0.0 < span < np.inf
+    low, weight, span = (low, 1.0, span) if scaled else (0.0, 0.0, 1.0)
+    unvisited = low
     if rules.unvisited == UNVISITED_PARENT:
-        unvisited = (trees.node_value[b, node] - low) * shrink
-    scale = rules.exploration[trees.node_visits[b, node]]
+        unvisited = node.total / node.visits
+    scale = rules.exploration[node.visits] * span  # all times the span
     best, best_score = 0, -np.inf
-    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
-    for a in range(len(priors)):
-        if priors[a] < 0.0:
-            continue
-        value = (q[a] - low) * shrink if visits[a] > 0 else unvisited
-        score = value + priors[a] * scale / (1.0 + visits[a])
+    for a in range(len(edges)):
+        edge = edges[a]
+        q = edge.q + edge.fresh * unvisited
+        score = (q - low) * weight + edge.share * scale
         if score > best_score:
             best, best_score = a, score
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _choose_at_root(trees: Any, b: int, turn: int, rules: Any) -> int:
+@_inlined
+def _choose_at_root(edges: Any, node: Any, rules: Any, b: int, turn: float, weight: Any) -> int:
     """argmax of g(a) + log P(a) + sigma(q(a)) over the root's moves that have `turn` visits."""
-    mixed, greatest, slope = _completion(trees, b, 0, rules)
+    greatest, slope = _complete(edges, node, rules, weight)
     best, best_score = 0, -np.inf
-    priors, visits, q = trees.prior[b, 0], trees.visits[b, 0], trees.q[b, 0]
-    for a in range(len(priors)):
-        if priors[a] < 0.0 or visits[a] != turn:
-            continue
-        completed = q[a] if visits[a] > 0 else mixed
-        score = rules.root[b, a] + slope * (completed - greatest)
+    for a in range(rules.root.shape[1]):
+        score = rules.root[b, a] + slope * (weight[a] - greatest)
+        score = score if edges[a].visits == turn else -np.inf
         if score > best_score:
             best, best_score = a, score
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _choose_by_improved_policy(trees: Any, b: int, node: int, rules: Any, weight: Any) -> int:
+@_inlined
+def _choose_by_improved_policy(edges: Any, node: Any, weight: Any) -> int:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
-    total, _ = _improve(trees, b, node, rules, weight)
-    best, best_score = 0, -np.inf
-    visits = trees.visits[b, node]
-    for a in range(len(visits)):
-        if trees.prior[b, node, a] < 0.0:
-            continue
-        score = weight[a] / total - visits[a] / trees.node_visits[b, node]
+    total = _improve(edges, weight)
+    best, best_score = 0, 0.0  # above which is always one; illegal moves are not
+    for a in range(len(edges)):
+        score = weight[a] * node.visits - edges[a].visits * total  # times both totals
         if score > best_score:
             best, best_score = a, score
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _improve(trees: Any, b: int, node: int, rules: Any, weight: Any) -> tuple[float, float]:
-    """Write pi' = softmax(log P + sigma(completed q)), times a total, into `weight`.
+@_inlined
+def _rise(edges: Any, node: Any, rules: Any, rise: Any) -> None:
+    """Write sigma(completed q) [W], less its greatest."""
+    greatest, slope = _complete(edges, node, rules, rise)
+    for a in range(len(edges)):
+        rise[a] = slope * (rise[a] - greatest)
 
-    Returns:
-        the total, and the value v_mix that completes q.
-    """
-    mixed, greatest, slope = _completion(trees, b, node, rules)
-    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
-    total, unvisited = 0.0, np.exp(slope * (mixed - greatest))
-    for a in range(len(priors)):
-        weight[a] = 0.0
-        if priors[a] < 0.0:
-            continue
-        growth = np.exp(slope * (q[a] - greatest)) if visits[a] > 0 else unvisited
-        weight[a] = priors[a] * growth
+
+@_inlined
+def _exponentiate(numbers: Any) -> None:
+    """e^x of all, in their place."""
+    for i in range(len(numbers)):
+        numbers[i] = _exp(numbers[i])
+
+
+@_inlined
+def _improve(edges: Any, weight: Any) -> float:
+    """From e^sigma [W] to pi' = softmax(log P + sigma(completed q)), times the total returned."""
+    total = 0.0
+    for a in range(len(edges)):
+        weight[a] *= max(edges[a].prior, 0.0)
         total += weight[a]
-    return total, mixed
+    return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _completion(trees: Any, b: int, node: int, rules: Any) -> tuple[float, float, float]:
-    """v_mix, the greatest completed q, and the slope of sigma (Danihelka et al. 2022).
+@_inlined
+def _complete(edges: Any, node: Any, rules: Any, completed: Any) -> tuple[float, float]:
+    """Write completed q [W]. The greatest, and the slope of sigma.
 
     Over the moves that may be chosen here; mctx counts illegal ones, as unvisited, in the range.
 
     sigma(q) = (c_visit + max_b N(b)) c_scale q / span (eq. 8); an offset of q counts for nothing.
     v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
     """
-    priors, visits, q = trees.prior[b, node], trees.visits[b, node], trees.q[b, node]
-    total, most, unvisited = 0, 0, False
-    mass, weighed, least, greatest = 0.0, 0.0, np.inf, -np.inf
-    for a in range(len(priors)):
-        if priors[a] < 0.0:
-            continue
-        if visits[a] == 0:
-            unvisited = True
-            continue
-        total += visits[a]
-        most = max(most, visits[a])
-        mass += priors[a]
-        weighed += priors[a] * q[a]
-        least, greatest = min(least, q[a]), max(greatest, q[a])
-    mixed = trees.raw_value[b, node]
+    most, mass, weighed, unvisited = 0.0, 0.0, 0.0, 0.0
+    for a in range(len(edges)):
+        edge = edges[a]
+        most, unvisited = max(most, edge.visits), max(unvisited, edge.prior * edge.fresh)
+        mass += edge.prior * (1.0 - edge.fresh)
+        weighed += edge.prior * edge.q
+    missing, total = node.raw_value, node.visits - 1
     if total > 0:
-        mixed = (mixed + total * (weighed / mass)) / (1.0 + total)
-    if unvisited:
-        least, greatest = min(least, mixed), max(greatest, mixed)
+        # Where none is missing, what stands for illegal moves must not widen the range.
+        mean = weighed / mass
+        missing = (missing + total * mean) / (1.0 + total) if unvisited > 0.0 else mean
+    least, greatest = np.inf, -np.inf
+    for a in range(len(edges)):
+        q = edges[a].q + edges[a].fresh * missing
+        completed[a] = q
+        least, greatest = min(least, q), max(greatest, q)
     # Differences too small to be more than rounding are not blown up (as in mctx).
     span = rules.span if rules.span > 0.0 else max(greatest - least, 1e-8)
-    return mixed, greatest, (rules.c_visit + most) * rules.c_scale / span
+    return greatest, (rules.c_visit + most) * rules.c_scale / span
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) -> None:
     """What a search comes to: pi' [B, A] at the root, completed q [B, A], the move [B]."""
-    weight = np.empty(trees.prior.shape[2])
     for b in range(action.shape[0]):
-        total, mixed = _improve(trees, b, 0, rules, weight)
-        most = 0
+        edges, node, weight = (
+            trees.edges[b, 0],
+            trees.nodes[b, 0],
+            trees.weight[b, : trees.edges.shape[2]],
+        )
+        _rise(edges, node, rules, weight)
+        _exponentiate(weight)
+        total, most = _improve(edges, weight), 0.0
         for a in range(policy.shape[1]):
-            policy[b, a] = weight[a] / total
-            q[b, a] = trees.q[b, 0, a] if trees.visits[b, 0, a] > 0 else mixed
-            most = max(most, trees.visits[b, 0, a])
-        action[b] = _choose_at_root(trees, b, most, rules)
+            policy[b, a], most = weight[a] / total, max(most, edges[a].visits)
+        action[b] = _choose_at_root(edges, node, rules, b, most, weight)
+        for a in range(policy.shape[1]):
+            q[b, a] = weight[a]
 
 
 def _block_product(rows: int, panels: int) -> Any:
     """A product of `rows` rows with `panels` panels that stays in registers.
 
-    product(x, x_at, x_stride, w, w_at, k, y, y_at, y_stride, least): for every row r and column c
-    y[y_at + r y_stride + c] = max(y[...] + sum_i x[x_at + r x_stride + i] w[panel of c, i], least).
+    product(x, x_at, x_stride, w, w_at, k, b, b_at, b_stride, y, y_at, y_stride, least): for every
+    row r and column c, Y[r, c] = max(B[r, c] + sum_i X[r, i] W[panel of c, i], least), where row r
+    of X begins at x[x_at + r x_stride], and those of B and Y likewise.
     The inputs k are at least 1. numba's own loops keep sums in memory and take twice as long.
     """
     register, word = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
@@ -312,19 +419,24 @@ def _block_product(rows: int, panels: int) -> Any:
         return loaded
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x, x_at, x_stride, w, w_at, k, y, y_at, y_stride, least = arguments
-        x, w, y = (
+        x, x_at, x_stride, w, w_at, k, b, b_at, b_stride, y, y_at, y_stride, least = arguments
+        x, w, b, y = (
             make_array(kind)(context, builder, array).data
-            for kind, array in zip(signature.args[::3], (x, w, y), strict=False)
+            for kind, array in zip(signature.args[::3], (x, w, b, y), strict=False)
         )
         number = [ir.Constant(word, n) for n in range(max(rows, panels, PANEL) + 1)]
-        targets = [
-            place(builder, y, y_at, number[r], y_stride, ir.Constant(word, p * PANEL + h * LANES))
-            for r in range(rows)
-            for p, h in columns
-        ]
+        begins, targets = (
+            [
+                place(
+                    builder, data, at, number[r], stride, ir.Constant(word, p * PANEL + h * LANES)
+                )
+                for r in range(rows)
+                for p, h in columns
+            ]
+            for data, at, stride in ((b, b_at, b_stride), (y, y_at, y_stride))
+        )
         before, loop = builder.block, builder.append_basic_block("inputs")
-        begun = [read(builder, target) for target in targets]
+        begun = [read(builder, begin) for begin in begins]
         builder.branch(loop)
         builder.position_at_end(loop)
         i = builder.phi(word)
@@ -367,13 +479,16 @@ def _block_product(rows: int, panels: int) -> Any:
         w: Any,
         w_at: Any,
         k: Any,
+        b: Any,
+        b_at: Any,
+        b_stride: Any,
         y: Any,
         y_at: Any,
         y_stride: Any,
         least: Any,
     ) -> Any:
         at = types.intp
-        return types.void(x, at, at, w, at, at, y, at, at, types.float32), generate
+        return types.void(x, at, at, w, at, at, b, at, at, y, at, at, types.float32), generate
 
     return product
 
@@ -385,85 +500,38 @@ _four_rows, _four_panels, _one_panel = (
 )
 
 
-@intrinsic
-def _bits_of(context: Any, number: Any) -> Any:
-    """The bits of a float32 as an int32."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.IntType(32))
-
-    return types.int32(types.float32), generate
-
-
-@intrinsic
-def _float_of(context: Any, bits: Any) -> Any:
-    """The float32 of these bits."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.bitcast(arguments[0], ir.FloatType())
-
-    return types.float32(types.int32), generate
-
-
-_f = np.float32
-_ZERO, _ONE, _HALF, _LEAST = _f(0.0), _f(1.0), _f(0.5), _f(-np.inf)
-_LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504088896341), _f(0.693359375), _f(-2.12194440e-4)
-_E1, _E2, _E3 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
-_E4, _E5, _E6 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
-_SHIFT = _f(12582912.0)  # 1.5 * 2^23: what is added to it is rounded to a whole number
-_LOWEST, _HIGHEST = _f(-87.0), _f(88.0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _exp(x: Any) -> Any:
-    """e^x in single precision, in a form that a loop can vectorise (Moshier's Cephes, expf)."""
-    if x < _LOWEST:
-        x = _LOWEST
-    if x > _HIGHEST:
-        x = _HIGHEST
-    shifted = x * _LOG2E + _SHIFT
-    n = shifted - _SHIFT
-    f = x - n * _LN2_HIGH - n * _LN2_LOW
-    series = ((((_E1 * f + _E2) * f + _E3) * f + _E4) * f + _E5) * f + _E6
-    power: Any = _float_of((_bits_of(shifted) + np.int32(127)) << 23)  # type: ignore[call-arg]
-    return (series * f * f + f + _ONE) * power
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> None:
     """One dense layer: offset by the action, what is added to it, product, ReLU."""
-    _, source, inputs, target, panels, weights_at, offset_at, by_action, relu, added = network.ops[
-        op
-    ]
-    columns, stride = panels * PANEL, network.width
-    for r in range(rows):
-        start, offset = r * stride, offset_at + action[r] * by_action
-        for c in range(columns):
-            scratch[start + target + c] = network.offsets[offset + c]
-        if added >= 0:
-            for c in range(columns):
-                scratch[start + target + c] += scratch[start + added + c]
-    least, deep = _ZERO if relu else _LEAST, inputs * PANEL
-    row = 0
-    while row + 4 <= rows:
-        x, y = row * stride + source, row * stride + target
-        for p in range(panels):
-            w = weights_at + p * deep
+    layer = network.ops[op]
+    _, source, inputs, target, panels, weights_at, offset_at, by_action, relu, added = layer
+    stride, least, deep = network.width, _ZERO if relu else _LEAST, inputs * PANEL
+    begin, begin_at, begin_stride = network.offsets, offset_at, 0
+    if by_action > 0 or added >= 0:
+        _begin(network, op, scratch, action, rows)
+        begin, begin_at, begin_stride = scratch, target, stride
+    whole = rows - rows % 4
+    for p in range(panels):  # a panel is read once for all rows
+        w, b, y = weights_at + p * deep, begin_at + p * PANEL, target + p * PANEL
+        for row in range(0, whole, 4):
             _four_rows(
                 scratch,
-                x,
+                row * stride + source,
                 stride,
                 network.weights,
                 w,
                 inputs,
+                begin,
+                row * begin_stride + b,
+                begin_stride,
                 scratch,
-                y + p * PANEL,
+                row * stride + y,
                 stride,
                 least,
             )
-        row += 4
-    while row < rows:
-        x, y, p = row * stride + source, row * stride + target, 0
+    for row in range(whole, rows):
+        x, b, y = row * stride + source, row * begin_stride + begin_at, row * stride + target
+        p = 0
         while p + 4 <= panels:
             w = weights_at + p * deep
             _four_panels(
@@ -473,6 +541,9 @@ def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> No
                 network.weights,
                 w,
                 inputs,
+                begin,
+                b + p * PANEL,
+                begin_stride,
                 scratch,
                 y + p * PANEL,
                 stride,
@@ -488,51 +559,77 @@ def _multiply(network: Any, op: int, scratch: Any, action: Any, rows: int) -> No
                 network.weights,
                 w,
                 inputs,
+                begin,
+                b + p * PANEL,
+                begin_stride,
                 scratch,
                 y + p * PANEL,
                 stride,
                 least,
             )
             p += 1
-        row += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def _normalise(kind: int, scratch: Any, at: int, size: int) -> None:
+@_inlined
+def _begin(network: Any, op: int, scratch: Any, action: Any, rows: int) -> None:
+    """Write where a layer will what its sums begin from: offsets of the action, what is added."""
+    target, columns, added = network.ops[op, 3], network.ops[op, 4] * PANEL, network.ops[op, 9]
+    for r in range(rows):
+        start, offset_at = r * network.width, network.ops[op, 6] + action[r] * network.ops[op, 7]
+        begin = scratch[start + target : start + target + columns]
+        offset = network.offsets[offset_at : offset_at + columns]
+        for c in range(columns):
+            begin[c] = offset[c]
+        if added >= 0:
+            more = scratch[start + added : start + added + columns]
+            for c in range(columns):
+                begin[c] += more[c]
+
+
+@_reordered
+def _normalise(kind: int, latent: Any) -> None:
     """Scale a latent in its place, as `LatentNorm` does."""
+    size = len(latent)
     if kind == MIN_MAX:
-        low = high = scratch[at]
-        for i in range(at, at + size):
-            low, high = min(low, scratch[i]), max(high, scratch[i])
+        low, high = _extremes(latent)
         middle, scale = low, _ONE / max(high - low, _f(1e-5))
     else:
         total = squares = _ZERO
-        for i in range(at, at + size):
-            total += scratch[i]
+        for i in range(size):
+            total += latent[i]
         middle = total / _f(size) if kind == LAYER_NORM else _ZERO
-        for i in range(at, at + size):
-            squares += (scratch[i] - middle) * (scratch[i] - middle)
+        for i in range(size):
+            squares += (latent[i] - middle) * (latent[i] - middle)
         least = _f(1e-5) if kind == LAYER_NORM else _f(1e-12)
         scale = _ONE / np.sqrt(squares / _f(size) + least)
-    for i in range(at, at + size):
-        scratch[i] = (scratch[i] - middle) * scale
+    for i in range(size):
+        latent[i] = (latent[i] - middle) * scale
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+@_unordered
+def _extremes(numbers: Any) -> tuple[Any, Any]:
+    """The least and the greatest; any two if one is no number (which stays one)."""
+    low = high = numbers[0]
+    for i in range(len(numbers)):
+        low, high = min(low, numbers[i]), max(high, numbers[i])
+    return low, high
+
+
+@_reordered
 def _soften(scratch: Any, at: int, size: int) -> None:
     """Logits to probabilities, in their place."""
     most, total = scratch[at], _ZERO
     for i in range(at, at + size):
         most = max(most, scratch[i])
     for i in range(at, at + size):
-        scratch[i] = _exp(scratch[i] - most)
+        scratch[i] = _exp_single(scratch[i] - most)
     for i in range(at, at + size):
         total += scratch[i]
     for i in range(at, at + size):
         scratch[i] /= total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inlined
 def _read_scalar(network: Any, which: int, scratch: Any, start: int) -> Any:
     """The number that a head wrote (`support.Scale`)."""
     place, size, transform, support = network.scalars[which]
@@ -552,7 +649,7 @@ def _read_scalar(network: Any, which: int, scratch: Any, start: int) -> Any:
     return y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def evaluate(network: Any, scratch: Any, action: Any, rows: int) -> None:
     """From latents and actions to the next latents and all heads, in rows of the scratch."""
     for op in range(len(network.ops)):
@@ -561,10 +658,11 @@ def evaluate(network: Any, scratch: Any, action: Any, rows: int) -> None:
             _multiply(network, op, scratch, action, rows)
         else:
             for r in range(rows):
-                _normalise(kind, scratch, r * network.width + at, size)
+                start = r * network.width + at
+                _normalise(kind, scratch[start : start + size])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
     """From what the heads wrote to `Leaves`."""
     for r in range(rows):
@@ -573,14 +671,28 @@ def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
         leaves.reward[r] = _read_scalar(network, 1, scratch, start)
         leaves.discount[r] = network.discount
         if network.termination >= 0:
-            going = _ONE / (_ONE + _exp(scratch[start + network.termination]))
+            going = _ONE / (_ONE + _exp_single(scratch[start + network.termination]))
             leaves.discount[r] *= going
-        _soften(scratch, start + network.policy, leaves.prior.shape[1])
-        for a in range(leaves.prior.shape[1]):
-            leaves.prior[r, a] = max(np.float64(scratch[start + network.policy + a]), LEAST_PRIOR)
+        at = start + network.policy
+        _read_prior(scratch[at : at + leaves.prior.shape[1]], leaves.prior[r])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inlined
+def _read_prior(logits: Any, prior: Any) -> None:
+    """Probabilities in double precision, none of them nothing."""
+    most, total = _LEAST, 0.0
+    for a in range(len(prior)):
+        most = max(most, logits[a])
+    for a in range(len(prior)):
+        prior[a] = logits[a] - most
+    _exponentiate(prior)
+    for a in range(len(prior)):
+        total += prior[a]
+    for a in range(len(prior)):
+        prior[a] = max(prior[a] / total, LEAST_PRIOR)
+
+
+@_kernel
 def _imagine(
     trees: Any,
     network: Any,
@@ -593,38 +705,44 @@ def _imagine(
 ) -> None:
     """Step the latents that were selected, and attach what comes of it as node `index`."""
     rows = last - first
-    for b in range(first, last):
-        start = (b - first) * network.width
-        for i in range(network.size):
-            room.scratch[start + i] = room.latents[b, parent[b], i]
+    for r in range(rows):
+        start = r * network.width
+        _copy(
+            room.latents[first + r, parent[first + r]], room.scratch[start : start + network.size]
+        )
     evaluate(network, room.scratch, action[first:last], rows)
-    for b in range(first, last):
-        start = (b - first) * network.width + network.latent
-        for i in range(network.size):
-            room.latents[b, index, i] = room.scratch[start + i]
+    for r in range(rows):
+        start = r * network.width + network.latent
+        _copy(room.scratch[start : start + network.size], room.latents[first + r, index])
     read(network, room.scratch, room.leaves, rows)
     expand(trees, index, room.leaves, first, last)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inlined
+def _copy(source: Any, target: Any) -> None:
+    for i in range(len(source)):
+        target[i] = source[i]
+
+
+@_kernel
 def grow_puct(
     trees: Any, rules: Any, network: Any, room: Any, parent: Any, action: Any, first: int, last: int
 ) -> None:
     """All simulations of the trees [first, last), some of them side by side."""
     for start in range(first, last, TILE):
         stop = min(start + TILE, last)
-        for index in range(1, trees.node_visits.shape[1]):
+        for index in range(1, trees.nodes.shape[1]):
             select_puct(trees, rules, parent, action, start, stop)
             _imagine(trees, network, room, parent, action, index, start, stop)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_kernel
 def grow_gumbel(
     trees: Any, rules: Any, network: Any, room: Any, parent: Any, action: Any, first: int, last: int
 ) -> None:
     """As `grow_puct`."""
     for start in range(first, last, TILE):
         stop = min(start + TILE, last)
-        for index in range(1, trees.node_visits.shape[1]):
+        for index in range(1, trees.nodes.shape[1]):
             select_gumbel(trees, rules, parent, action, start, stop)
             _imagine(trees, network, room, parent, action, index, start, stop)

@@ -101,7 +101,7 @@ class TreeSearch:
         self, model: WorldModel, root: Latent, trees: Trees, rules: Any, generator: Generator
     ) -> None:
         """One call of the model a simulation, for the whole batch."""
-        batch, nodes = trees.node_visits.shape
+        batch, nodes = trees.nodes.shape
         latents = map_tensors(lambda t: t.new_empty((nodes, *t.shape)), root)
         _keep(latents, 0, root)
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
@@ -125,7 +125,7 @@ class TreeSearch:
 
     def _grow_within(self, network: Network, root: Tensor, trees: Trees, rules: Any) -> None:
         """No call at all: kernels evaluate the network, and threads share the trees out."""
-        batch, nodes = trees.node_visits.shape
+        batch, nodes = trees.nodes.shape
         latents = _latents(batch, nodes, network.size)
         latents[:, 0] = _numpy(root.flatten(1))
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
@@ -199,9 +199,10 @@ def _numpy(tensor: Tensor) -> np.ndarray:
 
 def summary(trees: Trees, actions: int) -> Plan:
     """The plan by what was visited: shares as the policy, the root's value for the unvisited."""
-    visits = torch.from_numpy(trees.visits[:, 0, :actions].copy())
-    value = torch.from_numpy(trees.node_value[:, 0].copy())
-    q = torch.from_numpy(trees.q[:, 0, :actions].copy())
+    edges = trees.edges[:, 0, :actions]
+    visits = torch.from_numpy(edges["visits"].astype(np.int32))
+    value = torch.from_numpy(trees.nodes["total"][:, 0] / trees.nodes["visits"][:, 0])
+    q = torch.from_numpy(edges["q"].copy())
     return Plan(
         policy=(visits / visits.sum(1, keepdim=True)).float(),
         value=value.float(),

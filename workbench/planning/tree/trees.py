@@ -15,48 +15,60 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
+EDGE = np.dtype(
+    [
+        ("q", np.float64),  # mean of reward + discount * what came back; 0 while unvisited
+        ("prior", np.float64),  # of an action, or probability of an outcome; -1: not to be chosen
+        ("share", np.float64),  # prior / (1 + visits); -inf: not to be chosen
+        ("reward", np.float64),
+        ("discount", np.float64),
+        ("visits", np.float64),
+        ("fresh", np.float64),  # 1 while unvisited, then 0: to multiply by, which takes no branch
+        ("child", np.int64),  # node that it leads to
+    ],
+    align=True,
+)
+"""Reward, discount and child are set once the edge is visited."""
+
+NODE = np.dtype(
+    [
+        ("total", np.float64),  # of what came back to the node, its own value included
+        ("raw_value", np.float64),  # what the model says of the node itself
+        ("visits", np.int32),  # its own evaluation included
+        ("choice", np.int32),  # of the next descent, where it depends on the node alone
+        ("at_chance", np.bool_),
+    ],
+    align=True,
+)
+STEP = np.dtype([("node", np.int32), ("choice", np.int32)], align=True)
+
 
 class Trees(NamedTuple):
-    """B trees. Children of no prior (illegal ones) have prior -1. Only what was reached is set."""
+    """B trees; what is asked of an edge together lies together. Only what was reached is set."""
 
-    prior: Floats  # [B, N+1, W] of actions, or probabilities of outcomes at a chance node
-    visits: Ints  # [B, N+1, W]
-    q: Floats  # [B, N+1, W] mean of reward + discount * what came back
-    reward: Floats  # [B, N+1, W]
-    discount: Floats  # [B, N+1, W]
-    child: Ints  # [B, N+1, W]
-    node_visits: Ints  # [B, N+1]
-    raw_value: Floats  # [B, N+1] what the model says of the node itself
-    node_value: Floats  # [B, N+1] mean of what came back to the node, its own value included
-    at_chance: NDArray[np.bool_]  # [B, N+1]
+    edges: NDArray[np.void]  # [B, N+1, W] EDGE
+    nodes: NDArray[np.void]  # [B, N+1] NODE
     low: Floats  # [B] smallest q of the tree
     high: Floats  # [B] largest q of the tree
     depth: Ints  # [B] of the deepest node
-    path_node: Ints  # [B, N+1] of the simulation under way
-    path_child: Ints  # [B, N+1]
+    under_way: Ints  # [B] trees that are still descending
+    path: NDArray[np.void]  # [B, N+1] STEP of the last simulation
     path_length: Ints  # [B]
+    weight: Floats  # [B, (N+1) W] of the moves along the path, while they are looked at
 
 
 def plant(batch: int, nodes: int, width: int) -> Trees:
     """Room for trees, to be cleared before use."""
-    edges, per_node = (batch, nodes, width), (batch, nodes)
     return Trees(
-        prior=np.empty(edges),
-        visits=np.empty(edges, np.int32),
-        q=np.empty(edges),
-        reward=np.empty(edges),
-        discount=np.empty(edges),
-        child=np.empty(edges, np.int32),
-        node_visits=np.empty(per_node, np.int32),
-        raw_value=np.empty(per_node),
-        node_value=np.empty(per_node),
-        at_chance=np.empty(per_node, np.bool_),
+        edges=np.empty((batch, nodes, width), EDGE),
+        nodes=np.empty((batch, nodes), NODE),
         low=np.empty(batch),
         high=np.empty(batch),
         depth=np.empty(batch, np.int32),
-        path_node=np.empty(per_node, np.int32),
-        path_child=np.empty(per_node, np.int32),
+        under_way=np.empty(batch, np.int32),
+        path=np.empty((batch, nodes), STEP),
         path_length=np.empty(batch, np.int32),
+        weight=np.empty((batch, nodes * width)),
     )
 
 
@@ -81,9 +93,9 @@ class PUCTRules(NamedTuple):
 
 
 class GumbelRules(NamedTuple):
-    """What the kernels read of a Gumbel search; illegal moves have any `root`."""
+    """What the kernels read of a Gumbel search."""
 
-    root: Floats  # [B, W] Gumbel noise + log prior of the root's moves
+    root: Floats  # [B, W] Gumbel noise + log prior of the root's moves; -inf: illegal
     considered: Ints  # [m+1, N] by entrants and simulation, the visits of the move whose turn it is
     entrants: Ints  # [B] moves that enter the halving
     c_visit: float
