@@ -10,7 +10,7 @@ from workbench.measures.exact.evaluation_set import SOURCES, EvaluationSet
 from workbench.measures.prediction.along import along
 from workbench.measures.prediction.tally import Tally, levels, on_cpu
 from workbench.models.world_model import WorldModel
-from workbench.types import Edge, Environment, Heads, map_tensors
+from workbench.types import Edge, Environment, Heads
 
 
 class PredictiveError:
@@ -52,8 +52,7 @@ class PredictiveError:
         return Tally(self._source, SOURCES)
 
     def _legal(self, k: int) -> Tensor:
-        here = map_tensors(lambda states: states[:, k], self._set.state)
-        return self._environment.legal(here)
+        return self._environment.legal(self._set.at(k))
 
     def _heads(self, tally: Tally, heads: Heads, k: int) -> None:
         data, alive = self._set, self._set.before_end[:, k]

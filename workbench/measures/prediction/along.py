@@ -8,7 +8,7 @@ from torch import Generator
 
 from workbench.measures.exact.evaluation_set import EvaluationSet
 from workbench.models.world_model import WorldModel
-from workbench.types import Edge, Environment, Latent, map_tensors
+from workbench.types import Edge, Environment, Latent
 
 
 def along(
@@ -19,7 +19,7 @@ def along(
     for k, (latent, edge) in enumerate(along(agent, environment, sequences)): ...
     """
     generator = Generator()
-    start = map_tensors(lambda states: states[:, 0], sequences.state)
+    start = sequences.at(0)
     latent = agent.represent(environment.observe(start), generator, start)
     yield latent, None
     for k in range(sequences.action.shape[1]):

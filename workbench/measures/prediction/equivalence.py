@@ -11,7 +11,7 @@ from workbench.measures.prediction.along import along
 from workbench.measures.prediction.encoded import visited
 from workbench.measures.prediction.tally import Tally, levels, on_cpu
 from workbench.models.world_model import WorldModel
-from workbench.types import Edge, Environment, Heads, map_tensors
+from workbench.types import Edge, Environment, Heads, gather
 
 OWN_VALUE, REWARDS = "value_equivalence_error", "policy_evaluation_error"
 CONSISTENCY = "self_consistency_error"
@@ -83,7 +83,7 @@ class EquivalenceError:
         """
         tally, generator = Tally(), Generator()
         positions = len(self._row) // len(SOURCES)
-        root = map_tensors(lambda states: states[:positions, 0], self._set.state)
+        root = gather(self._set.at(0), torch.arange(positions))
         legal: Tensor | None = self._environment.legal(root)
         latent = agent.represent(self._environment.observe(root), generator, root)
         heads, going = agent.predict(latent), torch.ones(positions, dtype=torch.bool)
@@ -111,8 +111,8 @@ def _true_returns(environment: Environment, sequences: EvaluationSet) -> tuple[T
     weight = torch.ones_like(earned)
     sums, weights = [], []
     for k in range(sequences.action.shape[1]):
-        here = map_tensors(lambda states: states[:, k], sequences.state)  # noqa: B023
-        _, transition = environment.step(here, sequences.action[:, k], generator)
+        action = sequences.action[:, k]
+        _, transition = environment.step(sequences.at(k), action, generator)
         earned = earned + weight * transition.reward
         weight = weight * transition.discount
         sums.append(earned)

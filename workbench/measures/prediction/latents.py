@@ -71,7 +71,7 @@ class LatentAccuracy:
             if k:
                 tally.mean("latent_error", k, torch.ones(count), self._row[:, k] >= 0)
             ranked = self._ranked[k]
-            for name, score in by_chance(len(self._row[ranked, k].unique())).items():
+            for name, score in by_chance(len(torch.unique(self._row[ranked, k]))).items():
                 tally.mean(name, k, torch.full((count,), score), _mask(ranked, count))
             for name in PROBES:
                 tally.mean(f"decodable_{name}", k, torch.zeros(count), self._read(k))
@@ -93,7 +93,7 @@ class LatentAccuracy:
     def _rank(self, tally: Tally, k: int, imagined: Tensor, code: Tensor) -> None:
         """Among the true states of the sample, each of which is one candidate."""
         rows = self._ranked[k]
-        candidates, true = self._row[rows, k].unique(return_inverse=True)
+        candidates, true = torch.unique(self._row[rows, k], return_inverse=True)
         rank = ranks(imagined[rows], code[candidates], true)
         for name, score in scores(rank).items():
             values = torch.zeros(len(imagined), dtype=score.dtype)

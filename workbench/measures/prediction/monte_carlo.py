@@ -35,8 +35,8 @@ def random_walks(environment: Environment, many: int, longest: int, depth: int) 
     moves[: many // 2] = 0
     walking = torch.ones(many, dtype=torch.bool)
     for step in range(longest):
-        then, going, _ = _moved(environment, state, generator)
-        walking &= going & (step < moves)
+        then, on, _ = _moved(environment, state, generator)
+        walking &= on & (step < moves)
         state = choose(walking, then, state)
     states, actions, going = [state], [], [torch.ones(many, dtype=torch.bool)]
     for _ in range(depth):

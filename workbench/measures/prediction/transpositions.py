@@ -87,16 +87,16 @@ def transpositions(environment: Environment, positions: State, most: int) -> Pai
     there, possible = _followed(environment, state, action.flip(1), generator)
     observed = [environment.observe(at).flatten(1) for at in (end, there)]
     alike = (observed[0] == observed[1]).all(1)
-    kept = (whole & possible & alike & (action[:, 0] != action[:, -1])).nonzero().flatten()
-    # A line and its twin are one pair.
-    ordered = torch.where(action[:, :1] < action[:, -1:], action, action.flip(1))
-    seen = environment.observe(state).flatten(1)[kept]
-    key = torch.cat([seen.double(), ordered[kept].double()], 1)
-    _, first = torch.unique(key, dim=0, return_inverse=True)
-    earliest = torch.full((len(kept),), len(kept)).scatter_reduce(
-        0, first, torch.arange(len(kept)), "amin"
-    )
-    rows = kept[earliest[earliest < len(kept)].sort().values[:most]]
+    kept = whole & possible & alike & (action[:, 0] != action[:, -1])
+    found: dict[tuple[bytes, tuple[int, ...]], int] = {}
+    for row in kept.nonzero().flatten().tolist():
+        moves = tuple(action[row].tolist())
+        begun = environment.observe(gather(state, torch.tensor([row])))
+        # A line and its twin are one pair.
+        found.setdefault((begun.numpy().tobytes(), min(moves, moves[::-1])), row)
+        if len(found) == most:
+            break
+    rows = torch.tensor(list(found.values()), dtype=torch.int64)
     if not len(rows):
         raise WorkbenchError(
             f"measure 'transpositions' found no two orders of the same moves that lead to the same "
