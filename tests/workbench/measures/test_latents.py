@@ -51,7 +51,7 @@ def test_latents_that_are_the_true_states_are_found_and_read(
                 assert row[f"predictive/latent_error@{k}{source}"] == 0.0
             for name in ("hits_1", "hits_5", "mrr"):
                 assert row[f"predictive/{name}@{k}{source}"] == 1.0
-            assert row[f"predictive/decodable_ridge@{k}{source}"] > 0.99
+            assert row[f"predictive/decodable_ridge@{k}{source}"] > 0.98
             assert row[f"predictive/decodable_hidden@{k}{source}"] > 0.95
     assert "predictive/latent_error@0" not in row
     assert row["predictive/decodable_ridge"] == pytest.approx(

@@ -72,7 +72,9 @@ class LatentAccuracy:
                 tally.mean("latent_error", k, torch.ones(count), self._row[:, k] >= 0)
             ranked = self._ranked[k]
             for name, score in by_chance(len(torch.unique(self._row[ranked, k]))).items():
-                tally.mean(name, k, torch.full((count,), score), _mask(ranked, count))
+                tally.mean(
+                    name, k, torch.full((count,), score, dtype=torch.float64), _mask(ranked, count)
+                )
             for name in PROBES:
                 tally.mean(f"decodable_{name}", k, torch.zeros(count), self._read(k))
         positions = count // len(SOURCES)
