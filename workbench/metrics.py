@@ -186,8 +186,7 @@ def _lost() -> list[MetricSpec]:
                    "imagined after two orders of the same moves."),
         MetricSpec("predictive/return_error", "Error of the agent's own return", "predictive",
                    "lower", "squared", "Mean square of the predicted value minus the discounted "
-                   "return that the agent's own play has from that very state.", True,
-                   chance="the best constant guess"),
+                   "return that the agent's own play has from that very state.", True),
         *(
             MetricSpec(f"decision/blindfold_{key}", f"{title}, seldom seeing", "decision",
                        "higher", unit, f"{title} of the searching agent when it is shown the "

@@ -42,6 +42,10 @@ class EvaluationSet:
         """[S] which of SOURCES the moves of a row come from."""
         return torch.arange(len(SOURCES)).repeat_interleave(len(self.action) // len(SOURCES))
 
+    def at(self, k: int) -> State:
+        """[S, ...] where the world stands at depth k."""
+        return map_tensors(lambda states: states[:, k], self.state)
+
     @property
     def digest(self) -> str:
         """SHA-256 of all of it."""

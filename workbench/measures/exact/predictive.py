@@ -7,9 +7,10 @@ from torch import Tensor
 
 from workbench.contracts import Facts, Planner
 from workbench.measures.exact.evaluation_set import SOURCES, EvaluationSet
+from workbench.measures.prediction.along import along
 from workbench.measures.prediction.tally import Tally, levels, on_cpu
 from workbench.models.world_model import WorldModel
-from workbench.types import Edge, Environment, Heads, map_tensors
+from workbench.types import Edge, Environment, Heads
 
 
 class PredictiveError:
@@ -25,15 +26,11 @@ class PredictiveError:
     @torch.inference_mode()
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
         """`predictive/NAME@k` and, over the depths, the mean `predictive/NAME`."""
-        data, generator, tally = self._set, torch.Generator(), self._tally()
-        start = map_tensors(lambda states: states[:, 0], data.state)
-        latent = agent.represent(self._environment.observe(start), generator, start)
-        self._heads(tally, on_cpu(agent.predict(latent)), 0)
-        for k in range(1, self._depth + 1):
-            action = data.action[:, k - 1].to(agent.device)
-            latent, edge = agent.step(latent, action, generator)
+        tally = self._tally()
+        for k, (latent, edge) in enumerate(along(agent, self._environment, self._set)):
             self._heads(tally, on_cpu(agent.predict(latent)), k)
-            self._edge(tally, on_cpu(edge), k)
+            if edge is not None:
+                self._edge(tally, on_cpu(edge), k)
         return tally.readings()
 
     def facts(self) -> Facts:
@@ -55,8 +52,7 @@ class PredictiveError:
         return Tally(self._source, SOURCES)
 
     def _legal(self, k: int) -> Tensor:
-        here = map_tensors(lambda states: states[:, k], self._set.state)
-        return self._environment.legal(here)
+        return self._environment.legal(self._set.at(k))
 
     def _heads(self, tally: Tally, heads: Heads, k: int) -> None:
         data, alive = self._set, self._set.before_end[:, k]

@@ -18,7 +18,15 @@ from workbench.measures.exact.evaluation_set import (
 )
 from workbench.measures.frozen.positions import kept_positions, origin
 from workbench.measures.frozen.store import kept
-from workbench.types import SolvedEnvironment
+from workbench.types import SolvedEnvironment, State
+
+
+def positions_of(parts: Parts, many: int) -> State:
+    """Every non-terminal position where they can be listed, else so many frozen ones."""
+    world: Any = parts.environment
+    if world.spec.enumerable:
+        return world.positions()
+    return kept_positions(parts.config.environment, world, many).state
 
 
 def sequences_of(parts: Parts, positions: int, depth: int) -> EvaluationSet:

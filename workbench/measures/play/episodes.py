@@ -86,6 +86,7 @@ class Played:
     """How a batch of episodes went."""
 
     gained: Tensor  # [B] float64, the undiscounted return to side 0
+    discounted: Tensor  # [B] float64, the same by the world's discounts
     moves: Tensor  # [B] int64, of all players
 
 
@@ -108,13 +109,17 @@ def play(
     """
     row, action = torch.arange(len(turn)), None
     gained, moves = torch.zeros(len(turn), dtype=torch.float64), torch.zeros_like(turn)
+    discounted, weight = torch.zeros_like(gained), torch.ones_like(gained)
     while len(row) and (max_steps is None or int(moves.max()) < max_steps):
         observation = environment.observe(state)
         for player in players:
             player.look(state, observation, action)
         action = _ask(players, turn, environment.legal(state))
         state, transition = environment.step(state, action, generator)
-        gained[row] += torch.where(turn == 0, transition.reward, -transition.reward)
+        reward = torch.where(turn == 0, transition.reward, -transition.reward)
+        gained[row] += reward
+        discounted[row] += weight[row] * reward
+        weight[row] *= transition.discount.abs()
         moves[row] += 1
         turn = torch.where(transition.discount < 0, 1 - turn, turn)
         going = (~(transition.terminated | transition.truncated)).nonzero().flatten()
@@ -122,7 +127,7 @@ def play(
             for player in players:
                 player.keep(going)
             state, row, turn, action = gather((state, row, turn, action), going)
-    return Played(gained, moves)
+    return Played(gained, discounted, moves)
 
 
 def _ask(players: Sequence[Player], turn: Tensor, legal: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from workbench import metrics
 from workbench.metrics import Reading
 from workbench.types import map_tensors
 
@@ -42,6 +43,17 @@ class Tally:
         for group, inside in self._within(mask):
             self._add(group, name, k, spread(truth, inside), inside)
 
+    def explained(self, name: str, k: int, found: Tensor, truth: Tensor, mask: Tensor) -> None:
+        """R2: the share of the variance of `truth` [S, E] that `found` [S, E] explains.
+
+        Over all entries at once; a group of cases without any variance is left out.
+        """
+        for group, inside in self._within(mask):
+            total = spread(truth, inside)
+            if total:
+                lost = float((found[inside] - truth[inside]).double().square().mean())
+                self._add(group, name, k, 1 - lost / total, inside)
+
     def readings(self) -> dict[str, float | None]:
         """Every mean by depth, and over the depths; those without cases are left out."""
         found: dict[str, float | None] = {}
@@ -73,14 +85,13 @@ class Tally:
             self._found.setdefault((group, name), {})[k] = value
 
 
-def levels(
-    chance: Mapping[str, float | None], oracle: float = 0.0
-) -> dict[str, Mapping[str, float]]:
-    """Chance beside what perfection scores, for every reading."""
+def levels(chance: Mapping[str, float | None]) -> dict[str, Mapping[str, float]]:
+    """Chance beside what perfection scores, for every reading that has both."""
+    perfect = {name: known.oracle for name in chance if (known := metrics.spec(name))}
     return {
         name: {"chance": value, "oracle": oracle}
         for name, value in chance.items()
-        if value is not None
+        if value is not None and (oracle := perfect[name]) is not None
     }
 
 

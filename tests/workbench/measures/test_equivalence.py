@@ -1,0 +1,127 @@
+"""Errors of imagined returns and of the model's own consistency, against sums made one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.workbench.measures.seer import Seer, sequences
+from workbench.environments.games.table import TableEnvironment
+from workbench.environments.tic_tac_toe import TicTacToe
+from workbench.measures.prediction.equivalence import EquivalenceError
+from workbench.types import Edge
+
+DEPTH = 4
+VALUE, REWARDS, OWN = (
+    f"predictive/{name}_error"
+    for name in ("value_equivalence", "policy_evaluation", "self_consistency")
+)
+GAMMA = 0.9
+
+
+@pytest.fixture(scope="module")
+def world() -> TableEnvironment:
+    """With a discount, so that rewards and values of other depths weigh otherwise."""
+    return TicTacToe(discount=GAMMA).build()
+
+
+def knowing(world: TableEnvironment, off: float = 0.0) -> Seer:
+    """Plays perfectly, and values every position too highly by `off`."""
+
+    def value(state: Tensor, code: Tensor) -> Tensor:
+        return world.q(state).max(-1).values.nan_to_num(neginf=0.0) + off
+
+    return Seer(world, value=value, policy=lambda state, code: world.q(state))
+
+
+def readings(world: TableEnvironment, model: Seer, cut: bool = False) -> dict[str, float | None]:
+    measure = EquivalenceError(world, sequences(world, DEPTH), cut, by_source=True)
+    return measure(model, None)  # type: ignore[arg-type]
+
+
+def test_a_model_that_knows_everything_has_no_error(world: TableEnvironment) -> None:
+    row = readings(world, knowing(world))
+    for name, error in row.items():
+        assert error == pytest.approx(0.0, abs=1e-9), name
+    for name in (VALUE, REWARDS):
+        assert f"{name}@0" not in row
+        for k in range(1, DEPTH + 1):
+            assert f"{name}@{k}[source=oracle]" in row
+    assert {name for name in row if name.startswith(OWN)} == {
+        OWN, *(f"{OWN}@{k}" for k in range(DEPTH))
+    }  # fmt: skip
+
+
+def test_a_value_that_is_too_high_contradicts_itself_but_not_the_world(
+    world: TableEnvironment,
+) -> None:
+    off = 0.3
+    row = readings(world, knowing(world, off))
+    # h and g agree on the value of the same state, right or wrong.
+    assert row[VALUE] == row[REWARDS] == pytest.approx(0.0, abs=1e-9)
+    state, line = world.positions(), []
+    for k in range(DEPTH):
+        q = world.q(state)
+        state = world.table.successor[state, q.argmax(-1)]
+        over = world.table.terminal[state]
+        # v + c against r - gamma (v' + c) = v - gamma c, or against r = v before the end.
+        wanted = ((off * (1 + GAMMA)) ** 2 * (~over) + off**2 * over).double()
+        line.append(float(wanted.mean()))
+        assert row[f"{OWN}@{k}"] == pytest.approx(line[-1], rel=1e-4)
+        state = state[~over]
+    assert row[OWN] == pytest.approx(sum(line) / DEPTH, rel=1e-4)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_returns_are_sums_with_the_signs_of_the_players(cut: bool, world: TableEnvironment) -> None:
+    reward, end, value = 0.2, 0.25, 0.4
+
+    def flat(edge: Edge) -> Edge:
+        every = torch.ones(len(edge.reward))
+        return Edge(reward * every, -GAMMA * every, end * every)
+
+    model = Seer(world, edge=flat, value=lambda state, code: torch.full((len(code),), value))
+    row = readings(world, model, cut)
+    data, table = sequences(world, DEPTH), world.table
+    onward = -GAMMA * (1 - end) if cut else -GAMMA
+    for k in (1, 2, DEPTH):
+        squares, gaps, nothing = [], [], []
+        imagined = sum(reward * onward**i for i in range(k))
+        for states, actions in zip(data.state.tolist(), data.action.tolist(), strict=True):
+            if bool(table.terminal[states[k - 1]]):
+                continue
+            true = sum(float(table.reward[states[i], actions[i]]) * (-GAMMA) ** i for i in range(k))
+            then = 0.0 if bool(table.terminal[states[k]]) else value * (-GAMMA) ** k
+            squares.append((imagined + value * onward**k - true - then) ** 2)
+            gaps.append(abs(imagined - true))
+            nothing.append(abs(true))
+        assert row[f"{VALUE}@{k}"] == pytest.approx(sum(squares) / len(squares), rel=1e-4)
+        assert row[f"{REWARDS}@{k}"] == pytest.approx(sum(gaps) / len(gaps), rel=1e-4)
+        facts = EquivalenceError(world, data, cut).facts()
+        chance = facts.levels[f"{REWARDS}@{k}"]["chance"]
+        assert chance == pytest.approx(sum(nothing) / len(nothing), rel=1e-5)
+        assert facts.counts[VALUE][k - 1] == facts.counts[REWARDS][k - 1] == len(gaps)
+
+
+def test_what_the_model_takes_for_the_end_is_not_gone_beyond(world: TableEnvironment) -> None:
+    def likely(edge: Edge) -> Edge:
+        return replace(edge, termination=torch.full_like(edge.reward, 0.6))
+
+    model = knowing(world, 0.3)
+    cut = readings(world, Seer(world, edge=likely, value=model._value, policy=model._policy), True)
+    assert {name for name in cut if name.startswith(OWN)} == {OWN, f"{OWN}@0"}
+
+
+def test_only_legal_moves_are_made_at_the_root(world: TableEnvironment) -> None:
+    class Learned(Seer):
+        """Its moves are not masked by itself, and the world would refuse an illegal one."""
+
+        def predict(self, latent):  # type: ignore[no-untyped-def]
+            return replace(super().predict(latent), legal=None)
+
+    stones = Learned(world, policy=lambda state, code: -world.legal(state).float())
+    measure = EquivalenceError(world, sequences(world, 1), cut=False)
+    assert measure(stones, None)[f"{OWN}@0"] is not None  # type: ignore[arg-type]

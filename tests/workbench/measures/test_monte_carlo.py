@@ -1,0 +1,127 @@
+"""Imagined values against play in Gymnasium's own cart-pole, from the same states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from tests.workbench.fakes import trial
+from tests.workbench.measures.seer import Seer
+from workbench.environments.cartpole import CartPole
+from workbench.measures.monte_carlo import MonteCarlo
+from workbench.measures.prediction.monte_carlo import ReturnError, Walks, random_walks
+from workbench.trial import build
+from workbench.types import Plan
+
+GAMMA, STATES, WALK, DEPTH = 0.9, 12, 15, 3
+NAME = "predictive/return_error"
+
+
+class Rightwards:
+    """A planner that always pushes to the right."""
+
+    differentiable = False
+
+    def plan(
+        self, model: Any, root: Any, legal: Tensor, generator: Generator, explore: bool = False
+    ) -> Plan:
+        policy = torch.tensor([[0.0, 1.0]]).expand(len(legal), 2)
+        nothing = torch.zeros(len(legal))
+        return Plan(policy, nothing, policy, policy, nothing)
+
+
+@pytest.fixture(scope="module")
+def world() -> Any:
+    return CartPole(discount=GAMMA).build()
+
+
+@pytest.fixture(scope="module")
+def walks(world: Any) -> Walks:
+    return random_walks(world, STATES, WALK, DEPTH)
+
+
+def gained(numbers: list[float], most: int) -> float:
+    """The discounted return of pushing to the right, by Gymnasium."""
+    with gymnasium.make("CartPole-v1") as env:
+        env.reset(seed=0)
+        env.unwrapped.state = numbers  # type: ignore[attr-defined]
+        total, over = 0.0, False
+        for step in range(most):
+            if not over:
+                _, reward, over, _, _ = env.step(1)
+                total += GAMMA**step * float(reward)
+    return total
+
+
+@pytest.mark.parametrize("most", [4, 500])
+def test_the_error_is_to_the_discounted_return_of_play_from_the_true_state(
+    most: int, world: Any, walks: Walks
+) -> None:
+    guess = 3.0
+    model = Seer(world, value=lambda state, code: torch.full((len(code),), guess))
+    row = ReturnError(world, walks, most)(model, Rightwards())  # type: ignore[arg-type]
+    means = []
+    for k in range(DEPTH + 1):
+        states = walks.state[walks.going[:, k], k, :4].tolist()
+        squares = [(guess - gained(numbers, most)) ** 2 for numbers in states]
+        means.append(sum(squares) / len(squares))
+        assert row[f"{NAME}@{k}"] == pytest.approx(means[-1], rel=1e-4)
+    assert row[NAME] == pytest.approx(sum(means) / len(means), rel=1e-4)
+
+
+def test_a_model_that_foresees_its_own_play_has_no_error(world: Any, walks: Walks) -> None:
+    def foresee(state: Tensor, code: Tensor) -> Tensor:
+        return torch.tensor([gained(numbers[:4], 500) for numbers in state.tolist()])
+
+    row = ReturnError(world, walks, 500)(Seer(world, value=foresee), Rightwards())  # type: ignore[arg-type]
+    for error in row.values():
+        assert error == pytest.approx(0.0, abs=1e-6)
+
+
+def test_states_are_of_beginnings_and_of_random_play_and_moves_lead_from_one_to_the_next(
+    world: Any, walks: Walks
+) -> None:
+    made = walks.state[:, 0, 4]
+    assert not made[: STATES // 2].any()
+    assert bool((made[STATES // 2 :] <= WALK).all())
+    assert len(made[STATES // 2 :].unique()) > 2
+    assert bool(walks.going[:, 0].all())
+    for k in range(DEPTH):
+        then, transition = world.step(walks.state[:, k], walks.action[:, k], Generator())
+        assert torch.equal(then, walks.state[:, k + 1])
+        assert torch.equal(walks.going[:, k + 1], walks.going[:, k] & ~transition.terminated)
+
+
+def test_where_an_episode_is_over_nothing_is_measured(world: Any) -> None:
+    long = random_walks(world, 30, WALK, 60)
+    facts = ReturnError(world, long, 500).facts()
+    counts = facts.counts[NAME]
+    assert counts == long.going.sum(0).tolist()
+    assert counts[0] == 30
+    assert counts[-1] < 30
+    assert counts == sorted(counts, reverse=True)
+    row = ReturnError(world, long, 5)(Seer(world), Rightwards())  # type: ignore[arg-type]
+    assert set(row) == {NAME, *(f"{NAME}@{k}" for k, many in enumerate(counts) if many)}
+
+
+def test_the_states_are_the_same_whatever_the_trial() -> None:
+    base = {"preset": "efficientzero_like"}
+    measures = [MonteCarlo(states=6).build(build(trial({"seed": s}, base=base))) for s in (1, 2)]
+    torch.manual_seed(3)
+    assert measures[0].facts() == measures[1].facts()
+    other = MonteCarlo(states=7).build(build(trial({}, base=base)))
+    assert other.facts().digest != measures[0].facts().digest
+
+
+def test_what_has_two_sides_or_cannot_be_copied_does_not_fit() -> None:
+    (problem,) = MonteCarlo().misfits(trial())
+    assert "'monte_carlo' is for worlds with one side" in problem
+    assert "'tic_tac_toe'" in problem
+    live = {"preset": "efficientzero_like", "environment": {"name": "gymnasium"}}
+    (problem,) = MonteCarlo().misfits(trial({}, base=live))
+    assert "'monte_carlo' plays on from given states" in problem
+    assert "'gymnasium'" in problem

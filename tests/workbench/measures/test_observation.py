@@ -1,0 +1,67 @@
+"""The error of what a decoder sees, by decoders that see everything or always the same."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.workbench.fakes import trial
+from tests.workbench.measures.seer import Decoding, sequences
+from workbench.environments.games.table import TableEnvironment
+from workbench.measures.observation import Observation
+from workbench.measures.prediction.observation import ObservationError
+
+DEPTH = 2
+
+
+@pytest.fixture(scope="module")
+def measure(tic_tac_toe: TableEnvironment) -> ObservationError:
+    return ObservationError(tic_tac_toe, sequences(tic_tac_toe, DEPTH))
+
+
+def readings(measure: ObservationError, model: Decoding) -> dict[str, float | None]:
+    return measure(model, None)  # type: ignore[arg-type]
+
+
+def test_logits_of_what_is_there_are_no_error(
+    tic_tac_toe: TableEnvironment, measure: ObservationError
+) -> None:
+    model = Decoding(tic_tac_toe, lambda code: (40 * code - 20).view(-1, 3, 3, 3))
+    row = readings(measure, model)
+    assert set(row) == {
+        "predictive/observation_error", *(f"predictive/observation_error@{k}" for k in range(3))
+    }  # fmt: skip
+    for error in row.values():
+        assert error == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_error_is_a_mean_over_entries_and_the_best_constant_has_the_chance_level(
+    tic_tac_toe: TableEnvironment, measure: ObservationError
+) -> None:
+    data = sequences(tic_tac_toe, DEPTH)
+    levels = measure.facts().levels
+    for k in range(DEPTH + 1):
+        alive = data.before_end[:, k]
+        true = tic_tac_toe.observe(data.at(k)[alive]).double().flatten(1)
+        # A logit of 0 is a half, which is wrong by a half whatever is there.
+        nothing = Decoding(tic_tac_toe, lambda code: torch.zeros(len(code), 3, 3, 3))
+        assert readings(measure, nothing)[f"predictive/observation_error@{k}"] == 0.25
+        best = true.mean(0)
+
+        def constant(code: Tensor, best: Tensor = best) -> Tensor:
+            return best.logit().float().expand(len(code), -1).view(-1, 3, 3, 3)
+
+        name = f"predictive/observation_error@{k}"
+        found = readings(measure, Decoding(tic_tac_toe, constant))[name]
+        wanted = float((best - true).square().mean())
+        assert found == pytest.approx(wanted, rel=1e-5)
+        assert levels[name] == {"chance": pytest.approx(wanted), "oracle": 0.0}
+        assert measure.facts().counts["predictive/observation_error"][k] == len(true)
+
+
+def test_a_model_without_a_decoder_does_not_fit() -> None:
+    assert [*Observation().misfits(trial())] == [
+        "measure 'observation' needs a decoder; model 'composed' as configured has none"
+    ]
+    assert not [*Observation().misfits(trial({"model.decoder": "mlp"}))]

@@ -1,0 +1,119 @@
+"""Pairs of lines, replayed by OpenSpiel; and models that remember the order of moves, or do not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from tests.workbench.fakes import trial
+from tests.workbench.measures.seer import Seer
+from workbench.environments.cartpole import CartPole
+from workbench.environments.games.table import TableEnvironment
+from workbench.errors import WorkbenchError
+from workbench.measures.prediction.transpositions import TranspositionGap, transpositions
+from workbench.measures.transpositions import Transpositions
+from workbench.types import EnvironmentSpec, Transition
+
+GAP, VALUE_GAP = "predictive/transposition_gap", "predictive/transposition_value_gap"
+PAIRS = 40
+
+
+def readings(measure: TranspositionGap, model: Seer) -> dict[str, float | None]:
+    return measure(model, None)  # type: ignore[arg-type]
+
+
+def test_both_orders_are_legal_and_lead_to_the_same_position(
+    tic_tac_toe: TableEnvironment,
+) -> None:
+    pairs = transpositions(tic_tac_toe, tic_tac_toe.positions(), PAIRS)
+    assert pairs.action.shape == (PAIRS, 3)
+    known = set()
+    for begun, moves in zip(pairs.state.tolist(), pairs.action.tolist(), strict=True):
+        one, other = tic_tac_toe.worlds(torch.tensor([begun, begun]))
+        for move, also in zip(moves, reversed(moves), strict=True):
+            one.apply_action(move)
+            other.apply_action(also)
+            assert not one.is_terminal()
+            assert not other.is_terminal()
+        assert str(one) == str(other)
+        assert moves[0] != moves[2]
+        known.add((begun, moves[1], frozenset(moves)))
+    assert len(known) == PAIRS
+
+
+def test_a_model_of_the_true_states_has_no_gap(tic_tac_toe: TableEnvironment) -> None:
+    model = Seer(tic_tac_toe, value=lambda state, code: state.float())
+    measure = TranspositionGap(tic_tac_toe, tic_tac_toe.positions(), PAIRS)
+    assert readings(measure, model) == {GAP: 0.0, VALUE_GAP: 0.0}
+    assert measure.facts().levels[GAP] == {"chance": 1.0, "oracle": 0.0}
+    assert measure.facts().counts[GAP] == [PAIRS]
+
+
+def test_a_model_that_remembers_the_order_shows_it(tic_tac_toe: TableEnvironment) -> None:
+    def count(observation: Tensor) -> Tensor:
+        """The mover's stones, and a clock."""
+        stones = observation[:, 0].flatten(1).sum(1).float()
+        return torch.stack([stones, torch.zeros(len(stones))], 1)
+
+    def later_moves_weigh_more(code: Tensor, action: Tensor) -> Tensor:
+        clock = code[:, 1] + 1
+        return torch.stack([code[:, 0] + clock * action, clock], 1)
+
+    model = Seer(
+        tic_tac_toe, count, later_moves_weigh_more, value=lambda state, code: code[:, 0] / 10
+    )
+    positions = tic_tac_toe.positions()
+    row = readings(TranspositionGap(tic_tac_toe, positions, PAIRS), model)
+    moves = transpositions(tic_tac_toe, positions, PAIRS).action.double()
+    # (a + 2b + 3c) - (c + 2b + 3a) = 2 (c - a)
+    square = float((4 * (moves[:, 2] - moves[:, 0]) ** 2).mean())
+    stones = count(tic_tac_toe.observe(positions))[:, 0].double()
+    assert row[GAP] == pytest.approx(square / (2 * float(stones.var(correction=0))))
+    assert row[VALUE_GAP] == pytest.approx(square / 100)
+
+
+def test_one_latent_for_all_has_no_gap_to_speak_of(tic_tac_toe: TableEnvironment) -> None:
+    model = Seer(tic_tac_toe, lambda seen: torch.ones(len(seen), 3))
+    row = readings(TranspositionGap(tic_tac_toe, tic_tac_toe.positions(), PAIRS), model)
+    assert row == {GAP: None, VALUE_GAP: 0.0}
+
+
+class Walk:
+    """A plane without walls: a move adds 1 to one of two numbers."""
+
+    spec = EnvironmentSpec("walk", (2,), 2)
+
+    def step(
+        self, state: Tensor, action: Tensor, generator: Generator
+    ) -> tuple[Tensor, Transition]:
+        count = len(action)
+        never = torch.zeros(count, dtype=torch.bool)
+        transition = Transition(torch.zeros(count), torch.ones(count), never, never)
+        return state + torch.nn.functional.one_hot(action, 2), transition
+
+    def observe(self, state: Tensor) -> Tensor:
+        return state.float()
+
+    def legal(self, state: Tensor) -> Tensor:
+        return torch.ones(len(state), 2, dtype=torch.bool)
+
+
+def test_with_one_side_two_moves_change_places() -> None:
+    places = torch.cartesian_prod(torch.arange(3), torch.arange(3))
+    pairs = transpositions(Walk(), places, 100)  # type: ignore[arg-type]
+    # From each of the nine places there is one pair: to the one side and up, or up and there.
+    assert pairs.action.shape == (9, 2)
+    assert bool((pairs.action.sum(1) == 1).all())
+    assert len(pairs.state.unique(dim=0)) == 9
+
+
+def test_where_the_order_always_matters_it_is_told() -> None:
+    world = CartPole().build()
+    begun = world.reset(50, Generator().manual_seed(1))
+    with pytest.raises(WorkbenchError, match=r"'transpositions' .* environment 'cartpole'"):
+        transpositions(world, begun, PAIRS)
+    problems = [*Transpositions().misfits(trial({}, base={"preset": "efficientzero_like"}))]
+    assert len(problems) == 1
+    assert "'transpositions' needs exact answers" in problems[0]
+    assert "'cartpole'" in problems[0]

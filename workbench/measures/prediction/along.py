@@ -1,0 +1,28 @@
+"""A model along the real moves of an evaluation set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Generator
+
+from workbench.measures.exact.evaluation_set import EvaluationSet
+from workbench.models.world_model import WorldModel
+from workbench.types import Edge, Environment, Latent
+
+
+def along(
+    agent: WorldModel, environment: Environment, sequences: EvaluationSet
+) -> Iterator[tuple[Latent, Edge | None]]:
+    """g^k(h(o_0)) of all S sequences at k = 0..K, each with the edge that led there (not at 0).
+
+    for k, (latent, edge) in enumerate(along(agent, environment, sequences)): ...
+    """
+    generator = Generator()
+    start = sequences.at(0)
+    latent = agent.represent(environment.observe(start), generator, start)
+    yield latent, None
+    for k in range(sequences.action.shape[1]):
+        action = sequences.action[:, k].to(agent.device)
+        latent, edge = agent.step(latent, action, generator)
+        yield latent, edge

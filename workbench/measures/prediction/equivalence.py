@@ -1,0 +1,120 @@
+"""What a sequence of moves is worth, imagined and true, with the agent's own value at its end."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from workbench.contracts import Facts, Planner
+from workbench.measures.exact.evaluation_set import SOURCES, EvaluationSet
+from workbench.measures.prediction.along import along
+from workbench.measures.prediction.encoded import visited
+from workbench.measures.prediction.tally import Tally, levels, on_cpu
+from workbench.models.world_model import WorldModel
+from workbench.types import Edge, Environment, Heads, gather
+
+OWN_VALUE, REWARDS = "value_equivalence_error", "policy_evaluation_error"
+CONSISTENCY = "self_consistency_error"
+
+
+class EquivalenceError:
+    """Errors of k-step returns along real moves, and of Bellman's equation in imagination.
+
+    Imagined discounts are those that the agent's planner uses. Cases are the moves that are made
+    before the true end; a move that ends the game is one of them, and nothing follows it.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        sequences: EvaluationSet,
+        cut: bool,
+        by_source: bool = False,
+    ) -> None:
+        """With `cut`, a predicted termination lessens the imagined discount."""
+        self._environment, self._set, self._cut = environment, sequences, cut
+        self._source = sequences.source if by_source else None
+        self._states, self._row = visited(environment, sequences)
+        self._earned, self._weight = _true_returns(environment, sequences)
+
+    @torch.inference_mode()
+    def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
+        data, tally = self._set, self._tally()
+        known = agent.predict(self._states.encode(agent)).value.cpu()
+        earned = torch.zeros(len(data.action))
+        weight = torch.ones_like(earned)
+        for k, (latent, edge) in enumerate(along(agent, self._environment, data)):
+            if edge is None:
+                continue
+            made, on_edge = data.reached[:, k - 1], on_cpu(edge)
+            earned = earned + weight * on_edge.reward
+            weight = weight * self._onward(on_edge)
+            # The value of any state past the end: its weight is 0.
+            true = self._earned[:, k - 1] + self._weight[:, k - 1] * known[self._row[:, k]]
+            imagined = earned + weight * agent.predict(latent).value.cpu()
+            tally.mean(OWN_VALUE, k, (imagined - true).square(), made)
+            tally.mean(REWARDS, k, (earned - self._earned[:, k - 1]).abs(), made)
+        return tally.readings() | self._consistency(agent).readings()
+
+    def facts(self) -> Facts:
+        """Chance is to expect no reward ever; the other two have none."""
+        tally = self._tally()
+        for k in range(1, self._earned.shape[1] + 1):
+            made = self._set.reached[:, k - 1]
+            tally.mean(REWARDS, k, self._earned[:, k - 1].abs(), made)
+        counts = tally.counts()
+        counts |= {name.replace(REWARDS, OWN_VALUE): many for name, many in counts.items()}
+        positions = len(self._row) // len(SOURCES)
+        return Facts(self._set.digest, positions, counts, levels(tally.readings()))
+
+    def _tally(self) -> Tally:
+        return Tally(self._source, SOURCES)
+
+    def _onward(self, edge: Edge) -> Tensor:
+        if self._cut and edge.termination is not None:
+            return edge.discount * (1 - edge.termination)
+        return edge.discount
+
+    def _consistency(self, agent: WorldModel) -> Tally:
+        """(r + discount v' - v)^2 along the likeliest imagined moves, from every position once.
+
+        Only the root's legal moves are known, but to a model that tells them itself. A line is
+        left where the imagined discount says that the end is likelier than not.
+        """
+        tally, generator = Tally(), Generator()
+        positions = len(self._row) // len(SOURCES)
+        root = gather(self._set.at(0), torch.arange(positions))
+        legal: Tensor | None = self._environment.legal(root)
+        latent = agent.represent(self._environment.observe(root), generator, root)
+        heads, going = agent.predict(latent), torch.ones(positions, dtype=torch.bool)
+        for k in range(self._set.action.shape[1]):
+            action = _likeliest(heads, legal)
+            latent, edge = agent.step(latent, action, generator)
+            value, heads, legal = heads.value, agent.predict(latent), None
+            onward = self._onward(edge)
+            error = (edge.reward + onward * heads.value - value).square()
+            tally.mean(CONSISTENCY, k, error.cpu(), going)
+            going = going & (onward.abs() > 0.5 * edge.discount.abs()).cpu()
+        return tally
+
+
+def _likeliest(heads: Heads, legal: Tensor | None) -> Tensor:
+    allowed = heads.legal if legal is None else legal.to(heads.policy.device)
+    policy = heads.policy if allowed is None else heads.policy.masked_fill(~allowed, -torch.inf)
+    return policy.argmax(-1)
+
+
+def _true_returns(environment: Environment, sequences: EvaluationSet) -> tuple[Tensor, Tensor]:
+    """The discounted rewards of the first k moves, and the discount after them. [S, K] each"""
+    generator = Generator()
+    earned = torch.zeros(len(sequences.action))
+    weight = torch.ones_like(earned)
+    sums, weights = [], []
+    for k in range(sequences.action.shape[1]):
+        action = sequences.action[:, k]
+        _, transition = environment.step(sequences.at(k), action, generator)
+        earned = earned + weight * transition.reward
+        weight = weight * transition.discount
+        sums.append(earned)
+        weights.append(weight)
+    return torch.stack(sums, 1), torch.stack(weights, 1)

@@ -1,0 +1,33 @@
+"""The options of the measures that follow models along the frozen sequences; light."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field
+
+from workbench.components import MeasureConfig, Positive
+from workbench.measures.exact.needs import oracle_misfits, twice_unrolled
+
+if TYPE_CHECKING:
+    from workbench.config import TrialConfig
+
+
+class SequenceOptions(MeasureConfig):
+    """A measure along sequences of real moves, which come from learners, chance and an oracle."""
+
+    depth: Positive = Field(5, description="greatest unroll depth")
+    positions: Positive = Field(
+        200, description="positions to begin from, where there are too many to begin from all"
+    )
+    by_source: bool = Field(
+        False, description="whether moves of learners, of chance and of perfect play are told apart"
+    )
+
+    @classmethod
+    def thorough(cls, trial: TrialConfig) -> Self:
+        return cls(depth=twice_unrolled(trial), by_source=True)
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        yield from oracle_misfits(self, trial.environment)

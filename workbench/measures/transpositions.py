@@ -1,0 +1,35 @@
+"""Whether a model knows that the order of moves can be indifferent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from workbench.components import MeasureConfig, Positive
+from workbench.measures.exact.needs import oracle_misfits
+from workbench.registry import register
+
+if TYPE_CHECKING:
+    from workbench.config import TrialConfig
+    from workbench.contracts import Measure, Parts
+
+
+@register("measure", "transpositions")
+class Transpositions(MeasureConfig):
+    """How far apart two orders of the same moves end in imagination, where the world's do not."""
+
+    pairs: Positive = Field(500, description="pairs of lines, at most")
+    positions: Positive = Field(
+        300, description="positions of a frozen set, where there are too many to list"
+    )
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        yield from oracle_misfits(self, trial.environment)
+
+    def build(self, parts: Parts) -> Measure:
+        from workbench.measures.frozen.sequences import positions_of
+        from workbench.measures.prediction.transpositions import TranspositionGap
+
+        return TranspositionGap(parts.environment, positions_of(parts, self.positions), self.pairs)
