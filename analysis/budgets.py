@@ -66,5 +66,8 @@ def _space(axes: Axes, places: pd.Series[float]) -> None:
     """A tick a measured number, spaced by log(1 + n): 0 has a place too."""
     axes.set_xscale("function", functions=(np.log1p, np.expm1))
     ticks = sorted(places.unique())
+    first, last = np.log1p(ticks[0]), np.log1p(ticks[-1])
+    room = 0.05 * (last - first) or 0.1
+    axes.set_xlim(np.expm1(first - room), np.expm1(last + room))
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())

@@ -14,10 +14,9 @@ from analysis.frames import StudyResults
 from analysis.legend import condition_legend, finished_seeds
 from analysis.lines import draw_lines
 from analysis.statistics import mean_interval
-from analysis.style import DASHES, INK, PAGE, QUIET, looks, new_figure, styled
+from analysis.style import DASHES, INK, PAGE, QUIET, Line, looks, new_figure, styled
 from analysis.wording import axis_label, scale, titled
 from workbench.metrics import METRICS, MetricSpec
-
 
 FIRST = (
     "predictive/value_error",
@@ -33,7 +32,7 @@ FIRST = (
 PANELS = 6
 FEWEST_CASES = 100
 """Below, a mean by source is the luck of a few games, and chance is no level."""
-SOURCES: dict[str, tuple[str, str]] = {
+SOURCES: dict[str, tuple[Line, str]] = {
     "behaviour": ("-", "o"),
     "uniform": ("-.", "s"),
     "oracle": (":", "^"),
@@ -140,11 +139,11 @@ def _chance_by_depth(results: StudyResults, metric: MetricSpec) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["depth", "value"], dtype=float)
 
 
-def _depth_label(depth: int, fewest: float, most: float) -> str:
+def _depth_label(depth: float, fewest: float, most: float) -> str:
     if not np.isfinite(most):
-        return str(depth)
+        return f"{depth:g}"
     cases = f"{most:,.0f}" if fewest == most else f"{fewest:,.0f}–{most:,.0f}"
-    return f"{depth}\n{cases}"
+    return f"{depth:g}\n{cases}"
 
 
 def _source_panel(
@@ -165,7 +164,8 @@ def _source_panel(
     fit_axis(axes, "y", metric, pd.concat(chances).to_frame("value"), {})
     axes.set_title(axis_label(metric, "↓↑").replace("\n", ", "), loc="left")
     fewest = data.groupby("depth")["n"].min()
-    axes.set_xticks(list(fewest.index), [_depth_label(int(k), n, n) for k, n in fewest.items()])
+    labels = [_depth_label(k, n, n) for k, n in zip(fewest.index, fewest, strict=True)]
+    axes.set_xticks(list(fewest.index), labels)
 
 
 def _source_legend(figure: Figure) -> None:

@@ -76,7 +76,8 @@ def evaluation_frame(
     ]
     columns = [*_TRIAL, "metric", "depth", *COLUMNS.values(), "value", "chance", "oracle", "n"]
     frame = pd.DataFrame(rows, columns=columns)
-    return frame.astype(dict.fromkeys(("depth", *NUMBERS), float))
+    typed: pd.DataFrame = frame.astype(dict.fromkeys(("depth", *NUMBERS), float))
+    return typed
 
 
 def agreed(values: pd.Series[float]) -> float | None:

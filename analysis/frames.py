@@ -16,6 +16,7 @@ from workbench.errors import WorkbenchError
 from workbench.record import TrialRecord
 
 STUDY = "study.json"
+BY_STATE = "by_state.npz"
 PARTS = ("representation", "dynamics", "prediction", "total")
 _ROW = ("trial", "condition", "seed", "state")
 _COUNTERS = ("step", "updates")
@@ -59,6 +60,14 @@ class StudyResults:
     @property
     def name(self) -> str:
         return str(self.study["study"])
+
+    @property
+    def by_state(self) -> dict[str, Path]:
+        """By finished trial, the arrays that `workbench evaluate` stored position by position."""
+        done = set(self.done["trial"])
+        files = {entry["id"]: self.folder / entry["folder"] / record.EVALUATION / BY_STATE
+                 for entry in self.study["trials"] if entry["id"] in done}  # fmt: skip
+        return {trial: path for trial, path in files.items() if path.exists()}
 
     def by_seed(self, metric: str) -> pd.DataFrame:
         """Finished trials as a table seed x condition, NaN where there is no value."""
@@ -162,7 +171,8 @@ class _Trial:
 
     def levels(self) -> dict[str, dict[str, float | None]]:
         afterwards = {measured.reading.metric: measured.levels for measured in self.plain}
-        return afterwards | self.result.get("levels", {})
+        during: dict[str, dict[str, float | None]] = self.result.get("levels", {})
+        return {**afterwards, **during}
 
     def failure(self) -> dict[str, Any]:
         detail = self.record.failure() or ""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,13 @@ from analysis.frames import StudyResults
 from analysis.statistics import Floats
 from analysis.style import INK, PAGE, QUIET, looks, new_figure, styled
 from analysis.wording import decimals, fixed
-from workbench.record import EVALUATION
 
-STATES = "by_state.npz"
 SHOWN = 8
 """Positions in the figure."""
 GAP, HEAD = 0.35, 0.5
 """Between boards and above the first row, in widths of a board."""
-WORTH, HEAT = "#d9d9d9", "#0173b2"
+WORTH, HEAT, CHOSEN = "#d9d9d9", "#0173b2", "#d55e00"
+"""Colours of the best moves, of shares, and of the frame around what is chosen."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +111,7 @@ def gallery(results: StudyResults) -> Figure | None:
         inches = max(PAGE, 0.85 * columns)
         scale = inches / across
         figure = new_figure(inches, scale * (len(positions) * down + HEAD * width))
+        figure.set_layout_engine("none")
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set_axis_off()
         axes.set_xlim(-0.1, across + 0.1)
@@ -129,12 +128,10 @@ def gallery(results: StudyResults) -> Figure | None:
 
 def _stored(results: StudyResults) -> Iterator[tuple[str, dict[str, Any]]]:
     """By finished trial, its condition and the arrays that were stored by position."""
-    done = set(results.done["trial"])
-    for entry in results.study["trials"]:
-        path = Path(results.folder / entry["folder"] / EVALUATION / STATES)
-        if entry["id"] in done and path.exists():
-            with np.load(path, allow_pickle=False) as arrays:
-                yield str(entry["condition"]), dict(arrays)
+    condition = results.done.set_index("trial")["condition"]
+    for trial, path in results.by_state.items():
+        with np.load(path, allow_pickle=False) as arrays:
+            yield str(condition[trial]), dict(arrays)
 
 
 def _drawable(decided: Decided) -> bool:
@@ -210,20 +207,20 @@ def _worths(axes: Axes, board: Board, q: Floats) -> None:
 
 
 def _heat(axes: Axes, board: Board, shares: Floats, legal: NDArray[np.bool_]) -> None:
-    """A share as the depth of its cell's colour, or as a bar that hangs under its column."""
+    """A share as its cell's colour, or as a bar that hangs under its column."""
     for action in np.flatnonzero(legal):
         (x, y), share = board.move(int(action)), float(shares[action])
         if board.drops:
             patch = Rectangle((x + 0.1, y + 0.1), 0.8, 1.8 * share, facecolor=HEAT, linewidth=0)
         else:
-            patch = Rectangle((x, y), 1, 1, facecolor=HEAT, alpha=share, linewidth=0, zorder=1)
+            patch = Rectangle((x, y), 1, 1, facecolor=HEAT, alpha=share**0.5, linewidth=0, zorder=1)
         axes.add_patch(patch)
 
 
-def _chosen(axes: Axes, board: Board, chosen: Mapping[int, float] | Floats) -> None:
+def _chosen(axes: Axes, board: Board, chosen: Floats) -> None:
     """A frame around the moves that the searches choose, as thick as the share of the seeds."""
     for action in np.flatnonzero(chosen):
         x, y = board.move(int(action))
         axes.add_patch(Rectangle((x + 0.06, y + 0.06), 0.88, (1.88 if board.drops else 0.88),
-                                 facecolor="none", edgecolor="#d55e00",
-                                 linewidth=0.5 + 1.2 * float(chosen[action]), zorder=4))  # fmt: skip
+                                 facecolor="none", edgecolor=CHOSEN, zorder=4,
+                                 linewidth=0.5 + 1.2 * float(chosen[action])))  # fmt: skip

@@ -14,12 +14,15 @@ from markupsafe import Markup, escape
 
 from analysis.answer import Answer, answer
 from analysis.cautions import cautions, matched_sizes
+from analysis.depths import FEWEST_CASES
 from analysis.figures import draw_figures
 from analysis.frames import StudyResults, load_study
 from analysis.mismatch import by_condition, discordance, predictive_metrics
+from analysis.provenance import data_digest, provenance
 from analysis.style import save
 from analysis.table import Table
 from analysis.tables import (
+    all_correlations_table,
     comparisons_tables,
     correlation_table,
     main_tables,
@@ -49,7 +52,8 @@ def write_report(folder: Path) -> Report:
     results = load_study(folder)
     target = folder / FOLDER
     drawn = draw_figures(results)
-    figures = {name: save(figure, target / "figures", name) for name, figure in drawn.items()}
+    data = provenance(results)
+    figures = {name: save(figure, target / "figures", name, data) for name, figure in drawn.items()}
     tables = write_tables(results, target / "tables")
     said = answer(results)
     downloads = [path for paths in figures.values() for path in paths] + tables
@@ -103,6 +107,7 @@ def _captions(results: StudyResults) -> dict[str, str]:
     predictive, primary = (describe(results.study[key]) for key in ("predictive", "primary"))
     right = "left" if predictive.better == "lower" else "right"
     down = "bottom" if primary.better == "lower" else "top"
+    bands = "the band is the 95 % t interval over them (cut at the frame)"
     bars = "bars are 95 % Student t intervals over seeds"
     return {
         "accuracy_and_decisions": (
@@ -124,6 +129,48 @@ def _captions(results: StudyResults) -> dict[str, str]:
             "cases grow fewer with depth, because games end: depths are not averages over the "
             "same positions."
         ),
+        "depth_error_by_source": (
+            "How to read: as above, told apart by who makes the moves that are imagined: players "
+            "as they were while learning (behaviour), chance (uniform), perfect play (oracle). "
+            "Colours are conditions, lines are means over their finished seeds. Dashed is chance "
+            "along the same moves, its marks those of the source. A model that is accurate only "
+            "where its own kind of play leads is worst along the others. Depths with fewer than "
+            f"{FEWEST_CASES} cases of a source are left out."
+        ),
+        "search_budget": (
+            "How to read: the same trained agents with larger and smaller searches. A line is the "
+            f"mean of a condition, small dots are seeds, {bands}. Where regret does not fall "
+            "with more simulations, the model leads the search astray; what is made worse are "
+            "positions whose move the search changed to a worse one."
+        ),
+        "regret_waterfall": (
+            "How to read: the upper bar is the regret of the agent as it is. Replacing a learned "
+            "part by the truth (true dynamics, exact values) or by nothing (a uniform prior) saves "
+            "regret; each part is owed its mean saving over all orders of replacing them (Shapley "
+            "value), and the lower bar is what stays when all are replaced. Together they are the "
+            "upper bar. A bar to the right is a part that helps: replacing it costs. Dots are "
+            "single seeds, counted from where the mean's bar begins. Nothing was trained again."
+        ),
+        "flip_rate": (
+            "How to read: all that the model predicts at one depth of the tree (reward, end, "
+            "value) is replaced by the truth. Left, how often the search then chooses another "
+            "move; right, how much regret that saves. Many flips that save nothing are errors "
+            f"between moves of like worth. Small dots are seeds, {bands}."
+        ),
+        "blindfold": (
+            "How to read: the agent is shown the true state at every n-th step only and imagines "
+            "the others, moves of the other side included. The further right it holds, the longer "
+            f"its imagination can be trusted. Small dots are seeds, {bands}."
+        ),
+        "gallery": (
+            "How to read: a row is a position, full stones are those of the player to move. Left, "
+            "what every move is worth by exact solution, the best on grey. Then, by condition, "
+            "prior and visits of the search, means over its seeds: the larger the share, the "
+            "darker the cell (by its square root), or the longer the bar under a column. Framed "
+            "are the moves that the searches choose, the thicker the more seeds do; below, what "
+            "they cost on average. These are the costliest positions where moves differ in worth, "
+            "over all conditions: a choice of failures, not a sample."
+        ),
         "paired_differences": (
             "How to read: seeds are paired, so each dot is one seed's difference; the mark is "
             "their mean, the line its 95 % paired t interval. A line that crosses zero "
@@ -136,7 +183,11 @@ def _sections(results: StudyResults) -> dict[str, list[Table]]:
     sections = {
         "main": main_tables(results),
         "comparisons": comparisons_tables(results),
-        "mismatch": [selection_table(results), correlation_table(results)],
+        "mismatch": [
+            selection_table(results),
+            correlation_table(results),
+            all_correlations_table(results),
+        ],
     }
     return {
         name: [table for table in tables if not table.cells.empty]
@@ -164,6 +215,7 @@ def _how_made(results: StudyResults) -> dict[str, str]:
             sorted({str(h)[:16] for h in done["evaluation_hash"].dropna()})
         ),
         "Positions": _spread(done["positions"]),
+        "Data": f"SHA-256 {data_digest(results)}, also in the metadata of every figure",
         "Rule": "last checkpoint of each finished trial, never the best",
     }
     return {key: value for key, value in facts.items() if value}

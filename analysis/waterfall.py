@@ -47,12 +47,8 @@ def regret_parts(results: StudyResults) -> pd.DataFrame:
 
 def regret_waterfall(results: StudyResults) -> Figure | None:
     """A panel a condition: from the regret of the agent as it is, what each part is owed."""
-    parts = regret_parts(results)
-    shown = {
-        name: look
-        for name, look in looks(results.conditions).items()
-        if name in parts.index.get_level_values("condition")
-    }
+    parts = dict(list(regret_parts(results).groupby(level="condition")))
+    shown = {name: look for name, look in looks(results.conditions).items() if name in parts}
     if not shown:
         return None
     with styled():
@@ -61,8 +57,8 @@ def regret_waterfall(results: StudyResults) -> Figure | None:
         figure = new_figure(PAGE, 0.4 + 1.7 * rows)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, (name, look) in zip(panels, shown.items(), strict=False):
-            _panel(axes, parts.loc[name], look)
-            axes.set_title(f"{name} ({len(parts.loc[name])})", loc="left")
+            _panel(axes, parts[name], look)
+            axes.set_title(f"{name} ({len(parts[name])})", loc="left")
         for axes in panels[len(shown) :]:
             axes.set_axis_off()
         panels[0].set_yticks(range(len(STEPS)), [*STEPS.values()])
