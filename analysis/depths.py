@@ -15,7 +15,7 @@ from analysis.legend import condition_legend, finished_seeds
 from analysis.lines import draw_lines
 from analysis.statistics import mean_interval
 from analysis.style import DASHES, INK, PAGE, QUIET, Line, looks, new_figure, styled
-from analysis.wording import axis_label, scale, titled
+from analysis.wording import axis_label, scale
 from workbench.metrics import METRICS, MetricSpec
 
 FIRST = (
@@ -89,8 +89,6 @@ def flip_rate(results: StudyResults) -> Figure | None:
             draw_lines(axes, results, METRICS[name], rows, "depth", {}, (0.0,))
             axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
             axes.set_xticks(sorted(rows["depth"].unique()))
-            axes.set_ylabel("")
-            axes.set_title(titled(METRICS[name]), loc="left")
         many = data[FLIPS[0]]["simulations"].iloc[0]
         figure.supxlabel(f"depth at which the truth is told, {many:g} simulations")
         condition_legend(figure, results, finished_seeds(data[FLIPS[0]]))

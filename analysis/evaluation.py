@@ -76,8 +76,9 @@ def evaluation_frame(
     ]
     columns = [*_TRIAL, "metric", "depth", *COLUMNS.values(), "value", "chance", "oracle", "n"]
     frame = pd.DataFrame(rows, columns=columns)
-    typed: pd.DataFrame = frame.astype(dict.fromkeys(("depth", *NUMBERS), float))
-    return typed
+    for name in ("depth", *NUMBERS):
+        frame[name] = frame[name].astype(float)
+    return frame
 
 
 def agreed(values: pd.Series[float]) -> float | None:

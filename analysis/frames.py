@@ -170,9 +170,11 @@ class _Trial:
         ]
 
     def levels(self) -> dict[str, dict[str, float | None]]:
-        afterwards = {measured.reading.metric: measured.levels for measured in self.plain}
-        during: dict[str, dict[str, float | None]] = self.result.get("levels", {})
-        return {**afterwards, **during}
+        found: dict[str, dict[str, float | None]] = {
+            measured.reading.metric: {**measured.levels} for measured in self.plain
+        }
+        found.update(self.result.get("levels", {}))
+        return found
 
     def failure(self) -> dict[str, Any]:
         detail = self.record.failure() or ""

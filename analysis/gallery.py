@@ -18,6 +18,8 @@ from analysis.statistics import Floats
 from analysis.style import INK, PAGE, QUIET, looks, new_figure, styled
 from analysis.wording import decimals, fixed
 
+FULL = 0.5
+"""The share from which a cell has its full colour."""
 SHOWN = 8
 """Positions in the figure."""
 GAP, HEAD = 0.35, 0.5
@@ -213,7 +215,9 @@ def _heat(axes: Axes, board: Board, shares: Floats, legal: NDArray[np.bool_]) ->
         if board.drops:
             patch = Rectangle((x + 0.1, y + 0.1), 0.8, 1.8 * share, facecolor=HEAT, linewidth=0)
         else:
-            patch = Rectangle((x, y), 1, 1, facecolor=HEAT, alpha=share**0.5, linewidth=0, zorder=1)
+            patch = Rectangle(
+                (x, y), 1, 1, facecolor=HEAT, alpha=min(1.0, share / FULL), linewidth=0, zorder=1
+            )
         axes.add_patch(patch)
 
 

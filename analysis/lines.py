@@ -40,7 +40,7 @@ def draw_lines(
     known = {label: agreed(data[column]) for column, label in levels.items()}
     shown = {label: scale(metric) * value for label, value in known.items() if value is not None}
     fit_axis(axes, "y", metric, pd.DataFrame({"value": [*data["value"], *through]}), shown)
-    axes.set_ylabel(axis_label(metric))
+    axes.set_title(axis_label(metric, "↓↑"), loc="left")
 
 
 def _line(axes: Axes, table: pd.DataFrame, look: Look) -> None:

@@ -17,6 +17,7 @@ from analysis.cautions import cautions, matched_sizes
 from analysis.depths import FEWEST_CASES
 from analysis.figures import draw_figures
 from analysis.frames import StudyResults, load_study
+from analysis.gallery import FULL
 from analysis.mismatch import by_condition, discordance, predictive_metrics
 from analysis.provenance import data_digest, provenance
 from analysis.style import save
@@ -166,7 +167,7 @@ def _captions(results: StudyResults) -> dict[str, str]:
             "How to read: a row is a position, full stones are those of the player to move. Left, "
             "what every move is worth by exact solution, the best on grey. Then, by condition, "
             "prior and visits of the search, means over its seeds: the larger the share, the "
-            "darker the cell (by its square root), or the longer the bar under a column. Framed "
+            f"darker the cell, up to {FULL:.0%}, or the longer the bar under a column. Framed "
             "are the moves that the searches choose, the thicker the more seeds do; below, what "
             "they cost on average. These are the costliest positions where moves differ in worth, "
             "over all conditions: a choice of failures, not a sample."

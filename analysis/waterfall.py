@@ -47,7 +47,8 @@ def regret_parts(results: StudyResults) -> pd.DataFrame:
 
 def regret_waterfall(results: StudyResults) -> Figure | None:
     """A panel a condition: from the regret of the agent as it is, what each part is owed."""
-    parts = dict(list(regret_parts(results).groupby(level="condition")))
+    trials = regret_parts(results).groupby(level="condition")
+    parts = {str(name): rows for name, rows in trials}
     shown = {name: look for name, look in looks(results.conditions).items() if name in parts}
     if not shown:
         return None
@@ -64,7 +65,9 @@ def regret_waterfall(results: StudyResults) -> Figure | None:
         panels[0].set_yticks(range(len(STEPS)), [*STEPS.values()])
         panels[0].invert_yaxis()
         panels[0].margins(x=0.2)
-        figure.supxlabel(titled(METRICS[REGRET]))
+        owed = results.evaluation[results.evaluation["metric"] == OWED]
+        many = owed["simulations"].max()
+        figure.supxlabel(f"{titled(METRICS[REGRET])}, {many:g} simulations")
     return figure
 
 

@@ -24,19 +24,19 @@ REGRET, ERROR = "decision/search_regret_decisive", "predictive/value_error"
 
 
 def test_figures_are_byte_identical_and_leave_matplotlib_alone(
-    broken_study: Path, tmp_path: Path
+    evaluated_study: Path, tmp_path: Path
 ) -> None:
     before = dict(matplotlib.rcParams)
     written = [
         {
             path.name: path.read_bytes()
-            for name, figure in draw_figures(load_study(broken_study)).items()
-            for path in save(figure, tmp_path / run, name)
+            for name, figure in draw_figures(load_study(evaluated_study)).items()
+            for path in save(figure, tmp_path / run, name, "study x")
         }
         for run in ("first", "second")
     ]
     assert written[0] == written[1]
-    assert len(written[0]) == 12
+    assert len(written[0]) == 30
     assert dict(matplotlib.rcParams) == before
     assert plt.get_fignums() == []
 
