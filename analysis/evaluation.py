@@ -89,7 +89,8 @@ def agreed(values: pd.Series[float]) -> float | None:
 
 def largest_search(data: pd.DataFrame) -> pd.DataFrame:
     """The rows of the largest search among them; those of no search stay out."""
-    return data[data["simulations"] == data["simulations"].max()]
+    rows: pd.DataFrame = data[data["simulations"] == data["simulations"].max()]
+    return rows
 
 
 def _measured(contents: Mapping[str, Any]) -> list[Measured]:

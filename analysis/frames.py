@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,15 @@ class StudyResults:
         return table.pivot_table(
             index="seed", columns="condition", values="v", aggfunc="first", dropna=False
         ).reindex(columns=self.conditions)
+
+
+def stored_study(name: str) -> Path:
+    """For notebooks: the folder that WORKBENCH_STUDY says, else the next `outputs/NAME` upwards."""
+    given, here = os.environ.get("WORKBENCH_STUDY"), Path.cwd()
+    if given:
+        return Path(given)
+    places = [folder / "outputs" / name for folder in (here, *here.parents)]
+    return next((place for place in places if place.is_dir()), places[0])
 
 
 def load_study(folder: Path) -> StudyResults:

@@ -19,7 +19,7 @@ from analysis.style import INK, PAGE, QUIET, looks, new_figure, styled
 from analysis.wording import decimals, fixed
 
 FULL = 0.5
-"""The share from which a cell has its full colour."""
+"""The share from which a cell has its full colour, and a bar its full length."""
 SHOWN = 8
 """Positions in the figure."""
 GAP, HEAD = 0.35, 0.5
@@ -204,20 +204,19 @@ def _worths(axes: Axes, board: Board, q: Floats) -> None:
         if best:
             axes.add_patch(Rectangle((x, y), 1, 1, facecolor=WORTH, linewidth=0, zorder=1))
         axes.text(x + 0.5, y + 0.5, fixed(float(q[action]), places, sign=True), ha="center",
-                  va="center", fontsize=min(7.0, 22 / board.width),
+                  va="center", fontsize=min(7.0, 30 / board.width),
                   weight="bold" if best else "normal")  # fmt: skip
 
 
 def _heat(axes: Axes, board: Board, shares: Floats, legal: NDArray[np.bool_]) -> None:
     """A share as its cell's colour, or as a bar that hangs under its column."""
     for action in np.flatnonzero(legal):
-        (x, y), share = board.move(int(action)), float(shares[action])
+        x, y = board.move(int(action))
+        shown = min(1.0, float(shares[action]) / FULL)
         if board.drops:
-            patch = Rectangle((x + 0.1, y + 0.1), 0.8, 1.8 * share, facecolor=HEAT, linewidth=0)
+            patch = Rectangle((x + 0.1, y + 0.1), 0.8, 1.8 * shown, facecolor=HEAT, linewidth=0)
         else:
-            patch = Rectangle(
-                (x, y), 1, 1, facecolor=HEAT, alpha=min(1.0, share / FULL), linewidth=0, zorder=1
-            )
+            patch = Rectangle((x, y), 1, 1, facecolor=HEAT, alpha=shown, linewidth=0, zorder=1)
         axes.add_patch(patch)
 
 

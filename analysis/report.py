@@ -167,7 +167,7 @@ def _captions(results: StudyResults) -> dict[str, str]:
             "How to read: a row is a position, full stones are those of the player to move. Left, "
             "what every move is worth by exact solution, the best on grey. Then, by condition, "
             "prior and visits of the search, means over its seeds: the larger the share, the "
-            f"darker the cell, up to {FULL:.0%}, or the longer the bar under a column. Framed "
+            f"darker the cell, or the longer the bar under its column, up to {FULL:.0%}. Framed "
             "are the moves that the searches choose, the thicker the more seeds do; below, what "
             "they cost on average. These are the costliest positions where moves differ in worth, "
             "over all conditions: a choice of failures, not a sample."
