@@ -95,7 +95,9 @@ def write_states(
              visits=shares[1], move=move, regret=regret, value=regret)  # fmt: skip
 
 
-def _by_source(random: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def _by_source(
+    random: np.random.Generator,
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     metrics: dict[str, float | None] = {"predictive/value_error": 0.9}
     levels, counts = {}, {}
     for name, first in (("value_error", 0), ("reward_error", 1), ("latent_error", 1)):

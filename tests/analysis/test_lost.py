@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def lines(axes: Axes) -> list[np.ndarray]:
 
 def has_line(axes: Axes, x: list[float], y: np.ndarray) -> bool:
     expected = np.column_stack([x, y])
-    return any(l.shape == expected.shape and np.allclose(l, expected) for l in lines(axes))
+    return any(d.shape == expected.shape and np.allclose(d, expected) for d in lines(axes))
 
 
 def test_parts_are_together_the_regret_of_the_agent(evaluated_study: Path) -> None:
@@ -50,7 +51,7 @@ def test_the_waterfall_ends_where_what_is_left_begins(evaluated_study: Path) -> 
         assert left == pytest.approx((0, parts.loc[condition, "left"].mean()))
         assert steps[0][0] == pytest.approx(whole[1])
         assert steps[-1][1] == pytest.approx(left[1])
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in pairwise(steps):
             assert after[0] == pytest.approx(before[1])
         dots = [d for d in axes.collections if isinstance(d, PathCollection)]
         assert [len(d.get_offsets()) for d in dots] == [2] * 5
