@@ -36,11 +36,12 @@ def captions(results: StudyResults) -> dict[str, str]:
             "same positions."
         ),
         "depth_error_by_source": (
-            "How to read: as above, told apart by who makes the moves that are imagined: players "
-            "as they were while learning (behaviour), chance (uniform), perfect play (oracle). "
+            "How to read: as above, told apart by where the imagined moves come from: a stand-in "
+            "for a player who is still learning, mostly good moves (behaviour), any legal move "
+            "(uniform), perfect play (oracle). "
             "Colours are conditions, lines are means over their finished seeds. Dashed is chance "
             "along the same moves, its marks those of the source. A model that is accurate only "
-            "where its own kind of play leads is worst along the others. Depths with fewer than "
+            "where good play leads is worse along uniform moves. Depths with fewer than "
             f"{FEWEST_CASES} cases of a source are left out."
         ),
         "search_budget": (
@@ -65,8 +66,8 @@ def captions(results: StudyResults) -> dict[str, str]:
         ),
         "blindfold": (
             "How to read: the agent is shown the true state at every n-th step only and imagines "
-            "the others, moves of the other side included. The further right it holds, the longer "
-            f"its imagination can be trusted. Small dots are seeds, {bands}."
+            "the others; it is told every move, and which of its own are legal. The further right "
+            f"a line holds, the longer the model can be trusted. Small dots are seeds, {bands}."
         ),
         "gallery": (
             "How to read: a row is a position, full stones are those of the player to move. Left, "
