@@ -20,6 +20,8 @@ BUDGET = {
     "decision/planning_gain": NO_SEARCH,
     "decision/worsened": NO_SEARCH,
 }
+NAMED = 5
+"""Ticks that have room for their numbers; of more, every second has its own."""
 BLINDFOLD = ("decision/blindfold_return", "decision/blindfold_score")
 
 
@@ -69,5 +71,6 @@ def _space(axes: Axes, places: pd.Series[float]) -> None:
     first, last = np.log1p(ticks[0]), np.log1p(ticks[-1])
     room = 0.05 * (last - first) or 0.1
     axes.set_xlim(np.expm1(first - room), np.expm1(last + room))
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    every = 1 if len(ticks) <= NAMED else 2
+    axes.set_xticks(ticks, [f"{t:g}" if i % every == 0 else "" for i, t in enumerate(ticks)])
     axes.xaxis.set_minor_locator(NullLocator())

@@ -70,7 +70,7 @@ def depth_error_by_source(results: StudyResults) -> Figure | None:
         for axes, metric in zip(panels, shown, strict=True):
             _source_panel(axes, results, metric, data[data["metric"] == metric.name])
         for axes in panels[-2:]:
-            axes.set_xlabel("unroll depth, and the fewest cases of a source there")
+            axes.set_xlabel("unroll depth, fewest cases of a source")
         condition_legend(figure, results, finished_seeds(data), marked=False)
         _source_legend(figure)
     return figure

@@ -84,16 +84,15 @@ def load_states(results: StudyResults) -> Decided | None:
 
 
 def costliest(decided: Decided, many: int = SHOWN) -> list[int]:
-    """Decisive positions by the mean regret of the searches' moves: over seeds, then conditions.
+    """Positions by the mean regret of the searches' moves: over seeds, then over conditions.
 
-    Among equals, those first on which the conditions differ.
+    Among equals, those first on which the conditions differ. Positions that cost nothing stay out,
+    and with them all where every move is worth the same.
     """
     table = pd.DataFrame(decided.regret, index=decided.condition).groupby(level=0).mean()
-    q = np.where(np.isfinite(decided.q), decided.q, np.nan)
-    decisive = np.nanmax(q, axis=1) > np.nanmin(q, axis=1)
     cost, apart = table.mean().to_numpy(), np.ptp(table.to_numpy(), axis=0)
     order = np.lexsort((-apart, -cost))
-    return [int(p) for p in order if decisive[p] and cost[p] > 0][:many]
+    return [int(p) for p in order if cost[p] > 0][:many]
 
 
 def gallery(results: StudyResults) -> Figure | None:
