@@ -14,7 +14,7 @@ def cautions(results: StudyResults) -> list[str]:
     comparisons = compare(results, results.study["primary"])
     found = [
         *_unfinished(results), *_few_seeds(comparisons), *_many_comparisons(comparisons),
-        *match_cautions(results), *_unequal(results),
+        *match_cautions(results), *_unequal(results), *_evaluated(results),
     ]  # fmt: skip
     if correlate(results).alarm:
         found.append(
@@ -102,4 +102,25 @@ def _unequal(results: StudyResults) -> list[str]:
         )
     if done["updates"].nunique() > 1 or done["step"].nunique() > 1:
         found.append("Finished trials differ in environment steps or updates.")
+    return found
+
+
+def _evaluated(results: StudyResults) -> list[str]:
+    """What was measured afterwards: not of all trials, or by another version of the code."""
+    done = results.trials[results.trials["state"] == "done"]
+    codes = done["evaluation_code"]
+    measured, found = int(codes.map(bool).sum()), []
+    if 0 < measured < len(done):
+        found.append(
+            f"`workbench evaluate` has measured {measured} of {count(len(done), 'finished trial')}:"
+            " what it alone measures is a mean over those."
+        )
+    pairs = zip(codes, done["code"], strict=True)
+    stale = sum(bool(set(measuring) - {training}) for measuring, training in pairs)
+    if stale:
+        found.append(
+            f"What was measured afterwards of {count(stale, 'trial')} comes from another version "
+            "of the workbench's code than the trial itself; remove the trial's `evaluation` folder "
+            "and run `workbench evaluate` to measure it again."
+        )
     return found

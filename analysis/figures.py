@@ -1,4 +1,4 @@
-"""The study's figures: accuracy against decisions, learning, error by depth, paired differences."""
+"""The study's figures: all of them by name, and those of its two metrics."""
 
 from __future__ import annotations
 
@@ -9,25 +9,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.axes import fit_axis, interval_ends
+from analysis.budgets import blindfold, search_budget
 from analysis.comparisons import Comparison, compare, compared_metrics
+from analysis.depths import depth_error_by_source, error_by_depth, flip_rate
 from analysis.frames import StudyResults
+from analysis.gallery import gallery
+from analysis.legend import condition_legend
 from analysis.statistics import Floats, finite, mean_interval
-from analysis.style import (
-    DASHES,
-    INK,
-    PAGE,
-    QUIET,
-    Look,
-    looks,
-    new_figure,
-    styled,
-)
+from analysis.style import INK, PAGE, Look, looks, new_figure, styled
+from analysis.waterfall import regret_waterfall
 from analysis.wording import axis_label, describe, phrase, scale, unit
-from workbench.metrics import METRICS, MetricSpec
+from workbench.metrics import MetricSpec
 
 
 def draw_figures(results: StudyResults) -> dict[str, Figure]:
@@ -36,6 +31,12 @@ def draw_figures(results: StudyResults) -> dict[str, Figure]:
         "accuracy_and_decisions": accuracy_and_decisions(results),
         "learning_curves": learning_curves(results),
         "error_by_depth": error_by_depth(results),
+        "depth_error_by_source": depth_error_by_source(results),
+        "search_budget": search_budget(results),
+        "regret_waterfall": regret_waterfall(results),
+        "flip_rate": flip_rate(results),
+        "blindfold": blindfold(results),
+        "gallery": gallery(results),
         "paired_differences": paired_differences(results),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}
@@ -58,7 +59,7 @@ def accuracy_and_decisions(results: StudyResults) -> Figure | None:
         fit_axis(axes, "y", y, ys.where(both), _levels(results, y), interval_ends(ys.where(both)))
         axes.set_xlabel(axis_label(x))
         axes.set_ylabel(axis_label(y))
-        _legend(figure, results, both.sum())
+        condition_legend(figure, results, both.sum())
     return figure
 
 
@@ -81,28 +82,7 @@ def learning_curves(results: StudyResults) -> Figure | None:
             axes.set_xlabel("environment steps")
             axes.xaxis.set_major_formatter(FuncFormatter(_short))
             axes.set_ylabel(axis_label(metric))
-        _legend(figure, results, results.done.groupby("condition").size())
-    return figure
-
-
-def error_by_depth(results: StudyResults) -> Figure | None:
-    """How errors grow with unroll depth, a panel a metric, the number of cases under each depth."""
-    data = results.by_depth[results.by_depth["state"] == "done"].dropna(subset=["value"])
-    shown = [metric for metric in METRICS.values()
-             if metric.by_depth and metric.name in set(data["metric"])]  # fmt: skip
-    if not shown:
-        return None
-    with styled():
-        columns = min(2, len(shown))
-        rows = -(-len(shown) // columns)
-        figure = new_figure(PAGE, 0.5 + 2.1 * rows)
-        panels = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes, metric in zip(panels, shown, strict=False):
-            _depth_panel(axes, results, metric, data[data["metric"] == metric.name])
-        figure.supxlabel("unroll depth, and the number of cases measured there")
-        for axes in panels[len(shown) :]:
-            axes.set_axis_off()
-        _legend(figure, results, results.done.groupby("condition").size())
+        condition_legend(figure, results, results.done.groupby("condition").size())
     return figure
 
 
@@ -165,44 +145,6 @@ def _curve(axes: Axes, data: pd.DataFrame, look: Look) -> None:
               linewidth=1.8, marker=look.marker, markersize=3.5, markeredgewidth=0)  # fmt: skip
 
 
-def _depth_panel(axes: Axes, results: StudyResults, metric: MetricSpec, data: pd.DataFrame) -> None:
-    table = looks(results.conditions)
-    for place, (name, look) in enumerate(table.items()):
-        shift = min(0.09, 0.5 / len(table)) * (place - (len(table) - 1) / 2)
-        rows = data[data["condition"] == name]
-        depths = sorted(rows["depth"].unique())
-        if not depths:
-            continue
-        bands = [mean_interval(rows.loc[rows["depth"] == depth, "value"]) for depth in depths]
-        x = np.array(depths) + shift
-        means = [band.mean for band in bands]
-        axes.scatter(rows["depth"] + shift, rows["value"], s=6, color=look.color, alpha=0.4,
-                     linewidths=0)  # fmt: skip
-        axes.errorbar(x, means, [np.nan_to_num(band.half_width) for band in bands],
-                      color=look.color, marker=look.marker, linestyle=look.line, markersize=4,
-                      linewidth=1.2, elinewidth=0.9, capsize=1.5)  # fmt: skip
-    chance = _chance_by_depth(results, metric)
-    axes.plot(chance["depth"], chance["value"], color=QUIET, linewidth=0.8, linestyle=DASHES)
-    fit_axis(axes, "y", metric, pd.concat([data[["value"]], chance[["value"]]]), {})
-    axes.set_title(axis_label(metric, "↓↑").replace("\n", ", "), loc="left")
-    counts = data.groupby("depth")["n"].agg(["min", "max"])
-    axes.set_xticks(list(counts.index), [_depth_label(*row) for row in counts.itertuples()])
-
-
-def _chance_by_depth(results: StudyResults, metric: MetricSpec) -> pd.DataFrame:
-    depths = results.by_depth.loc[results.by_depth["metric"] == metric.name, "depth"].unique()
-    levels = {k: results.levels.get(f"{metric.name}@{k}", {}).get("chance") for k in depths}
-    rows = [(k, value) for k, value in sorted(levels.items()) if value is not None]
-    return pd.DataFrame(rows, columns=["depth", "value"], dtype=float)
-
-
-def _depth_label(depth: int, fewest: float, most: float) -> str:
-    if not np.isfinite(most):
-        return str(depth)
-    cases = f"{most:,.0f}" if fewest == most else f"{fewest:,.0f}–{most:,.0f}"
-    return f"{depth}\n{cases}"
-
-
 def _forest(axes: Axes, family: Sequence[Comparison], table: dict[str, Look]) -> None:
     metric = family[0].metric
     factor = scale(metric)
@@ -229,20 +171,6 @@ def _forest(axes: Axes, family: Sequence[Comparison], table: dict[str, Look]) ->
 def _levels(results: StudyResults, metric: MetricSpec) -> dict[str, float]:
     found = results.levels.get(metric.name, {})
     return {kind: value * scale(metric) for kind, value in found.items()}
-
-
-def _legend(figure: Figure, results: StudyResults, seeds: pd.Series[int]) -> None:
-    handles = [
-        Line2D([], [], color=look.color, marker=look.marker, linestyle=look.line, markersize=5,
-               label=f"{name} ({seeds.get(name, 0)})")
-        for name, look in looks(results.conditions).items()
-    ]  # fmt: skip
-    widest = 0.6 + 0.065 * max(len(name) + 4 for name in results.conditions)
-    columns = max(1, min(5, len(handles), int(figure.get_figwidth() / widest)))
-    over = len(handles) <= 2 * columns
-    figure.legend(handles=handles, loc="outside upper left" if over else "outside right upper",
-                  ncols=columns if over else 1, title="condition (finished seeds)",
-                  alignment="left")  # fmt: skip
 
 
 def _short(value: float, _: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.evaluation import evaluation_frame, read_evaluation
 from workbench import record
 from workbench.errors import WorkbenchError
 from workbench.record import TrialRecord
 
 STUDY = "study.json"
+BY_STATE = "by_state.npz"
 PARTS = ("representation", "dynamics", "prediction", "total")
 _ROW = ("trial", "condition", "seed", "state")
 _COUNTERS = ("step", "updates")
@@ -32,9 +35,14 @@ class StudyResults:
     curves: pd.DataFrame
     """trial, condition, seed, state, step, updates, metric, value: a row a measurement."""
     final: pd.DataFrame
-    """A row a trial, a column a metric, at the LAST checkpoint, whatever its state."""
+    """A row a trial, a column a metric, at the LAST checkpoint, whatever its state; what was
+    measured while training stands before what was measured afterwards."""
     by_depth: pd.DataFrame
     """trial, condition, seed, state, metric, depth, value, n: the same checkpoint, by depth."""
+    evaluation: pd.DataFrame
+    """What `workbench evaluate` measured of finished trials, a row a reading: trial, condition,
+    seed, metric, depth, a column a coordinate (source, simulations, ...), value, chance, oracle,
+    n."""
     failures: pd.DataFrame
     """trial, condition, seed, state, reason, detail: every trial that is not done."""
     levels: dict[str, dict[str, float]]
@@ -54,6 +62,14 @@ class StudyResults:
     def name(self) -> str:
         return str(self.study["study"])
 
+    @property
+    def by_state(self) -> dict[str, Path]:
+        """By finished trial, the arrays that `workbench evaluate` stored position by position."""
+        done = set(self.done["trial"])
+        files = {entry["id"]: self.folder / entry["folder"] / record.EVALUATION / BY_STATE
+                 for entry in self.study["trials"] if entry["id"] in done}  # fmt: skip
+        return {trial: path for trial, path in files.items() if path.exists()}
+
     def by_seed(self, metric: str) -> pd.DataFrame:
         """Finished trials as a table seed x condition, NaN where there is no value."""
         done = self.done
@@ -62,6 +78,15 @@ class StudyResults:
         return table.pivot_table(
             index="seed", columns="condition", values="v", aggfunc="first", dropna=False
         ).reindex(columns=self.conditions)
+
+
+def stored_study(name: str) -> Path:
+    """For notebooks: the folder that WORKBENCH_STUDY says, else the next `outputs/NAME` upwards."""
+    given, here = os.environ.get("WORKBENCH_STUDY"), Path.cwd()
+    if given:
+        return Path(given)
+    places = [folder / "outputs" / name for folder in (here, *here.parents)]
+    return next((place for place in places if place.is_dir()), places[0])
 
 
 def load_study(folder: Path) -> StudyResults:
@@ -78,8 +103,9 @@ def load_study(folder: Path) -> StudyResults:
         curves=pd.DataFrame(curves, columns=[*_ROW, *_COUNTERS, "metric", "value"]),
         final=_final(read),
         by_depth=pd.DataFrame(depths, columns=[*_ROW, "metric", "depth", "value", "n"]),
+        evaluation=evaluation_frame((trial.row, trial.evaluated) for trial in read),
         failures=pd.DataFrame(failures, columns=[*_ROW, "reason", "detail"]),
-        levels=_levels([trial.result for trial in read]),
+        levels=_levels([trial.levels() for trial in read]),
     )
 
 
@@ -96,9 +122,12 @@ class _Trial:
         self.row["state"] = self.state
         self.rows = record.read_rows(self.record.folder / record.METRICS)
         self.last: dict[str, Any] = (self.rows or [{}])[-1]
+        self.evaluated = read_evaluation(self.record.folder) if self.result else []
+        self.plain = [measured for measured in self.evaluated if measured.plain]
         if self.result:
             reached = {"step": self.result.get("steps"), "updates": self.result.get("updates")}
-            self.last = reached | self.result.get("metrics", {})
+            afterwards = {measured.reading.metric: measured.value for measured in self.plain}
+            self.last = reached | afterwards | self.result.get("metrics", {})
 
     def facts(self) -> dict[str, Any]:
         parameters = self.result.get("parameters", {})
@@ -110,6 +139,7 @@ class _Trial:
             "memory_mb": self.result.get("memory_mb"),
             **{f"parameters_{part}": parameters.get(part) for part in PARTS},
             "code": self.result.get("code"),
+            "evaluation_code": tuple(sorted({measured.code for measured in self.evaluated})),
             "evaluation_hash": evaluation.get("hash"),
             "positions": evaluation.get("positions"),
             "notes": tuple(self.result.get("notes", ())),
@@ -148,6 +178,13 @@ class _Trial:
             }
             for metric, depth, name in sorted(found)
         ]
+
+    def levels(self) -> dict[str, dict[str, float | None]]:
+        found: dict[str, dict[str, float | None]] = {
+            measured.reading.metric: {**measured.levels} for measured in self.plain
+        }
+        found.update(self.result.get("levels", {}))
+        return found
 
     def failure(self) -> dict[str, Any]:
         detail = self.record.failure() or ""
@@ -188,11 +225,11 @@ def _count(counts: list[int], index: int) -> int | None:
     return counts[index] if index < len(counts) else None
 
 
-def _levels(results: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+def _levels(trials: list[dict[str, dict[str, float | None]]]) -> dict[str, dict[str, float]]:
     """Levels that every trial gives alike: worlds may differ between conditions."""
     seen: dict[tuple[str, str], set[float]] = {}
-    for result in results:
-        for metric, levels in result.get("levels", {}).items():
+    for given in trials:
+        for metric, levels in given.items():
             for kind, value in levels.items():
                 if value is not None:
                     seen.setdefault((metric, kind), set()).add(float(value))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.agreement import Agreement, Discord, Selection, agreement, discord, quality, selection
+from analysis.agreement import (
+    Agreement,
+    Correlation,
+    Discord,
+    Selection,
+    agreement,
+    discord,
+    quality,
+    selection,
+)
 from analysis.frames import StudyResults
 from analysis.wording import describe
 from workbench.metrics import METRICS
@@ -39,8 +48,9 @@ def by_condition(results: StudyResults, predictive: str) -> pd.DataFrame:
     return means.reindex([name for name in results.conditions if name in means.index])
 
 
-def correlate(results: StudyResults) -> Agreement:
-    return agreement(by_trial(results, str(results.study["predictive"])))
+def correlate(results: StudyResults, predictive: str | None = None) -> Agreement:
+    """Of a predictive metric, by default the study's own, with the study's decision metric."""
+    return agreement(by_trial(results, predictive or str(results.study["predictive"])))
 
 
 def select(frame: pd.DataFrame) -> Selection | None:
@@ -81,16 +91,14 @@ def selection_frame(results: StudyResults) -> pd.DataFrame:
 
 
 def correlation_frame(results: StudyResults) -> pd.DataFrame:
-    """Pooled, within and between correlations of the study's two metrics, a row each.
+    """Pooled, within and between correlations of every predictive metric, a row each.
 
-    Empty where no trial has the predictive one.
+    Those of the study's own metric come first. Empty where no trial has any.
     """
-    if results.study["predictive"] not in predictive_metrics(results):
-        return pd.DataFrame()
-    levels = correlate(results)
     return pd.DataFrame(
         [
             {
+                "predictive": name,
                 "level": level,
                 "n": found.n,
                 "spearman": found.spearman,
@@ -99,10 +107,15 @@ def correlation_frame(results: StudyResults) -> pd.DataFrame:
                 "kendall": found.kendall,
                 "note": found.note,
             }
-            for level, found in (
-                ("all trials", levels.pooled),
-                ("within conditions", levels.within),
-                ("between condition means", levels.between),
-            )
+            for name in predictive_metrics(results)
+            for level, found in _levels(correlate(results, name)).items()
         ]
     )
+
+
+def _levels(found: Agreement) -> dict[str, Correlation]:
+    return {
+        "all trials": found.pooled,
+        "within conditions": found.within,
+        "between condition means": found.between,
+    }

@@ -13,20 +13,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from analysis.answer import Answer, answer
+from analysis.captions import captions
 from analysis.cautions import cautions, matched_sizes
 from analysis.figures import draw_figures
 from analysis.frames import StudyResults, load_study
 from analysis.mismatch import by_condition, discordance, predictive_metrics
+from analysis.provenance import data_digest, provenance
 from analysis.style import save
 from analysis.table import Table
 from analysis.tables import (
+    all_correlations_table,
     comparisons_tables,
     correlation_table,
     main_tables,
     selection_table,
     write_tables,
 )
-from analysis.wording import count, describe
+from analysis.wording import count
 from workbench.record import write_text
 
 FOLDER = "report"
@@ -49,7 +52,8 @@ def write_report(folder: Path) -> Report:
     results = load_study(folder)
     target = folder / FOLDER
     drawn = draw_figures(results)
-    figures = {name: save(figure, target / "figures", name) for name, figure in drawn.items()}
+    data = provenance(results)
+    figures = {name: save(figure, target / "figures", name, data) for name, figure in drawn.items()}
     tables = write_tables(results, target / "tables")
     said = answer(results)
     downloads = [path for paths in figures.values() for path in paths] + tables
@@ -59,7 +63,7 @@ def write_report(folder: Path) -> Report:
         answer=said,
         cautions=cautions(results),
         images={name: _embedded(paths) for name, paths in figures.items()},
-        captions=_captions(results),
+        captions=captions(results),
         sections=_sections(results),
         made=_how_made(results),
         launches=results.study.get("launches") or [],
@@ -99,44 +103,15 @@ def _embedded(paths: list[Path]) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
 
 
-def _captions(results: StudyResults) -> dict[str, str]:
-    predictive, primary = (describe(results.study[key]) for key in ("predictive", "primary"))
-    right = "left" if predictive.better == "lower" else "right"
-    down = "bottom" if primary.better == "lower" else "top"
-    bars = "bars are 95 % Student t intervals over seeds"
-    return {
-        "accuracy_and_decisions": (
-            f"How to read: each small mark is one finished trial at its last checkpoint, each "
-            f"large open mark the mean of a condition; {bars}. A condition further {right} "
-            f"predicts better, one nearer the {down} decides better; the best corner is the "
-            f"{down} {right}. If accuracy were all that mattered, the conditions would line up "
-            "towards that corner. Intervals are cut at the frame. Dashed lines are known levels; "
-            f"an arrow marks one that lies beyond the axis. {primary.description}"
-        ),
-        "learning_curves": (
-            "How to read: a thin line a seed, a thick line the mean of the finished seeds, a band "
-            "its 95 % t interval at each step (cut at the frame). Trials that did not finish are "
-            "dotted, end in a cross, and count for no mean."
-        ),
-        "error_by_depth": (
-            f"How to read: the model is unrolled k moves from a real position and asked about the "
-            f"position reached. Small dots are trials, {bars}; the dashed line is chance. The "
-            "cases grow fewer with depth, because games end: depths are not averages over the "
-            "same positions."
-        ),
-        "paired_differences": (
-            "How to read: seeds are paired, so each dot is one seed's difference; the mark is "
-            "their mean, the line its 95 % paired t interval. A line that crosses zero "
-            "establishes nothing."
-        ),
-    }
-
-
 def _sections(results: StudyResults) -> dict[str, list[Table]]:
     sections = {
         "main": main_tables(results),
         "comparisons": comparisons_tables(results),
-        "mismatch": [selection_table(results), correlation_table(results)],
+        "mismatch": [
+            selection_table(results),
+            correlation_table(results),
+            all_correlations_table(results),
+        ],
     }
     return {
         name: [table for table in tables if not table.cells.empty]
@@ -164,6 +139,7 @@ def _how_made(results: StudyResults) -> dict[str, str]:
             sorted({str(h)[:16] for h in done["evaluation_hash"].dropna()})
         ),
         "Positions": _spread(done["positions"]),
+        "Data": f"SHA-256 {data_digest(results)}, also in the metadata of every figure",
         "Rule": "last checkpoint of each finished trial, never the best",
     }
     return {key: value for key, value in facts.items() if value}

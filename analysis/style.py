@@ -20,11 +20,13 @@ DASHES = (0, (4, 3))
 MARKERS = "osD^vPX*hp"
 Line = Literal["-", "--", "-.", ":"]
 LINES: tuple[Line, ...] = ("-", "--", "-.", ":")
-FORMATS: Mapping[str, Mapping[str, Any]] = {
-    "pdf": {"metadata": {"CreationDate": None}},
-    "png": {"dpi": 220, "metadata": {"Software": None}},
-    "svg": {"metadata": {"Date": None}},
+FORMATS: Mapping[str, Mapping[str, Any]] = {"pdf": {}, "png": {"dpi": 220}, "svg": {}}
+METADATA: Mapping[str, tuple[str, str]] = {
+    "pdf": ("CreationDate", "Subject"),
+    "png": ("Software", "Description"),
+    "svg": ("Date", "Description"),
 }
+"""By format, the entry that would change from run to run, and the one for provenance."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,12 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write the figure as PDF, PNG and SVG; the same figure gives the same bytes."""
+def save(figure: Figure, folder: Path, name: str, provenance: str) -> list[Path]:
+    """Write the figure as PDF, PNG and SVG; the same figure gives the same bytes.
+
+    Args:
+        provenance: a line on what was drawn, kept in the files' metadata.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     with styled():
@@ -116,6 +122,8 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
         figure.set_layout_engine("none")
         for suffix, options in FORMATS.items():
             path = folder / f"{name}.{suffix}"
-            figure.savefig(path, format=suffix, facecolor="white", **options)
+            unstable, about = METADATA[suffix]
+            metadata = {unstable: None, about: provenance}
+            figure.savefig(path, format=suffix, facecolor="white", metadata=metadata, **options)
             paths.append(path)
     return paths

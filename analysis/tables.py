@@ -34,6 +34,18 @@ BLOCKS: Mapping[str, Mapping[str, str]] = {
         f"predictive/{part}_error": f"{part} error"
         for part in ("reward", "value", "policy", "termination")
     },
+    "Predictive accuracy, of latents and where it matters": {
+        "predictive/relevant_error": "decision-relevant error",
+        "predictive/return_error": "own return",
+        "predictive/value_equivalence_error": "value equivalence",
+        "predictive/self_consistency_error": "self-consistency",
+        "predictive/latent_error": "latent error",
+        "predictive/hits_1": "Hits@1",
+        "predictive/mrr": "MRR",
+        "predictive/decodable_ridge": "decodable, ridge",
+        "predictive/decodable_hidden": "decodable, hidden",
+        "predictive/transposition_gap": "transposition gap",
+    },
     "Optimal-move rate": {
         "decision/search_optimal_rate_decisive": "search, decisive",
         "decision/search_optimal_rate": "search, all",
@@ -45,6 +57,11 @@ BLOCKS: Mapping[str, Mapping[str, str]] = {
         "decision/search_regret": "search, all",
         "decision/prior_regret_decisive": "prior, decisive",
         "decision/prior_regret": "prior, all",
+    },
+    "Blunders and exploitability": {
+        f"decision/{agent}_{key}": f"{agent}, {heading}"
+        for key, heading in (("blunder_rate", "blunders"), ("exploitability", "exploitability"))
+        for agent in AGENTS
     },
     "Losing lines": {
         "decision/losing_lines_first": "moving first",
@@ -142,7 +159,9 @@ def selection_table(results: StudyResults) -> Table:
 
 
 def correlation_table(results: StudyResults) -> Table:
-    """Rank correlations; positive where the better predictor is the better decider."""
+    """Of the study's own metrics; positive where the better predictor is the better decider."""
+    frame = correlation_frame(results)
+    own = frame if frame.empty else frame[frame["predictive"] == results.study["predictive"]]
     rows = [
         {
             "over": str(row["level"]),
@@ -156,11 +175,23 @@ def correlation_table(results: StudyResults) -> Table:
             "Kendall τ": fixed(row["kendall"], 2),
             "note": str(row["note"]),
         }
-        for row in correlation_frame(results).to_dict("records")
+        for row in own.to_dict("records")
     ]
     cells = pd.DataFrame(rows)
     title = "Rank correlation of predictive and decision quality (positive: they agree)"
     return Table(title, cells if cells.empty else cells.set_index("over"))
+
+
+def all_correlations_table(results: StudyResults) -> Table:
+    """Spearman's correlation of every predictive metric with the decision metric, by level."""
+    frame = correlation_frame(results)
+    title = "Rank correlation (Spearman ρ) of every predictive metric with decision quality"
+    if frame.empty:
+        return Table(title, frame)
+    known = frame.set_index(["predictive", "level"])["spearman"].unstack(sort=False)
+    cells = known.map(lambda value: fixed(value, 2))
+    cells.index = pd.Index([describe(str(name)).title for name in cells.index], name="metric")
+    return Table(title, cells.rename_axis(columns=None))
 
 
 def write_tables(results: StudyResults, folder: Path) -> list[Path]:
@@ -170,11 +201,15 @@ def write_tables(results: StudyResults, folder: Path) -> list[Path]:
         "main": (main_tables(results), main_frame(results)),
         "comparisons": (comparisons_tables(results), comparisons_frame(results)),
         "selection": ([selection_table(results)], selection_frame(results)),
-        "correlation": ([correlation_table(results)], correlation_frame(results)),
+        "correlation": (
+            [correlation_table(results), all_correlations_table(results)],
+            correlation_frame(results),
+        ),
     }
     paths = []
     for name, raw in {"trials": results.trials, "last_checkpoints": results.final,
-                      "by_depth": results.by_depth, "curves": results.curves}.items():  # fmt: skip
+                      "by_depth": results.by_depth, "curves": results.curves,
+                      "evaluation": results.evaluation}.items():  # fmt: skip
         paths.append(folder / f"{name}.csv")
         raw.to_csv(paths[-1], index=False)
     for name, (tables, frame) in sets.items():

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.analysis.evaluated import CODE, write_evaluation
 from workbench.record import TrialRecord
 
 STEPS = (0, 10_000, 20_000, 30_000, 40_000, 50_000)
@@ -26,7 +27,7 @@ LEVELS = {
     **{f"predictive/value_error@{k}": {"chance": 0.6, "oracle": 0.0} for k in DEPTHS},
 }
 ENDS = {
-    "seconds": 812.5, "evaluation_seconds": 31.0, "memory_mb": 640.0,
+    "code": CODE, "seconds": 812.5, "evaluation_seconds": 31.0, "memory_mb": 640.0,
     "levels": LEVELS, "notes": ["floating point on one thread"],
     "evaluation_set": {
         "hash": "9f2c51d07a33", "positions": 4520,
@@ -122,6 +123,15 @@ def write_study(
 def study(tmp_path: Path) -> Path:
     """Three conditions, three seeds, all finished."""
     return write_study(tmp_path / "gcn_vs_cnn")
+
+
+@pytest.fixture
+def evaluated_study(tmp_path: Path) -> Path:
+    """Two conditions, two seeds, all finished and measured afterwards."""
+    folder = write_study(tmp_path / "gcn_vs_cnn", conditions=("cnn", "gcn"), seeds=(0, 1))
+    for number, trial in enumerate(sorted((folder / "trials").iterdir())):
+        write_evaluation(trial, number)
+    return folder
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,35 +11,62 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 
+from analysis.depths import error_by_depth
 from analysis.figures import (
     accuracy_and_decisions,
     draw_figures,
-    error_by_depth,
     learning_curves,
     paired_differences,
 )
 from analysis.frames import load_study
+from analysis.provenance import data_digest, provenance
 from analysis.style import looks, save
+from tests.analysis.evaluated import write_states
 
 REGRET, ERROR = "decision/search_regret_decisive", "predictive/value_error"
 
 
 def test_figures_are_byte_identical_and_leave_matplotlib_alone(
-    broken_study: Path, tmp_path: Path
+    evaluated_study: Path, tmp_path: Path
 ) -> None:
     before = dict(matplotlib.rcParams)
     written = [
         {
             path.name: path.read_bytes()
-            for name, figure in draw_figures(load_study(broken_study)).items()
-            for path in save(figure, tmp_path / run, name)
+            for name, figure in draw_figures(load_study(evaluated_study)).items()
+            for path in save(figure, tmp_path / run, name, "study x")
         }
         for run in ("first", "second")
     ]
     assert written[0] == written[1]
-    assert len(written[0]) == 12
+    assert len(written[0]) == 30
     assert dict(matplotlib.rcParams) == before
     assert plt.get_fignums() == []
+
+
+def test_every_file_says_what_it_was_drawn_from(evaluated_study: Path, tmp_path: Path) -> None:
+    results = load_study(evaluated_study)
+    figure = accuracy_and_decisions(results)
+    assert figure is not None
+    line = provenance(results)
+    assert line.startswith("study gcn_vs_cnn, data SHA-256 ")
+    for path in save(figure, tmp_path, "figure", line):
+        assert line.encode() in path.read_bytes(), path.suffix
+
+
+def test_the_datas_hash_is_of_what_was_measured_and_not_of_when(evaluated_study: Path) -> None:
+    def change(name: str, **values: object) -> str:
+        path = evaluated_study / "trials" / "cnn-0" / name
+        path.write_text(json.dumps(json.loads(path.read_text()) | values))
+        return data_digest(load_study(evaluated_study))
+
+    before = data_digest(load_study(evaluated_study))
+    assert change("result.json", seconds=1.0) == before
+    assert change("evaluation/flips.json", seconds=9.0) == before
+    after = change("evaluation/flips.json", metrics={"decision/flip_rate@1[simulations=25]": 0.5})
+    assert after != before
+    write_states(evaluated_study / "trials" / "gcn-1", np.random.default_rng(7))
+    assert data_digest(load_study(evaluated_study)) != after
 
 
 def test_the_main_figure_shows_every_trial_at_its_values(study: Path) -> None:

@@ -1,4 +1,4 @@
-"""The notebook runs from top to bottom on stored results."""
+"""The notebooks run from top to bottom on stored results."""
 
 from __future__ import annotations
 
@@ -7,26 +7,50 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 import analysis
 
-NOTEBOOK = Path(analysis.__file__).parent / "notebooks" / "gcn_vs_cnn.ipynb"
+FOLDER = Path(analysis.__file__).parent / "notebooks"
+ACCURACY, LOST = "accuracy_vs_decision", "where_decisions_are_lost"
 
 
-def test_notebook_shows_answer_figure_and_numbers(
-    broken_study: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WORKBENCH_STUDY", str(broken_study))
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+def run(name: str) -> tuple[int, str]:
+    """Images shown by a notebook, and its Markdown with its tables."""
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     shown = [output.get("data", {}) for output in outputs]
-    assert sum("image/png" in data for data in shown) == 3
-    text = " ".join(str(data.get("text/markdown", "")) for data in shown)
+    text = " ".join(str(data.get(f"text/{kind}", "")) for data in shown
+                    for kind in ("markdown", "plain"))  # fmt: skip
+    return sum("image/png" in data for data in shown), text
+
+
+def test_accuracy_before_an_evaluation(broken_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_STUDY", str(broken_study))
+    images, text = run(ACCURACY)
+    assert images == 3
     assert "After 50,000 environment steps and 2 paired seeds" in text
     assert "Optimal-move rate" in text
 
 
-def test_notebook_is_stored_without_outputs() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    assert all(not cell.get("outputs") for cell in notebook.cells)
+def test_where_decisions_are_lost(evaluated_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_STUDY", str(evaluated_study))
+    images, text = run(LOST)
+    assert images == 5
+    assert "as it is" in text
+
+
+def test_where_decisions_are_lost_asks_for_an_evaluation(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_STUDY", str(study))
+    with pytest.raises(CellExecutionError, match="run `workbench evaluate`"):
+        run(LOST)
+
+
+def test_notebooks_are_stored_without_outputs() -> None:
+    paths = sorted(FOLDER.glob("*.ipynb"))
+    assert [path.stem for path in paths] == [ACCURACY, LOST]
+    for path in paths:
+        assert all(not c.get("outputs") for c in nbformat.read(path, as_version=4).cells)

@@ -73,6 +73,16 @@ def test_the_page_has_answer_failures_figures_and_files(broken_study: Path) -> N
     assert "gcn − cnn" in report.summary
 
 
+def test_the_page_of_measured_agents_shows_where_decisions_are_lost(evaluated_study: Path) -> None:
+    report = write_report(evaluated_study)
+    page = Page(report.index.read_text(encoding="utf-8"))
+    assert sum(address.startswith("data:image/svg+xml") for address in page.addresses) == 10
+    for heading in ("Which part loses the decisions", "The costliest positions"):
+        assert heading in page.text
+    assert "Decision-relevant error" in page.text
+    assert any(path.name == "evaluation.csv" for path in report.tables)
+
+
 def test_words_from_outside_cannot_become_markup(
     make_study: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +203,6 @@ def test_differences_in_shares_are_shown_in_points(make_study: Callable[..., Pat
 
 def test_results_of_other_code_are_told_apart(study: Path) -> None:
     assert not any("versions" in caution for caution in cautions(load_study(study)))
-    for number, file in enumerate(sorted(study.glob("trials/*/result.json"))[:2]):
-        file.write_text(json.dumps(json.loads(file.read_text()) | {"code": f"{number}"}))
+    file = study / "trials" / "gcn-1" / "result.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"code": "older"}))
     assert any("2 versions" in caution for caution in cautions(load_study(study)))
