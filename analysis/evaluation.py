@@ -34,6 +34,8 @@ class Measured:
     """Cases that it is a mean over, where the measure counts them; else NaN."""
     code: str
     """Hash of the workbench's source that measured it."""
+    set: str
+    """The first digits of the hash of the evaluation set."""
 
     @property
     def plain(self) -> bool:
@@ -70,11 +72,22 @@ def evaluation_frame(
             "chance": one.chance,
             "oracle": one.oracle,
             "n": one.n,
+            "set": one.set,
         }
         for row, measured in trials
         for one in measured
     ]
-    columns = [*_TRIAL, "metric", "depth", *COLUMNS.values(), "value", "chance", "oracle", "n"]
+    columns = [
+        *_TRIAL,
+        "metric",
+        "depth",
+        *COLUMNS.values(),
+        "value",
+        "chance",
+        "oracle",
+        "n",
+        "set",
+    ]
     frame = pd.DataFrame(rows, columns=columns)
     for name in ("depth", *NUMBERS):
         frame[name] = frame[name].astype(float)
@@ -113,6 +126,7 @@ def _measured(contents: Mapping[str, Any]) -> list[Measured]:
                 oracle=_number(level.get("oracle", known.oracle if known else None)),
                 n=float(counts[index]) if 0 <= index < len(counts) else float("nan"),
                 code=str(contents["code"]),
+                set=str(contents["evaluation_set"]["hash"])[:16],
             )
         )
     return found

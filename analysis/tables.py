@@ -27,7 +27,9 @@ from analysis.wording import (
 from workbench.metrics import METRICS, MetricSpec, TreeSearch
 
 AGENTS = ("search", "prior")
-OPPONENTS = {"": "random moves"} | {f"_mcts_{n}": f"MCTS {n}" for n in get_args(TreeSearch)}
+OPPONENTS = {"": "random moves", "_oracle": "perfect play"} | {
+    f"_mcts_{n}": f"MCTS {n}" for n in get_args(TreeSearch)
+}
 
 BLOCKS: Mapping[str, Mapping[str, str]] = {
     "Predictive accuracy": {

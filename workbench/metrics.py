@@ -199,21 +199,22 @@ def _lost() -> list[MetricSpec]:
 
 def _play(agent: str) -> list[MetricSpec]:
     """What greedy play by an agent gains: alone, in matches, and in matches elsewhere."""
-    against = {"": "random moves"} | {
+    against = {"": "random moves", "_oracle": "perfect play"} | {
         f"_mcts_{rollouts}": f"OpenSpiel's tree search with {rollouts} rollouts a move"
         for rollouts in get_args(TreeSearch)
     }
+    by = ("simulations",) if agent == "search" else ()
     elsewhere = {"": ("", ""), "transfer_": (", elsewhere", " in the world that it is taken to")}
     return [
         MetricSpec(f"decision/{agent}_return", f"Return ({agent})", "decision", "higher", "reward",
                    f"Mean undiscounted return of greedy play by the {agent}, without noise, over "
-                   "the same episodes.", chance="uniformly random moves", oracle=None),
+                   "the same episodes.", by=by, chance="uniformly random moves", oracle=None),
         *(
             MetricSpec(f"decision/{prefix}{agent}_score{suffix}",
                        f"Score against {opponent} ({agent}{note})", "decision", "higher", "share",
                        f"Games won, and half of those drawn, by the {agent}, greedily and without "
                        f"noise, against {opponent}{where}; every opening is played from both "
-                       "sides.", chance="uniformly random moves", oracle=None)
+                       "sides.", by=by, chance="uniformly random moves", oracle=None)
             for prefix, (note, where) in elsewhere.items()
             for suffix, opponent in against.items()
         ),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from pydantic import Field
+
+from workbench.components import Positive
+from workbench.measures.exact.needs import budgets, search_misfits
 from workbench.measures.play.options import MatchOptions
 from workbench.registry import register
 
@@ -17,12 +21,37 @@ if TYPE_CHECKING:
 class Matches(MatchOptions):
     """Score of greedy play against random moves and against OpenSpiel's tree search."""
 
+    simulations: list[Positive] = Field(
+        default_factory=list,
+        description="searches of these sizes play too, beside the planner as it is",
+    )
+
+    @classmethod
+    def thorough(cls, trial: TrialConfig) -> Self:
+        given = trial.measures.get(cls.component)
+        mine = given if isinstance(given, cls) else cls(mcts_rollouts=[10, 100])
+        return mine.model_copy(
+            update={
+                "oracle": trial.environment.spec().enumerable,
+                "simulations": budgets(trial.planner),
+            }
+        )
+
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         yield from self.unplayable(trial.environment)
+        if self.simulations:
+            yield from search_misfits(self, trial.planner)
 
     def build(self, parts: Parts) -> Measure:
+        from workbench.measures.play.choices import planner_with
         from workbench.measures.play.matches import MatchScore
 
         return MatchScore(
-            parts.environment, self.games, self.opening, self.mcts_rollouts, self.prior
+            parts.environment,
+            self.games,
+            self.opening,
+            self.mcts_rollouts,
+            self.prior,
+            self.oracle,
+            {many: planner_with(parts, many) for many in self.simulations},
         )

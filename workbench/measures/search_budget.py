@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.needs import oracle_misfits, search_misfits
+from workbench.measures.exact.needs import BUDGETS, oracle_misfits, search_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class SearchBudget(MeasureConfig):
     """Decision quality by the simulations of a search, and what the search adds to the prior."""
 
     simulations: list[Budget] = Field(
-        default_factory=lambda: [0, 2, 5, 10, 25, 50, 100],
+        default_factory=lambda: [0, *BUDGETS],
         description="of one search each; 0 is the prior alone",
     )
     positions: Positive = Field(

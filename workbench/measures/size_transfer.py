@@ -87,5 +87,7 @@ class SizeTransfer(MatchOptions):
         from workbench.measures.play.matches import MatchScore
 
         environment = self.environment.build()
-        matches = MatchScore(environment, self.games, self.opening, self.mcts_rollouts, self.prior)
+        matches = MatchScore(
+            environment, self.games, self.opening, self.mcts_rollouts, self.prior, self.oracle
+        )
         return ScoreElsewhere(parts.config, self.environment, environment, matches)

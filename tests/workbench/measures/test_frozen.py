@@ -21,12 +21,12 @@ from workbench.measures.exact.predictive import PredictiveError
 from workbench.measures.frozen import positions
 from workbench.measures.frozen.positions import (
     FrozenPositions,
-    NearlyPerfectPlayer,
     frozen_positions,
     kept_positions,
 )
 from workbench.measures.frozen.sequences import kept_sequences
 from workbench.measures.play.episodes import play
+from workbench.measures.play.opponents import PerfectPlayer
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan, map_tensors
@@ -100,7 +100,7 @@ def test_nearly_perfect_play_errs_as_often_as_it_is_told_to(
     state = table[(q == q.max(-1, keepdim=True).values).sum(-1) == 1]
     state = state[tic_tac_toe.legal(state).sum(-1) == 4].repeat(40)
     monkeypatch.setattr(positions, "ERRORS", 0.4)
-    player = NearlyPerfectPlayer(tic_tac_toe, Generator().manual_seed(0))
+    player = PerfectPlayer(tic_tac_toe, Generator().manual_seed(0), positions.ERRORS)
     player.look(state, tic_tac_toe.observe(state), None)
     action = player.choose(torch.arange(len(state)), tic_tac_toe.legal(state))
     best = action == tic_tac_toe.q(state).argmax(-1)
@@ -112,7 +112,7 @@ def test_of_a_game_every_fifth_position_is_kept_each_game_from_another_move_on(
     tic_tac_toe: TableEnvironment,
 ) -> None:
     generator = Generator().manual_seed(0)
-    witness = positions._Witness(NearlyPerfectPlayer(tic_tac_toe, generator))
+    witness = positions._Witness(PerfectPlayer(tic_tac_toe, generator, positions.ERRORS))
     begun = tic_tac_toe.reset(10, generator)
     play(tic_tac_toe, begun, [witness], torch.zeros(10, dtype=torch.int64), generator)
     plies = [(~tic_tac_toe.observe(s)[:, 2]).flatten(1).sum(-1).tolist() for s in witness.seen]

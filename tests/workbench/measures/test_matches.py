@@ -201,3 +201,35 @@ def test_matches_of_a_whole_trial_leave_its_streams_alone() -> None:
     assert set(row) == {"decision/prior_score", "decision/search_score"}
     assert all(value is not None and 0 <= value <= 1 for value in row.values())
     assert set(parts.streams.state_dict()) == before
+
+
+def test_no_one_beats_perfect_play_and_perfect_play_holds_it(
+    tic_tac_toe: TableEnvironment,
+) -> None:
+    # From an opening that is won for one side, whoever has that side wins: each has it once.
+    matches = MatchScore(tic_tac_toe, 100, 2, [], prior=True, oracle=True)
+    q = everything(tic_tac_toe)
+    row = matches(perfect(tic_tac_toe), TablePlanner(-q))
+    assert row["decision/prior_score_oracle"] == 0.5
+    assert row["decision/search_score_oracle"] < 0.05  # type: ignore[operator]
+    level = matches.facts().levels["decision/prior_score_oracle"]["chance"]
+    assert 0.0 < level < 0.3
+
+
+def test_searches_of_other_sizes_play_beside_the_trials_own() -> None:
+    parts = build(trial({"measures.matches": {"games": 10, "simulations": [2, 4]}}))
+    found = parts.config.measures["matches"].build(parts)
+    row = found(parts.model.eval(), parts.planner)
+    assert row["decision/search_score[simulations=4]"] == row["decision/search_score"]
+    assert set(row) == {
+        "decision/prior_score", "decision/search_score",
+        "decision/search_score[simulations=2]", "decision/search_score[simulations=4]",
+    }  # fmt: skip
+    assert set(found.facts().levels) == set(row)
+
+
+def test_perfect_play_and_sizes_of_search_must_be_there_to_be_had() -> None:
+    text = "preset: muzero\nenvironment: {name: othello}\nmeasures: {matches: {oracle: true}}\n"
+    assert any("'othello' as configured has no oracle" in told for told in problems_of(text))
+    text = "preset: muzero\nplanner: policy\nmeasures: {matches: {simulations: [2]}}\n"
+    assert any("planner 'policy' has none" in told for told in problems_of(text))

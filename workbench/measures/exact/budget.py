@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from workbench.contracts import Facts, Parts, Planner
 from workbench.measures.exact.judged import JudgedPositions
-from workbench.measures.play.choices import by_prior, by_search
+from workbench.measures.play.choices import by_prior, by_search, planner_with
 from workbench.metrics import Reading
 from workbench.models.world_model import WorldModel
 
@@ -46,12 +45,6 @@ class QualityByBudget:
             for name, level in (quality | nothing).items()
         }
         return Facts(self._judged.digest, len(self._judged), {}, levels)
-
-
-def planner_with(parts: Parts, simulations: int, **changes: Any) -> Planner:
-    """The trial's planner with so many simulations (and other changes)."""
-    config = parts.config.planner.model_copy(update={"simulations": simulations, **changes})
-    return config.build(parts.environment.spec)
 
 
 def _at(name: str, simulations: int) -> str:

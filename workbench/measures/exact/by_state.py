@@ -8,8 +8,8 @@ from functools import partial
 from torch import Generator, Tensor
 
 from workbench.contracts import Facts, Parts, Planner
-from workbench.measures.exact.budget import planner_with
 from workbench.measures.exact.judged import JudgedPositions
+from workbench.measures.play.choices import planner_with
 from workbench.models.world_model import WorldModel
 from workbench.types import Latent
 

@@ -12,6 +12,7 @@ from torch.nn.functional import one_hot
 
 from workbench.contracts import Parts, Planner
 from workbench.measures.exact.evaluation_set import optimal_moves
+from workbench.measures.frozen.digest import digest
 from workbench.measures.frozen.positions import kept_positions
 from workbench.measures.play.choices import GREEDY, Choice
 from workbench.measures.prediction.tally import mean
@@ -146,6 +147,7 @@ def judged_positions(parts: Parts, many: int) -> JudgedPositions:
     world: Any = parts.environment
     if world.spec.enumerable:
         positions = world.positions()
-        return JudgedPositions(world, positions, world.q(positions))
+        q = world.q(positions)
+        return JudgedPositions(world, positions, q, digest(positions, q))
     frozen = kept_positions(parts.config.environment, world, many)
     return JudgedPositions(world, frozen.state, frozen.q, frozen.digest, frozen.score)

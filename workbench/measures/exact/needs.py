@@ -31,6 +31,15 @@ def oracle_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> It
         )
 
 
+BUDGETS = (2, 5, 10, 25, 50, 100)
+"""Simulations of the searches by which finished agents are measured, beside the bare prior."""
+
+
+def budgets(planner: PlannerConfig) -> list[int]:
+    """BUDGETS for a planner that has simulations, else none."""
+    return list(BUDGETS) if "simulations" in type(planner).model_fields else []
+
+
 def search_misfits(measure: MeasureConfig, planner: PlannerConfig) -> Iterator[str]:
     """What a measure that searches with other numbers of simulations needs of the planner."""
     if "simulations" not in type(planner).model_fields:

@@ -13,11 +13,10 @@ from torch import Generator, Tensor
 
 from workbench.components import EnvironmentConfig
 from workbench.config import dump
-from workbench.measures.exact.evaluation_set import optimal_moves
 from workbench.measures.frozen.digest import digest
 from workbench.measures.frozen.store import kept
 from workbench.measures.play.episodes import Player, RandomPlayer, play
-from workbench.measures.play.opponents import TreeSearchPlayer
+from workbench.measures.play.opponents import PerfectPlayer, TreeSearchPlayer
 from workbench.randomness import seed_of
 from workbench.types import (
     ScoredEnvironment,
@@ -99,7 +98,7 @@ def _searching(environment: SolvedEnvironment, name: str, generator: Generator) 
 
 
 def _perfect(environment: SolvedEnvironment, name: str, generator: Generator) -> Player:
-    return NearlyPerfectPlayer(environment, generator)
+    return PerfectPlayer(environment, generator, ERRORS)
 
 
 def _visited(
@@ -142,23 +141,3 @@ class _Witness:
     def keep(self, rows: Tensor) -> None:
         self._game = self._game[rows]
         self._inner.keep(rows)
-
-
-class NearlyPerfectPlayer:
-    """Draws among the moves that are worth the most, and now and then among all."""
-
-    def __init__(self, environment: SolvedEnvironment, generator: Generator) -> None:
-        self._environment, self._generator = environment, generator
-        self._state: State = None
-
-    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
-        self._state = state
-
-    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
-        best = optimal_moves(self._environment.q(gather(self._state, rows)))
-        slips = torch.rand(len(rows), 1, generator=self._generator) < ERRORS
-        allowed = legal.where(slips, best)
-        return torch.multinomial(allowed.float(), 1, generator=self._generator).squeeze(1)
-
-    def keep(self, rows: Tensor) -> None:
-        """It is shown the episodes that go on."""

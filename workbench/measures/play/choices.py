@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
-from workbench.contracts import Planner
+from workbench.contracts import Parts, Planner
 from workbench.models.world_model import WorldModel
 from workbench.types import Latent
 
@@ -36,3 +37,9 @@ GREEDY: Mapping[str, Choice] = {"prior": by_prior, "search": by_search}
 def greedy(prior: bool) -> dict[str, Choice]:
     """The ways to decide that are measured: by search, and with `prior` by the bare prior too."""
     return {name: choice for name, choice in GREEDY.items() if prior or name != "prior"}
+
+
+def planner_with(parts: Parts, simulations: int, **changes: Any) -> Planner:
+    """The trial's planner with so many simulations (and other changes)."""
+    config = parts.config.planner.model_copy(update={"simulations": simulations, **changes})
+    return config.build(parts.environment.spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -10,9 +10,10 @@ from torch import Tensor
 from workbench.contracts import Facts, Planner
 from workbench.errors import WorkbenchError
 from workbench.measures.frozen.digest import digest
-from workbench.measures.play.choices import greedy
+from workbench.measures.play.choices import by_search, greedy
 from workbench.measures.play.episodes import AgentPlayer, Player, RandomPlayer, play, stream
-from workbench.measures.play.opponents import opponent
+from workbench.measures.play.opponents import opponents
+from workbench.metrics import Reading
 from workbench.models.world_model import WorldModel
 from workbench.types import Environment, State, gather, map_tensors
 
@@ -30,53 +31,73 @@ class MatchScore:
         opening: int,
         mcts_rollouts: Sequence[int],
         prior: bool,
+        oracle: bool = False,
+        planners: Mapping[int, Planner] | None = None,
     ) -> None:
-        """Raises WorkbenchError where the openings cannot be played, or an opponent cannot play."""
+        """`planners` play too, by their simulations, but not against the oracle.
+
+        Raises:
+            WorkbenchError: the openings cannot be played, or an opponent cannot play.
+        """
         self._environment = environment
-        self._choices = greedy(prior)
-        self._opponents = {"": 0} | {f"_mcts_{rollouts}": rollouts for rollouts in mcts_rollouts}
-        for rollouts in mcts_rollouts:
-            opponent(environment, rollouts)
+        self._choices, self._planners = greedy(prior), planners or {}
+        self._opponents = opponents(environment, mcts_rollouts, oracle)
         opened, first = openings(environment, games // 2, opening)
         self._begun = map_tensors(lambda half: torch.cat([half, half]), opened)
         # The agent, player 0, is first to move in one half of the games.
         self._turn = torch.cat([first, 1 - first])
 
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
-        return {
+        row: dict[str, float | None] = {
             f"decision/{name}_score{against}": self.score(
-                AgentPlayer(agent, planner, choice), opponent(self._environment, rollouts)
+                AgentPlayer(agent, planner, choice), opponent()
             )
             for name, choice in self._choices.items()
-            for against, rollouts in self._opponents.items()
+            for against, opponent in self._opponents.items()
+        }
+        for (name, many), opponent in self._by_simulations().items():
+            player = AgentPlayer(agent, self._planners[many], by_search)
+            row[_at(name, many)] = self.score(player, opponent())
+        return row
+
+    def _by_simulations(self) -> dict[tuple[str, int], Callable[[], Player]]:
+        """Metric and simulations, with the opponent."""
+        return {
+            (f"decision/search_score{against}", many): opponent
+            for many in self._planners
+            for against, opponent in self._opponents.items()
+            if against != "_oracle"
         }
 
     def facts(self) -> Facts:
         """Chance is uniformly random play; against itself that is 1/2, both sides being played."""
         blind = {"": 0.5} | {
-            against: self.score(
-                RandomPlayer(stream("random")), opponent(self._environment, rollouts)
-            )
-            for against, rollouts in self._opponents.items()
-            if rollouts
+            against: self.score(RandomPlayer(stream("random")), opponent())
+            for against, opponent in self._opponents.items()
+            if against
         }
         levels = {
             f"decision/{name}_score{against}": {"chance": level}
             for name in self._choices
             for against, level in blind.items()
         }
+        levels |= {_at(name, many): levels[name] for name, many in self._by_simulations()}
         begun = self._environment.observe(self._begun)
         return Facts(digest(begun, self._turn), len(self._turn) // 2, {}, levels)
 
     def against_random(self, player: Player) -> float:
         """Mean score of `player` against random moves."""
-        return self.score(player, opponent(self._environment, 0))
+        return self.score(player, self._opponents[""]())
 
     def score(self, player: Player, other: Player) -> float:
         """Mean score of `player` in all the games against `other`."""
         players, chance = [player, other], stream("episodes")
         gained = play(self._environment, self._begun, players, self._turn, chance).gained
         return float((1 + gained.sign()).mean() / 2)
+
+
+def _at(name: str, simulations: int) -> str:
+    return str(Reading(name, None, {"simulations": str(simulations)}))
 
 
 def openings(environment: Environment, count: int, moves: int) -> tuple[State, Tensor]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import pyspiel
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from workbench.errors import WorkbenchError
+from workbench.measures.exact.evaluation_set import optimal_moves
 from workbench.measures.play.episodes import SEED, Player, RandomPlayer, stream
 from workbench.randomness import seed_of
-from workbench.types import Environment, State, gather
+from workbench.types import Environment, SolvedEnvironment, State, gather
 
 
 class SpielEnvironment(Environment, Protocol):
@@ -62,14 +65,48 @@ class TreeSearchPlayer:
         )
 
 
-def opponent(environment: Environment, rollouts: int) -> Player:
-    """Random moves for 0 rollouts, else the tree search.
+class PerfectPlayer:
+    """Draws among the moves that are worth the most, and now and then among all."""
+
+    def __init__(
+        self, environment: SolvedEnvironment, generator: Generator, errors: float = 0.0
+    ) -> None:
+        """`errors` is the share of moves that are drawn among all."""
+        self._environment, self._generator, self._errors = environment, generator, errors
+        self._state: State = None
+
+    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+        self._state = state
+
+    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
+        best = optimal_moves(self._environment.q(gather(self._state, rows)))
+        slips = torch.rand(len(rows), 1, generator=self._generator) < self._errors
+        allowed = legal.where(slips, best)
+        return torch.multinomial(allowed.float(), 1, generator=self._generator).squeeze(1)
+
+    def keep(self, rows: Tensor) -> None:
+        """It is shown the episodes that go on."""
+
+
+def opponents(
+    environment: Any, mcts_rollouts: Sequence[int], oracle: bool
+) -> dict[str, Callable[[], Player]]:
+    """Ways to make each, by what it is called in a metric's name: made anew, it plays as before.
 
     Raises:
         WorkbenchError: OpenSpiel cannot be given the states of the environment.
     """
-    if not rollouts:
-        return RandomPlayer(stream("opponent"))
+    found: dict[str, Callable[[], Player]] = {"": lambda: RandomPlayer(stream("opponent"))}
+    for rollouts in mcts_rollouts:
+        found[f"_mcts_{rollouts}"] = partial(tree_search, environment, rollouts)
+        tree_search(environment, rollouts)
+    if oracle:
+        found["_oracle"] = lambda: PerfectPlayer(environment, stream("oracle"))
+    return found
+
+
+def tree_search(environment: Environment, rollouts: int) -> Player:
+    """Raises WorkbenchError where OpenSpiel cannot be given the states of the environment."""
     if not hasattr(environment, "worlds"):
         raise WorkbenchError(
             f"OpenSpiel's tree search cannot play environment '{environment.spec.name}': "

@@ -22,6 +22,7 @@ class MatchOptions(MeasureConfig):
         default_factory=list,
         description="opponents beside random moves: tree searches with so many rollouts a move",
     )
+    oracle: bool = Field(False, description="whether an opponent is one who plays perfectly")
     prior: bool = Field(True, description="whether the bare prior plays too")
 
     def unplayable(self, environment: EnvironmentConfig) -> Iterator[str]:
@@ -36,6 +37,11 @@ class MatchOptions(MeasureConfig):
             yield (
                 f"{measure} begins games at given states; the worlds of environment "
                 f"'{environment.component}' cannot be put into one"
+            )
+        if self.oracle and not world.oracle:
+            yield (
+                f"{measure} with perfect play: environment '{environment.component}' as configured "
+                "has no oracle; set `oracle: false`"
             )
         if world.horizon is not None and self.opening >= world.horizon:
             yield (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from workbench.components import EnvironmentConfig
 from workbench.contracts import Facts, Planner
 from workbench.measures.frozen.digest import digest
-from workbench.measures.play.choices import greedy
+from workbench.measures.play.choices import by_search, greedy
 from workbench.measures.play.episodes import AgentPlayer, Player, RandomPlayer, play, stream
+from workbench.metrics import Reading
 from workbench.models.world_model import WorldModel
 
 
@@ -19,17 +22,27 @@ class ReturnOfPlay:
     """
 
     def __init__(
-        self, environment: EnvironmentConfig, episodes: int, max_steps: int, prior: bool
+        self,
+        environment: EnvironmentConfig,
+        episodes: int,
+        max_steps: int,
+        prior: bool,
+        planners: Mapping[int, Planner] | None = None,
     ) -> None:
+        """`planners` play too, by their simulations."""
         self._environment = environment
         self._episodes, self._max_steps = episodes, max_steps
-        self._choices = greedy(prior)
+        self._choices, self._planners = greedy(prior), planners or {}
 
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
-        return {
-            f"decision/{name}_return": self.mean_return(AgentPlayer(agent, planner, choice))
+        players = {
+            f"decision/{name}_return": AgentPlayer(agent, planner, choice)
             for name, choice in self._choices.items()
+        } | {
+            _at(many): AgentPlayer(agent, searched, by_search)
+            for many, searched in self._planners.items()
         }
+        return {name: self.mean_return(player) for name, player in players.items()}
 
     def facts(self) -> Facts:
         """Chance is uniformly random play of the same episodes."""
@@ -40,7 +53,8 @@ class ReturnOfPlay:
             digest(begun, self._max_steps),
             self._episodes,
             {},
-            {f"decision/{name}_return": level for name in self._choices},
+            {f"decision/{name}_return": level for name in self._choices}
+            | {_at(many): level for many in self._planners},
         )
 
     def mean_return(self, player: Player) -> float:
@@ -50,3 +64,7 @@ class ReturnOfPlay:
         turn = torch.zeros(self._episodes, dtype=torch.int64)
         played = play(world, state, [player], turn, generator, self._max_steps)
         return float(played.gained.mean())
+
+
+def _at(simulations: int) -> str:
+    return str(Reading("decision/search_return", None, {"simulations": str(simulations)}))

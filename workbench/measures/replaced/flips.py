@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.contracts import Facts, Parts, Planner
-from workbench.measures.exact.budget import planner_with
 from workbench.measures.exact.judged import JudgedPositions
-from workbench.measures.play.choices import by_search
+from workbench.measures.play.choices import by_search, planner_with
 from workbench.measures.replaced.model import Replaced, Replacement
 from workbench.metrics import Reading
 from workbench.models.world_model import WorldModel
