@@ -22,7 +22,7 @@ class Transpositions(MeasureConfig):
 
     pairs: Positive = Field(500, description="pairs of lines, at most")
     positions: Positive = Field(
-        300, description="positions of a frozen set, where there are too many to list"
+        200, description="positions of a frozen set, where there are too many to list"
     )
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:

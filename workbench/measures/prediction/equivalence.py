@@ -90,11 +90,12 @@ class EquivalenceError:
         for k in range(self._set.action.shape[1]):
             action = _likeliest(heads, legal)
             latent, edge = agent.step(latent, action, generator)
-            value, heads, legal = heads.value, agent.predict(latent), None
+            value, heads, legal = heads.value.cpu(), agent.predict(latent), None
+            edge = on_cpu(edge)
             onward = self._onward(edge)
-            error = (edge.reward + onward * heads.value - value).square()
-            tally.mean(CONSISTENCY, k, error.cpu(), going)
-            going = going & (onward.abs() > 0.5 * edge.discount.abs()).cpu()
+            error = (edge.reward + onward * heads.value.cpu() - value).square()
+            tally.mean(CONSISTENCY, k, error, going)
+            going = going & (onward.abs() > 0.5 * edge.discount.abs())
         return tally
 
 
