@@ -17,7 +17,10 @@ from workbench.cli import main, report, ui
 from workbench.cli.train import read
 from workbench.errors import ConfigError, WorkbenchError
 
-TINY_TRIAL = {"procedure.steps": 600, "procedure.warm_up": 100, "planner.simulations": 2}
+TINY_TRIAL = {
+    "procedure.steps": 600, "procedure.warm_up": 100, "planner.simulations": 2,
+    "procedure.games": 16, "procedure.batch": 16, "measures.decision": "null",
+}  # fmt: skip
 HEAVY = {"torch", "ray", "mlflow", "pandas", "numpy", "pydantic", "matplotlib", "yaml"}
 
 

@@ -62,7 +62,9 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 """Options that keep a component small, where it has them."""
 
-BY_SIMULATIONS = ("search_budget", "transplant")
+BY_SIMULATIONS = {
+    "search_budget": [0, 2], "transplant": [0, 2], "matches": [2], "returns": [2],
+}  # fmt: skip
 """Measures that search with several numbers of simulations."""
 
 PROCEDURE: dict[str, Any] = {
@@ -100,11 +102,17 @@ BASE: dict[str, Any] = {
     "measures": {"predictive": None, "decision": None},
 }
 
+MEMBERS = {
+    "openspiel nim", "four_rooms slippery", "hex solved", "minatar asterix", "minatar freeway",
+    "minatar seaquest", "minatar space_invaders", "history cartpole",
+}  # fmt: skip
+"""Others of a family of which one is asked everything: what could differ is what sees them."""
+
 ASKED = [
     (world, kind, name)
     for world in WORLDS
     for kind in FOLDERS
-    if kind != "environment"
+    if kind == "representation" or (kind != "environment" and world not in MEMBERS)
     for name in components(kind)
 ]
 
@@ -116,7 +124,7 @@ def test_there_is_a_world_of_every_environment() -> None:
 def small(kind: str, name: str) -> dict[str, Any]:
     fields = components(kind)[name].model_fields
     known = SMALL | (PROCEDURE if kind == "procedure" else {})
-    known |= {"simulations": [0, 2]} if name in BY_SIMULATIONS else {}
+    known |= {"simulations": BY_SIMULATIONS[name]} if name in BY_SIMULATIONS else {}
     return {"name": name, **{option: known[option] for option in known if option in fields}}
 
 

@@ -18,7 +18,7 @@ from workbench.contracts import Parts
 from workbench.environments.games.table import TableEnvironment
 from workbench.measures.exact.exploitability import BestReply
 from workbench.measures.exact.judged import JudgedPositions, judged_positions
-from workbench.measures.play.choices import by_search
+from workbench.measures.play.choices import by_search, planner_with
 from workbench.measures.replaced.model import Replaced, Replacement, with_true_dynamics
 from workbench.measures.replaced.transplant import shapley, ways
 from workbench.metrics import METRICS, parse
@@ -219,12 +219,14 @@ def test_the_truth_is_told_at_its_depth_only(learned: Parts, tic_tac_toe: TableE
 def test_with_true_values_and_dynamics_at_every_move_one_step_is_enough(
     learned: Parts,
 ) -> None:
-    """Nine simulations over a uniform prior see every move's exact worth."""
-    found = measured("transplant", learned, learned.model.eval(), simulations=[64])
-    name = "decision/transplant_regret[dynamics=true,prior=uniform,value=oracle,simulations=64]"
-    assert found[name] < 0.02  # type: ignore[operator]
-    untouched = name.replace("true", "learned").replace("uniform", "learned")
-    assert found[untouched.replace("oracle", "learned")] > 0.2  # type: ignore[operator]
+    """Enough simulations over a uniform prior see every move's exact worth."""
+    agent, judged = learned.model.eval(), judged_positions(learned, 1)
+    planner, legal = (planner_with(learned, 64, interior_legality=x) for x in (False, True))
+    knowing = with_true_dynamics(
+        agent, learned.environment, Replacement(dynamics="true", prior="uniform", value="oracle")
+    )
+    assert judged.regrets(judged.moves(knowing, legal, by_search)).mean() < 0.02
+    assert judged.regrets(judged.moves(agent, planner, by_search)).mean() > 0.2
 
 
 # --- errors that count ---------------------------------------------------------------------------
