@@ -11,9 +11,10 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -123,19 +124,25 @@ def evaluate_trials(
     """Every trial with its outcomes, or with what stood in the way, as they end.
 
     Args:
-        concurrent: trials at once, each in a process of its own; by default one a core.
+        concurrent: trials at once, each in a process of its own; by default one a core. One at a
+            time they are measured here.
     """
+    processes = min(concurrent or _cores(), len(folders))
+    if processes <= 1:  # here: a process more would import everything once more
+        for folder in folders:
+            yield folder, _attempt(partial(evaluate_trial, folder, wanted))
+        return
     # Fresh processes: torch's threads do not survive a fork.
-    processes = max(1, min(concurrent or _cores(), len(folders)))
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         jobs = {pool.submit(evaluate_trial, folder, wanted): folder for folder in folders}
         for job in as_completed(jobs):
-            yield jobs[job], _result(job)
+            yield jobs[job], _attempt(job.result)
 
 
-def _result(job: Future[list[Outcome]]) -> list[Outcome] | str:
+def _attempt(evaluate: Callable[[], list[Outcome]]) -> list[Outcome] | str:
+    """What came of it, or what stood in the way."""
     try:
-        return job.result()
+        return evaluate()
     except WorkbenchError as error:
         return str(error)
     except BrokenProcessPool:
