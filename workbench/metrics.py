@@ -165,11 +165,11 @@ def _lost() -> list[MetricSpec]:
                    "Regret with the learned dynamics minus regret with the true ones, under the "
                    "same heads.", by=by),
         MetricSpec("decision/flip_rate", "Flip rate", "decision", "lower", "share",
-                   "Share of positions where the search chooses another move when all that is "
-                   "predicted at depth k is replaced by the truth there.", True, by),
+                   "Share of positions where the search chooses another move when reward, end "
+                   "and value at depth k are the true ones.", True, by),
         MetricSpec("decision/flip_gain", "Regret saved by the truth at a depth", "decision",
-                   "lower", "game value", "How much regret falls when all that is predicted at "
-                   "depth k is replaced by the truth there; below 0 it rises.", True, by),
+                   "lower", "game value", "How much regret falls when reward, end and value at "
+                   "depth k are the true ones; below 0 it rises.", True, by),
         MetricSpec("predictive/relevant_error", "Decision-relevant error", "predictive", "lower",
                    "squared", "Mean square of the imagined worth of a move minus its exact worth, "
                    "weighted by the visits of the move and by the gap between the best move and "
