@@ -46,7 +46,8 @@ class Outcome:
     seconds: float = 0.0
 
 
-Told = Callable[[Outcome], None]
+Begins = Callable[[Path, str], None]
+"""Is told the folder and the measure that is taken next."""
 
 
 def suite(
@@ -86,7 +87,7 @@ def check_names(wanted: Sequence[str]) -> None:
 
 
 def evaluate_trial(
-    folder: Path, wanted: Sequence[str] = (), told: Told | None = None
+    folder: Path, wanted: Sequence[str] = (), begins: Begins | None = None
 ) -> list[Outcome]:
     """Measure the agent in a trial's folder by everything that has not measured it yet.
 
@@ -106,31 +107,33 @@ def evaluate_trial(
             outcomes.append(Outcome(name, "kept"))
         else:
             missing[name] = config
-    tell = told or (lambda outcome: None)
-    for outcome in outcomes:
-        tell(outcome)
     if missing:
         torch.set_num_threads(trial.threads)
         parts, agent = load_agent(folder)
-        for config in missing.values():
+        for name, config in missing.items():
+            if begins:
+                begins(folder, name)
             outcomes.append(_measured(folder, config, parts, agent, checkpoint))
-            tell(outcomes[-1])
     return outcomes
 
 
 def evaluate_trials(
-    folders: Sequence[Path], wanted: Sequence[str] = (), concurrent: int | None = None
+    folders: Sequence[Path],
+    wanted: Sequence[str] = (),
+    concurrent: int | None = None,
+    begins: Begins | None = None,
 ) -> Iterator[tuple[Path, list[Outcome] | str]]:
     """Every trial with its outcomes, or with what stood in the way, as they end.
 
     Args:
         concurrent: trials at once, each in a process of its own; by default one a core. One at a
             time they are measured here.
+        begins: is told what is measured next, where trials are measured one at a time.
     """
     processes = min(concurrent or _cores(), len(folders))
     if processes <= 1:  # here: a process more would import everything once more
         for folder in folders:
-            yield folder, _attempt(partial(evaluate_trial, folder, wanted))
+            yield folder, _attempt(partial(evaluate_trial, folder, wanted, begins))
         return
     # Fresh processes: torch's threads do not survive a fork.
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:

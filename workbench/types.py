@@ -281,6 +281,12 @@ def choose(mask: Tensor, new: T, old: T) -> T:
     return map_tensors(pick, new, old)
 
 
+def greatest(q: Tensor) -> Tensor:
+    """[...] the worth of states whose moves are worth `q` [..., A]: 0 where none is legal."""
+    best = q.amax(-1)
+    return best.where(best.isfinite(), 0.0)
+
+
 @dataclass(frozen=True)
 class Window:
     """Consecutive steps of an episode, L+1 of them from a start t; the last state repeats past it.
@@ -318,6 +324,10 @@ class SolvedEnvironment(Environment, Protocol):
 
     def q(self, state: State) -> Tensor:
         """[B, A] worth of every move to the mover under perfect play, -inf where illegal."""
+        ...
+
+    def value(self, state: State) -> Tensor:
+        """[B] worth of the state to the mover: the greatest of `q`, 0 where no move is left."""
         ...
 
 

@@ -97,9 +97,15 @@ def _evaluate(
     from workbench.evaluation import evaluate_trials
 
     missed, unfit, states = 0, dict[str, str](), Counter[str]()
-    with console.status(f"measuring {len(trials)} trials"):
-        labels = {trial.folder: trial.label for trial in trials}
-        for folder, found in evaluate_trials([*labels], wanted, concurrent):
+    labels = {trial.folder: trial.label for trial in trials}
+    with console.status(
+        f"measuring {len(trials)} {'trial' if len(trials) == 1 else 'trials'}"
+    ) as now:
+
+        def begins(folder: Path, measure: str) -> None:
+            now.update(f"{labels[folder]}: measuring {measure}")
+
+        for folder, found in evaluate_trials([*labels], wanted, concurrent, begins):
             label = labels[folder]
             if isinstance(found, str):
                 missed += 1

@@ -102,6 +102,8 @@ def test_endgames_are_worth_what_our_own_search_finds(gamma: float) -> None:
             assert float(q[row, column]) == pytest.approx(sign * gamma**away, abs=1e-6)
             outcomes.add(sign)
     assert outcomes == {-1, 0, 1}
+    # Of a state alone, the solver is asked another question: a window of one value, or the score.
+    assert torch.allclose(world.value(state), q.max(-1).values, atol=1e-6)
 
 
 def test_the_centre_wins_its_neighbours_draw_and_the_others_lose(world: SolvedConnectFour) -> None:
@@ -128,11 +130,16 @@ def test_a_move_is_worth_what_the_best_reply_takes_where_the_opening_book_ends_t
         assert float(here[move]) == -float(there.max())
     mirrored = world.q(world.after([[6 - a for a in moves]]))[0]
     assert torch.equal(mirrored.flip(0), q[-1])
+    # Who wins, sought alone, is the sign of how soon.
+    state = world.after([moves[:n] for n in range(9, 15)])
+    assert torch.equal(q, world.worth(state, world.scores(state)))
+    assert torch.equal(world.value(state), q.max(-1).values)
 
 
 def test_at_the_end_no_move_is_worth_anything(world: SolvedConnectFour) -> None:
     over = world.after([[0, 1, 0, 1, 0, 1, 0]])
     assert bool((world.q(over) == -torch.inf).all())
+    assert float(world.value(over)) == 0.0
 
 
 def test_other_sizes_have_no_oracle_and_say_so() -> None:

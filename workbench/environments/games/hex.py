@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.environments.games.spiel import History, SpielEnvironment
+from workbench.types import greatest
 
 CELLS = 16
 """The most cells of a board that is solved: it has 3^16 = 43,046,721 colourings, a byte each."""
@@ -34,6 +35,10 @@ class SolvedHex(SpielEnvironment):
         # The last of n further moves wins, and where n is even it is the mover's own.
         worth = torch.tensor(-self._discount, dtype=torch.float64) ** after.clamp(min=0)
         return worth.float().masked_fill(after < 0, -torch.inf)
+
+    def value(self, state: History) -> Tensor:
+        """[B] the greatest of `q`, 0 where the game is over."""
+        return greatest(self.q(state))
 
 
 @cache

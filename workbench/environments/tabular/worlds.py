@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from workbench.types import EnvironmentSpec, Transition
+from workbench.types import EnvironmentSpec, Transition, greatest
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,10 @@ class TabularWorlds:
     def q(self, state: Tensor) -> Tensor:
         """[B, A] the exact worth of every move to the mover, -inf where it is illegal."""
         return self._q[state]
+
+    def value(self, state: Tensor) -> Tensor:
+        """[B] the greatest of `q`, 0 where no move is left."""
+        return greatest(self.q(state))
 
     def _solve(self) -> Tensor:
         """[S, A] float64, the worth of every legal move."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from workbench.measures.frozen.digest import digest
 from workbench.models.world_model import stack
-from workbench.types import SolvedEnvironment, State, leaves, map_tensors
+from workbench.types import SolvedEnvironment, State, greatest, leaves, map_tensors
 
 SEED = 20260101
 """Of the continuations. The same for every trial, whatever its own seed."""
@@ -99,6 +99,6 @@ def evaluation_set(environment: SolvedEnvironment, start: State, depth: int) -> 
         reward=torch.stack(rewards, 1),
         before_end=before_end,
         reached=before_end[:, :-1],
-        value=q.max(-1).values.where(before_end, torch.zeros(())),
+        value=greatest(q),
         optimal=optimal_moves(q),
     )

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from workbench.measures.exact.judged import CHUNK
 from workbench.models.world_model import WorldModel
-from workbench.types import Edge, Heads, Latent, SolvedEnvironment, State, map_tensors
+from workbench.types import Edge, Heads, Latent, SolvedEnvironment, State, gather, map_tensors
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,9 @@ class Replaced(WorldModel):
         if self._how.prior == "uniform":
             policy = torch.zeros_like(policy)
         told = latent.known & self._told(latent.depth)
-        if bool(told.any()):
-            q = self._world.q(latent.state)
-            alive = q.isfinite().any(-1)
-            worth = q.max(-1).values.where(alive, torch.zeros(()))
-            value = worth.where(told, value)
+        rows = told.nonzero().flatten()
+        if len(rows):
+            value = value.index_put((rows,), self._world.value(gather(latent.state, rows)))
         if self._how.dynamics == "true":
             legal = self._world.legal(latent.state)
         return Heads(policy, value, legal=legal)
