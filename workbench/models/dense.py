@@ -1,4 +1,7 @@
-"""A model of nothing but dense layers, written down so that it can be evaluated without torch."""
+"""A model of nothing but dense layers, written down so that it can be evaluated without torch.
+
+The tensors are the model's own parameters: what is written down stays true as it learns.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from workbench.models.support import Scale
 
 @dataclass(frozen=True)
 class DenseLayer:
-    """x W^T + b, or with an offset for every action, x W^T + b[a]"""
+    """x W^T + b, or with an offset for every action, x W^T + b + e[a]"""
 
     weight: Tensor  # [out, in]
-    offset: Tensor  # [out] or [A, out]
+    offset: Tensor  # b [out]
+    by_action: Tensor | None = None  # e [A, out]
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ class VectorTransition(nn.Module):
         return result
 
     def dense(self) -> DenseHead:
-        offset = self.action.weight + self.latent.bias
-        return DenseHead(DenseLayer(self.latent.weight, offset), dense(self.out))
+        hidden = DenseLayer(self.latent.weight, self.latent.bias, self.action.weight)
+        return DenseHead(hidden, dense(self.out))
 
 
 class GridTransition(nn.Module):

@@ -56,8 +56,8 @@ class ByGumbel:
 
     def conclude(self, trees: Trees, rules: GumbelRules, actions: int) -> Plan:
         plan = summary(trees, actions)
-        policy, q = np.empty(plan.q.shape), np.empty(plan.q.shape)
+        policy, q = np.empty(plan.q.shape, np.float32), np.empty(plan.q.shape, np.float32)
         action = np.empty(len(policy), np.int64)
         conclude_gumbel(trees, rules, policy, q, action)
-        plan = replace(plan, q=torch.from_numpy(q).float(), action=torch.from_numpy(action))
-        return replace(plan, policy=torch.from_numpy(policy).float()) if self.improved else plan
+        plan = replace(plan, q=torch.from_numpy(q), action=torch.from_numpy(action))
+        return replace(plan, policy=torch.from_numpy(policy)) if self.improved else plan

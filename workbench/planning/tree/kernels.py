@@ -372,6 +372,20 @@ def _complete(edges: Any, node: Any, rules: Any, completed: Any) -> tuple[float,
 
 
 @_kernel
+def summarise(trees: Any, policy: Any, value: Any, q: Any, visits: Any) -> None:
+    """Of the roots: shares of the visits [B, A], value [B], q and visits [B, A]."""
+    for b in range(len(value)):
+        edges, node, total = trees.edges[b, 0], trees.nodes[b, 0], 0.0
+        value[b] = node.total / node.visits
+        for a in range(visits.shape[1]):
+            visits[b, a] = np.int32(edges[a].visits)
+            total += edges[a].visits
+            q[b, a] = edges[a].q if edges[a].visits > 0.0 else node.total / node.visits
+        for a in range(visits.shape[1]):
+            policy[b, a] = edges[a].visits / total
+
+
+@_kernel
 def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) -> None:
     """What a search comes to: pi' [B, A] at the root, completed q [B, A], the move [B]."""
     for b in range(action.shape[0]):
@@ -498,6 +512,17 @@ _four_rows, _four_panels, _one_panel = (
     _block_product(1, 4),
     _block_product(1, 1),
 )
+
+
+@_kernel
+def lay_out_columns(weight: Any, panels: Any, at: int, column: int) -> None:
+    """Copy a layer's weight [out, in] to the columns from `column` of the panels that begin at."""
+    outputs, inputs = weight.shape
+    for o in range(outputs):
+        c = column + o
+        start = at + c // PANEL * inputs * PANEL + c % PANEL
+        for i in range(inputs):
+            panels[start + i * PANEL] = weight[o, i]
 
 
 @_kernel

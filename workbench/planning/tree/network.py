@@ -1,11 +1,12 @@
-"""A dense model laid out for the kernels of `kernels.evaluate`, and laid out anew as it learns."""
+"""A dense model laid out for the kernels of `kernels.evaluate`, and copied anew as it learns."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from workbench.models.dense import DenseHead, DenseLayer, DenseModel
@@ -20,6 +21,7 @@ from workbench.planning.tree.kernels import (
     SYMLOG,
     TILE,
     H,
+    lay_out_columns,
 )
 from workbench.planning.tree.trees import Leaves
 
@@ -68,56 +70,100 @@ def workplace(network: Network, latents: NDArray[np.float32], actions: int) -> R
     )
 
 
+@dataclass(frozen=True)
+class _Copy:
+    """Where the numbers of a layer stand in the arrays of a network."""
+
+    layer: DenseLayer
+    weights: int
+    column: int
+    offset: NDArray[np.float32]  # [1 or A, out], a view
+
+    def renew(self, weights: NDArray[np.float32]) -> None:
+        layer = self.layer
+        lay_out_columns(layer.weight.detach().numpy(), weights, self.weights, self.column)
+        if layer.by_action is None:
+            self.offset[:] = layer.offset.detach().numpy()
+        else:
+            by_action, offset = layer.by_action.detach().numpy(), layer.offset.detach().numpy()
+            np.add(by_action, offset, out=self.offset)
+
+
 class _Layout:
-    """Places in a row, and the arrays that grow with every layer."""
+    """Places in a row, and the layers that are to be laid out."""
 
     def __init__(self) -> None:
         self.width = 0
         self.ops: list[list[int]] = []
-        self.weights: list[NDArray[np.float32]] = []
-        self.offsets: list[NDArray[np.float32]] = []
+        self._layers: list[tuple[list[DenseLayer], int, int]] = []
+        self._weights = self._offsets = 0
 
     def reserve(self, size: int) -> int:
         """A place for so many numbers, in whole panels."""
         place, self.width = self.width, self.width + _panels(size) * PANEL
         return place
 
-    def layer(
-        self, layer: DenseLayer, source: int, target: int, relu: bool, added: int = -1
+    def layers(
+        self, side_by_side: list[DenseLayer], source: int, target: int, relu: bool, added: int = -1
     ) -> None:
-        outputs, inputs = layer.weight.shape
-        panels = _panels(outputs)
-        matrix = np.zeros((inputs, panels * PANEL), np.float32)
-        matrix[:, :outputs] = layer.weight.detach().numpy().T
-        offset = np.zeros((*layer.offset.shape[:-1], panels * PANEL), np.float32)
-        offset[..., :outputs] = layer.offset.detach().numpy()
-        by_action = panels * PANEL if layer.offset.dim() == 2 else 0
-        ends = [sum(part.size for part in parts) for parts in (self.weights, self.offsets)]
+        """Layers that read the same numbers, as one."""
+        panels = _panels(sum(len(layer.weight) for layer in side_by_side))
+        inputs, first = side_by_side[0].weight.shape[1], side_by_side[0]
+        columns, choices = panels * PANEL, 0 if first.by_action is None else len(first.by_action)
+        starts = (self._weights, self._offsets)
+        self._layers.append((side_by_side, *starts))
+        by_action = columns if choices else 0
         self.ops.append(
-            [PRODUCT, source, inputs, target, panels, *ends, by_action, int(relu), added]
+            [PRODUCT, source, inputs, target, panels, *starts, by_action, int(relu), added]
         )
-        self.weights.append(matrix.reshape(inputs, panels, PANEL).swapaxes(0, 1).ravel())
-        self.offsets.append(offset.ravel())
+        self._weights += inputs * columns
+        self._offsets += max(choices, 1) * columns
 
     def norm(self, kind: int, place: int, size: int) -> None:
         self.ops.append([kind, place, size, *[0] * 7])
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32], list[_Copy]]:
+        """Weights and offsets, all 0 as yet, and what is to be copied there."""
+        weights, offsets = np.zeros(self._weights, np.float32), np.zeros(self._offsets, np.float32)
+        copies = []
+        for layers, weights_at, offset_at in self._layers:
+            column, width = 0, _panels(sum(len(layer.weight) for layer in layers)) * PANEL
+            for layer in layers:
+                last = column + len(layer.weight)
+                choices = 1 if layer.by_action is None else len(layer.by_action)
+                rows = offsets[offset_at : offset_at + choices * width].reshape(choices, width)
+                copies.append(_Copy(layer, weights_at, column, rows[:, column:last]))
+                column = last
+        return weights, offsets, copies
 
 
 def _panels(size: int) -> int:
     return -(-size // PANEL)
 
 
-def lay_out(model: DenseModel, cut: bool) -> Network:
-    """With `cut`, a predicted termination lessens the discount."""
+@dataclass(frozen=True)
+class _LaidOut:
+    """A model laid out once, and what is copied anew before every search."""
+
+    network: Network
+    copies: list[_Copy]
+
+    def renewed(self) -> Network:
+        for copy in self.copies:
+            copy.renew(self.network.weights)
+        return self.network
+
+
+def _lay_out(model: DenseModel) -> _LaidOut:
     layout = _Layout()
     size = model.state.hidden.weight.shape[1]
     latent = layout.reserve(size)
     if model.transition:
         step = model.transition
         hidden = layout.reserve(len(step.hidden.weight))
-        layout.layer(step.hidden, latent, hidden, relu=True)
+        layout.layers([step.hidden], latent, hidden, relu=True)
         then = layout.reserve(size)
-        layout.layer(step.out, hidden, then, relu=False, added=latent)
+        layout.layers([step.out], hidden, then, relu=False, added=latent)
         latent = then
     if model.norm in NORMS:
         layout.norm(NORMS[model.norm], latent, size)
@@ -125,10 +171,11 @@ def lay_out(model: DenseModel, cut: bool) -> Network:
     actions = len(model.state.out.weight) - model.value.size
     scalars = [(model.value, state + actions), (model.reward, edge)]
     atoms = [scale.support.numpy() for scale, _ in scalars]
-    return Network(
+    weights, offsets, copies = layout.arrays()
+    network = Network(
         ops=np.array(layout.ops),
-        weights=np.concatenate(layout.weights),
-        offsets=np.concatenate(layout.offsets),
+        weights=weights,
+        offsets=offsets,
         support=np.concatenate(atoms),
         scalars=np.array(
             [
@@ -141,32 +188,42 @@ def lay_out(model: DenseModel, cut: bool) -> Network:
         latent=latent,
         policy=state,
         actions=actions,
-        termination=edge + model.reward.size if cut else -1,
+        termination=edge + model.reward.size,
         discount=model.discount,
     )
+    return _LaidOut(network, copies)
 
 
 def _heads(layout: _Layout, state: DenseHead, edge: DenseHead, latent: int) -> tuple[int, int]:
     """Both heads, their hidden layers as one. Where what they write stands."""
     hidden = [state.hidden, edge.hidden]
-    joined = DenseLayer(
-        torch.cat([layer.weight for layer in hidden]), torch.cat([layer.offset for layer in hidden])
-    )
-    place = layout.reserve(len(joined.weight))
-    layout.layer(joined, latent, place, relu=True)
+    place = layout.reserve(sum(len(layer.weight) for layer in hidden))
+    layout.layers(hidden, latent, place, relu=True)
     written = []
     for head in (state, edge):
         written.append(layout.reserve(len(head.out.weight)))
-        layout.layer(head.out, place, written[-1], relu=False)
+        layout.layers([head.out], place, written[-1], relu=False)
         place += len(head.hidden.weight)
     return written[0], written[1]
+
+
+_laid_out: WeakKeyDictionary[WorldModel, _LaidOut | None] = WeakKeyDictionary()
 
 
 def network_of(model: WorldModel, cut: bool) -> Network | None:
     """The model laid out as its weights are now; None if it is more than dense layers.
 
-    Laid out anew for every search: an optimiser that is one fused kernel does not count in
-    `Tensor._version` what it writes.
+    The weights are copied for every search: an optimiser that is one fused kernel does not count in
+    `Tensor._version` what it writes. What stands where is settled once.
+
+    Args:
+        cut: whether a predicted termination lessens the discount.
     """
-    dense = model.dense() if model.device.type == "cpu" else None
-    return None if dense is None else lay_out(dense, cut)
+    if model not in _laid_out:
+        dense = model.dense()
+        _laid_out[model] = None if dense is None else _lay_out(dense)
+    found = _laid_out[model]
+    if found is None or model.device.type != "cpu":
+        return None
+    network = found.renewed()
+    return network if cut else network._replace(termination=-1)

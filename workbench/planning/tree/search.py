@@ -85,11 +85,11 @@ class TreeSearch:
         batch, actions = legal.shape
         trees = _trees(batch, self.simulations + 1, max(actions, model.spec.chance))
         heads = model.predict(root)
-        prior = self._prior(heads, legal)
-        if not (np.isfinite(prior).all() and bool(heads.value.isfinite().all())):
+        prior, value = self._prior(heads, legal), _numpy(heads.value)
+        if not (np.isfinite(prior).all() and np.isfinite(value).all()):
             raise TrialDiverged("the model's policy or value is not a finite number")
         prior, rules = self.strategy.begin(prior, generator, explore)
-        kernels.clear(trees, prior, _numpy(heads.value), _at_chance(heads, batch))
+        kernels.clear(trees, prior, value, _at_chance(heads, batch))
         network = network_of(model, self.use_predicted_termination)
         if network is None:
             self._grow(model, root, trees, rules, generator)
@@ -199,21 +199,22 @@ def _numpy(tensor: Tensor) -> np.ndarray:
 
 def summary(trees: Trees, actions: int) -> Plan:
     """The plan by what was visited: shares as the policy, the root's value for the unvisited."""
-    edges = trees.edges[:, 0, :actions]
-    visits = torch.from_numpy(edges["visits"].astype(np.int32))
-    value = torch.from_numpy(trees.nodes["total"][:, 0] / trees.nodes["visits"][:, 0])
-    q = torch.from_numpy(edges["q"].copy())
+    batch = len(trees.depth)
+    policy, q = np.empty((batch, actions), np.float32), np.empty((batch, actions), np.float32)
+    value, visits = np.empty(batch, np.float32), np.empty((batch, actions), np.int32)
+    kernels.summarise(trees, policy, value, q, visits)
     return Plan(
-        policy=(visits / visits.sum(1, keepdim=True)).float(),
-        value=value.float(),
-        q=torch.where(visits > 0, q, value[:, None]).float(),
-        visits=visits,
+        policy=torch.from_numpy(policy),
+        value=torch.from_numpy(value),
+        q=torch.from_numpy(q),
+        visits=torch.from_numpy(visits),
         depth=torch.from_numpy(trees.depth.copy()),
     )
 
 
 def checked(plan: Plan) -> Plan:
     """The plan itself. Raises TrialDiverged where it is not made of finite numbers."""
-    if not bool(plan.policy.isfinite().all() & plan.value.isfinite().all()):
+    # By numpy, which takes a tenth of torch's time for the few numbers of a small batch.
+    if not all(np.isfinite(_numpy(part.detach())).all() for part in (plan.policy, plan.value)):
         raise TrialDiverged("the plan is not made of finite numbers")
     return plan
