@@ -37,8 +37,11 @@ class Actor:
         batch: int,
         opening: OpeningConfig,
         temperature: TemperatureConfig,
+        sequence: int = 0,
     ) -> None:
+        """`sequence` moves of an episode that goes on are handed over; 0: only whole ones."""
         self._parts, self._batch, self._temperature = parts, batch, temperature
+        self._sequence = sequence
         environment = parts.environment
         self._live = None if environment.spec.copyable else cast(LiveEnvironment, environment)
         self._openings = Openings(environment, opening, parts.streams["opening"])
@@ -126,10 +129,14 @@ class Actor:
         return choose(early, draw(weights, self._parts.streams["actor"]), plan.best())
 
     def _turn_over(self, model: WorldModel, then: State, transition: Transition) -> Episodes | None:
-        """Close the episodes that have ended and begin new ones in their place."""
+        """Hand over the episodes that have ended, and begin new ones in their place.
+
+        What is long enough of one that goes on is handed over too, as an episode that was cut.
+        """
         ended = transition.terminated | transition.truncated
-        self._state, self._fresh_rows = then, torch.zeros_like(ended)
-        index = ended.nonzero().flatten()
+        self._state, self._fresh_rows = then, ended
+        long = self._unfinished.length >= (self._sequence or inf)
+        index = (ended | long).nonzero().flatten()
         if not len(index):
             return None
         terminated = transition.terminated[index]
@@ -140,8 +147,10 @@ class Actor:
             ahead = model.predict(self._root(model, observation)).value.cpu()[index]
             final["value"] = ahead.masked_fill(terminated, 0.0)
         steps, length = self._unfinished.take(index, final)
-        self._fresh_rows, fresh = ended, self._openings.take(len(index))
-        self._state = map_tensors(lambda old, new: old.index_copy(0, index, new), then, fresh)
+        over = ended.nonzero().flatten()
+        if len(over):
+            fresh = self._openings.take(len(over))
+            self._state = map_tensors(lambda old, new: old.index_copy(0, over, new), then, fresh)
         return Episodes(steps, length, terminated)
 
     def _final(self, state: State) -> dict[str, Any]:

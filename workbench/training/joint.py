@@ -16,6 +16,7 @@ from workbench.training.learner import Learner, Lesson
 from workbench.training.priorities import Priorities
 from workbench.training.reanalyse import Reanalysis
 from workbench.training.replay import Episodes, Replay
+from workbench.training.unfinished import room_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +33,9 @@ class JointSelfPlay:
 
     def __init__(self, parts: Parts, config: SelfPlay) -> None:
         self._config, self._streams = config, parts.streams
-        self._actor = Actor(parts, config.games, config.opening, config.temperature)
+        self._actor = Actor(
+            parts, config.games, config.opening, config.temperature, config.sequence
+        )
         self._learner = Learner(
             parts,
             config.optimiser,
@@ -87,13 +90,16 @@ class JointSelfPlay:
         config = self._config
         if not config.memory_mb:
             return config.capacity
-        fitting = int(config.memory_mb * MB / self.bytes_per_step)
+        in_play = config.games * room_for(config.sequence) if config.sequence else 0
+        fitting = int(config.memory_mb * MB / self.bytes_per_step) - in_play
         # Of the stored rows at most every other one is the final state of an episode.
         if config.warm_up > fitting // 2:
+            beside = f", beside {in_play} of the games in play" if in_play else ""
             raise WorkbenchError(
-                f"procedure.memory_mb: {config.memory_mb:g} MB hold {fitting} steps of "
-                f"{self.bytes_per_step} bytes each, too few for a warm_up of {config.warm_up}; "
-                f"it takes {2 * config.warm_up * self.bytes_per_step / MB:.3g} MB"
+                f"procedure.memory_mb: {config.memory_mb:g} MB hold {max(fitting, 0)} steps of "
+                f"{self.bytes_per_step} bytes each{beside}, too few for a warm_up of "
+                f"{config.warm_up}; it takes "
+                f"{(2 * config.warm_up + in_play) * self.bytes_per_step / MB:.3g} MB"
             )
         return min(config.capacity, fitting)
 

@@ -139,7 +139,9 @@ class Replay:
         return taken.where(inside.reshape(*inside.shape, *[1] * (taken.dim() - 2)), random)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"steps": self.steps.words[: self.ring.size].clone(), "written": self.ring.written}
+        # A view of what is held and no more, for a checkpoint: it is as large as the memory allows.
+        held = torch.from_numpy(self.steps.words.numpy()[: self.ring.size])
+        return {"steps": held, "written": self.ring.written}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.ring.written = state["written"]

@@ -19,6 +19,14 @@ ROOM = 16
 Words = NDArray[np.int64]
 
 
+def room_for(moves: int) -> int:
+    """Steps that each of the episodes has room for once one of them has so many moves."""
+    room = ROOM
+    while moves + 1 >= room:  # the final state and another move need room
+        room *= 2
+    return room
+
+
 class Unfinished:
     """What B episodes have brought so far, each at a time of its own.
 
@@ -37,7 +45,7 @@ class Unfinished:
         self._latest.write(step)
         steps, latest = self._steps.words.numpy(), self._latest.words.numpy()
         longest = _append(steps, self._room, self.length.numpy(), latest)
-        if longest + 1 >= self._room:  # the final state and another move need room
+        if room_for(longest) > self._room:
             self._widen()
 
     def take(self, ended: Tensor, final: Mapping[str, Any]) -> tuple[Table, Tensor]:

@@ -280,3 +280,48 @@ def test_updates_are_the_exact_ratio_of_steps_since_the_warm_up(
             assert procedure.updates == int(owed + 1e-9)
     assert began is not None
     assert procedure.updates > 0
+
+
+CARTPOLE = {
+    "environment": {"name": "cartpole", "max_steps": 33},
+    "planner": "policy",
+    "measures": {"predictive": None, "decision": None},
+    "targets.value": {"name": "n_step", "steps": 3},
+    "procedure.opening.fraction": 0.0,
+    "procedure.sequence": 7,
+    "procedure.temperature.moves": None,
+}
+
+
+def long_games(sequence: int, rounds: int = 90) -> list[Episodes]:
+    """One game of CartPole after another, cut by the clock after 33 moves, by the prior."""
+    parts = build(trial(CARTPOLE))
+    actor = Actor(parts, 1, NO_OPENING, TemperatureConfig(moves=None), sequence)
+    handed = [actor.move(parts.model)[1] for _ in range(rounds)]
+    return [episodes for episodes in handed if episodes is not None]
+
+
+def test_what_is_stored_in_sequences_is_the_same_game_cut_in_pieces() -> None:
+    whole = [apart(episodes)[0] for episodes in long_games(0)]
+    pieces = long_games(7)
+    assert {int(piece.length) for piece in pieces} >= {7}
+    rows = [apart(piece)[0] for piece in pieces]
+    assert max(len(row["action"]) for row in rows) == 7 + 1
+    played = torch.cat([row["observation"][:-1] for row in rows])
+    full = torch.cat([game["observation"][:-1] for game in whole])
+    many = min(len(played), len(full))
+    assert many > 40
+    assert torch.equal(played[:many], full[:many])
+    model = build(trial(CARTPOLE)).model
+    ends = {sum(len(game["action"]) - 1 for game in whole[: n + 1]) for n in range(len(whole))}
+    made = 0
+    for piece, row, after in zip(pieces, rows, rows[1:], strict=False):
+        made += int(piece.length)
+        if made in ends:
+            continue
+        # A game that goes on: what follows begins where this stops, and its worth is the model's.
+        final = row["observation"][-1:]
+        assert torch.equal(final, after["observation"][:1])
+        assert not bool(piece.terminated)
+        expected = model.predict(model.represent(final, Generator())).value
+        assert torch.allclose(row["value"][-1:], expected, atol=1e-6)

@@ -86,6 +86,20 @@ def test_the_replay_holds_what_fits_into_its_memory(memory: float, steps: int) -
     assert played._replay.ring.size == steps
 
 
+def test_where_games_are_stored_in_sequences_those_in_play_count_too() -> None:
+    # 16 games of tic-tac-toe, each with room for 16 steps: the longest sequence that fits is 14.
+    changes = {"procedure.capacity": 300, "procedure.temperature.moves": None}
+    played = procedure({**changes, "procedure.sequence": 14, "procedure.memory_mb": 0.036})
+    steps = int(0.036 * 2**20 / TIC_TAC_TOE) - 16 * 16
+    assert played.facts()["replay_steps"] == steps
+    while played._replay.ring.size < steps:
+        played.advance()
+    in_play = played._actor._unfinished._steps.words
+    assert in_play.nbytes + played._replay.steps.words.nbytes <= 0.036 * 2**20
+    wider = procedure({**changes, "procedure.sequence": 15, "procedure.memory_mb": 0.05})
+    assert wider.facts()["replay_steps"] == int(0.05 * 2**20 / TIC_TAC_TOE) - 16 * 32
+
+
 def test_a_memory_that_the_warm_up_does_not_fit_into_is_told_with_what_it_takes() -> None:
     with pytest.raises(WorkbenchError, match=r"memory_mb: 0\.01 MB hold 145 steps.*warm_up of 100"):
         procedure({"procedure.memory_mb": 0.01})

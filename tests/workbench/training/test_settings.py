@@ -93,8 +93,12 @@ def test_moves_are_drawn_by_the_temperature_of_the_moment(
             ["procedure.priorities.alpha: 1.0", "targets.value: null", "losses.value: null"],
             ["priorities", "`targets.value`", "n_step", "outcome"],
         ),
+        (
+            ["procedure.sequence: 50", "procedure.temperature.moves: 10"],
+            ["sequence", "`temperature.moves: null`"],
+        ),
     ],
-    ids=["no symmetry", "true state", "nothing replaced", "no value target"],
+    ids=["no symmetry", "true state", "nothing replaced", "no value target", "moves counted"],
 )  # fmt: skip
 def test_what_would_do_nothing_is_told_with_the_way_out(lines: list[str], told: list[str]) -> None:
     problems = problems_of("\n".join(["preset: muzero", *lines]) + "\n")
@@ -105,7 +109,8 @@ def test_what_would_do_nothing_is_told_with_the_way_out(lines: list[str], told: 
 @pytest.mark.parametrize(
     "option",
     ["temperature.moves: -1", "priorities.alpha: -0.5", "priorities.alpha: 1.5",
-     "priorities.epsilon: 0.0", "reanalyse.ratio: -1.0", "target_every: -1", "memory_mb: -1.0"],
+     "priorities.epsilon: 0.0", "reanalyse.ratio: -1.0", "target_every: -1", "memory_mb: -1.0",
+     "sequence: -1"],
 )  # fmt: skip
 def test_a_number_out_of_its_range_is_told(option: str) -> None:
     key = option.split(":")[0]

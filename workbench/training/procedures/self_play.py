@@ -37,7 +37,13 @@ class SelfPlay(ProcedureConfig):
     capacity: Positive = Field(60_000, description="steps that the replay holds")
     memory_mb: NonNegative = Field(
         0.0,
-        description="the replay holds fewer steps if these take more MB (of 2**20); 0: no limit",
+        description="the replay holds fewer steps if these take more MB (of 2**20), where there is "
+        "a `sequence` together with the games in play; 0: no limit",
+    )
+    sequence: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="moves after which an episode that goes on is stored as if it were cut there, "
+        "so that long games take no memory beyond (the paper for Atari: 200); 0: stored at its end",
     )
     priorities: PrioritiesConfig = Field(
         default_factory=PrioritiesConfig, description="which stored steps are trained on more often"
@@ -81,6 +87,11 @@ class SelfPlay(ProcedureConfig):
             yield (
                 f"procedure 'self_play' would never learn: warm_up is {self.warm_up}, and steps "
                 f"and half of the capacity allow at most {most}"
+            )
+        if self.sequence and self.temperature.moves is not None:
+            yield (
+                "sequence: an episode's moves are counted anew in each of its sequences, and "
+                "`temperature.moves` counts them; set `temperature.moves: null`"
             )
         world = trial.environment.spec()
         if self.opening.fraction and not world.copyable:
