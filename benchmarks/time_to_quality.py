@@ -1,17 +1,21 @@
-"""When the `muzero` preset decides well on tic-tac-toe, in seconds of training on one core.
+"""When presets decide well, in seconds that one core spent on training.
 
-    python -m benchmarks.time_to_quality [--seeds 3] [--output outputs/time_to_quality]
+    python -m benchmarks.time_to_quality [--presets muzero muzero_cartpole] [--seeds 5]
 
-Two marks, each by the checkpoint as it is at that moment: 97 % optimal moves over all positions,
-and the third evaluation in a row without a losing line. Evaluation time is not counted. Trials
-that are done already are read, not run again.
+A mark is reached at the first measurement that shows it, by the checkpoint as it is at that moment;
+or, where it says so, at the third in a row. Measuring is not counted. Trials that are done already
+are read, not run again.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
+from typing import Any
 
 from workbench.config import read_trial
 from workbench.documents import wrap
@@ -20,37 +24,63 @@ from workbench.record import METRICS, TIMING, read_rows
 from workbench.trial import run_trial
 
 
-def marks(folder: Path) -> tuple[float, float]:
-    """Seconds to 97 % and to the third flawless evaluation in a row; infinite where never."""
-    optimal = flawless = float("inf")
-    clean = 0
-    rows = zip(read_rows(folder / METRICS), read_rows(folder / TIMING), strict=True)
-    for row, timing in rows:
-        if row["decision/search_optimal_rate"] >= 0.97:
-            optimal = min(optimal, timing["seconds"])
-        clean = clean + 1 if row["decision/losing_lines"] == 0 else 0
-        if clean >= 3:
-            flawless = min(flawless, timing["seconds"])
-    return optimal, flawless
+@dataclass(frozen=True)
+class Mark:
+    """A metric between two bounds, so many measurements in a row."""
+
+    name: str
+    metric: str
+    least: float = -inf
+    most: float = inf
+    in_a_row: int = 1
+
+    def reached(self, rows: Sequence[dict[str, Any]], seconds: Sequence[float]) -> float:
+        """The second at which it is reached; infinite where it never is."""
+        run = 0
+        for row, second in zip(rows, seconds, strict=True):
+            run = run + 1 if self.least <= row[self.metric] <= self.most else 0
+            if run >= self.in_a_row:
+                return second
+        return inf
+
+
+MARKS = {
+    "muzero": (
+        Mark("97 % optimal", "decision/search_optimal_rate", least=0.97),
+        Mark("3 x no losing line", "decision/losing_lines", most=0, in_a_row=3),
+    ),
+    "muzero_cartpole": (Mark("return of 475", "decision/search_return", least=475),),
+}
+LAST = {"muzero": "decision/search_optimal_rate", "muzero_cartpole": "decision/search_return"}
+"""What is shown of the last measurement."""
+
+
+def measure(preset: str, seeds: int, output: Path) -> None:
+    marks = MARKS[preset]
+    heads = "".join(f"{mark.name:>20}" for mark in marks)
+    print(f"{preset}\n{'seed':>6}{heads}{'end after':>12}  {LAST[preset]} at the end")
+    found = []
+    for seed in range(seeds):
+        folder = output / f"{preset}_{seed}"
+        run_trial(read_trial(wrap({"preset": preset, "seed": seed}, Place("benchmark"))), folder)
+        rows = read_rows(folder / METRICS)
+        seconds = [timing["cpu_seconds"] for timing in read_rows(folder / TIMING)]
+        found.append((*(mark.reached(rows, seconds) for mark in marks), rows[-1][LAST[preset]]))
+        told = "".join(f"{second:>18.1f} s" for second in found[-1][:-1])
+        print(f"{seed:>6}{told}{seconds[-1]:>10.0f} s  {found[-1][-1]:.4g}", flush=True)
+    *medians, last = (statistics.median(column) for column in zip(*found, strict=True))
+    told = "".join(f"{median:>18.1f} s" for median in medians)
+    print(f"{'median':>6}{told}{'':>12}  {last:.4g}")
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    arguments.add_argument("--seeds", type=int, default=3)
+    arguments.add_argument("--presets", nargs="+", choices=[*MARKS], default=[*MARKS])
+    arguments.add_argument("--seeds", type=int, default=5)
     arguments.add_argument("--output", type=Path, default=Path("outputs/time_to_quality"))
     options = arguments.parse_args()
-    found = []
-    print(f"{'seed':>4} {'97 % optimal':>14} {'3 x flawless':>14} {'optimal at the end':>20}")
-    for seed in range(options.seeds):
-        folder = options.output / f"seed_{seed}"
-        config = read_trial(wrap({"preset": "muzero", "seed": seed}, Place("benchmark")))
-        result = run_trial(config, folder)
-        found.append(marks(folder))
-        last = result["metrics"]["decision/search_optimal_rate"]
-        optimal, flawless = found[-1]
-        print(f"{seed:>4} {optimal:>12.1f} s {flawless:>12.1f} s {last:>20.2%}", flush=True)
-    medians = [statistics.median(times) for times in zip(*found, strict=True)]
-    print(f"median {medians[0]:>10.1f} s {medians[1]:>12.1f} s")
+    for preset in options.presets:
+        measure(preset, options.seeds, options.output)
 
 
 if __name__ == "__main__":
