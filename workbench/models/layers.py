@@ -146,8 +146,19 @@ class GraphConvolution(nn.Module):
         if self.backend == "sparse":
             result: Tensor = self._sparse[0](nodes, self.get_buffer("edges"))
             return result
-        mixed: Tensor = self.get_buffer("adjacency") @ self.lin(nodes) + self.bias
-        return mixed
+        # Node by node, so that one product mixes all boards; where there are fewer channels.
+        adjacency, weight = self.get_buffer("adjacency"), self.lin.weight
+        by_node = nodes.transpose(0, 1)
+        if len(weight) > nodes.shape[2]:
+            result = F.linear(_mixed(adjacency, by_node), weight, self.bias)
+        else:
+            result = _mixed(adjacency, F.linear(by_node, weight)) + self.bias
+        return result.transpose(0, 1)
+
+
+def _mixed(adjacency: Tensor, nodes: Tensor) -> Tensor:
+    """[N, N], [N, B, C] -> [N, B, C]"""
+    return (adjacency @ nodes.reshape(len(nodes), -1)).view(nodes.shape)
 
 
 class LayerStack(nn.Module):
