@@ -51,6 +51,7 @@ def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -
         _same(record, state, config)
     record.start(dump(config))
     clock = _resume(record, state, parts, procedure)
+    del state  # which holds the whole replay once more
     row = record.last_row()
     while True:
         if clock.due(procedure):
