@@ -37,17 +37,16 @@ def curves(folders: Sequence[Path], metrics: Sequence[str]) -> pd.DataFrame:
     for folder in folders:
         if not (folder / METRICS).exists():
             raise WorkbenchError(f"{folder}: holds no trial that was begun")
-        rows, timing = (
-            pd.DataFrame(read_rows(folder / METRICS)),
-            pd.DataFrame(read_rows(folder / TIMING)),
-        )
+        rows = pd.DataFrame(read_rows(folder / METRICS))
+        timing = pd.DataFrame(read_rows(folder / TIMING))
         missing = [name for name in metrics if name not in rows]
         if missing:
             raise WorkbenchError(f"{folder}: measured no {', '.join(missing)}")
         clocks = timing[[name for name in CLOCKS if name in timing]]
         seed = read_trial(load(folder / CONFIG)).seed
         table = pd.concat([clocks, rows[["step", "updates", *metrics]]], axis=1)
-        tables.append(table.assign(seed=seed).set_index("seed").reset_index())
+        table.insert(0, "seed", seed)
+        tables.append(table)
     return pd.concat(tables, ignore_index=True)
 
 

@@ -134,7 +134,7 @@ class Actor:
         What is long enough of one that goes on is handed over too, as an episode that was cut.
         """
         ended = transition.terminated | transition.truncated
-        self._state, self._fresh_rows = then, ended
+        self._state, self._fresh_rows = then, torch.zeros_like(ended)
         long = self._unfinished.length >= (self._sequence or inf)
         index = (ended | long).nonzero().flatten()
         if not len(index):
@@ -147,6 +147,7 @@ class Actor:
             ahead = model.predict(self._root(model, observation)).value.cpu()[index]
             final["value"] = ahead.masked_fill(terminated, 0.0)
         steps, length = self._unfinished.take(index, final)
+        self._fresh_rows = ended
         over = ended.nonzero().flatten()
         if len(over):
             fresh = self._openings.take(len(over))
