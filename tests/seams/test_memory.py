@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,28 @@ def test_the_actor_carries_memory_and_begins_anew_with_every_episode(config: Tri
         assert torch.equal(actor._memory.seen, played + 1.0)
         carried = actor._memory.hidden.abs().sum(-1) > 0
         assert torch.equal(carried, played > 0)
+
+
+def test_what_follows_a_cut_is_expected_from_the_memory_that_is_carried(
+    config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = build(config)
+    step, predict = parts.environment.step, parts.model.predict
+
+    def cut(*given: Any) -> Any:
+        then, made = step(*given)
+        return then, replace(made, truncated=~made.terminated)
+
+    def count(latent: Carried) -> Heads:
+        return replace(predict(latent), value=latent.seen)
+
+    monkeypatch.setattr(parts.environment, "step", cut)
+    monkeypatch.setattr(parts.model, "predict", count)
+    actor = Actor(parts, 8, OpeningConfig(), TemperatureConfig())
+    _, episodes = actor.move(parts.model)
+    assert episodes is not None
+    # One move: the first state and the one where it was cut have been seen.
+    assert episodes.steps.read("value").view(8, 2)[:, 1].tolist() == [2.0] * 8
 
 
 def test_it_trains_and_a_stopped_trial_takes_its_memory_up_again(
