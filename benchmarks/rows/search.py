@@ -42,7 +42,7 @@ def _calls_within(network: Network, action: Tensor, simulations: int) -> None:
     """The same where a search evaluates the network in its kernels, on as many threads."""
 
     def evaluate(first: int, last: int) -> None:
-        room = workplace(network, np.empty((0, 0, 0), np.float32), network.actions)
+        room = workplace(network, np.empty((0, 0, 0), np.float32))
         room.scratch[:] = 0.5
         _evaluate(network, room, action.numpy(), simulations, first, last)
 
@@ -56,7 +56,7 @@ def _evaluate(
     for start in range(first, last, kernels.TILE):
         rows = min(kernels.TILE, last - start)
         for _ in range(simulations):
-            kernels.evaluate(network, room.scratch, action[start : start + rows], rows)
+            kernels.evaluate(network, room.scratch, action[start : start + rows], rows, 0)
             kernels.read(network, room.scratch, room.leaves, rows)
 
 

@@ -675,9 +675,12 @@ def _read_scalar(network: Any, which: int, scratch: Any, start: int) -> Any:
 
 
 @_kernel
-def evaluate(network: Any, scratch: Any, action: Any, rows: int) -> None:
-    """From latents and actions to the next latents and all heads, in rows of the scratch."""
-    for op in range(len(network.ops)):
+def evaluate(network: Any, scratch: Any, action: Any, rows: int, since: int) -> None:
+    """From latents and actions to the next latents and all heads, in rows of the scratch.
+
+    By the layers from `since` on: all from 0, those that read a latent from `network.heads`.
+    """
+    for op in range(since, len(network.ops)):
         kind, at, size = network.ops[op, 0], network.ops[op, 1], network.ops[op, 2]
         if kind == PRODUCT:
             _multiply(network, op, scratch, action, rows)
@@ -700,6 +703,34 @@ def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
             leaves.discount[r] *= going
         at = start + network.policy
         _read_prior(scratch[at : at + leaves.prior.shape[1]], leaves.prior[r])
+
+
+@_kernel
+def predict(network: Any, room: Any, legal: Any, prior: Any, value: Any) -> None:
+    """Of the roots: probabilities of the legal moves [B, A], -1 for the others, and value [B].
+
+    The value is no number where a logit is none.
+    """
+    for first in range(0, len(value), TILE):
+        rows = min(TILE, len(value) - first)
+        for r in range(rows):
+            start = r * network.width + network.latent
+            _copy(room.latents[first + r, 0], room.scratch[start : start + network.size])
+        evaluate(network, room.scratch, room.no_action, rows, network.heads)
+        for r in range(rows):
+            b, start = first + r, r * network.width
+            value[b] = _read_scalar(network, 0, room.scratch, start)
+            at = start + network.policy
+            logits = room.scratch[at : at + prior.shape[1]]
+            for a in range(len(logits)):
+                if not np.isfinite(logits[a]):
+                    value[b] = np.nan
+                if not legal[b, a]:
+                    logits[a] = _LEAST
+            _read_prior(logits, prior[b])
+            for a in range(len(logits)):
+                if not legal[b, a]:
+                    prior[b, a] = -1.0
 
 
 @_inlined
@@ -735,7 +766,7 @@ def _imagine(
         _copy(
             room.latents[first + r, parent[first + r]], room.scratch[start : start + network.size]
         )
-    evaluate(network, room.scratch, action[first:last], rows)
+    evaluate(network, room.scratch, action[first:last], rows, 0)
     for r in range(rows):
         start = r * network.width + network.latent
         _copy(room.scratch[start : start + network.size], room.latents[first + r, index])

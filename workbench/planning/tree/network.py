@@ -33,6 +33,7 @@ class Network(NamedTuple):
     """Layers over the places of a row of numbers; a latent to step stands at its beginning."""
 
     ops: NDArray[np.int64]  # [layers, 10] as `kernels._multiply` and `kernels.evaluate` read them
+    heads: int  # the first layer that is not the transition's
     weights: NDArray[np.float32]  # matrices as panels of columns: [panels, inputs, PANEL] each
     offsets: NDArray[np.float32]  # [columns] each, or [A, columns]
     support: NDArray[np.float32]  # atoms of the scalars
@@ -51,19 +52,21 @@ class Room(NamedTuple):
 
     latents: NDArray[np.float32]  # [B, N+1, size] of all trees
     scratch: NDArray[np.float32]  # [TILE * width]
+    no_action: NDArray[np.int64]  # [TILE] for the heads, which hang on none
     leaves: Leaves
 
 
-def workplace(network: Network, latents: NDArray[np.float32], actions: int) -> Room:
+def workplace(network: Network, latents: NDArray[np.float32]) -> Room:
     """Room for one thread."""
     numbers = np.empty((3, TILE), np.float32)
     return Room(
         latents=latents,
         scratch=np.empty(TILE * network.width, np.float32),
+        no_action=np.zeros(TILE, np.int64),
         leaves=Leaves(
             reward=numbers[0],
             discount=numbers[1],
-            prior=np.empty((TILE, actions)),
+            prior=np.empty((TILE, network.actions)),
             value=numbers[2],
             at_chance=np.zeros(TILE, np.bool_),
         ),
@@ -148,6 +151,10 @@ class _LaidOut:
     network: Network
     copies: list[_Copy]
 
+    @property
+    def on_cpu(self) -> bool:
+        return self.copies[0].layer.weight.is_cpu
+
     def renewed(self) -> Network:
         for copy in self.copies:
             copy.renew(self.network.weights)
@@ -167,6 +174,7 @@ def _lay_out(model: DenseModel) -> _LaidOut:
         latent = then
     if model.norm in NORMS:
         layout.norm(NORMS[model.norm], latent, size)
+    heads = len(layout.ops)
     state, edge = _heads(layout, model.state, model.edge, latent)
     actions = len(model.state.out.weight) - model.value.size
     scalars = [(model.value, state + actions), (model.reward, edge)]
@@ -174,6 +182,7 @@ def _lay_out(model: DenseModel) -> _LaidOut:
     weights, offsets, copies = layout.arrays()
     network = Network(
         ops=np.array(layout.ops),
+        heads=heads,
         weights=weights,
         offsets=offsets,
         support=np.concatenate(atoms),
@@ -223,7 +232,7 @@ def network_of(model: WorldModel, cut: bool) -> Network | None:
         dense = model.dense()
         _laid_out[model] = None if dense is None else _lay_out(dense)
     found = _laid_out[model]
-    if found is None or model.device.type != "cpu":
+    if found is None or not found.on_cpu:
         return None
     network = found.renewed()
     return network if cut else network._replace(termination=-1)

@@ -84,17 +84,25 @@ class TreeSearch:
         """Search from a batch of roots; `legal` [B, A] masks the moves at the root."""
         batch, actions = legal.shape
         trees = _trees(batch, self.simulations + 1, max(actions, model.spec.chance))
-        heads = model.predict(root)
-        prior, value = self._prior(heads, legal), _numpy(heads.value)
+        network = network_of(model, self.use_predicted_termination)
+        if network is None:
+            heads = model.predict(root)
+            prior, value = self._prior(heads, legal), _numpy(heads.value)
+            at_chance = _at_chance(heads, batch)
+        else:
+            latents = _latents(batch, self.simulations + 1, network.size)
+            latents[:, 0] = _numpy(root.flatten(1))
+            prior, value = np.empty((batch, actions)), np.empty(batch, np.float32)
+            at_chance = np.zeros(batch, np.bool_)
+            kernels.predict(network, workplace(network, latents), _numpy(legal), prior, value)
         if not (np.isfinite(prior).all() and np.isfinite(value).all()):
             raise TrialDiverged("the model's policy or value is not a finite number")
         prior, rules = self.strategy.begin(prior, generator, explore)
-        kernels.clear(trees, prior, value, _at_chance(heads, batch))
-        network = network_of(model, self.use_predicted_termination)
+        kernels.clear(trees, prior, value, at_chance)
         if network is None:
             self._grow(model, root, trees, rules, generator)
         else:
-            self._grow_within(network, root, trees, rules)
+            self._grow_within(network, latents, trees, rules)
         return checked(self.strategy.conclude(trees, rules, actions))
 
     def _grow(
@@ -123,15 +131,15 @@ class TreeSearch:
             )
             kernels.expand(trees, index, leaves, 0, batch)
 
-    def _grow_within(self, network: Network, root: Tensor, trees: Trees, rules: Any) -> None:
+    def _grow_within(
+        self, network: Network, latents: np.ndarray, trees: Trees, rules: Any
+    ) -> None:
         """No call at all: kernels evaluate the network, and threads share the trees out."""
-        batch, nodes = trees.nodes.shape
-        latents = _latents(batch, nodes, network.size)
-        latents[:, 0] = _numpy(root.flatten(1))
+        batch = len(latents)
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
 
         def grow(first: int, last: int) -> None:
-            room = workplace(network, latents, network.actions)
+            room = workplace(network, latents)
             self.strategy.grow(trees, rules, network, room, parent, action, first, last)
 
         share_out(grow, batch)
