@@ -79,7 +79,7 @@ class CellPrediction(nn.Module):
             self.transition = mlp([2 * width, width, reward.size + 1])
 
     def heads(self, latent: Tensor) -> Heads:
-        cells = F.relu(self.cell(cells_of(latent)))
+        cells = F.relu(self.cell(cells_of(latent)), inplace=True)
         pooled = _pool(cells)
         value = self.value(pooled)
         policy = self.policy(cells, pooled)

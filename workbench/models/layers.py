@@ -16,7 +16,7 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     """Linear layers with ReLU between them: sizes [in, hidden..., out]."""
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.ReLU()]
+        layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -106,8 +106,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, planes: Tensor) -> Tensor:
         """[B, width, H, W] -> [B, width, H, W]"""
-        hidden = self.first(F.relu(self.first_norm(planes)))
-        result: Tensor = planes + self.second(F.relu(self.second_norm(hidden)))
+        hidden = self.first(F.relu(self.first_norm(planes), inplace=True))
+        result: Tensor = planes + self.second(F.relu(self.second_norm(hidden), inplace=True))
         return result
 
 

@@ -54,12 +54,9 @@ TRANSFORMS: Mapping[str, tuple[Transform, Transform]] = {
 
 def two_hot(x: Tensor, low: float, high: float, atoms: int) -> Tensor:
     """Weights [..., atoms] over evenly spaced atoms whose mean is `x` [...], if in range."""
-    position = (x.clamp(low, high) - low) / (high - low) * (atoms - 1)
-    below = position.floor().clamp(max=atoms - 2)
-    weight = (position - below)[..., None]
-    index = below.long()[..., None]
-    spread = torch.zeros(*x.shape, atoms, dtype=x.dtype, device=x.device)
-    return spread.scatter_add(-1, index, 1 - weight).scatter_add(-1, index + 1, weight)
+    position = (x.clamp(low, high) - low) * ((atoms - 1) / (high - low))
+    places = torch.arange(atoms, dtype=x.dtype, device=x.device)
+    return (1 - (position[..., None] - places).abs()).clamp(min=0)
 
 
 @dataclass(frozen=True)

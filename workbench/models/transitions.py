@@ -28,7 +28,7 @@ class VectorTransition(nn.Module):
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
         """[B, size], [B] -> [B, size]"""
-        hidden = F.relu(self.latent(latent) + self.action(action))
+        hidden = F.relu(self.latent(latent) + self.action(action), inplace=True)
         result: Tensor = latent + self.out(hidden)
         return result
 
@@ -50,7 +50,7 @@ class GridTransition(nn.Module):
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
         """[B, C, H, W], [B] -> [B, C, H, W]"""
         joined = torch.cat([latent, self.planes(action)], 1)
-        result: Tensor = latent + self.second(F.relu(self.first(joined)))
+        result: Tensor = latent + self.second(F.relu(self.first(joined), inplace=True))
         return result
 
 
@@ -135,7 +135,7 @@ class FlatHead(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """[B, *shape] -> [B, outputs]"""
-        result: Tensor = self.out(F.relu(self.hidden(latent.flatten(1))))
+        result: Tensor = self.out(F.relu(self.hidden(latent.flatten(1)), inplace=True))
         return result
 
     def dense(self) -> DenseHead:

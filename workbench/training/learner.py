@@ -80,13 +80,15 @@ class Objective:
         The first state counts whole and each of the K unrolled ones 1/K (MuZero, appendix G). With
         `rows` [B], the errors of each row are multiplied by its weight.
         """
-        means: dict[str, Tensor] = {}
-        for name, term in self.terms.items():
-            error = term(unroll, targets, plan)
-            error = (error if rows is None else error * rows[:, None]).mean(0)
-            means[name] = error[0] + error[1:].sum() / max(len(error) - 1, 1)
-        total = sum(self.weights[name] * mean for name, mean in means.items())
-        return torch.as_tensor(total), {name: mean.detach() for name, mean in means.items()}
+        errors = torch.stack([term(unroll, targets, plan) for term in self.terms.values()])
+        if rows is not None:
+            errors = errors * rows[:, None]
+        steps = errors.shape[2]  # K+1
+        share = errors.new_full((steps,), 1 / max(steps - 1, 1))
+        share[0] = 1
+        means = errors.mean(1) @ share
+        weights = means.new_tensor([self.weights[name] for name in self.terms])
+        return means @ weights, dict(zip(self.terms, means.detach(), strict=True))
 
 
 @dataclass(frozen=True)
