@@ -131,9 +131,7 @@ class TreeSearch:
             )
             kernels.expand(trees, index, leaves, 0, batch)
 
-    def _grow_within(
-        self, network: Network, latents: np.ndarray, trees: Trees, rules: Any
-    ) -> None:
+    def _grow_within(self, network: Network, latents: np.ndarray, trees: Trees, rules: Any) -> None:
         """No call at all: kernels evaluate the network, and threads share the trees out."""
         batch = len(latents)
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
