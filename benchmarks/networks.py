@@ -25,6 +25,8 @@ from workbench.planning.puct import PUCT
 from workbench.types import Environment, EnvironmentSpec, Latent
 
 DISCOUNT = 0.997
+MODELS = (("mlp", 4), ("mlp", 7), ("mlp", 9), ("residual", 7))
+"""Name and number of actions."""
 PLANNERS: dict[str, type[PUCT] | type[Gumbel]] = {"puct": PUCT, "gumbel": Gumbel}
 
 
@@ -37,6 +39,11 @@ class _Unplayed:
 
 def _scalar() -> ScalarHead:
     return ScalarHead(kind="scalar")
+
+
+def model(name: str, actions: int) -> WorldModel:
+    """One of `MODELS`, the same numbers every time."""
+    return residual() if name == "residual" else perceptron(actions)
 
 
 def perceptron(actions: int) -> WorldModel:

@@ -1,4 +1,4 @@
-"""mctx: the same network in jax, the whole search compiled."""
+"""mctx: the same model in jax, the whole search compiled."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import mctx
 import numpy as np
 
-from benchmarks.networks import DISCOUNT
-from benchmarks.peers.exchange import ROOTS, SIMULATIONS, Arrays, Case, Searcher
+from benchmarks.peers.exchange import SIMULATIONS, Arrays, Case, Searcher
+from benchmarks.peers.in_jax import mlp, residual
 
 POLICIES = {
     "puct": partial(mctx.muzero_policy, dirichlet_fraction=0.0),
@@ -19,16 +18,26 @@ POLICIES = {
 }
 """With mctx's own settings, but for the noise."""
 
+MODELS: dict[str, Any] = {"mlp": mlp, "residual": residual}
+
 
 def prepare(arrays: Arrays, case: Case) -> Searcher:
-    weights = {name: jnp.asarray(array) for name, array in arrays.items() if name != ROOTS}
-    roots = jnp.asarray(arrays[ROOTS][: case.batch])
-    policy = POLICIES[case.planner]
+    model, policy = MODELS[case.model], POLICIES[case.planner]
+    weights, roots = model.load(arrays)
+    roots = roots[: case.batch]
+
+    def recurrent(weights: Any, key: Any, action: Any, latent: Any) -> tuple[Any, Any]:
+        then, reward, discount = model.step(weights, latent, action)
+        logits, value = model.predict(weights, then)
+        output = mctx.RecurrentFnOutput(
+            reward=reward, discount=discount, prior_logits=logits, value=value
+        )
+        return output, then
 
     def search(weights: Any, latent: Any, key: Any) -> Any:
-        logits, value = predict(weights, latent)
+        logits, value = model.predict(weights, latent)
         root = mctx.RootFnOutput(prior_logits=logits, value=value, embedding=latent)
-        return policy(weights, key, root, _recurrent, num_simulations=SIMULATIONS).search_tree
+        return policy(weights, key, root, recurrent, num_simulations=SIMULATIONS).search_tree
 
     compiled = jax.jit(search)
 
@@ -36,40 +45,6 @@ def prepare(arrays: Arrays, case: Case) -> Searcher:
         return jax.block_until_ready(compiled(weights, roots, jax.random.PRNGKey(0)))
 
     return Searcher(run, _depth)
-
-
-def predict(weights: Any, latent: Any) -> tuple[Any, Any]:
-    """Logits [B, A] and value [B]."""
-    raw = _perceptron(weights, "prediction.state", latent)
-    return raw[:, :-1], raw[:, -1]
-
-
-def step(weights: Any, latent: Any, action: Any) -> tuple[Any, Any]:
-    """The next latent [B, 64], scaled to [0, 1], and the reward [B]."""
-    hidden = _linear(weights, "dynamics.latent", latent) + weights["dynamics.action.weight"][action]
-    moved = latent + _linear(weights, "dynamics.out", jax.nn.relu(hidden))
-    low, high = moved.min(1, keepdims=True), moved.max(1, keepdims=True)
-    then = (moved - low) / jnp.maximum(high - low, 1e-5)
-    return then, _perceptron(weights, "prediction.transition", then)[:, 0]
-
-
-def _recurrent(weights: Any, key: Any, action: Any, latent: Any) -> tuple[Any, Any]:
-    then, reward = step(weights, latent, action)
-    logits, value = predict(weights, then)
-    discount = jnp.full_like(reward, DISCOUNT)
-    output = mctx.RecurrentFnOutput(
-        reward=reward, discount=discount, prior_logits=logits, value=value
-    )
-    return output, then
-
-
-def _perceptron(weights: Any, name: str, latent: Any) -> Any:
-    hidden = jax.nn.relu(_linear(weights, f"{name}.hidden", latent))
-    return _linear(weights, f"{name}.out", hidden)
-
-
-def _linear(weights: Any, name: str, inputs: Any) -> Any:
-    return inputs @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
 
 
 def _depth(tree: Any) -> float:

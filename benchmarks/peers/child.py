@@ -1,6 +1,6 @@
 """The process of one library in one round: times every case, and prints what it found.
 
-python -m benchmarks.peers.child by_mctx FOLDER THREADS '[["puct", 9, 128], ...]'
+python -m benchmarks.peers.child by_mctx FOLDER THREADS '[["mlp", 9, "puct", 128], ...]'
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import statistics
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from benchmarks.peers.exchange import Case, read
 from benchmarks.timing import alone
@@ -19,7 +20,7 @@ TIMINGS = 5
 """Of a case in a round; their median counts."""
 
 
-def main(module: str, folder: str, threads: int, cases: list[list[str | int]]) -> None:
+def main(module: str, folder: str, threads: int, cases: list[list[Any]]) -> None:
     if hasattr(os, "sched_setaffinity"):  # XLA heeds no other limit
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     import torch
@@ -27,9 +28,8 @@ def main(module: str, folder: str, threads: int, cases: list[list[str | int]]) -
     torch.set_num_threads(threads)
     prepare = import_module(f"benchmarks.peers.{module}").prepare
     found = []
-    for planner, actions, batch in cases:
-        case = Case(str(planner), int(actions), int(batch))
-        searcher = prepare(read(Path(folder), case.actions), case)
+    for case in (Case(*one) for one in cases):
+        searcher = prepare(read(Path(folder), case.model, case.actions), case)
         with torch.inference_mode():
             seconds = statistics.median(alone(searcher.search, TIMINGS))
             found.append([seconds, searcher.depth(searcher.search())])

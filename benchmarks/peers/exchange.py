@@ -1,4 +1,4 @@
-"""What the processes hand each other: cases, one network a number of actions, roots."""
+"""What the processes hand each other: cases, models, roots."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 
 SIMULATIONS = 50
 ROOTS = "roots"
-"""Name of the [B, 64] latents beside the network's arrays, which have torch's names."""
+"""Name of the latents [B, ...] beside the model's arrays, which have torch's names."""
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One search: by which planner, with how many actions, from how many roots."""
+    """One search: of which model, by which planner, from how many roots."""
 
-    planner: str
+    model: str
     actions: int
+    planner: str
     batch: int
 
 
@@ -36,21 +37,21 @@ class Searcher:
     """Mean over the roots of the deepest node's depth."""
 
 
-def file(folder: Path, actions: int) -> Path:
-    return folder / f"network_{actions}.npz"
+def file(folder: Path, name: str, actions: int) -> Path:
+    return folder / f"{name}_{actions}.npz"
 
 
-def write(folder: Path, actions: int, batch: int) -> None:
-    """The network of so many actions, and as many roots as the largest batch needs."""
+def write(folder: Path, name: str, actions: int, batch: int) -> None:
+    """One of `networks.MODELS`, and as many roots as the largest batch needs."""
     from benchmarks import networks
 
-    model = networks.perceptron(actions)
-    arrays = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    model = networks.model(name, actions)
+    arrays = {key: tensor.numpy() for key, tensor in model.state_dict().items()}
     roots = {ROOTS: networks.roots(model, batch).numpy()}
-    np.savez(file(folder, actions), **arrays, **roots)
+    np.savez(file(folder, name, actions), **arrays, **roots)
 
 
-def read(folder: Path, actions: int) -> Arrays:
+def read(folder: Path, name: str, actions: int) -> Arrays:
     """As `write` left them; no pickles are opened."""
-    with np.load(file(folder, actions), allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+    with np.load(file(folder, name, actions), allow_pickle=False) as stored:
+        return {key: stored[key] for key in stored.files}

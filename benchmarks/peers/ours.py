@@ -11,7 +11,7 @@ from workbench.types import Plan
 
 
 def prepare(arrays: Arrays, case: Case) -> Searcher:
-    model = networks.perceptron(case.actions)
+    model = networks.model(case.model, case.actions)
     weights = {name: torch.from_numpy(array) for name, array in arrays.items() if name != ROOTS}
     model.load_state_dict(weights)
     planner = networks.planner(case.planner, SIMULATIONS, case.actions)

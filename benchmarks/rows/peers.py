@@ -8,9 +8,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from importlib.util import find_spec
-from itertools import product
 from pathlib import Path
 
 from benchmarks import networks
@@ -19,11 +18,23 @@ from benchmarks.peers.exchange import SIMULATIONS, Case, write
 from benchmarks.timing import Pairs
 from workbench.errors import WorkbenchError
 
-PEERS = {"mctx": "by_mctx", "gumbel-mcts": "by_gumbel_mcts"}
-"""By the name of the library, the module that asks it."""
+
+@dataclass(frozen=True)
+class Peer:
+    """A library: the module that asks it, and which models it can search."""
+
+    module: str
+    models: tuple[str, ...]
+
+
+PEERS = {
+    "mctx": Peer("by_mctx", ("mlp", "residual")),
+    "gumbel-mcts": Peer("by_gumbel_mcts", ("mlp",)),
+}
 
 PACKAGES = ("jax", "mctx", "gumbel_mcts")
-ACTIONS, BATCHES = (4, 7, 9), (1, 16, 128, 512)
+BATCHES = {"mlp": (1, 16, 128, 512), "residual": (1, 16, 128)}
+"""By model; 512 towers take whole seconds a search."""
 
 Found = list[tuple[float, float]]
 """Of every case: seconds of a search, mean depth of its trees."""
@@ -40,21 +51,30 @@ def check_installed() -> None:
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """The perceptron's searches, the same network, roots and simulations, without root noise."""
-    cases = [Case(*one) for one in product(networks.PLANNERS, ACTIONS, BATCHES)]
-    cases = cases[:1] if effort.quick else cases
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for actions in ACTIONS:
-            write(folder, actions, max(BATCHES))
-        for peer in PEERS:
+    """Searches of the same model, from the same roots, with as many simulations, without noise."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for model, actions in networks.MODELS:
+            write(folder, model, actions, max(BATCHES[model]))
+        for name, peer in PEERS.items():
+            cases = _cases(peer)[:1] if effort.quick else _cases(peer)
             rounds = [
-                (_round(PEERS[peer], folder, effort, cases), _round("ours", folder, effort, cases))
+                [_round(module, folder, effort, cases) for module in (peer.module, "ours")]
                 for _ in range(effort.repeats)
             ]
             for index, case in enumerate(cases):
                 theirs, ours = ([one[side][index] for one in rounds] for side in (0, 1))
-                yield _figure(peer, case, ours, theirs)
+                yield _figure(name, case, ours, theirs)
+
+
+def _cases(peer: Peer) -> list[Case]:
+    return [
+        Case(model, actions, planner, batch)
+        for model, actions in networks.MODELS
+        if model in peer.models
+        for planner in networks.PLANNERS
+        for batch in BATCHES[model]
+    ]
 
 
 def _round(module: str, folder: Path, effort: Effort, cases: list[Case]) -> Found:
@@ -69,8 +89,8 @@ def _round(module: str, folder: Path, effort: Effort, cases: list[Case]) -> Foun
 def _figure(peer: str, case: Case, ours: Found, theirs: Found) -> Figure:
     pairs = Pairs([seconds for seconds, _ in ours], [seconds for seconds, _ in theirs])
     shown: dict[str, str | int] = {
-        "peer": peer, "planner": case.planner, "A": case.actions, "B": case.batch,
-        "N": SIMULATIONS,
+        "peer": peer, "model": case.model, "planner": case.planner, "A": case.actions,
+        "B": case.batch, "N": SIMULATIONS,
     }  # fmt: skip
     faster = statistics.median(b / a for a, b in zip(pairs.measured, pairs.floor, strict=True))
     extras = {"times as fast": faster, "depth": ours[0][1], "depth of the peer": theirs[0][1]}

@@ -62,20 +62,14 @@ def _evaluate(
 
 def measure(effort: Effort) -> Iterator[Figure]:
     """Perceptrons of three widths of tree and a residual tower, then the growth with N."""
-    for name, model in _models(effort.quick):
+    for name, actions in networks.MODELS[:1] if effort.quick else networks.MODELS:
+        model = networks.model(name, actions)
         for batch in BATCHES[:1] if effort.quick else BATCHES:
             for planner in networks.PLANNERS:
                 yield _figure(name, model, planner, batch, SIMULATIONS, effort)
     model = networks.perceptron(GROWTH_ACTIONS)
     for simulations in GROWTH[:1] if effort.quick else GROWTH[1:]:
         yield _figure("mlp", model, "puct", GROWTH_BATCH, simulations, effort)
-
-
-def _models(quick: bool) -> Iterator[tuple[str, WorldModel]]:
-    for actions in (4,) if quick else (4, 7, 9):
-        yield "mlp", networks.perceptron(actions)
-    if not quick:
-        yield "residual", networks.residual()
 
 
 def _figure(

@@ -23,36 +23,52 @@ def test_the_perceptron_is_of_the_size_that_is_said(actions: int) -> None:
     assert sizes["prediction"] == (layer + 65 * (actions + 1)) + (layer + two)
 
 
+def test_the_residual_model_is_of_the_size_that_is_said() -> None:
+    norm, two = 2 * 64, 64 * 2 + 2
+    block = 2 * (norm + 9 * 64 * 64 + 64)
+    sizes = count_parameters(networks.residual())
+    assert sizes["dynamics"] == (9 * 65 * 64 + 64) + 2 * block + norm + (9 * 64 * 64 + 64)
+    hidden, pooled = 64 * 64 + 64, 128 * 64 + 64
+    assert sizes["prediction"] == (hidden + 65 + pooled + 65) + (hidden + pooled + two)
+
+
+@pytest.mark.parametrize(("model", "actions"), [("mlp", 4), ("residual", 7)])
 @pytest.mark.parametrize("planner", ["puct", "gumbel"])
-def test_our_search_from_the_file_is_the_search_itself(tmp_path: Path, planner: str) -> None:
-    write(tmp_path, 4, 8)
-    searcher = ours.prepare(read(tmp_path, 4), Case(planner, 4, 3))
+def test_our_search_from_the_file_is_the_search_itself(
+    tmp_path: Path, planner: str, model: str, actions: int
+) -> None:
+    write(tmp_path, model, actions, 8)
+    case = Case(model, actions, planner, 3)
+    searcher = ours.prepare(read(tmp_path, model, actions), case)
     plan = searcher.search()
-    model = networks.perceptron(4)
-    same = networks.planner(planner, SIMULATIONS, 4).plan(
-        model, networks.roots(model, 8)[:3], torch.ones(3, 4, dtype=torch.bool), Generator()
+    world = networks.model(model, actions)
+    legal = torch.ones(3, actions, dtype=torch.bool)
+    same = networks.planner(planner, SIMULATIONS, actions).plan(
+        world, networks.roots(world, 8)[:3], legal, Generator()
     )
     assert torch.equal(plan.visits, same.visits)
     assert plan.visits.sum(1).tolist() == [SIMULATIONS] * 3
     assert searcher.depth(plan) == same.depth.double().mean()
 
 
-def test_the_network_in_jax_is_the_one_in_torch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["mlp", "residual"])
+def test_the_network_in_jax_is_the_one_in_torch(tmp_path: Path, name: str) -> None:
     pytest.importorskip("mctx")
     from benchmarks.peers import by_mctx
 
-    write(tmp_path, 7, 5)
-    arrays, model, action = read(tmp_path, 7), networks.perceptron(7), torch.arange(5)
-    latent = torch.from_numpy(arrays[ROOTS])
+    write(tmp_path, name, 7, 7)
+    arrays, model, action = read(tmp_path, name, 7), networks.model(name, 7), torch.arange(7)
     with torch.inference_mode():
-        then, edge = model.step(latent, action, Generator())
+        then, edge = model.step(torch.from_numpy(arrays[ROOTS]), action, Generator())
         heads = model.predict(then)
-    moved, reward = by_mctx.step(arrays, arrays[ROOTS], action.numpy())
-    logits, value = by_mctx.predict(arrays, moved)
-    for theirs, mine in ((moved, then), (reward, edge.reward), (logits, heads.policy),
-                         (value, heads.value)):  # fmt: skip
+    in_jax = by_mctx.MODELS[name]
+    weights, latent = in_jax.load(arrays)
+    moved, reward, discount = in_jax.step(weights, latent, action.numpy())
+    logits, value = in_jax.predict(weights, moved)
+    last = then.movedim(1, -1)  # channels of planes; all that a vector has
+    for theirs, mine in ((moved, last), (reward, edge.reward), (discount, edge.discount),
+                         (logits, heads.policy), (value, heads.value)):  # fmt: skip
         np.testing.assert_allclose(np.asarray(theirs), mine.numpy(), atol=1e-5)
-    assert edge.discount.unique().tolist() == pytest.approx([networks.DISCOUNT])
 
 
 @pytest.mark.parametrize("planner", ["puct", "gumbel"])
@@ -61,13 +77,13 @@ def test_the_peers_grow_a_tree_of_as_many_simulations(tmp_path: Path, planner: s
     pytest.importorskip("gumbel_mcts")
     from benchmarks.peers import by_gumbel_mcts, by_mctx
 
-    write(tmp_path, 4, 2)
-    case = Case(planner, 4, 2)
-    mctx = by_mctx.prepare(read(tmp_path, 4), case)
+    write(tmp_path, "mlp", 4, 2)
+    arrays, case = read(tmp_path, "mlp", 4), Case("mlp", 4, planner, 2)
+    mctx = by_mctx.prepare(arrays, case)
     tree = mctx.search()
     assert np.asarray(tree.node_visits[:, 0]).tolist() == [SIMULATIONS + 1] * 2
     assert 1 <= mctx.depth(tree) <= SIMULATIONS
-    other = by_gumbel_mcts.prepare(read(tmp_path, 4), case)
+    other = by_gumbel_mcts.prepare(arrays, case)
     grown = other.search()
     assert 1 <= other.depth(grown) <= SIMULATIONS
     visits = grown.get_all_root_visits(2).sum(1)
@@ -75,12 +91,13 @@ def test_the_peers_grow_a_tree_of_as_many_simulations(tmp_path: Path, planner: s
     assert (visits >= 0.9 * SIMULATIONS).all()
 
 
-def test_mctx_by_gumbel_is_the_same_search(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "actions"), [("mlp", 9), ("residual", 7)])
+def test_mctx_by_gumbel_is_the_same_search(tmp_path: Path, name: str, actions: int) -> None:
     pytest.importorskip("mctx")
     from benchmarks.peers import by_mctx
 
-    write(tmp_path, 9, 4)
-    arrays, case = read(tmp_path, 9), Case("gumbel", 9, 4)
+    write(tmp_path, name, actions, 4)
+    arrays, case = read(tmp_path, name, actions), Case(name, actions, "gumbel", 4)
     tree = by_mctx.prepare(arrays, case).search()
     plan = ours.prepare(arrays, case).search()
     assert np.asarray(tree.children_visits[:, 0]).tolist() == plan.visits.tolist()

@@ -1,0 +1,1 @@
+"""The models that are measured, in jax and by torch's weights."""
