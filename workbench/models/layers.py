@@ -41,12 +41,12 @@ class LatentNorm(nn.Module):
             return latent
         if self.kind == "layer_norm":
             return F.layer_norm(latent, latent.shape[1:])
-        flat = latent.flatten(1)
+        axes = tuple(range(1, latent.dim()))
         if self.kind == "l2":
-            mean_square = flat.square().mean(1, keepdim=True)
-            return (flat * (mean_square + 1e-12).rsqrt()).view_as(latent)
-        low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
-        return ((flat - low) / (high - low).clamp(min=1e-5)).view_as(latent)
+            mean_square = latent.square().mean(axes, keepdim=True)
+            return latent * (mean_square + 1e-12).rsqrt()
+        low, high = latent.amin(axes, keepdim=True), latent.amax(axes, keepdim=True)
+        return (latent - low) / (high - low).clamp(min=1e-5)
 
 
 def cells_of(latent: Tensor) -> Tensor:
