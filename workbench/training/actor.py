@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -81,7 +82,7 @@ class Actor:
         """
         parts, environment = self._parts, self._parts.environment
         observation, legal = environment.observe(self._state), environment.legal(self._state)
-        root = self._root(model, observation)
+        root = self._root(model, observation, self._fresh_rows)
         plan = parts.planner.plan(model, root, legal, parts.streams["search"], explore=True)
         if not plan.policy.is_cpu:
             plan = map_tensors(lambda tensor: tensor.cpu(), plan)
@@ -100,8 +101,8 @@ class Actor:
         self._memory, self._last_action = root if model.spec.memory else None, action
         return self._batch, self._turn_over(model, then, transition)
 
-    def _root(self, model: WorldModel, observation: Tensor) -> Any:
-        """The latent at each episode's present: carried on, or begun anew with the episode."""
+    def _root(self, model: WorldModel, observation: Tensor, fresh: Tensor) -> Any:
+        """The latent at each episode's present: carried on, or begun anew where it is `fresh`."""
         generator = self._parts.streams["model"]
         begun = model.represent(observation, generator, self._state)
         if self._saved_memory:
@@ -110,7 +111,7 @@ class Actor:
             return begun
         taken = self._last_action.to(model.device)
         carried = model.observe(self._memory, taken, observation, generator, self._state)
-        return choose(self._fresh_rows.to(model.device), begun, carried)
+        return choose(fresh.to(model.device), begun, carried)
 
     def _pick(self, plan: Plan, temperature: float) -> Tensor:
         """Draw by temperature in an episode's first moves, then take the best. [B, ...]
@@ -119,14 +120,15 @@ class Actor:
         prior (Danihelka et al. 2022, section 3).
         """
         moves = self._temperature.moves
-        early = self._unfinished.length < (inf if moves is None else moves)
-        if plan.action is not None or not bool(early.any()):
+        early = self._unfinished.length.numpy() < (inf if moves is None else moves)
+        if plan.action is not None or not early.any():
             return plan.best()
         weights = plan.policy
         if temperature != 1:
             # Relative to the best, so that a low temperature cannot bring them all to 0.
             weights = (weights / weights.amax(-1, keepdim=True)) ** (1 / temperature)
-        return choose(early, draw(weights, self._parts.streams["actor"]), plan.best())
+        drawn = draw(weights, self._parts.streams["actor"])
+        return choose(torch.from_numpy(early), drawn, plan.best())
 
     def _turn_over(self, model: WorldModel, then: State, transition: Transition) -> Episodes | None:
         """Hand over the episodes that have ended, and begin new ones in their place.
@@ -134,9 +136,9 @@ class Actor:
         What is long enough of one that goes on is handed over too, as an episode that was cut.
         """
         ended = transition.terminated | transition.truncated
-        self._state, self._fresh_rows = then, torch.zeros_like(ended)
-        long = self._unfinished.length >= (self._sequence or inf)
-        index = (ended | long).nonzero().flatten()
+        self._state, self._fresh_rows = then, ended
+        long = self._unfinished.length.numpy() >= (self._sequence or inf)
+        index = torch.from_numpy(np.flatnonzero(ended.numpy() | long))
         if not len(index):
             return None
         terminated = transition.terminated[index]
@@ -144,28 +146,21 @@ class Actor:
         if not bool(terminated.all()):
             # What is expected where an episode was cut.
             observation = self._parts.environment.observe(then)
-            ahead = model.predict(self._root(model, observation)).value.cpu()[index]
+            root = self._root(model, observation, torch.zeros_like(ended))
+            ahead = model.predict(root).value.cpu()[index]
             final["value"] = ahead.masked_fill(terminated, 0.0)
         steps, length = self._unfinished.take(index, final)
-        self._fresh_rows = ended
-        over = ended.nonzero().flatten()
+        over = torch.from_numpy(np.flatnonzero(ended.numpy()))
         if len(over):
             fresh = self._openings.take(len(over))
             self._state = map_tensors(lambda old, new: old.index_copy(0, over, new), then, fresh)
         return Episodes(steps, length, terminated)
 
     def _final(self, state: State) -> dict[str, Any]:
-        """What is stored of final states [E, ...]: nothing follows."""
+        """What is stored of final states [E, ...], where nothing follows."""
         environment = self._parts.environment
-        legal = environment.legal(state)
-        nothing = torch.zeros(len(legal))
-        return {
-            "observation": environment.observe(state),
-            "legal": legal,
-            "value": nothing,
-            "reward": nothing,
-            "discount": nothing,
-        } | self._stored_state(state)
+        shown = {"observation": environment.observe(state), "legal": environment.legal(state)}
+        return shown | self._stored_state(state)
 
     def state_dict(self) -> dict[str, Any]:
         return {

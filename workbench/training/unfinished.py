@@ -52,18 +52,16 @@ class Unfinished:
         """The steps of the episodes `ended` [E] one after the other, which then begin anew.
 
         Args:
-            final: of their final states, [E, ...]; what is not named is not to be read.
+            final: of their final states, [E, ...]; what is not named is 0.
 
         Returns:
             the steps [sum(T + 1)], and the numbers of moves T [E].
         """
-        length = self.length[ended]
-        self._latest.write(final)
-        taken = Table.empty(self._steps.layout, int(length.sum()) + len(ended))
         steps, last = self._steps.words.numpy(), self._latest.words.numpy()
-        _take(steps, self._room, ended.numpy(), length.numpy(), last, taken.words.numpy())
-        self.length[ended] = 0
-        return taken, length
+        last.fill(0)
+        self._latest.write(final)
+        taken, length = _take(steps, self._room, self.length.numpy(), ended.numpy(), last)
+        return Table(self._steps.layout, torch.from_numpy(taken)), torch.from_numpy(length)
 
     def _widen(self) -> None:
         """Room for twice as many steps."""
@@ -93,18 +91,16 @@ def _append(steps: Words, room: int, length: NDArray[np.int64], latest: Words) -
 
 @njit(cache=True)
 def _take(
-    steps: Words,
-    room: int,
-    ended: NDArray[np.int64],
-    length: NDArray[np.int64],
-    final: Words,
-    taken: Words,
-) -> None:
-    """Copy the rows of those that have ended, each with its final one behind them."""
-    row = 0
+    steps: Words, room: int, moves: NDArray[np.int64], ended: NDArray[np.int64], final: Words
+) -> tuple[Words, NDArray[np.int64]]:
+    """Copies of the rows of those that have ended, each with its final one behind them."""
+    length = moves[ended]
+    moves[ended] = 0
+    taken, row = np.empty((length.sum() + len(ended), steps.shape[1]), np.int64), 0
     for i in range(len(ended)):
         begin = ended[i] * room
         taken[row : row + length[i]] = steps[begin : begin + length[i]]
         row += length[i]
         taken[row] = final[i]
         row += 1
+    return taken, length
