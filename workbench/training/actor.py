@@ -73,7 +73,7 @@ class Actor:
         """The state as a part of a step, for a model that needs it."""
         return {"state": state} if self._parts.model.spec.needs_state else {}
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def move(self, model: WorldModel, fraction: float = 0.0) -> tuple[int, Episodes | None]:
         """One move in every episode, after such a fraction of the training.
 
