@@ -60,8 +60,7 @@ OVERLAYS: dict[str, dict[str, Any]] = {
         "procedure.steps": 300_000,
     }
 }
-"""Where a preset measures too seldom to tell, for a mark is seen at a measurement, not between two;
-and where it goes on for long after its marks, which a schedule would forbid to cut."""
+"""For a mark is seen at a measurement, not between two, and training goes on long after the marks."""
 
 
 def measure(preset: str, seeds: int, output: Path) -> None:
