@@ -60,7 +60,7 @@ OVERLAYS: dict[str, dict[str, Any]] = {
         "procedure.steps": 300_000,
     }
 }
-"""For a mark is seen at a measurement, not between two, and training goes on long after the marks."""
+"""A mark is seen at a measurement, not between two; and training goes on long after the marks."""
 
 
 def measure(preset: str, seeds: int, output: Path) -> None:
