@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psutil
 
-from workbench import large_pages
 from workbench.errors import WorkbenchError
 
 OBJECT_STORE = 80 * 1024 * 1024
@@ -55,7 +54,7 @@ def started(concurrent: int, threads: int, address: str | None, shared: Path) ->
     Raises:
         WorkbenchError: there is no cluster at the address.
     """
-    variables = QUIET | large_pages.variables() | dict.fromkeys(THREADS, str(threads))
+    variables = QUIET | dict.fromkeys(THREADS, str(threads))
     root = "/tmp" if Path("/tmp").is_dir() else None  # sockets lie below: the path must be short
     scratch = Path(tempfile.mkdtemp(prefix="workbench-", dir=root))
     others = set(psutil.Process().children(recursive=True))

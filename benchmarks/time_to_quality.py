@@ -17,7 +17,6 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from workbench import large_pages
 from workbench.config import read_trial
 from workbench.documents import wrap
 from workbench.errors import Place
@@ -95,5 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    large_pages.begin_anew()
     main()

@@ -20,7 +20,6 @@ from unittest.mock import patch
 import torch
 
 from analysis.style import COLUMN, PAGE, styled
-from workbench import large_pages
 from workbench.config import read_trial
 from workbench.contracts import Parts
 from workbench.documents import wrap
@@ -169,5 +168,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    large_pages.begin_anew()
     main()

@@ -1,5 +1,5 @@
 """`python -m workbench.cli` is `workbench`."""
 
-from workbench.cli.entry import main
+from workbench.cli.main import main
 
 main()
