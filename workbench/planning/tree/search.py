@@ -110,7 +110,7 @@ class TreeSearch:
     ) -> None:
         """One call of the model a simulation, for the whole batch."""
         batch, nodes = trees.nodes.shape
-        latents = map_tensors(lambda t: t.new_empty((nodes, *t.shape)), root)
+        latents = map_tensors(lambda t: _room_for(nodes, t), root)
         _keep(latents, 0, root)
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
         row, device = torch.arange(batch), model.device
@@ -164,6 +164,13 @@ class TreeSearch:
         mixed[~chance, : result.shape[1]] = result[~chance]
         mixed[chance, : outcomes.shape[1]] = outcomes[chance]
         return mixed
+
+
+def _room_for(nodes: int, latent: Tensor) -> Tensor:
+    """[nodes, *latent.shape], each node with its numbers in the latent's order in memory."""
+    order = (0, *(1 + dim for dim in latent.dim_order()))
+    shape = (nodes, *latent.shape)
+    return torch.empty_permuted(shape, order, dtype=latent.dtype, device=latent.device)
 
 
 def _keep(latents: Latent, index: int, latent: Latent) -> None:
