@@ -107,7 +107,7 @@ class ResidualBlock(nn.Module):
     def forward(self, planes: Tensor) -> Tensor:
         """[B, width, H, W] -> [B, width, H, W]"""
         hidden = self.first(F.relu(self.first_norm(planes), inplace=True))
-        result: Tensor = planes + self.second(F.relu(self.second_norm(hidden), inplace=True))
+        result: Tensor = self.second(F.relu(self.second_norm(hidden), inplace=True)).add_(planes)
         return result
 
 

@@ -15,9 +15,10 @@ from torch import Generator, Tensor
 from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
+from workbench.planning.tree.imagined import Imagined
 from workbench.planning.tree.network import Network, Room, network_of, workplace
 from workbench.planning.tree.trees import Leaves, Trees, plant
-from workbench.types import Edge, Heads, Latent, Plan, map_tensors
+from workbench.types import Edge, Heads, Latent, Plan
 
 
 class Strategy(Protocol):
@@ -110,18 +111,15 @@ class TreeSearch:
     ) -> None:
         """One call of the model a simulation, for the whole batch."""
         batch, nodes = trees.nodes.shape
-        latents = map_tensors(lambda t: _room_for(nodes, t), root)
-        _keep(latents, 0, root)
+        latents = Imagined(nodes, root)
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
-        row, device = torch.arange(batch), model.device
+        device = model.device
         for index in range(1, nodes):
             self.strategy.select(trees, rules, parent, action, 0, batch)
-            # Nodes are stored one after the other, each with the whole batch.
-            at = torch.from_numpy(parent) * batch + row
-            here = map_tensors(lambda t, at=at: t.flatten(0, 1)[at.to(t.device)], latents)
+            here = latents.read(torch.from_numpy(parent))
             then, edge = model.step(here, torch.from_numpy(action).to(device), generator)
             heads = model.predict(then)
-            _keep(latents, index, then)
+            latents.keep(index, then)
             leaves = Leaves(
                 reward=_numpy(edge.reward),
                 discount=_numpy(self._discount(edge)),
@@ -164,17 +162,6 @@ class TreeSearch:
         mixed[~chance, : result.shape[1]] = result[~chance]
         mixed[chance, : outcomes.shape[1]] = outcomes[chance]
         return mixed
-
-
-def _room_for(nodes: int, latent: Tensor) -> Tensor:
-    """[nodes, *latent.shape], each node with its numbers in the latent's order in memory."""
-    order = (0, *(1 + dim for dim in latent.dim_order()))
-    shape = (nodes, *latent.shape)
-    return torch.empty_permuted(shape, order, dtype=latent.dtype, device=latent.device)
-
-
-def _keep(latents: Latent, index: int, latent: Latent) -> None:
-    map_tensors(lambda store, new: store[index].copy_(new), latents, latent)
 
 
 # Reused: fresh memory costs more than a search, and a process runs one search at a time.

@@ -16,12 +16,12 @@ class VectorBlock(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(2):
-            layers += [nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, width)]
+            layers += [nn.LayerNorm(width), nn.ReLU(inplace=True), nn.Linear(width, width)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, units: Tensor) -> Tensor:
         """[B, width] -> [B, width]"""
-        result: Tensor = units + self.layers(units)
+        result: Tensor = self.layers(units).add_(units)
         return result
 
 
@@ -32,7 +32,7 @@ class VectorTower(nn.Module):
         super().__init__()
         self.latent, self.action = nn.Linear(size, width), nn.Embedding(actions, width)
         blocks = [VectorBlock(width) for _ in range(depth)]
-        last = [nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, size)]
+        last = [nn.LayerNorm(width), nn.ReLU(inplace=True), nn.Linear(width, size)]
         self.tower = nn.Sequential(*blocks, *last)
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
@@ -52,10 +52,14 @@ class GridTower(nn.Module):
         self.planes = ActionPlanes(actions, height, columns, marks)
         first = nn.Conv2d(channels + self.planes.channels, width, 3, padding=1)
         blocks = [ResidualBlock(width) for _ in range(depth)]
-        last = [nn.GroupNorm(1, width), nn.ReLU(), nn.Conv2d(width, channels, 3, padding=1)]
+        last = [
+            nn.GroupNorm(1, width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, channels, 3, padding=1),
+        ]
         self.tower = nn.Sequential(first, *blocks, *last)
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
         """[B, C, H, W], [B] -> [B, C, H, W]"""
-        result: Tensor = latent + self.tower(torch.cat([latent, self.planes(action)], 1))
+        result: Tensor = self.tower(torch.cat([latent, self.planes(action)], 1)).add_(latent)
         return result
