@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from workbench import host
 from workbench.environments.connect_four import ConnectFour
 from workbench.environments.games.solver import SolvedConnectFour
 from workbench.errors import WorkbenchError
@@ -88,7 +89,7 @@ def main() -> None:
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--json", action="store_true", help="print one JSON object")
     options = arguments.parse_args()
-    torch.set_num_threads(options.threads)
+    host.prepare(options.threads)
     config = ConnectFour()
     world = config.build()
     assert isinstance(world, SolvedConnectFour)  # it has its usual size

@@ -16,14 +16,14 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 
 def limit_threads(threads: int) -> None:
-    """Of torch, BLAS and numba here, and of all processes started from here.
+    """Of torch, BLAS and numba here, as of a trial, and of all processes started from here.
 
     BLAS and numba read it when they are imported: call it before.
     """
     os.environ.update(dict.fromkeys(THREADS, str(threads)))
-    import torch
+    from workbench import host
 
-    torch.set_num_threads(threads)
+    host.prepare(threads)
 
 
 def describe() -> dict[str, Any]:

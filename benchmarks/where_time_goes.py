@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import torch
-
 from analysis.style import COLUMN, PAGE, styled
+from workbench import host
 from workbench.config import read_trial
 from workbench.contracts import Parts
 from workbench.documents import wrap
@@ -109,7 +108,7 @@ def watched(parts: Parts) -> Iterator[Stopwatch]:
 def shares(preset: str, seconds: float) -> dict[str, float]:
     """Part: its share of so many seconds of training, the first update's compilation left out."""
     parts = build(read_trial(wrap({"preset": preset}, Place("benchmark"))))
-    torch.set_num_threads(parts.config.threads)
+    host.prepare(parts.config.threads)
     procedure = parts.config.procedure.build(parts)
     while not procedure.updates:
         procedure.advance()

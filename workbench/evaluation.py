@@ -21,10 +21,9 @@ from tempfile import NamedTemporaryFile
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from workbench import documents, metrics
+from workbench import documents, host, metrics
 from workbench.components import MeasureConfig, Misfit
 from workbench.config import TrialConfig, dump, read_trial
 from workbench.contracts import Measure, Parts
@@ -108,7 +107,7 @@ def evaluate_trial(
         else:
             missing[name] = config
     if missing:
-        torch.set_num_threads(trial.threads)
+        host.prepare(trial.threads)
         parts, agent = load_agent(folder)
         for name, config in missing.items():
             if begins:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from workbench import documents
+from workbench import documents, host
 from workbench.config import SCHEMA_VERSION, TrialConfig, dump, identity, read_trial, walk
 from workbench.contracts import Loss, Measure, Parts, Procedure
 from workbench.errors import WorkbenchError
@@ -42,7 +42,7 @@ def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -
     if done is not None:
         _same(record, done, config)
         return done
-    torch.set_num_threads(config.threads)
+    host.prepare(config.threads)
     parts = build(config)
     measures = {name: measure.build(parts) for name, measure in config.measures.items()}
     procedure = config.procedure.build(parts)

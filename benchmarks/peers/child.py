@@ -25,7 +25,9 @@ def main(module: str, folder: str, threads: int, cases: list[list[Any]]) -> None
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     import torch
 
-    torch.set_num_threads(threads)
+    from workbench import host
+
+    host.prepare(threads)
     prepare = import_module(f"benchmarks.peers.{module}").prepare
     found = []
     for case in (Case(*one) for one in cases):

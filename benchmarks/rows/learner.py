@@ -113,10 +113,10 @@ def _forward_and_backward(
 def _encoder(name: str, effort: Effort) -> Figure:
     """Beside convolutions of as many parameters, or as nearly as widths allow."""
     world = ConnectFour().spec()
-    reference = CNN(width=24, depth=2, ends_in="grid").build(world)
+    reference = _laid_out(CNN(width=24, depth=2, ends_in="grid").build(world))
     size = _parameters(reference)
     built = (ENCODERS[name](width).build(world) for width in range(2, 80))
-    encoder = min(built, key=lambda module: abs(_parameters(module) - size))
+    encoder = _laid_out(min(built, key=lambda module: abs(_parameters(module) - size)))
     boards = torch.rand(BATCH, *world.observation, generator=Generator().manual_seed(0))
     case: dict[str, str | int] = {"what": f"encoder {name}", "batch": BATCH}
     return in_turn(_passes(encoder, boards), _passes(reference, boards), effort.repeats).figure(
@@ -133,7 +133,13 @@ def _parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+def _laid_out(encoder: Any) -> Any:
+    """In memory as in a model."""
+    return encoder.to(memory_format=torch.channels_last)
+
+
 def _passes(encoder: nn.Module, boards: torch.Tensor) -> Callable[[], Any]:
-    """Forward and backward."""
+    """Forward, and backward from the gradient of what it ends in."""
     parameters = list(encoder.parameters())
-    return lambda: torch.autograd.grad(encoder(boards).square().mean(), parameters)
+    gradient = torch.rand_like(encoder(boards))
+    return lambda: torch.autograd.grad(encoder(boards), parameters, gradient)

@@ -33,5 +33,5 @@ class CNN(GridEncoder):
         channels = environment.observation[0]
         layers: list[nn.Module] = [nn.Conv2d(channels, self.width, 3, padding=1)]
         for _ in range(self.depth - 1):
-            layers += [nn.ReLU(), nn.Conv2d(self.width, self.width, 3, padding=1)]
+            layers += [nn.ReLU(inplace=True), nn.Conv2d(self.width, self.width, 3, padding=1)]
         return layers
