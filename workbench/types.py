@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
 from math import inf
 from typing import (
     TYPE_CHECKING,
@@ -312,11 +313,13 @@ class Window:
         """K"""
         return int(self.action.shape[1])
 
-    def index(self, length: int) -> Tensor:
-        """[1, length] the offsets 0, 1, ... as a row to compare with `remaining[:, None]`."""
+    @cached_property
+    def going(self) -> Tensor:
+        """[B, L+1] bool: whether step t+k is before the end of the episode."""
         import torch
 
-        return torch.arange(length, device=self.reward.device)[None]
+        steps = torch.arange(self.reward.shape[1], device=self.reward.device)
+        return steps < self.remaining[:, None]
 
 
 class SolvedEnvironment(Environment, Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.types import Window
@@ -10,19 +10,10 @@ from workbench.types import Window
 
 def of_states(window: Window, absorbing: bool) -> Tensor:
     """[B, K+1] float: states before the end; with `absorbing`, those past a termination too."""
-    return (window.index(window.unroll + 1) < _end(window, absorbing)).float()
+    going = window.going[:, : window.unroll + 1]
+    return (going | window.terminated[:, None] if absorbing else going).float()
 
 
 def of_edges(window: Window, absorbing: bool) -> Tensor:
     """[B, K+1] float: the edge into state k. There is none into the first."""
-    mask = (window.index(window.unroll + 1) <= _end(window, absorbing)).float()
-    mask[:, 0] = 0
-    return mask
-
-
-def _end(window: Window, absorbing: bool) -> Tensor:
-    """[B, 1] how far there is something to learn: to the end, or past a termination for good."""
-    remaining = window.remaining
-    if absorbing:
-        remaining = remaining.masked_fill(window.terminated, torch.iinfo(remaining.dtype).max)
-    return remaining[:, None]
+    return F.pad(of_states(window, absorbing)[:, :-1], (1, 0))

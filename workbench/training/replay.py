@@ -106,8 +106,8 @@ class Replay:
 
     def window(self, start: Tensor, unroll: int, lookahead: int, generator: Generator) -> Window:
         """The windows that begin at rows `start` [B]."""
-        steps, fields = self.steps, self.steps.fields
-        near = Table.empty(steps.layout, len(start) * (unroll + 1))
+        steps, fields, words = self.steps, self.steps.fields, self.steps.words.shape[1]
+        near = Table(steps.layout, steps.words.new_empty(len(start) * (unroll + 1), words))
         far = steps["reward"].new_empty(len(SCALARS), len(start), unroll + lookahead + 1)
         scalars = tuple(fields[name] for name in SCALARS)
         remaining = self._remaining[start]
@@ -116,7 +116,7 @@ class Replay:
             near.words.numpy(), far.numpy(),
         )  # fmt: skip
         read = partial(near.read, shape=(len(start), unroll + 1))
-        reward, discount, value, outcome = far
+        reward, discount, value, outcome = far.unbind()
         return Window(
             observation=read("observation"),
             action=self._actions(read("action")[:, :unroll], remaining, generator),
@@ -135,8 +135,8 @@ class Replay:
         """The moves made, and past the end uniformly random ones: any move leaves the end as is."""
         actions = self.steps.fields["policy"].shape[-1]
         random = torch.randint(actions, taken.shape, generator=generator)
-        inside = torch.arange(taken.shape[1])[None] < remaining[:, None]
-        return taken.where(inside.reshape(*inside.shape, *[1] * (taken.dim() - 2)), random)
+        _wander(random.numpy(), taken.numpy(), remaining.numpy())
+        return random
 
     def state_dict(self) -> dict[str, Any]:
         # A view of what is held and no more, for a checkpoint: it is as large as the memory allows.
@@ -232,3 +232,13 @@ def _follow(
                 near[row * copied + k] = steps[place]
             for i in range(len(scalars)):
                 far[i, row, k] = scalars[i][place]
+
+
+@njit(cache=True)
+def _wander(
+    random: NDArray[np.int64], taken: NDArray[np.int64], remaining: NDArray[np.int32]
+) -> None:
+    """Write the moves made [B, K, ...] over random ones, up to the end of each episode."""
+    for row in range(len(random)):
+        inside = min(random.shape[1], remaining[row])
+        random[row, :inside] = taken[row, :inside]

@@ -27,21 +27,12 @@ class NStep(TargetConfig):
         return self.steps
 
     def build(self) -> TargetMaker:
-        import torch.nn.functional as F
-
         from workbench.training import masks
+        from workbench.training.returns import n_step
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:
-            length, n = window.unroll + 1, self.steps
-            # The final state's row holds what lies beyond it, 0 or the bootstrap of a cut, and is
-            # repeated: there no reward follows, and no discount.
-            past = window.index(window.discount.shape[1]) >= window.remaining[:, None]
-            discount = window.discount.masked_fill(past, 1.0)
-            product = discount.unfold(1, n, 1)[:, :length].cumprod(-1)  # [B, K+1, n]
-            before = F.pad(product[..., :-1], (1, 0), value=1.0)
-            gained = (before * window.reward.unfold(1, n, 1)[:, :length]).sum(-1)
-            value = gained + product[..., -1] * window.value[:, n : n + length]
+            value = n_step(window, self.steps)
             return Target(value, masks.of_states(window, context.absorbing))
 
         return make

@@ -19,10 +19,12 @@ class NextObservation(TargetConfig):
     role: ClassVar[str] = "observation"
 
     def build(self) -> TargetMaker:
+        import torch.nn.functional as F
+
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:
-            reached = window.index(window.unroll + 1) <= window.remaining[:, None]
+            reached = F.pad(window.going[:, : window.unroll], (1, 0), value=True)
             return Target(window.observation, reached.float())
 
         return make

@@ -37,9 +37,9 @@ class NextValue(TargetConfig):
             seen = window.observation
             latent = encode(context.target, seen, context.generator)
             value = over_steps(context.target.predict(latent).value, seen)
-            index = window.index(window.unroll + 1)
-            going = index < window.remaining[:, None]
-            mask = masks.of_states(window, context.absorbing) * (index > 0)
+            going = window.going[:, : window.unroll + 1]
+            mask = masks.of_states(window, context.absorbing)
+            mask[:, 0] = 0
             return Target(value.where(going, torch.zeros_like(value)), mask)
 
         return make

@@ -23,7 +23,7 @@ class ObservedTermination(TargetConfig):
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:
-            past = window.index(window.unroll + 1) >= window.remaining[:, None]
+            past = ~window.going[:, : window.unroll + 1]
             ended = (past & window.terminated[:, None]).float()
             return Target(ended, masks.of_edges(window, context.absorbing))
 

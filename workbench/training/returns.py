@@ -1,0 +1,44 @@
+"""Returns along windows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.types import Window
+
+
+def n_step(window: Window, steps: int) -> Tensor:
+    """[B, K+1] so many discounted rewards from each state, then the search's value of where it is.
+
+    The final state's row holds what lies beyond it, 0 or the bootstrap of a cut, and is repeated:
+    there no reward follows, and no discount.
+    """
+    reward, discount = window.reward.cpu().numpy(), window.discount.cpu().numpy()
+    value, remaining = window.value.cpu().numpy(), window.remaining.cpu().numpy()
+    # By a kernel, which takes a fifth of what a dozen small calls of torch take.
+    found = _n_step(reward, discount, value, remaining, window.unroll + 1, steps)
+    return torch.from_numpy(found).to(window.reward.device)
+
+
+@njit(cache=True)
+def _n_step(
+    reward: NDArray[np.float32],
+    discount: NDArray[np.float32],
+    value: NDArray[np.float32],
+    remaining: NDArray[np.int32],
+    length: int,
+    steps: int,
+) -> NDArray[np.float32]:
+    found = np.empty((len(reward), length), reward.dtype)
+    for row in range(len(reward)):
+        for k in range(length):
+            gained, share = 0.0, 1.0
+            for i in range(k, min(k + steps, remaining[row])):
+                gained += share * reward[row, i]
+                share *= discount[row, i]
+            found[row, k] = gained + share * value[row, k + steps]
+    return found
