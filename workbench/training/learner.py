@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,11 +55,27 @@ class Optimisers:
             optimiser.load_state_dict(state[name])
 
 
+def _uncompiled(kind: type[torch.optim.Optimizer]) -> Any:
+    """The optimiser without what keeps torch's compiler off its methods.
+
+    Only to do that torch imports the compiler, which takes a second of every process.
+    """
+    names = ("add_param_group", "state_dict", "load_state_dict")
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in names}
+    plain["step"] = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), plain)
+
+
+_SGD, _AdamW = _uncompiled(torch.optim.SGD), _uncompiled(torch.optim.AdamW)
+
+
 def _optimiser(parameters: list[Tensor], settings: OptimiserConfig) -> torch.optim.Optimizer:
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.name == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
-    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+        sgd: torch.optim.Optimizer = _SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
+        return sgd
+    adamw: torch.optim.Optimizer = _AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+    return adamw
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from typing import Literal
+
+import pytest
 import torch
 from torch import Generator
 
@@ -41,3 +46,41 @@ def test_a_step_is_adamws_whatever_the_order_of_a_kernels_numbers_in_memory() ->
             # The first step of Loshchilov & Hutter 2019: m / sqrt(v) is the gradient's sign.
             moved = old * (1 - rate * decay) - rate * gradient / (gradient.abs() + 1e-8)
             assert torch.allclose(weight, moved, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_steps_are_torchs_own_across_a_checkpoint(name: Literal["adamw", "sgd"]) -> None:
+    rate, decay, start = 0.05, 0.1, torch.linspace(-1, 1, 12).view(3, 4)
+    settings = OptimiserConfig(name=name, learning_rate=rate, weight_decay=decay)
+    own, reference = start.clone().requires_grad_(), start.clone().requires_grad_()
+    theirs: torch.optim.Optimizer = (
+        torch.optim.AdamW([reference], lr=rate, weight_decay=decay, fused=True)
+        if name == "adamw"
+        else torch.optim.SGD([reference], lr=rate, momentum=0.9, weight_decay=decay)
+    )
+    optimisers = Optimisers({"all": ([own], settings)})
+    for step in range(6):
+        if step == 3:
+            saved = optimisers.state_dict()
+            optimisers = Optimisers({"all": ([own], settings)})
+            optimisers.load_state_dict(saved)
+        optimisers.step("all", (own**2 * (step + 1)).sum())
+        reference.grad = torch.autograd.grad((reference**2 * (step + 1)).sum(), reference)[0]
+        theirs.step()
+        assert torch.equal(own, reference)
+
+
+def test_torchs_compiler_is_not_imported_for_a_step() -> None:
+    code = """
+import sys, torch
+from workbench.training.learner import Optimisers
+from workbench.training.settings import OptimiserConfig
+for name in ("adamw", "sgd"):
+    weight = torch.ones(3, requires_grad=True)
+    optimisers = Optimisers({"all": ([weight], OptimiserConfig(name=name))})
+    optimisers.step("all", weight.sum())
+    optimisers.load_state_dict(optimisers.state_dict())
+print("torch._dynamo" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
