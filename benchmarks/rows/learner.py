@@ -49,7 +49,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
 
 def _update(preset: str, effort: Effort) -> Figure:
     """Draw, window, targets, unroll, loss, backward, optimiser; and the bare middle of it."""
-    overlay = {"preset": preset, "planner": "policy", "threads": effort.threads}
+    overlay = {"preset": preset, "planner.simulations": 2, "threads": effort.threads}
     parts = build(read_trial(wrap(overlay, Place("benchmark"))))
     config = cast(SelfPlay, parts.config.procedure)
     learner = Learner(
