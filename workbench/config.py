@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -289,8 +290,20 @@ def misfits(config: TrialConfig, document: Node) -> list[Problem]:
                 problems.append(Problem(message, ".".join(path), document.at(path).place))
         except Misfit as misfit:
             problems.append(Problem(str(misfit), ".".join(path), document.at(path).place))
+    problems += _measured_twice(config, document)
     unique = {problem.message: problem for problem in reversed(problems)}
     return list(reversed(unique.values()))
+
+
+def _measured_twice(config: TrialConfig, document: Node) -> Iterator[Problem]:
+    """Measures of one kind: what one writes the other would overwrite."""
+    first: dict[str, str] = {}
+    for name, measure in config.measures.items():
+        other = first.setdefault(measure.component, name)
+        if other != name:
+            text = f"is a '{measure.component}' as 'measures.{other}' is, under the same metrics"
+            place = document.at(("measures", name)).place
+            yield Problem(f"{text}; leave one out", f"measures.{name}", place)
 
 
 def walk(value: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], ComponentConfig]]:

@@ -228,6 +228,13 @@ def test_misfits_of_different_parts_are_told_at_once() -> None:
     assert any("loss 'value' needs a target" in problem for problem in found)
 
 
+def test_measures_of_one_kind_would_overwrite_each_other() -> None:
+    text = "preset: muzero\nmeasures:\n  more: {name: decision}\n"
+    problem = only(text)
+    assert problem.startswith("t.yaml:3: measures.more: is a 'decision' as 'measures.decision' is")
+    assert trial({"measures": {"more": {"name": "decision"}, "decision": None}}).measures["more"]
+
+
 def test_a_key_written_twice_names_both_lines() -> None:
     problem = only("preset: muzero\nplanner:\n  c1: 1.0\n  c2: 3.0\n  c1: 2.0\n")
     assert problem == "t.yaml:5: planner.c1: the key is written twice (first on line 3)"

@@ -127,34 +127,39 @@ class Actor:
         if temperature != 1:
             # Relative to the best, so that a low temperature cannot bring them all to 0.
             weights = (weights / weights.amax(-1, keepdim=True)) ** (1 / temperature)
-        drawn = draw(weights, self._parts.streams["actor"])
-        return choose(torch.from_numpy(early), drawn, plan.best())
+        drawn = draw(weights, self._parts.streams["actor"]).numpy()
+        action = plan.best()
+        # By numpy: so soon after a search a call of torch takes several times as long.
+        np.copyto(action.numpy(), drawn, where=early.reshape(-1, *[1] * (drawn.ndim - 1)))
+        return action
 
     def _turn_over(self, model: WorldModel, then: State, transition: Transition) -> Episodes | None:
         """Hand over the episodes that have ended, and begin new ones in their place.
 
         What is long enough of one that goes on is handed over too, as an episode that was cut.
         """
-        ended = transition.terminated | transition.truncated
-        self._state, self._fresh_rows = then, ended
-        long = self._unfinished.length.numpy() >= (self._sequence or inf)
-        index = torch.from_numpy(np.flatnonzero(ended.numpy() | long))
-        if not len(index):
+        ended = transition.terminated.numpy() | transition.truncated.numpy()
+        self._state, self._fresh_rows = then, torch.from_numpy(ended)
+        leaving = ended
+        if self._sequence:
+            leaving = ended | (self._unfinished.length.numpy() >= self._sequence)
+        rows = np.flatnonzero(leaving)
+        if not len(rows):
             return None
-        terminated = transition.terminated[index]
+        index, terminated = torch.from_numpy(rows), transition.terminated.numpy()[rows]
         final = self._final(gather(then, index))
-        if not bool(terminated.all()):
+        if not terminated.all():
             # What is expected where an episode was cut.
             observation = self._parts.environment.observe(then)
-            root = self._root(model, observation, torch.zeros_like(ended))
+            root = self._root(model, observation, torch.zeros_like(self._fresh_rows))
             ahead = model.predict(root).value.cpu()[index]
-            final["value"] = ahead.masked_fill(terminated, 0.0)
+            final["value"] = ahead.masked_fill(torch.from_numpy(terminated), 0.0)
         steps, length = self._unfinished.take(index, final)
-        over = torch.from_numpy(np.flatnonzero(ended.numpy()))
+        over = torch.from_numpy(np.flatnonzero(ended)) if self._sequence else index
         if len(over):
             fresh = self._openings.take(len(over))
             self._state = map_tensors(lambda old, new: old.index_copy(0, over, new), then, fresh)
-        return Episodes(steps, length, terminated)
+        return Episodes(steps, length, torch.from_numpy(terminated))
 
     def _final(self, state: State) -> dict[str, Any]:
         """What is stored of final states [E, ...], where nothing follows."""
