@@ -1,4 +1,4 @@
-"""Run trials with Ray Tune: one process a trial, nothing but opaque ids in Tune's hands."""
+"""Run trials with Ray Tune, one at a time in a process; Tune is given nothing but opaque ids."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def run(launch: Launch, scratch: Path, listener: Listener, interruption: Interru
             search_alg=Queue([trial.id for trial in launch.trials], launch.deadline),
             num_samples=len(launch.trials),
             max_concurrent_trials=launch.concurrent,
+            reuse_actors=True,  # a process that goes on to another trial has imported it all
             trial_name_creator=_name,
             trial_dirname_creator=_name,
         ),

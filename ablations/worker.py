@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ def work(
     except (Exception, SystemExit) as error:
         write_text(job.folder / TRACEBACK, traceback.format_exc())
         TrialRecord(job.folder).fail(f"{type(error).__name__}: {error}")
+    gc.collect()  # what a trial held, before this process begins another
     return {"ended": True}
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import platform
+import resource
+import sys
+from pathlib import Path
 
 import torch
 
@@ -24,3 +28,15 @@ def prepare(threads: int) -> None:
         library = ctypes.CDLL(None)
         library.mallopt(_TRIM_THRESHOLD, KEPT_MB << 20)
         library.mallopt(_MMAP_THRESHOLD, LARGE_MB << 20)
+
+
+def forget_peak_memory() -> None:
+    """Begin `peak_memory` anew, for a process that ran other trials before; on Linux only."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory() -> int:
+    """The most memory that this process held since it was last forgotten, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak / (2**20 if sys.platform == "darwin" else 2**10))

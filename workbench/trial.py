@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -43,6 +41,7 @@ def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -
         _same(record, done, config)
         return done
     host.prepare(config.threads)
+    host.forget_peak_memory()
     parts = build(config)
     measures = {name: measure.build(parts) for name, measure in config.measures.items()}
     procedure = config.procedure.build(parts)
@@ -254,7 +253,7 @@ def _result(
             "counts": {name: n for fact in facts for name, n in fact.counts.items()},
         },
         **_times(clock),
-        "memory_mb": _peak_memory(),
+        "memory_mb": host.peak_memory(),
         **getattr(procedure, "facts", dict)(),
         "threads": config.threads,
         "notes": [note for _, part in walk(config) for note in part.notes(parts.environment.spec)],
@@ -269,9 +268,3 @@ def code_digest() -> str:
     for path in sorted(here.rglob("*.py")):
         total.update(path.relative_to(here).as_posix().encode() + path.read_bytes())
     return total.hexdigest()[:12]
-
-
-def _peak_memory() -> int:
-    """The most memory that this process ever held, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak / (2**20 if sys.platform == "darwin" else 2**10))

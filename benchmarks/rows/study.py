@@ -46,5 +46,7 @@ def _run(folder: Path, steps: int) -> tuple[float, float]:
     start = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
     passed = time.perf_counter() - start
-    results = [json.loads(path.read_text()) for path in folder.rglob("result.json")]
+    results = [
+        json.loads(path.read_text()) for path in (folder / "outputs").glob("*/trials/*/result.json")
+    ]
     return passed, sum(found["seconds"] + found["evaluation_seconds"] for found in results)

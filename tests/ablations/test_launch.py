@@ -186,14 +186,25 @@ def test_one_failure_leaves_the_others_alone(first: Launched) -> None:
     assert "FAILED raises | seed 1: ArithmeticError: the loss is not finite" in first.printed
 
 
-def test_every_trial_has_a_process_with_pinned_threads_of_its_own(first: Launched) -> None:
+def test_trials_have_pinned_threads(first: Launched) -> None:
     done = [trial for trial in first.plan.trials if trial.record.state() == "done"]
-    processes = [(trial.folder / "runs.txt").read_text().splitlines()[-1] for trial in done]
-    assert len(set(processes)) == 4
     assert {(trial.record.result() or {})["threads"] for trial in done} == {"1"}
     assert not any(os.environ.get(name) == "1" for name in cluster.THREADS[1:]), (
         "the driver's are its own"
     )
+
+
+def test_a_process_goes_on_to_the_next_trial_also_after_one_that_raised(
+    fakes: None, tmp_path: Path
+) -> None:
+    file = tmp_path / "study.yaml"
+    axes = "  procedure.behaviour: [raises, works]"
+    file.write_text(STUDY.format(name="processes", seconds=0.2, axes=axes))
+    trials = launch(file, tmp_path / "outputs").plan.trials
+    processes = [(trial.folder / "runs.txt").read_text().strip() for trial in trials]
+    assert len(processes) == 4
+    # Two at once; where both end at the same moment, Tune keeps one of them.
+    assert len(set(processes)) in (2, 3)
 
 
 def test_the_runs_in_mlflow_say_the_same(first: Launched) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import resource
+import sys
 
 import pytest
 import torch
@@ -35,3 +36,12 @@ def test_threads_are_those_asked_for() -> None:
     assert torch.get_num_threads() == 2
     host.prepare(1)
     assert torch.get_num_threads() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forgets")
+def test_peak_memory_is_that_since_it_was_forgotten() -> None:
+    large = torch.ones(2**26)
+    with_it = host.peak_memory()
+    del large
+    host.forget_peak_memory()
+    assert host.peak_memory() < with_it - 200
