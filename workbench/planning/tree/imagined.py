@@ -9,7 +9,7 @@ from torch import Tensor
 
 from workbench.types import Latent, leaves, rebuild
 
-REUSED = 2**28
+REUSED = 2**27
 """Bytes up to which the room for a latent's tensor is kept for the next search."""
 
 
