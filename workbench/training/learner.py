@@ -56,13 +56,15 @@ class Optimisers:
 
 
 def _uncompiled(kind: type[torch.optim.Optimizer]) -> Any:
-    """The optimiser without what keeps torch's compiler off its methods.
+    """The optimiser without what keeps torch's compiler off its methods, or watches its steps.
 
-    Only to do that torch imports the compiler, which takes a second of every process.
+    Only to do that torch imports the compiler, which takes a second of every process. The watch,
+    for a profiler and hooks that nothing here uses, takes a third of a step.
     """
     names = ("add_param_group", "state_dict", "load_state_dict")
     plain = {name: inspect.unwrap(getattr(kind, name)) for name in names}
     plain["step"] = torch.no_grad()(inspect.unwrap(kind.step))
+    plain["step"].hooked = True  # as torch marks a step that is watched already
     return type(kind.__name__, (kind,), plain)
 
 

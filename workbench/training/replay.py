@@ -72,7 +72,8 @@ class Replay:
 
     def _start(self, nth: Tensor) -> Tensor:
         """The place of the n-th oldest row that a window can start at."""
-        return self._starts[(self._gone + nth) % self.ring.capacity] % self.ring.capacity
+        starts, capacity = self._starts.numpy(), self.ring.capacity
+        return torch.from_numpy(starts[(self._gone + nth.numpy()) % capacity] % capacity)
 
     def add(self, episodes: Episodes) -> Tensor:
         """Append episodes, with the return to their end worked out at every step.
