@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_... of glibc's malloc.h
-KEPT_MB, LARGE_MB = 256, 32
+_KEPT, _LARGE = 256 << 20, 32 << 20
 
 
 def prepare(threads: int) -> None:
@@ -26,8 +26,8 @@ def prepare(threads: int) -> None:
     torch.set_num_threads(threads)
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
-        library.mallopt(_TRIM_THRESHOLD, KEPT_MB << 20)
-        library.mallopt(_MMAP_THRESHOLD, LARGE_MB << 20)
+        library.mallopt(_TRIM_THRESHOLD, _KEPT)
+        library.mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 def forget_peak_memory() -> None:

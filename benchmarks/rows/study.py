@@ -46,7 +46,6 @@ def _run(folder: Path, steps: int) -> tuple[float, float]:
     start = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
     passed = time.perf_counter() - start
-    results = [
-        json.loads(path.read_text()) for path in (folder / "outputs").glob("*/trials/*/result.json")
-    ]
+    files = (folder / "outputs").glob("*/trials/*/result.json")  # of which MLflow keeps copies
+    results = [json.loads(path.read_text()) for path in files]
     return passed, sum(found["seconds"] + found["evaluation_seconds"] for found in results)

@@ -140,10 +140,8 @@ class Actor:
         """
         ended = transition.terminated.numpy() | transition.truncated.numpy()
         self._state, self._fresh_rows = then, torch.from_numpy(ended)
-        leaving = ended
-        if self._sequence:
-            leaving = ended | (self._unfinished.length.numpy() >= self._sequence)
-        rows = np.flatnonzero(leaving)
+        long = self._unfinished.length.numpy() >= (self._sequence or inf)
+        rows = np.flatnonzero(ended | long)
         if not len(rows):
             return None
         index, terminated = torch.from_numpy(rows), transition.terminated.numpy()[rows]
@@ -155,7 +153,7 @@ class Actor:
             ahead = model.predict(root).value.cpu()[index]
             final["value"] = ahead.masked_fill(torch.from_numpy(terminated), 0.0)
         steps, length = self._unfinished.take(index, final)
-        over = torch.from_numpy(np.flatnonzero(ended)) if self._sequence else index
+        over = torch.from_numpy(np.flatnonzero(ended))
         if len(over):
             fresh = self._openings.take(len(over))
             self._state = map_tensors(lambda old, new: old.index_copy(0, over, new), then, fresh)

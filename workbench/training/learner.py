@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ class Optimisers:
             optimiser.load_state_dict(state[name])
 
 
-def _uncompiled(kind: type[torch.optim.Optimizer]) -> Any:
+def _uncompiled(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
     """The optimiser without what keeps torch's compiler off its methods, or watches its steps.
 
     Only to do that torch imports the compiler, which takes a second of every process. The watch,
@@ -65,7 +65,8 @@ def _uncompiled(kind: type[torch.optim.Optimizer]) -> Any:
     plain = {name: inspect.unwrap(getattr(kind, name)) for name in names}
     plain["step"] = torch.no_grad()(inspect.unwrap(kind.step))
     plain["step"].hooked = True  # as torch marks a step that is watched already
-    return type(kind.__name__, (kind,), plain)
+    made: Callable[..., torch.optim.Optimizer] = type(kind.__name__, (kind,), plain)
+    return made
 
 
 _SGD, _AdamW = _uncompiled(torch.optim.SGD), _uncompiled(torch.optim.AdamW)
@@ -74,10 +75,8 @@ _SGD, _AdamW = _uncompiled(torch.optim.SGD), _uncompiled(torch.optim.AdamW)
 def _optimiser(parameters: list[Tensor], settings: OptimiserConfig) -> torch.optim.Optimizer:
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.name == "sgd":
-        sgd: torch.optim.Optimizer = _SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
-        return sgd
-    adamw: torch.optim.Optimizer = _AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
-    return adamw
+        return _SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
+    return _AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,9 @@ class Replay:
 
     def window(self, start: Tensor, unroll: int, lookahead: int, generator: Generator) -> Window:
         """The windows that begin at rows `start` [B]."""
-        steps, fields, words = self.steps, self.steps.fields, self.steps.words.shape[1]
-        near = Table(steps.layout, steps.words.new_empty(len(start) * (unroll + 1), words))
+        steps, fields = self.steps, self.steps.fields
+        shape = (len(start) * (unroll + 1), steps.words.shape[1])
+        near = Table(steps.layout, steps.words.new_empty(shape))
         far = steps["reward"].new_empty(len(SCALARS), len(start), unroll + lookahead + 1)
         scalars = tuple(fields[name] for name in SCALARS)
         remaining = self._remaining[start]

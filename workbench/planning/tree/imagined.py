@@ -24,8 +24,8 @@ class Imagined:
         self._like = root
         self._orders = [_order(tensor) for tensor in leaves(root)]
         self._rows = [
-            _rows(place, (nodes * len(tensor), tensor[0].numel()), tensor.dtype, tensor.device)
-            for place, tensor in enumerate(leaves(root))
+            _rows(place, (nodes * len(t), t.shape[1:].numel()), t.dtype, t.device)
+            for place, t in enumerate(leaves(root))
         ]
         self.keep(0, root)
 

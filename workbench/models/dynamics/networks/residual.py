@@ -21,7 +21,7 @@ class VectorBlock(nn.Module):
 
     def forward(self, units: Tensor) -> Tensor:
         """[B, width] -> [B, width]"""
-        result: Tensor = self.layers(units).add_(units)
+        result: Tensor = units + self.layers(units)
         return result
 
 
