@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.models.mixing import Mixing, by_channel
 from workbench.types import Graph
 
 
@@ -137,7 +138,7 @@ class GraphConvolution(nn.Module):
         self.backend = backend
         edges = torch.tensor(graph.edges, dtype=torch.int64).reshape(-1, 2).T.contiguous()
         self.register_buffer("edges", edges, persistent=False)
-        self.register_buffer("adjacency", normalised_adjacency(graph), persistent=False)
+        self.mixing = Mixing(normalised_adjacency(graph))
         # Outside the module tree: it shares the parameters, which are to be counted once.
         self._sparse = (reference,)
 
@@ -146,19 +147,12 @@ class GraphConvolution(nn.Module):
         if self.backend == "sparse":
             result: Tensor = self._sparse[0](nodes, self.get_buffer("edges"))
             return result
-        # Node by node, so that one product mixes all boards; where there are fewer channels.
-        adjacency, weight = self.get_buffer("adjacency"), self.lin.weight
-        by_node = nodes.transpose(0, 1)
-        if len(weight) > nodes.shape[2]:
-            result = F.linear(_mixed(adjacency, by_node), weight, self.bias)
+        weight, by_node = self.lin.weight, nodes.transpose(0, 1)
+        if len(weight) > nodes.shape[2]:  # mixed where there are fewer channels
+            result = by_channel(self.mixing(by_node), weight, self.bias)
         else:
-            result = _mixed(adjacency, F.linear(by_node, weight)) + self.bias
+            result = self.mixing(by_channel(by_node, weight)) + self.bias
         return result.transpose(0, 1)
-
-
-def _mixed(adjacency: Tensor, nodes: Tensor) -> Tensor:
-    """[N, N], [N, B, C] -> [N, B, C]"""
-    return (adjacency @ nodes.reshape(len(nodes), -1)).view(nodes.shape)
 
 
 class LayerStack(nn.Module):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.models.layers import mlp
+from workbench.models.mixing import Mixing, NodesLinear
 from workbench.types import Graph
 
 
@@ -69,15 +69,16 @@ class GraphIsomorphism(nn.Module):
 
     def __init__(self, graph: Graph, channels: int, width: int, learn_epsilon: bool) -> None:
         super().__init__()
-        self.mlp = mlp([channels, width, width])
+        layers = (NodesLinear(channels, width), nn.ReLU(), NodesLinear(width, width))
+        self.mlp = nn.Sequential(*layers)
         self.epsilon = nn.Parameter(torch.zeros(())) if learn_epsilon else 0.0
         adjacency = torch.zeros(graph.nodes, graph.nodes)
         for a, b in graph.edges:
             adjacency[a, b] = 1.0
-        self.register_buffer("adjacency", adjacency, persistent=False)
+        self.mixing = Mixing(adjacency)
 
     def forward(self, nodes: Tensor) -> Tensor:
         """[B, N, channels] -> [B, N, width]"""
-        around = self.get_buffer("adjacency") @ nodes
-        result: Tensor = self.mlp((1 + self.epsilon) * nodes + around)
-        return result
+        by_node = nodes.transpose(0, 1)
+        result: Tensor = self.mlp((1 + self.epsilon) * by_node + self.mixing(by_node))
+        return result.transpose(0, 1)

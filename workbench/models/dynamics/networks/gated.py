@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.models.layers import ActionPlanes
+from workbench.models.mixing import Mixing
 from workbench.models.transitions import Marks, NodeMarks
 from workbench.types import Graph
 
@@ -77,10 +78,10 @@ class NodeGated(nn.Module):
         for a, b in graph.edges:
             around[a, b] = 1.0
         mean = around / around.sum(1, keepdim=True).clamp(min=1)
-        self.register_buffer("around", mean, persistent=False)
+        self.mean = Mixing(mean)
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
         """[B, N, F], [B] -> [B, N, F]"""
-        near = self.get_buffer("around") @ latent
+        near = self.mean(latent.transpose(0, 1)).transpose(0, 1)
         result: Tensor = self.gates(torch.cat([self.marks(action), near], -1), latent)
         return result
