@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from numba import njit
 from torch import Generator, Tensor
@@ -41,8 +40,8 @@ def network_calls(model: WorldModel, root: Latent, action: Tensor, simulations: 
 def _calls_within(network: Network, action: Tensor, simulations: int) -> None:
     """The same where a search evaluates the network in its kernels, on as many threads."""
 
-    def evaluate(first: int, last: int) -> None:
-        room = workplace(network, np.empty((0, 0, 0), np.float32))
+    def evaluate(share: int, first: int, last: int) -> None:
+        room = workplace(network, 1, network.actions, share)
         room.scratch[:] = 0.5
         _evaluate(network, room, action.numpy(), simulations, first, last)
 

@@ -21,20 +21,20 @@ def parts_of(preset: str, **overlay: object) -> Parts:
     return build(read_trial(wrap({"preset": preset, **overlay}, Place("test"))))
 
 
-def plan(parts: Parts, rows: int = 21) -> Plan:
+def plan(parts: Parts, rows: int = 21, explore: bool = False) -> Plan:
     world, model, generator = parts.environment, parts.model, torch.Generator().manual_seed(3)
     state = world.reset(rows, generator)
     for _ in range(2):
         action = torch.multinomial(world.legal(state).float(), 1, generator=generator)[:, 0]
         state, _ = world.step(state, action, generator)
     root = model.represent(world.observe(state), generator, state)
-    return parts.planner.plan(model, root, world.legal(state), generator)
+    return parts.planner.plan(model, root, world.legal(state), generator, explore)
 
 
-def by_calls(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Plan:
+def by_calls(parts: Parts, monkeypatch: pytest.MonkeyPatch, explore: bool = False) -> Plan:
     with monkeypatch.context() as patch:
         patch.setattr(search, "network_of", lambda model, cut: None)
-        return plan(parts)
+        return plan(parts, explore=explore)
 
 
 def same(a: Plan, b: Plan) -> bool:
@@ -51,6 +51,14 @@ def test_kernels_and_torch_search_alike(
     assert same(plan(parts), by_calls(parts, monkeypatch))
 
 
+@pytest.mark.parametrize("preset", ["muzero", "gumbel_muzero"])
+def test_they_explore_alike(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = parts_of(preset)
+    explored = plan(parts, explore=True)
+    assert same(explored, by_calls(parts, monkeypatch, explore=True))
+    assert not torch.equal(explored.visits, plan(parts).visits)
+
+
 def test_what_an_optimiser_wrote_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = parts_of("muzero")
     before = plan(parts)
@@ -63,8 +71,9 @@ def test_what_an_optimiser_wrote_is_searched(monkeypatch: pytest.MonkeyPatch) ->
     assert same(after, by_calls(parts, monkeypatch))
 
 
-def test_a_row_is_searched_alike_in_any_batch() -> None:
-    parts = parts_of("muzero")
+@pytest.mark.parametrize("preset", ["muzero", "gumbel_muzero"])
+def test_a_row_is_searched_alike_in_any_batch(preset: str) -> None:
+    parts = parts_of(preset)
     world, model, generator = parts.environment, parts.model, torch.Generator().manual_seed(3)
     state = world.reset(19, generator)
     root = torch.randn(19, 96)
@@ -73,6 +82,7 @@ def test_a_row_is_searched_alike_in_any_batch() -> None:
     for row in (0, 17):
         single = parts.planner.plan(model, root[[row]], legal[[row]], generator)
         assert torch.equal(single.visits, whole.visits[[row]])
+        assert single.depth == whole.depth[row]
 
 
 @pytest.mark.parametrize("norm", NORMS)

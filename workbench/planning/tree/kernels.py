@@ -1,8 +1,12 @@
 """The compiled kernels of a tree search: growth, descent, small networks, whole searches.
 
 They stand in this one file: numba renews what it has cached when the file of a kernel changes, not
-when that of a kernel called by it does. Rows of a batch never meet: all work on the rows
-[first, last), so that threads can share a batch out, and a row's result is the same in any batch.
+when that of a kernel called by it does. Rows of a batch never meet, so that threads can share a
+batch out, and a row's result is the same in any batch.
+
+Numba asks of every signed index whether it counts from the end. What a search reads of indices is
+therefore unsigned, or so cast where nothing else tells that it is not negative; of 32 bits, for of
+64 beside signed numbers numba makes floats.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 from numba.np import arrayobj
+
+from workbench.planning.tree.trees import GumbelRules
 
 make_array: Any = arrayobj.make_array
 
@@ -103,26 +109,28 @@ def clear(trees: Any, prior: Any, value: Any, at_chance: Any) -> None:
     """Begin trees of one node: prior [B, W'], value [B], at_chance [B] of the roots."""
     for b in range(len(value)):
         _open(trees, b, 0, prior[b], value[b], at_chance[b])
-        trees.low[b], trees.high[b], trees.depth[b] = np.inf, -np.inf, 0
-        trees.path_length[b] = 0
+        _forget(trees, b)
+
+
+@_inlined
+def _forget(trees: Any, b: int) -> None:
+    """Of all simulations there were."""
+    trees.low[b], trees.high[b], trees.depth[b] = np.inf, -np.inf, 0
+    trees.path_length[b] = 0
 
 
 @_kernel
-def expand(trees: Any, index: int, leaves: Any, first: int, last: int) -> None:
-    """Attach what the model gave as node `index` of each tree, and send its value up the path.
-
-    `leaves` are `Leaves` of the rows [first, last).
-    """
-    for b in range(first, last):
+def expand(trees: Any, index: int, leaves: Any, count: int) -> None:
+    """Attach `Leaves` as node `index` of the first `count` trees, and send values up the paths."""
+    for b in range(count):
         step = trees.path[b, trees.path_length[b] - 1]
         edge = trees.edges[b, step.node, step.choice]
         back = 0.0  # beyond a known end nothing comes back
         if edge.visits == 0.0:
-            row = b - first
             edge.child = index
-            edge.reward, edge.discount = leaves.reward[row], leaves.discount[row]
-            back = leaves.value[row]
-            _open(trees, b, index, leaves.prior[row], back, leaves.at_chance[row])
+            edge.reward, edge.discount = leaves.reward[b], leaves.discount[b]
+            back = leaves.value[b]
+            _open(trees, b, index, leaves.prior[b], back, leaves.at_chance[b])
         _back_up(trees, b, back)
 
 
@@ -130,18 +138,22 @@ def expand(trees: Any, index: int, leaves: Any, first: int, last: int) -> None:
 def _open(trees: Any, b: int, index: int, prior: Any, value: float, at_chance: bool) -> None:
     """Write a node that nothing has come back to but its own value."""
     edges, node = trees.edges[b, index], trees.nodes[b, index]
-    likeliest, greatest = 0, -np.inf
+    likeliest, greatest, untried = 0, -np.inf, 0.0
     for a in range(len(prior)):
-        edges[a].prior, edges[a].share = prior[a], prior[a] if prior[a] >= 0.0 else -np.inf
-        edges[a].visits, edges[a].fresh, edges[a].q = 0.0, 1.0, 0.0
-        if prior[a] > greatest:
-            likeliest, greatest = a, prior[a]
+        edge, chance = edges[a], prior[a]
+        edge.q, edge.visits, edge.fresh = 0.0, 0.0, 1.0
+        edge.prior, edge.share = max(chance, 0.0), chance if chance >= 0.0 else -np.inf
+        untried += chance >= 0.0
+        if chance > greatest:
+            likeliest, greatest = a, chance
     for a in range(len(prior), len(edges)):
-        edges[a].prior, edges[a].share = -1.0, -np.inf
-        edges[a].visits, edges[a].fresh, edges[a].q = 0.0, 1.0, 0.0
+        edge = edges[a]
+        edge.q, edge.visits, edge.fresh = 0.0, 0.0, 1.0
+        edge.prior, edge.share = 0.0, -np.inf
     # Where nothing was tried yet, whatever rule there is takes what is likeliest.
     node.choice, node.at_chance = likeliest, at_chance
     node.visits, node.total, node.raw_value = 1, value, value
+    node.most, node.untried, node.mass, node.weighed = 0.0, untried, 0.0, 0.0
 
 
 @_inlined
@@ -149,11 +161,16 @@ def _back_up(trees: Any, b: int, back: float) -> None:
     """Count a simulation that brought `back` on every edge and node of its path."""
     low, high = trees.low[b], trees.high[b]
     for i in range(trees.path_length[b] - 1, -1, -1):
-        step = trees.path[b, i]
+        step = trees.path[b, np.uint32(i)]
         edge, node = trees.edges[b, step.node, step.choice], trees.nodes[b, step.node]
         back = edge.reward + edge.discount * back
+        node.mass += edge.fresh * edge.prior
+        node.untried -= edge.fresh
         edge.visits, edge.fresh = edge.visits + 1.0, 0.0
-        edge.q += (back - edge.q) / edge.visits
+        change = (back - edge.q) / edge.visits
+        edge.q += change
+        node.weighed += edge.prior * change
+        node.most = max(node.most, edge.visits)
         edge.share = edge.prior / (1.0 + edge.visits)
         low, high = min(low, edge.q), max(high, edge.q)
         node.visits += 1
@@ -162,17 +179,19 @@ def _back_up(trees: Any, b: int, back: float) -> None:
 
 
 @_kernel
-def select_puct(trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int) -> None:
-    """Descend each tree to an edge to expand, or to a known end; write where it starts.
+def select_puct(trees: Any, rules: Any, parent: Any, action: Any, count: int) -> None:
+    """Descend the first `count` trees to edges to expand, or to known ends; write where they start.
 
     All trees go down a level at a time: what one waits for, the others have time to do.
 
     parent [B], action [B] int64: what the model is to step.
     """
-    under_way, length = _set_out(trees, first, last), 0
+    for b in range(count):
+        _scale(trees, b, rules)
+    under_way, length = _set_out(trees, count), 0
     while under_way > 0:
         still = 0
-        for i in range(first, first + under_way):
+        for i in range(under_way):
             b = trees.under_way[i]
             index = trees.path[b, length].node
             edges, node = trees.edges[b, index], trees.nodes[b, index]
@@ -180,61 +199,68 @@ def select_puct(trees: Any, rules: Any, parent: Any, action: Any, first: int, la
                 choice = _choose_outcome(edges)
             else:
                 choice = _choose_by_puct(trees, b, edges, node, rules)
-            trees.under_way[first + still] = b
+            trees.under_way[still] = b
             still += _follow(trees, b, index, length, choice)
         under_way, length = still, length + 1
-    _arrive(trees, parent, action, first, last)
+    _arrive(trees, parent, action, count)
 
 
 @_kernel
-def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, first: int, last: int) -> None:
+def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, count: int) -> None:
     """As `select_puct`: sequential halving at the root, below it the improved policy."""
-    for b in range(first, last):
-        _choose_anew(trees, b, rules)
-    under_way, length = _set_out(trees, first, last), 0
+    _choose_anew(trees, rules, count)
+    under_way, length = _set_out(trees, count), 0
     while under_way > 0:
         still = 0
-        for i in range(first, first + under_way):
+        for i in range(under_way):
             b = trees.under_way[i]
             index = trees.path[b, length].node
-            trees.under_way[first + still] = b
+            trees.under_way[still] = b
             still += _follow(trees, b, index, length, trees.nodes[b, index].choice)
         under_way, length = still, length + 1
-    _arrive(trees, parent, action, first, last)
+    _arrive(trees, parent, action, count)
 
 
 @_inlined
-def _choose_anew(trees: Any, b: int, rules: Any) -> None:
-    """Renew the choices along the path of the last simulation: no others can have changed.
+def _choose_anew(trees: Any, rules: Any, count: int) -> None:
+    """Renew the choices along the paths of the last simulation: no others can have changed.
 
-    In three rounds, each short enough for the processor to work on several nodes at once.
+    In rounds over all trees, each short enough for the processor to work on several nodes at once.
     """
-    weight, length, width = trees.weight[b], trees.path_length[b], trees.edges.shape[2]
-    for i in range(1, length):
-        index = trees.path[b, i].node
-        rise = weight[i * width : (i + 1) * width]
-        _rise(trees.edges[b, index], trees.nodes[b, index], rules, rise)
-    _exponentiate(weight[width : length * width])
-    for i in range(length):
-        index = trees.path[b, i].node
-        edges, node = trees.edges[b, index], trees.nodes[b, index]
-        if node.at_chance:
-            node.choice = _choose_outcome(edges)
-        elif index != 0:
-            growth = weight[i * width : (i + 1) * width]
-            node.choice = _choose_by_improved_policy(edges, node, growth)
-    root = trees.nodes[b, 0]
-    if not root.at_chance:
-        turn = rules.considered[rules.entrants[b], root.visits - 1]
-        root.choice = _choose_at_root(trees.edges[b, 0], root, rules, b, turn, weight)
+    weight, width, used = trees.weight, trees.edges.shape[2], 0
+    for b in range(count):
+        for i in range(1, trees.path_length[b]):
+            index = trees.path[b, i].node
+            rise = weight[used : used + width]
+            _rise(trees.edges[b, index], trees.nodes[b, index], rules, rise)
+            used += width
+    _exponentiate(weight[:used])
+    used = 0
+    for b in range(count):
+        for i in range(1, trees.path_length[b]):
+            index = trees.path[b, i].node
+            edges, node = trees.edges[b, index], trees.nodes[b, index]
+            growth = weight[used : used + width]
+            if node.at_chance:
+                node.choice = _choose_outcome(edges)
+            else:
+                node.choice = _choose_by_improved_policy(edges, node, growth)
+            used += width
+    for b in range(count):
+        root = trees.nodes[b, 0]
+        if root.at_chance:
+            root.choice = _choose_outcome(trees.edges[b, 0])
+        else:
+            turn = rules.considered[rules.entrants[b], root.visits - 1]
+            root.choice = _choose_at_root(trees.edges[b, 0], root, rules, b, turn, weight)
 
 
 @_inlined
-def _set_out(trees: Any, first: int, last: int) -> int:
+def _set_out(trees: Any, count: int) -> int:
     """Stand at the roots. The number of trees."""
-    for b in range(first, last):
+    for b in range(count):
         trees.under_way[b], trees.path[b, 0].node = b, 0
-    return last - first
+    return count
 
 
 @_inlined
@@ -243,14 +269,14 @@ def _follow(trees: Any, b: int, index: int, length: int, choice: int) -> bool:
     edge = trees.edges[b, index, choice]
     trees.path_length[b] = length + 1
     trees.path[b, length].choice, trees.path[b, length + 1].node = choice, edge.child
-    going: bool = edge.visits > 0.0 and edge.discount != 0.0
+    going: bool = (edge.visits > 0.0) & (edge.discount != 0.0)  # `and` would be a branch
     return going
 
 
 @_inlined
-def _arrive(trees: Any, parent: Any, action: Any, first: int, last: int) -> None:
+def _arrive(trees: Any, parent: Any, action: Any, count: int) -> None:
     """Write down where the paths end."""
-    for b in range(first, last):
+    for b in range(count):
         length = trees.path_length[b]
         trees.depth[b] = max(trees.depth[b], length)
         parent[b], action[b] = trees.path[b, length - 1].node, trees.path[b, length - 1].choice
@@ -267,25 +293,36 @@ def _choose_outcome(edges: Any) -> int:
 
 
 @_inlined
-def _choose_by_puct(trees: Any, b: int, edges: Any, node: Any, rules: Any) -> int:
-    """argmax_a Q + P * exploration / (1 + n_a), Q scaled as the rules say (MuZero, eq. 2, 5)."""
-    low, span = 0.0, 1.0
+def _scale(trees: Any, b: int, rules: Any) -> None:
+    """Note how q is scaled in the tree's next descent."""
+    least, span = 0.0, 1.0
     if rules.normalise == NORMALISE_MIN_MAX:
-        low, span = trees.low[b], trees.high[b] - trees.low[b]
+        least, span = trees.low[b], trees.high[b] - trees.low[b]
     elif rules.normalise == NORMALISE_BOUNDS:
-        low, span = rules.low, rules.high - rules.low
+        least, span = rules.low, rules.high - rules.low
+    scale = trees.scale[b]
+    scale.weight, scale.span, scale.least = 1.0, span, least
     # Before two different q are known there is nothing to scale: all count as the least.
-    scaled = 0.0 < span < np.inf
-    low, weight, span = (low, 1.0, span) if scaled else (0.0, 0.0, 1.0)
-    unvisited = low
+    if not 0.0 < span < np.inf:
+        scale.weight, scale.span, scale.least = 0.0, 1.0, 0.0
+
+
+@_inlined
+def _choose_by_puct(trees: Any, b: int, edges: Any, node: Any, rules: Any) -> int:
+    """argmax_a Q + P * exploration / (1 + n_a), Q scaled as the rules say (MuZero, eq. 2, 5).
+
+    All times the span, and without what is the same for all moves.
+    """
+    scale = trees.scale[b]
+    unvisited = scale.least
     if rules.unvisited == UNVISITED_PARENT:
         unvisited = node.total / node.visits
-    scale = rules.exploration[node.visits] * span  # all times the span
+    exploration = rules.exploration[node.visits] * scale.span
     best, best_score = 0, -np.inf
     for a in range(len(edges)):
         edge = edges[a]
         q = edge.q + edge.fresh * unvisited
-        score = (q - low) * weight + edge.share * scale
+        score = q * scale.weight + edge.share * exploration
         if score > best_score:
             best, best_score = a, score
     return best
@@ -336,7 +373,7 @@ def _improve(edges: Any, weight: Any) -> float:
     """From e^sigma [W] to pi' = softmax(log P + sigma(completed q)), times the total returned."""
     total = 0.0
     for a in range(len(edges)):
-        weight[a] *= max(edges[a].prior, 0.0)
+        weight[a] *= edges[a].prior
         total += weight[a]
     return total
 
@@ -350,17 +387,11 @@ def _complete(edges: Any, node: Any, rules: Any, completed: Any) -> tuple[float,
     sigma(q) = (c_visit + max_b N(b)) c_scale q / span (eq. 8); an offset of q counts for nothing.
     v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
     """
-    most, mass, weighed, unvisited = 0.0, 0.0, 0.0, 0.0
-    for a in range(len(edges)):
-        edge = edges[a]
-        most, unvisited = max(most, edge.visits), max(unvisited, edge.prior * edge.fresh)
-        mass += edge.prior * (1.0 - edge.fresh)
-        weighed += edge.prior * edge.q
     missing, total = node.raw_value, node.visits - 1
     if total > 0:
         # Where none is missing, what stands for illegal moves must not widen the range.
-        mean = weighed / mass
-        missing = (missing + total * mean) / (1.0 + total) if unvisited > 0.0 else mean
+        mean = node.weighed / node.mass
+        missing = (missing + total * mean) / (1.0 + total) if node.untried > 0.0 else mean
     least, greatest = np.inf, -np.inf
     for a in range(len(edges)):
         q = edges[a].q + edges[a].fresh * missing
@@ -368,7 +399,7 @@ def _complete(edges: Any, node: Any, rules: Any, completed: Any) -> tuple[float,
         least, greatest = min(least, q), max(greatest, q)
     # Differences too small to be more than rounding are not blown up (as in mctx).
     span = rules.span if rules.span > 0.0 else max(greatest - least, 1e-8)
-    return greatest, (rules.c_visit + most) * rules.c_scale / span
+    return greatest, (rules.c_visit + node.most) * rules.c_scale / span
 
 
 @_kernel
@@ -392,7 +423,7 @@ def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) ->
         edges, node, weight = (
             trees.edges[b, 0],
             trees.nodes[b, 0],
-            trees.weight[b, : trees.edges.shape[2]],
+            trees.weight[: trees.edges.shape[2]],
         )
         _rise(edges, node, rules, weight)
         _exponentiate(weight)
@@ -706,8 +737,8 @@ def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
 
 
 @_kernel
-def predict(network: Any, room: Any, legal: Any, prior: Any, value: Any) -> None:
-    """Of the roots: probabilities of the legal moves [B, A], -1 for the others, and value [B].
+def predict(network: Any, room: Any, latents: Any, legal: Any, prior: Any, value: Any) -> None:
+    """Of latents [B, size]: probabilities of the legal moves [B, A], -1 for the others, value [B].
 
     The value is no number where a logit is none.
     """
@@ -715,7 +746,7 @@ def predict(network: Any, room: Any, legal: Any, prior: Any, value: Any) -> None
         rows = min(TILE, len(value) - first)
         for r in range(rows):
             start = r * network.width + network.latent
-            _copy(room.latents[first + r, 0], room.scratch[start : start + network.size])
+            _copy(latents[first + r], room.scratch[start : start + network.size])
         evaluate(network, room.scratch, room.no_action, rows, network.heads)
         for r in range(rows):
             b, start = first + r, r * network.width
@@ -749,29 +780,19 @@ def _read_prior(logits: Any, prior: Any) -> None:
 
 
 @_kernel
-def _imagine(
-    trees: Any,
-    network: Any,
-    room: Any,
-    parent: Any,
-    action: Any,
-    index: int,
-    first: int,
-    last: int,
-) -> None:
+def _imagine(network: Any, room: Any, index: int, rows: int) -> None:
     """Step the latents that were selected, and attach what comes of it as node `index`."""
-    rows = last - first
+    size = network.size
     for r in range(rows):
-        start = r * network.width
-        _copy(
-            room.latents[first + r, parent[first + r]], room.scratch[start : start + network.size]
-        )
-    evaluate(network, room.scratch, action[first:last], rows, 0)
+        start = np.uint32(r * network.width)
+        here = room.latents[r, np.uint32(room.parent[r])]
+        _copy(here, room.scratch[start : start + size])
+    evaluate(network, room.scratch, room.action, rows, 0)
     for r in range(rows):
-        start = r * network.width + network.latent
-        _copy(room.scratch[start : start + network.size], room.latents[first + r, index])
+        start = np.uint32(r * network.width + network.latent)
+        _copy(room.scratch[start : start + size], room.latents[r, np.uint32(index)])
     read(network, room.scratch, room.leaves, rows)
-    expand(trees, index, room.leaves, first, last)
+    expand(room.trees, index, room.leaves, rows)
 
 
 @_inlined
@@ -780,25 +801,62 @@ def _copy(source: Any, target: Any) -> None:
         target[i] = source[i]
 
 
+@_inlined
+def _bring(roots: Any, latents: Any, room: Any, first: int, rows: int) -> None:
+    """Begin trees in a thread's own room, from some of the roots."""
+    trees = room.trees
+    for r in range(rows):
+        _copy(latents[first + r], room.latents[r, 0])
+        _copy(roots.edges[first + r, 0], trees.edges[r, 0])
+        trees.nodes[r, 0] = roots.nodes[first + r, 0]
+        _forget(trees, r)
+
+
+@_inlined
+def _take_back(roots: Any, room: Any, first: int, rows: int) -> None:
+    """Keep what a search comes to: the roots and how deep it went."""
+    trees = room.trees
+    for r in range(rows):
+        _copy(trees.edges[r, 0], roots.edges[first + r, 0])
+        roots.nodes[first + r, 0] = trees.nodes[r, 0]
+        roots.depth[first + r] = trees.depth[r]
+
+
 @_kernel
 def grow_puct(
-    trees: Any, rules: Any, network: Any, room: Any, parent: Any, action: Any, first: int, last: int
+    roots: Any, rules: Any, network: Any, room: Any, latents: Any, first: int, last: int
 ) -> None:
-    """All simulations of the trees [first, last), some of them side by side."""
+    """All simulations of the trees [first, last), some of them side by side.
+
+    They grow in one room after the other, so that the processor's caches hold all of it: of `roots`
+    no more than node 0 is read and written.
+    """
     for start in range(first, last, TILE):
-        stop = min(start + TILE, last)
-        for index in range(1, trees.nodes.shape[1]):
-            select_puct(trees, rules, parent, action, start, stop)
-            _imagine(trees, network, room, parent, action, index, start, stop)
+        rows = min(TILE, last - start)
+        _bring(roots, latents, room, start, rows)
+        for index in range(1, room.latents.shape[1]):
+            select_puct(room.trees, rules, room.parent, room.action, rows)
+            _imagine(network, room, index, rows)
+        _take_back(roots, room, start, rows)
 
 
 @_kernel
 def grow_gumbel(
-    trees: Any, rules: Any, network: Any, room: Any, parent: Any, action: Any, first: int, last: int
+    roots: Any, rules: Any, network: Any, room: Any, latents: Any, first: int, last: int
 ) -> None:
     """As `grow_puct`."""
     for start in range(first, last, TILE):
-        stop = min(start + TILE, last)
-        for index in range(1, trees.nodes.shape[1]):
-            select_gumbel(trees, rules, parent, action, start, stop)
-            _imagine(trees, network, room, parent, action, index, start, stop)
+        rows = min(TILE, last - start)
+        _bring(roots, latents, room, start, rows)
+        of_rows = GumbelRules(
+            rules.root[start : start + rows],
+            rules.considered,
+            rules.entrants[start : start + rows],
+            rules.c_visit,
+            rules.c_scale,
+            rules.span,
+        )
+        for index in range(1, room.latents.shape[1]):
+            select_gumbel(room.trees, of_rows, room.parent, room.action, rows)
+            _imagine(network, room, index, rows)
+        _take_back(roots, room, start, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -23,7 +24,7 @@ from workbench.planning.tree.kernels import (
     H,
     lay_out_columns,
 )
-from workbench.planning.tree.trees import Leaves
+from workbench.planning.tree.trees import Leaves, Trees, plant
 
 NORMS = {"min_max": MIN_MAX, "layer_norm": LAYER_NORM, "l2": L2}
 TRANSFORMS = {"none": PLAIN, "h": H, "symlog": SYMLOG}
@@ -48,25 +49,39 @@ class Network(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Where one thread works: rows for a tile of trees."""
+    """Where one thread works on a tile of trees, again and again."""
 
-    latents: NDArray[np.float32]  # [B, N+1, size] of all trees
-    scratch: NDArray[np.float32]  # [TILE * width]
+    trees: Trees  # of TILE roots
+    latents: NDArray[np.float32]  # [TILE, N+1, size]
+    parent: NDArray[np.int64]  # [TILE] nodes to step
+    action: NDArray[np.int64]  # [TILE] and how
     no_action: NDArray[np.int64]  # [TILE] for the heads, which hang on none
+    scratch: NDArray[np.float32]  # [TILE * width]
     leaves: Leaves
 
 
-def workplace(network: Network, latents: NDArray[np.float32]) -> Room:
-    """Room for one thread."""
+def workplace(network: Network, nodes: int, width: int, share: int = 0) -> Room:
+    """Room for trees of so many nodes of this width, for the thread that has this share.
+
+    It is the same at every search, for fresh memory costs more than a search.
+    """
+    return _room(nodes, width, share, network.size, network.width, network.actions)
+
+
+@lru_cache(maxsize=8)
+def _room(nodes: int, width: int, share: int, size: int, row: int, actions: int) -> Room:
     numbers = np.empty((3, TILE), np.float32)
     return Room(
-        latents=latents,
-        scratch=np.empty(TILE * network.width, np.float32),
+        trees=plant(TILE, nodes, width),
+        latents=np.empty((TILE, nodes, size), np.float32),
+        parent=np.zeros(TILE, np.int64),
+        action=np.zeros(TILE, np.int64),
         no_action=np.zeros(TILE, np.int64),
+        scratch=np.empty(TILE * row, np.float32),
         leaves=Leaves(
             reward=numbers[0],
             discount=numbers[1],
-            prior=np.empty((TILE, network.actions)),
+            prior=np.empty((TILE, actions)),
             value=numbers[2],
             at_chance=np.zeros(TILE, np.bool_),
         ),

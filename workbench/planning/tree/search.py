@@ -35,29 +35,25 @@ class Strategy(Protocol):
         ...
 
     def select(
-        self,
-        trees: Trees,
-        rules: Any,
-        parent: np.ndarray,
-        action: np.ndarray,
-        first: int,
-        last: int,
+        self, trees: Trees, rules: Any, parent: np.ndarray, action: np.ndarray, count: int
     ) -> None:
-        """Descend the trees [first, last) and write which edges to expand: parent, action [B]."""
+        """Descend the first trees and write which edges to expand: parent, action [count]."""
         ...
 
     def grow(
         self,
-        trees: Trees,
+        roots: Trees,
         rules: Any,
         network: Network,
         room: Room,
-        parent: np.ndarray,
-        action: np.ndarray,
+        latents: np.ndarray,
         first: int,
         last: int,
     ) -> None:
-        """The whole search of the trees [first, last), with the model laid out as a network."""
+        """The whole search from the roots [first, last), with the model laid out as a network.
+
+        latents [B, size] float32. Of the roots' trees, which are node 0 alone, it is kept.
+        """
         ...
 
     def conclude(self, trees: Trees, rules: Any, actions: int) -> Plan: ...
@@ -84,18 +80,19 @@ class TreeSearch:
     ) -> Plan:
         """Search from a batch of roots; `legal` [B, A] masks the moves at the root."""
         batch, actions = legal.shape
-        trees = _trees(batch, self.simulations + 1, max(actions, model.spec.chance))
+        nodes, width = self.simulations + 1, max(actions, model.spec.chance)
         network = network_of(model, self.use_predicted_termination)
         if network is None:
-            heads = model.predict(root)
+            heads, trees = model.predict(root), _trees(batch, nodes, width)
             prior, value = self._prior(heads, legal), _numpy(heads.value)
             at_chance = _at_chance(heads, batch)
         else:
-            latents = _latents(batch, self.simulations + 1, network.size)
-            latents[:, 0] = _numpy(root.flatten(1))
+            latents = np.ascontiguousarray(_numpy(root.flatten(1)))
+            trees = _trees(batch, 1, width)
             prior, value = np.empty((batch, actions)), np.empty(batch, np.float32)
             at_chance = np.zeros(batch, np.bool_)
-            kernels.predict(network, workplace(network, latents), _numpy(legal), prior, value)
+            room = workplace(network, nodes, width)
+            kernels.predict(network, room, latents, _numpy(legal), prior, value)
         if not (np.isfinite(prior).all() and np.isfinite(value).all()):
             raise TrialDiverged("the model's policy or value is not a finite number")
         prior, rules = self.strategy.begin(prior, generator, explore)
@@ -115,7 +112,7 @@ class TreeSearch:
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
         device = model.device
         for index in range(1, nodes):
-            self.strategy.select(trees, rules, parent, action, 0, batch)
+            self.strategy.select(trees, rules, parent, action, batch)
             here = latents.read(torch.from_numpy(parent))
             then, edge = model.step(here, torch.from_numpy(action).to(device), generator)
             heads = model.predict(then)
@@ -127,18 +124,17 @@ class TreeSearch:
                 value=_numpy(heads.value),
                 at_chance=_at_chance(heads, batch),
             )
-            kernels.expand(trees, index, leaves, 0, batch)
+            kernels.expand(trees, index, leaves, batch)
 
-    def _grow_within(self, network: Network, latents: np.ndarray, trees: Trees, rules: Any) -> None:
+    def _grow_within(self, network: Network, latents: np.ndarray, roots: Trees, rules: Any) -> None:
         """No call at all: kernels evaluate the network, and threads share the trees out."""
-        batch = len(latents)
-        parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
+        nodes, width = self.simulations + 1, roots.edges.shape[2]
 
-        def grow(first: int, last: int) -> None:
-            room = workplace(network, latents)
-            self.strategy.grow(trees, rules, network, room, parent, action, first, last)
+        def grow(share: int, first: int, last: int) -> None:
+            room = workplace(network, nodes, width, share)
+            self.strategy.grow(roots, rules, network, room, latents, first, last)
 
-        share_out(grow, batch)
+        share_out(grow, len(latents))
 
     def _discount(self, edge: Edge) -> Tensor:
         if self.use_predicted_termination and edge.termination is not None:
@@ -168,19 +164,14 @@ class TreeSearch:
 _trees = lru_cache(maxsize=4)(plant)
 
 
-@lru_cache(maxsize=4)
-def _latents(batch: int, nodes: int, size: int) -> np.ndarray:
-    return np.empty((batch, nodes, size), np.float32)
-
-
-def share_out(work: Callable[[int, int], None], batch: int) -> None:
-    """Call `work(first, last)` on as many threads as torch has, each on a part of the batch."""
+def share_out(work: Callable[[int, int, int], None], batch: int) -> None:
+    """Call `work(share, first, last)` on as many threads as torch has, each on a part of it."""
     shares = min(torch.get_num_threads(), -(-batch // kernels.TILE))
     ends = [batch * share // shares for share in range(shares + 1)]
     if shares == 1:
-        work(0, batch)
+        work(0, 0, batch)
     else:
-        list(_pool(shares).map(work, ends[:-1], ends[1:]))
+        list(_pool(shares).map(work, range(shares), ends[:-1], ends[1:]))
 
 
 @lru_cache(maxsize=1)

@@ -18,13 +18,13 @@ Ints = NDArray[np.int32]
 EDGE = np.dtype(
     [
         ("q", np.float64),  # mean of reward + discount * what came back; 0 while unvisited
-        ("prior", np.float64),  # of an action, or probability of an outcome; -1: not to be chosen
+        ("visits", np.float64),
+        ("prior", np.float64),  # of an action, or probability of an outcome; 0: not to be chosen
         ("share", np.float64),  # prior / (1 + visits); -inf: not to be chosen
         ("reward", np.float64),
         ("discount", np.float64),
-        ("visits", np.float64),
         ("fresh", np.float64),  # 1 while unvisited, then 0: to multiply by, which takes no branch
-        ("child", np.int64),  # node that it leads to
+        ("child", np.uint32),  # node that it leads to
     ],
     align=True,
 )
@@ -34,13 +34,28 @@ NODE = np.dtype(
     [
         ("total", np.float64),  # of what came back to the node, its own value included
         ("raw_value", np.float64),  # what the model says of the node itself
-        ("visits", np.int32),  # its own evaluation included
-        ("choice", np.int32),  # of the next descent, where it depends on the node alone
+        ("mass", np.float64),  # of the priors of its visited edges
+        ("weighed", np.float64),  # sum of prior * q over them
+        ("most", np.float64),  # visits of the edge that has most
+        ("untried", np.float64),  # edges that may be chosen and have no visit
+        ("visits", np.uint32),  # its own evaluation included
+        ("choice", np.uint32),  # of the next descent, where it depends on the node alone
         ("at_chance", np.bool_),
     ],
     align=True,
 )
-STEP = np.dtype([("node", np.int32), ("choice", np.int32)], align=True)
+STEP = np.dtype([("node", np.uint32), ("choice", np.uint32)], align=True)
+
+
+SCALE = np.dtype(
+    [
+        ("weight", np.float64),  # that q is multiplied by: 1, or 0 where it cannot be scaled yet
+        ("span", np.float64),  # that q would be divided by
+        ("least", np.float64),  # the q that counts as 0
+    ],
+    align=True,
+)
+"""Of q in a whole tree, by PUCT."""
 
 
 class Trees(NamedTuple):
@@ -50,11 +65,12 @@ class Trees(NamedTuple):
     nodes: NDArray[np.void]  # [B, N+1] NODE
     low: Floats  # [B] smallest q of the tree
     high: Floats  # [B] largest q of the tree
+    scale: NDArray[np.void]  # [B] SCALE of the next descent
     depth: Ints  # [B] of the deepest node
     under_way: Ints  # [B] trees that are still descending
     path: NDArray[np.void]  # [B, N+1] STEP of the last simulation
     path_length: Ints  # [B]
-    weight: Floats  # [B, (N+1) W] of the moves along the path, while they are looked at
+    weight: Floats  # [B (N+1) W] of the moves along the paths, while they are looked at
 
 
 def plant(batch: int, nodes: int, width: int) -> Trees:
@@ -64,11 +80,12 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
         nodes=np.empty((batch, nodes), NODE),
         low=np.empty(batch),
         high=np.empty(batch),
+        scale=np.empty(batch, SCALE),
         depth=np.empty(batch, np.int32),
-        under_way=np.empty(batch, np.int32),
+        under_way=np.empty(batch, np.uint32),
         path=np.empty((batch, nodes), STEP),
-        path_length=np.empty(batch, np.int32),
-        weight=np.empty((batch, nodes * width)),
+        path_length=np.empty(batch, np.uint32),
+        weight=np.empty(batch * nodes * width),
     )
 
 
