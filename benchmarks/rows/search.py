@@ -15,8 +15,8 @@ from benchmarks.timing import in_turn
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
 from workbench.planning.tree.network import Network, network_of, workplace
-from workbench.planning.tree.search import share_out
-from workbench.planning.tree.trees import plant
+from workbench.planning.tree.search import share_out, shares_of
+from workbench.planning.tree.trees import Trees, plant
 from workbench.types import Latent, leaves
 
 SIMULATIONS = 50
@@ -106,13 +106,24 @@ def _figure(
         unit="simulations/s",
         extras={
             "depth": float(depth),
-            "bytes a node": bytes_a_node(root, batch, simulations, actions),
+            "bytes a node": bytes_a_node(model, root, batch, simulations),
         },
     )
 
 
-def bytes_a_node(root: Latent, batch: int, simulations: int, actions: int) -> float:
-    """Memory of the trees and of the latents in them, by root and simulation."""
-    trees = plant(batch, simulations + 1, actions)
-    latents = sum(tensor.nbytes for tensor in leaves(root)) * (simulations + 1)
-    return (sum(array.nbytes for array in trees) + latents) / (batch * simulations)
+def bytes_a_node(model: WorldModel, root: Latent, batch: int, simulations: int) -> float:
+    """Memory of a search, its trees and the latents in them, by root and simulation."""
+    nodes, actions, network = simulations + 1, model.spec.actions, network_of(model, cut=False)
+    if network is None:
+        latents = sum(tensor.nbytes for tensor in leaves(root)) * nodes
+        held = _size(plant(batch, nodes, actions)) + latents
+    else:
+        room = workplace(network, nodes, actions)
+        held = _size(plant(batch, 1, actions)) + shares_of(batch) * (
+            _size(room.trees) + room.latents.nbytes
+        )
+    return held / (batch * simulations)
+
+
+def _size(trees: Trees) -> int:
+    return sum(array.nbytes for array in trees)

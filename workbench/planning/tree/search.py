@@ -166,12 +166,17 @@ _trees = lru_cache(maxsize=4)(plant)
 
 def share_out(work: Callable[[int, int, int], None], batch: int) -> None:
     """Call `work(share, first, last)` on as many threads as torch has, each on a part of it."""
-    shares = min(torch.get_num_threads(), -(-batch // kernels.TILE))
+    shares = shares_of(batch)
     ends = [batch * share // shares for share in range(shares + 1)]
     if shares == 1:
         work(0, 0, batch)
     else:
         list(_pool(shares).map(work, range(shares), ends[:-1], ends[1:]))
+
+
+def shares_of(batch: int) -> int:
+    """Threads that a search of so many roots is shared out to."""
+    return min(torch.get_num_threads(), -(-batch // kernels.TILE))
 
 
 @lru_cache(maxsize=1)

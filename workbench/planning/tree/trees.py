@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
+Indices = NDArray[np.uint32]
 
 EDGE = np.dtype(
     [
@@ -45,8 +46,6 @@ NODE = np.dtype(
     align=True,
 )
 STEP = np.dtype([("node", np.uint32), ("choice", np.uint32)], align=True)
-
-
 SCALE = np.dtype(
     [
         ("weight", np.float64),  # that q is multiplied by: 1, or 0 where it cannot be scaled yet
@@ -67,9 +66,9 @@ class Trees(NamedTuple):
     high: Floats  # [B] largest q of the tree
     scale: NDArray[np.void]  # [B] SCALE of the next descent
     depth: Ints  # [B] of the deepest node
-    under_way: Ints  # [B] trees that are still descending
+    under_way: Indices  # [B] trees that are still descending
     path: NDArray[np.void]  # [B, N+1] STEP of the last simulation
-    path_length: Ints  # [B]
+    path_length: Indices  # [B]
     weight: Floats  # [B (N+1) W] of the moves along the paths, while they are looked at
 
 
