@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ablations.plan import Plan, Replay, seconds_left, smallest_p
-from workbench.config import dump
+from ablations.study import Study
+from workbench.config import TrialConfig, dump
+from workbench.metrics import MetricSpec, spec
 
 STATES = {
     "new": Text("to run"),
@@ -33,7 +35,7 @@ def show_plan(
     console.print(Text(f"\n{study.name}", "bold"), Text(study.question))
     console.print(_conditions(plan, counts))
     console.print(_trials(plan))
-    for line in [*_notes(plan, concurrent), *_replays(memory, concurrent)]:
+    for line in [*_notes(plan, concurrent), *_replays(memory, concurrent), *_unmeasured(study)]:
         console.print(line, highlight=False)
 
 
@@ -102,6 +104,29 @@ def _replays(memory: Mapping[str, Replay], concurrent: int | None) -> list[str]:
     most = max(mb for _, mb in memory.values()) * (concurrent or 1)
     together = f"; at most {most:.0f} MB for {concurrent} trials at once" if concurrent else ""
     return [f"Replay of a trial: {'; '.join(spoken)}{together}"]
+
+
+def _unmeasured(study: Study) -> list[str]:
+    """Which of the study's metrics its trials do not measure: better told now than at the end."""
+    lines = []
+    for key, name in {"primary": study.primary, "predictive": study.predictive}.items():
+        metric = spec(name)
+        without = [c.name for c in study.conditions if not _measures(c.config, metric)]
+        if metric is None or not without:
+            continue
+        alike = len(without) == len(study.conditions)
+        where = "no trial" if alike else f"no trial of {', '.join(without)}"
+        lines.append(
+            f"Mind: {where} measures the {key} metric {name} while it trains. Name measure "
+            f"'{metric.measure}' under measures, choose another metric, or let `workbench evaluate "
+            f"{study.name}` measure it where it can."
+        )
+    return lines
+
+
+def _measures(config: TrialConfig, metric: MetricSpec | None) -> bool:
+    told = {measure.component for measure in config.measures.values()}
+    return metric is not None and (not metric.measure or metric.measure in told)
 
 
 def flat(config: Any, path: str = "") -> dict[str, Any]:

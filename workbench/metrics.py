@@ -28,6 +28,8 @@ class MetricSpec:
     """What a perfect model or perfect play scores; None where that is the world's, or unknown."""
     version: int = 1
     """Raised when the same name comes to mean another number."""
+    measure: str = ""
+    """What tells it, by its name alone; empty where training itself does."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _decision(agent: str, title: str) -> list[MetricSpec]:
         MetricSpec(f"decision/{agent}_{key}", f"{name} ({title}{note})", "decision", better, unit,
                    f"{text} over {where}; the {title} decides greedily, without noise.",
                    by=("simulations",) if agent == "search" else (),
-                   chance="uniformly random moves", oracle=oracle)
+                   chance="uniformly random moves", oracle=oracle, measure="decision")
         for note, suffix, where in (("", "", everywhere), (", decisive", "_decisive", decisive))
         for key, name, better, unit, text, oracle in (
             (f"optimal_rate{suffix}", "Optimal-move rate", higher, "share",
@@ -83,11 +85,11 @@ def _decision(agent: str, title: str) -> list[MetricSpec]:
                    "share", "Share of moves that give the game away: lost after them, and not "
                    f"before, over the positions that are not lost; the {title} decides greedily.",
                    by=("simulations",) if agent == "search" else (),
-                   chance="uniformly random moves"),
+                   chance="uniformly random moves", measure="decision"),
         MetricSpec(f"decision/{agent}_exploitability", f"Exploitability ({title})", "decision",
                    lower, "game value", "What the best reply gains on perfect play against the "
                    f"{title}, who decides greedily: the mean over both sides.",
-                   chance="uniformly random moves"),
+                   chance="uniformly random moves", measure="exploitability"),
     ]  # fmt: skip
 
 
@@ -97,48 +99,53 @@ def _both_ways() -> list[MetricSpec]:
     blind = "the best constant guess"
     lower: Literal["lower"] = "lower"
     higher: Literal["higher"] = "higher"
-    found: list[tuple[str, str, Literal["lower", "higher"], str, str, float, str]] = [
-        ("reward_error", "Reward error", lower, "squared", blind, 0.0,
+    found: list[tuple[str, str, str, Literal["lower", "higher"], str, str, float, str]] = [
+        ("predictive", "reward_error", "Reward error", lower, "squared", blind, 0.0,
          "Mean square of predicted minus true reward, along real moves."),
-        ("value_error", "Value error", lower, "squared", blind, 0.0,
+        ("predictive", "value_error", "Value error", lower, "squared", blind, 0.0,
          "Mean square of predicted value minus the exact value of the true state."),
-        ("policy_error", "Policy error", lower, "nats", "a uniform policy", 0.0,
+        ("predictive", "policy_error", "Policy error", lower, "nats", "a uniform policy", 0.0,
          "-log of the predicted probability that the move is an optimal one."),
-        ("termination_error", "Termination error", lower, "Brier", blind, 0.0,
+        ("predictive", "termination_error", "Termination error", lower, "Brier", blind, 0.0,
          "Mean square of the predicted probability of the end minus the truth."),
-        ("illegal_mass", "Illegal probability", lower, "share", "a uniform policy", 0.0,
+        ("predictive", "illegal_mass", "Illegal probability", lower, "share",
+         "a uniform policy", 0.0,
          "Probability that the imagined policy gives to moves that are illegal in the true state."),
-        ("latent_error", "Latent error", lower, "normalised", "the latent of another state", 0.0,
+        ("latents", "latent_error", "Latent error", lower, "normalised",
+         "the latent of another state", 0.0,
          "Mean square distance of the imagined latent to h of the true observation, over that of "
          "two states drawn at random: a smaller scale is no smaller error."),
-        ("decodable_ridge", "Decodability, ridge", higher, "R²", "the mean observation", 1.0,
+        ("latents", "decodable_ridge", "Decodability, ridge", higher, "R²",
+         "the mean observation", 1.0,
          "Share of the variance of the true observation that a ridge regression from latents, "
          "fitted to encoded states only, explains from imagined ones."),
-        ("decodable_hidden", "Decodability, one hidden layer", higher, "R²",
+        ("latents", "decodable_hidden", "Decodability, one hidden layer", higher, "R²",
          "the mean observation", 1.0,
          "The same by a network with one hidden layer; neither sends a gradient to the model."),
-        ("hits_1", "Hits@1", higher, "share", "a random order", 1.0,
+        ("latents", "hits_1", "Hits@1", higher, "share", "a random order", 1.0,
          "Share of imagined latents whose nearest encoded state is the true one; ties count by "
          "their middle rank, so that a constant latent gains nothing."),
-        ("hits_5", "Hits@5", higher, "share", "a random order", 1.0,
+        ("latents", "hits_5", "Hits@5", higher, "share", "a random order", 1.0,
          "Share of imagined latents with the true state among the five nearest encoded ones."),
-        ("mrr", "Mean reciprocal rank", higher, "share", "a random order", 1.0,
+        ("latents", "mrr", "Mean reciprocal rank", higher, "share",
+         "a random order", 1.0,
          "Mean of 1 / the rank of the true state among the encoded ones, by distance."),
-        ("value_equivalence_error", "Value-equivalence error", lower, "squared", "", 0.0,
+        ("equivalence", "value_equivalence_error", "Value-equivalence error", lower, "squared",
+         "", 0.0,
          "Mean square of k imagined rewards and the imagined value, minus the k true rewards and "
          "the value at the true state's encoding, along the same moves (Grimm et al. 2020, "
          "order k, with the agent's own value)."),
-        ("policy_evaluation_error", "Policy-evaluation error", lower, "absolute",
+        ("equivalence", "policy_evaluation_error", "Policy-evaluation error", lower, "absolute",
          "no reward ever", 0.0,
          "Mean absolute difference of the k-step return imagined and true, along moves of a "
          "policy that may not be the agent's own (He et al. 2023)."),
-        ("observation_error", "Observation error", lower, "squared", blind, 0.0,
+        ("observation", "observation_error", "Observation error", lower, "squared", blind, 0.0,
          "Mean square of the decoded minus the true observation, a mean over its entries."),
     ]  # fmt: skip
     return [
         MetricSpec(f"predictive/{name}", title, "predictive", better, unit, text, True, source,
-                   chance, oracle)
-        for name, title, better, unit, chance, oracle, text in found
+                   chance, oracle, measure=measure)
+        for measure, name, title, better, unit, chance, oracle, text in found
     ]  # fmt: skip
 
 
@@ -148,50 +155,53 @@ def _lost() -> list[MetricSpec]:
     return [
         MetricSpec("decision/planning_gain", "Planning gain", "decision", "higher", "game value",
                    "Regret of the prior minus regret of the search.", by=by, chance="no search",
-                   oracle=None),
+                   oracle=None, measure="search_budget"),
         MetricSpec("decision/worsened", "Made worse by search", "decision", "lower", "share",
                    "Share of positions where the move that the search chooses is worth less than "
-                   "the prior's.", by=by, chance="no search"),
+                   "the prior's.", by=by, chance="no search", measure="search_budget"),
         MetricSpec("decision/transplant_regret", "Regret with parts replaced", "decision", "lower",
                    "game value", "Regret of the search with dynamics, prior or value of the "
                    "trained agent replaced, at every state that it imagines; not trained again.",
                    by=("dynamics", "prior", "value", "simulations"),
-                   chance="uniformly random moves"),
+                   chance="uniformly random moves", measure="transplant"),
         MetricSpec("decision/regret_owed", "Regret owed to a part", "decision", "lower",
                    "game value", "Shapley value of replacing a part: the regret that it saves, a "
                    "mean over all orders of replacing them; `left` is what stays when all are.",
-                   by=("part", "simulations"), oracle=0.0),
+                   by=("part", "simulations"), measure="transplant"),
         MetricSpec("decision/model_regret", "Model regret", "decision", "lower", "game value",
                    "Regret with the learned dynamics minus regret with the true ones, under the "
-                   "same heads.", by=by),
+                   "same heads.", by=by, measure="transplant"),
         MetricSpec("decision/flip_rate", "Flip rate", "decision", "lower", "share",
                    "Share of positions where the search chooses another move when reward, end "
-                   "and value at depth k are the true ones.", True, by),
+                   "and value at depth k are the true ones.", True, by, measure="flips"),
         MetricSpec("decision/flip_gain", "Regret saved by the truth at a depth", "decision",
                    "lower", "game value", "How much regret falls when reward, end and value at "
-                   "depth k are the true ones; below 0 it rises.", True, by),
+                   "depth k are the true ones; below 0 it rises.", True, by, measure="flips"),
         MetricSpec("predictive/relevant_error", "Decision-relevant error", "predictive", "lower",
                    "squared", "Mean square of the imagined worth of a move minus its exact worth, "
                    "weighted by the visits of the move and by the gap between the best move and "
-                   "the next.", chance="the best constant guess"),
+                   "the next.", chance="the best constant guess", measure="relevant_error"),
         MetricSpec("predictive/self_consistency_error", "Self-consistency error", "predictive",
                    "lower", "squared", "Mean square of the value imagined at depth k minus the "
-                   "reward and value imagined one step on, along the agent's own policy.", True),
+                   "reward and value imagined one step on, along the agent's own policy.", True,
+                   measure="equivalence"),
         MetricSpec("predictive/transposition_gap", "Transposition gap", "predictive", "lower",
                    "normalised", "Mean square distance of the latents to which two orders of the "
                    "same moves lead, over that of two states drawn at random.",
-                   chance="the latent of another state"),
+                   chance="the latent of another state", measure="transpositions"),
         MetricSpec("predictive/transposition_value_gap", "Transposition gap of values",
                    "predictive", "lower", "squared", "Mean square difference of the values "
-                   "imagined after two orders of the same moves."),
+                   "imagined after two orders of the same moves.", measure="transpositions"),
         MetricSpec("predictive/return_error", "Error of the agent's own return", "predictive",
                    "lower", "squared", "Mean square of the predicted value minus the discounted "
-                   "return that the agent's own play has from that very state.", True),
+                   "return that the agent's own play has from that very state.", True,
+                   measure="monte_carlo"),
         *(
             MetricSpec(f"decision/blindfold_{key}", f"{title}, seldom seeing", "decision",
                        "higher", unit, f"{title} of the searching agent when it is shown the "
                        "true observation at every n-th step only, and imagines the others.",
-                       by=("every",), chance="uniformly random moves", oracle=None)
+                       by=("every",), chance="uniformly random moves", oracle=None,
+                       measure="blindfold")
             for key, title, unit in (("return", "Return", "reward"), ("score", "Score", "share"))
         ),
     ]  # fmt: skip
@@ -208,13 +218,15 @@ def _play(agent: str) -> list[MetricSpec]:
     return [
         MetricSpec(f"decision/{agent}_return", f"Return ({agent})", "decision", "higher", "reward",
                    f"Mean undiscounted return of greedy play by the {agent}, without noise, over "
-                   "the same episodes.", by=by, chance="uniformly random moves", oracle=None),
+                   "the same episodes.", by=by, chance="uniformly random moves", oracle=None,
+                   measure="returns"),
         *(
             MetricSpec(f"decision/{prefix}{agent}_score{suffix}",
                        f"Score against {opponent} ({agent}{note})", "decision", "higher", "share",
                        f"Games won, and half of those drawn, by the {agent}, greedily and without "
                        f"noise, against {opponent}{where}; every opening is played from both "
-                       "sides.", by=by, chance="uniformly random moves", oracle=None)
+                       "sides.", by=by, chance="uniformly random moves", oracle=None,
+                       measure="size_transfer" if prefix else "matches")
             for prefix, (note, where) in elsewhere.items()
             for suffix, opponent in against.items()
         ),
@@ -229,11 +241,12 @@ METRICS: dict[str, MetricSpec] = {
         *_decision("search", "search"),
         MetricSpec("decision/losing_lines", "Losing lines", "decision", "lower", "lines",
                    "Lines of play in which the searching agent loses, over every possible reply "
-                   "of the opponent, from either side."),
+                   "of the opponent, from either side.", measure="decision"),
         MetricSpec("decision/losing_lines_first", "Losing lines, moving first", "decision", "lower",
-                   "lines", "Losing lines where the agent moves first."),
+                   "lines", "Losing lines where the agent moves first.", measure="decision"),
         MetricSpec("decision/losing_lines_second", "Losing lines, moving second", "decision",
-                   "lower", "lines", "Losing lines where the agent moves second."),
+                   "lower", "lines", "Losing lines where the agent moves second.",
+                   measure="decision"),
         *_play("prior"),
         *_play("search"),
         *_lost(),

@@ -146,6 +146,27 @@ def test_the_plan_is_shown_with_what_differs(plan: Plan) -> None:
     assert "45 min" in text
 
 
+def test_metrics_that_no_trial_measures_are_told_before_anything_runs(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+
+    def told(text: str) -> str:
+        file.write_text(f"study: blind\npreset: muzero\nseeds: 2\n{text}\n", encoding="utf-8")
+        plan = make_plan(read_study(file), tmp_path)
+        return " ".join(printed(lambda console: show_plan(console, plan, {}, 2, {})).split())
+
+    sound = "axes: {planner.simulations: [5, 25]}"
+    assert "Mind" not in told(sound)
+    text = told(f"{sound}\nbase: {{measures.decision: null}}")
+    assert "no trial measures the primary metric decision/search_regret_decisive" in text
+    assert "Name measure 'decision'" in text
+    assert "predictive metric" not in text
+    text = told(f"{sound}\nprimary: decision/search_return")
+    assert "Name measure 'returns'" in text
+    text = told("axes: {seen: {all: {}, less: {measures.predictive: null}}}")
+    assert "no trial of less measures the predictive metric predictive/value_error" in text
+    assert "primary metric" not in text
+
+
 def test_the_matrix_shows_every_trial_and_the_time_left(plan: Plan) -> None:
     matrix = Matrix(plan)
     first, second, third = plan.trials[:3]

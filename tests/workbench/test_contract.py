@@ -561,6 +561,7 @@ def test_a_measure_gives_known_metrics_and_leaves_the_agent_as_it_is(
         reading = metrics.parse(name_of)
         assert set(reading.at) <= set(spec.by), name_of
         assert reading.depth is None or spec.by_depth, name_of
+        assert name_of != spec.name or spec.measure == name, name_of
         assert not spec.chance or "chance" in facts.levels[name_of], name_of
         assert value is None or value == value
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
