@@ -124,9 +124,9 @@ def normalised_adjacency(graph: Graph) -> Tensor:
 class GraphConvolution(nn.Module):
     """One layer of a graph convolutional network over a fixed graph (Kipf & Welling 2017, eq. 2).
 
-    `dense` multiplies by the normalised adjacency, an order of magnitude faster on a board;
-    `sparse` is torch-geometric's GCNConv over the edge list. They hold the same parameters under
-    the same names (`lin.weight`, `bias`) and give the same numbers.
+    `dense` multiplies by the normalised adjacency, or sums what of it is not 0, an order of
+    magnitude faster on a board; `sparse` is torch-geometric's GCNConv over the edge list. They hold
+    the same parameters under the same names (`lin.weight`, `bias`) and give the same numbers.
     """
 
     def __init__(self, graph: Graph, channels: int, width: int, backend: str) -> None:
