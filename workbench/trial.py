@@ -22,11 +22,22 @@ from workbench.record import CONFIG, TrialRecord
 from workbench.training import checkpoint
 
 Report = Callable[[float, Mapping[str, float | None]], None]
+Tell = Callable[[str, float], None]
+"""Hears what is being done, and how much of the training is done."""
 """Told after every measurement: the fraction of the trial that is done, and the latest metrics."""
 
 
-def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -> dict[str, Any]:
+def run_trial(
+    config: TrialConfig,
+    folder: Path,
+    report: Report | None = None,
+    tell: Tell = lambda doing, fraction: None,
+) -> dict[str, Any]:
     """Train and measure one agent in `folder`; goes on where an earlier run stopped.
+
+    Args:
+        report: called after every measurement.
+        tell: called before whatever may take long, and at every move of the games.
 
     Returns:
         the result, as it stands in `result.json`.
@@ -43,7 +54,10 @@ def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -
     host.prepare(config.threads)
     host.forget_peak_memory()
     parts = build(config)
-    measures = {name: measure.build(parts) for name, measure in config.measures.items()}
+    measures = {}
+    for name, measure in config.measures.items():
+        tell(f"preparing measure '{name}'", 0.0)
+        measures[name] = measure.build(parts)
     procedure = config.procedure.build(parts)
     state = checkpoint.load(record.checkpoint)
     if state is not None:
@@ -54,6 +68,7 @@ def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -
     row = record.last_row()
     while True:
         if clock.due(procedure):
+            tell("measuring", procedure.fraction)
             row = _measure(procedure, measures, parts, clock)
             record.append({"step": procedure.steps, "updates": procedure.updates, **row}, clock.row)
             checkpoint.save(record.checkpoint, _state(parts, procedure, clock))
@@ -62,6 +77,7 @@ def run_trial(config: TrialConfig, folder: Path, report: Report | None = None) -
                 report(procedure.fraction, row)
         if procedure.fraction >= 1:
             break
+        tell("training", procedure.fraction)
         procedure.advance()
     result = _result(config, parts, procedure, measures, clock, row)
     record.finish(result)

@@ -157,6 +157,7 @@ def test_a_trial_is_trained_once(
     ]
     assert run(monkeypatch, *command) == 0
     shown = capsys.readouterr().out
+    assert "preparing measure 'decision'" in shown
     assert "100%" in shown
     assert "predictive/value_error" in shown
     written = (tmp_path / "trial" / "metrics.jsonl").read_bytes()

@@ -70,6 +70,24 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_what_is_being_done_is_told_before_it_is_done(tmp_path: Path) -> None:
+    told: list[tuple[str, float]] = []
+    reported: list[int] = []
+
+    def report(fraction: float, metrics: Any) -> None:
+        reported.append(len(told))
+
+    config = quick({"measures.decision": {}})
+    run_trial(config, tmp_path, report, lambda *what: told.append(what))
+    doing = [what for what, _ in told]
+    assert doing[0] == "preparing measure 'decision'"
+    assert all(doing[at - 1] == "measuring" for at in reported)
+    assert doing[-1] == "measuring"
+    assert "training" in doing[reported[0] : reported[-1]]
+    fractions = [fraction for _, fraction in told]
+    assert fractions == sorted(fractions)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

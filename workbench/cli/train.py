@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from workbench.errors import ConfigError, Place, Problem, TrialDiverged, Workben
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.status import Status
 
     from workbench.config import TrialConfig
     from workbench.documents import Node
@@ -119,21 +121,42 @@ def _trained(trial: TrialConfig, folder: Path, console: Console) -> dict[str, An
     from workbench.trial import run_trial
 
     try:
-        return run_trial(trial, folder, _Progress(console))
+        with console.status("") as status:  # which only a terminal shows
+            progress = _Progress(console, status)
+            return run_trial(trial, folder, progress.report, progress.tell)
     except OSError as error:
         raise WorkbenchError(f"{folder}: cannot be written: {error}") from None
 
 
 class _Progress:
-    """A line after every measurement."""
+    """A line after every measurement; between them, where a terminal can show it, what is done."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, console: Console, status: Status) -> None:
+        self._console, self._status = console, status
+        self._began: tuple[float, float] | None = None
+        """When training did, and how much was done by then."""
 
-    def __call__(self, fraction: float, metrics: Mapping[str, float | None]) -> None:
+    def report(self, fraction: float, metrics: Mapping[str, float | None]) -> None:
         values = {name: metrics.get(name) for name in FOLLOWED}
         shown = [f"{name} {value:.4g}" for name, value in values.items() if value is not None]
         self._console.print(f"{fraction:4.0%}  {'  '.join(shown)}", highlight=False, soft_wrap=True)
+
+    def tell(self, doing: str, fraction: float) -> None:
+        if doing == "training":
+            doing = f"training, {fraction:.1%}{self._left(fraction)}"
+        elif doing != "measuring" and not self._console.is_terminal:
+            self._console.print(doing, highlight=False)
+        self._status.update(doing)
+
+    def _left(self, fraction: float) -> str:
+        from ablations.preview import duration
+
+        now = time.monotonic()
+        self._began = began, before = self._began or (now, fraction)
+        done = fraction - before
+        if done <= 0 or now - began < 2:
+            return ""
+        return f", about {duration((now - began) / done * (1 - fraction))} left"
 
 
 def _show(result: Mapping[str, Any], console: Console) -> None:
