@@ -71,6 +71,16 @@ def test_what_an_optimiser_wrote_is_searched(monkeypatch: pytest.MonkeyPatch) ->
     assert same(after, by_calls(parts, monkeypatch))
 
 
+def test_weights_in_other_memory_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = parts_of("muzero")
+    before = plan(parts)
+    for parameter in parts.model.parameters():
+        parameter.data = parameter.data * 1.5
+    after = plan(parts)
+    assert not torch.allclose(before.value, after.value, atol=1e-3)
+    assert same(after, by_calls(parts, monkeypatch))
+
+
 @pytest.mark.parametrize("preset", ["muzero", "gumbel_muzero"])
 def test_a_row_is_searched_alike_in_any_batch(preset: str) -> None:
     parts = parts_of(preset)

@@ -14,7 +14,7 @@ from workbench.planning.tree.kernels import (
     grow_gumbel,
     select_gumbel,
 )
-from workbench.planning.tree.search import summary
+from workbench.planning.tree.search import check, summary
 from workbench.planning.tree.trees import GumbelRules, Ints, Trees
 from workbench.randomness import numpy_generator
 from workbench.types import Plan
@@ -58,6 +58,10 @@ class ByGumbel:
         plan = summary(trees, actions)
         policy, q = np.empty(plan.q.shape, np.float32), np.empty(plan.q.shape, np.float32)
         action = np.empty(len(policy), np.int64)
-        conclude_gumbel(trees, rules, policy, q, action)
-        plan = replace(plan, q=torch.from_numpy(q), action=torch.from_numpy(action))
-        return replace(plan, policy=torch.from_numpy(policy)) if self.improved else plan
+        check(conclude_gumbel(trees, rules, policy, q, action))
+        return replace(
+            plan,
+            policy=torch.from_numpy(policy) if self.improved else plan.policy,
+            q=torch.from_numpy(q),
+            action=torch.from_numpy(action),
+        )

@@ -403,8 +403,12 @@ def _complete(edges: Any, node: Any, rules: Any, completed: Any) -> tuple[float,
 
 
 @_kernel
-def summarise(trees: Any, policy: Any, value: Any, q: Any, visits: Any) -> None:
-    """Of the roots: shares of the visits [B, A], value [B], q and visits [B, A]."""
+def summarise(trees: Any, policy: Any, value: Any, q: Any, visits: Any) -> bool:
+    """Of the roots: shares of the visits [B, A], value [B], q and visits [B, A].
+
+    Whether all values are finite numbers.
+    """
+    finite = True
     for b in range(len(value)):
         edges, node, total = trees.edges[b, 0], trees.nodes[b, 0], 0.0
         value[b] = node.total / node.visits
@@ -414,11 +418,17 @@ def summarise(trees: Any, policy: Any, value: Any, q: Any, visits: Any) -> None:
             q[b, a] = edges[a].q if edges[a].visits > 0.0 else node.total / node.visits
         for a in range(visits.shape[1]):
             policy[b, a] = edges[a].visits / total
+        finite &= np.isfinite(value[b])
+    return finite
 
 
 @_kernel
-def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) -> None:
-    """What a search comes to: pi' [B, A] at the root, completed q [B, A], the move [B]."""
+def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) -> bool:
+    """What a search comes to: pi' [B, A] at the root, completed q [B, A], the move [B].
+
+    Whether all of pi' are finite numbers.
+    """
+    finite = True
     for b in range(action.shape[0]):
         edges, node, weight = (
             trees.edges[b, 0],
@@ -430,9 +440,11 @@ def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) ->
         total, most = _improve(edges, weight), 0.0
         for a in range(policy.shape[1]):
             policy[b, a], most = weight[a] / total, max(most, edges[a].visits)
+            finite &= np.isfinite(policy[b, a])
         action[b] = _choose_at_root(edges, node, rules, b, most, weight)
         for a in range(policy.shape[1]):
             q[b, a] = weight[a]
+    return finite
 
 
 def _block_product(rows: int, panels: int) -> Any:
@@ -737,11 +749,12 @@ def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
 
 
 @_kernel
-def predict(network: Any, room: Any, latents: Any, legal: Any, prior: Any, value: Any) -> None:
+def predict(network: Any, room: Any, latents: Any, legal: Any, prior: Any, value: Any) -> bool:
     """Of latents [B, size]: probabilities of the legal moves [B, A], -1 for the others, value [B].
 
-    The value is no number where a logit is none.
+    Whether all logits and values are finite numbers.
     """
+    finite = True
     for first in range(0, len(value), TILE):
         rows = min(TILE, len(value) - first)
         for r in range(rows):
@@ -753,15 +766,16 @@ def predict(network: Any, room: Any, latents: Any, legal: Any, prior: Any, value
             value[b] = _read_scalar(network, 0, room.scratch, start)
             at = start + network.policy
             logits = room.scratch[at : at + prior.shape[1]]
+            finite &= np.isfinite(value[b])
             for a in range(len(logits)):
-                if not np.isfinite(logits[a]):
-                    value[b] = np.nan
+                finite &= np.isfinite(logits[a])
                 if not legal[b, a]:
                     logits[a] = _LEAST
             _read_prior(logits, prior[b])
             for a in range(len(logits)):
                 if not legal[b, a]:
                     prior[b, a] = -1.0
+    return finite
 
 
 @_inlined

@@ -26,6 +26,8 @@ from workbench.planning.tree.kernels import (
 )
 from workbench.planning.tree.trees import Leaves, Trees, plant
 
+Floats32 = NDArray[np.float32]
+
 NORMS = {"min_max": MIN_MAX, "layer_norm": LAYER_NORM, "l2": L2}
 TRANSFORMS = {"none": PLAIN, "h": H, "symlog": SYMLOG}
 
@@ -35,9 +37,9 @@ class Network(NamedTuple):
 
     ops: NDArray[np.int64]  # [layers, 10] as `kernels._multiply` and `kernels.evaluate` read them
     heads: int  # the first layer that is not the transition's
-    weights: NDArray[np.float32]  # matrices as panels of columns: [panels, inputs, PANEL] each
-    offsets: NDArray[np.float32]  # [columns] each, or [A, columns]
-    support: NDArray[np.float32]  # atoms of the scalars
+    weights: Floats32  # matrices as panels of columns: [panels, inputs, PANEL] each
+    offsets: Floats32  # [columns] each, or [A, columns]
+    support: Floats32  # atoms of the scalars
     scalars: NDArray[np.int64]  # [2, 4] of value and reward: place, size, transform, atoms
     size: int  # of a latent
     width: int  # of a row
@@ -52,11 +54,11 @@ class Room(NamedTuple):
     """Where one thread works on a tile of trees, again and again."""
 
     trees: Trees  # of TILE roots
-    latents: NDArray[np.float32]  # [TILE, N+1, size]
+    latents: Floats32  # [TILE, N+1, size]
     parent: NDArray[np.int64]  # [TILE] nodes to step
     action: NDArray[np.int64]  # [TILE] and how
     no_action: NDArray[np.int64]  # [TILE] for the heads, which hang on none
-    scratch: NDArray[np.float32]  # [TILE * width]
+    scratch: Floats32  # [TILE * width]
     leaves: Leaves
 
 
@@ -88,23 +90,31 @@ def _room(nodes: int, width: int, share: int, size: int, row: int, actions: int)
     )
 
 
-@dataclass(frozen=True)
 class _Copy:
     """Where the numbers of a layer stand in the arrays of a network."""
 
-    layer: DenseLayer
-    weights: int
-    column: int
-    offset: NDArray[np.float32]  # [1 or A, out], a view
+    def __init__(self, layer: DenseLayer, weights: int, column: int, offset: Floats32) -> None:
+        """With `offset` [1 or A, out], a view of where the layer's offsets go."""
+        parts = (layer.weight, layer.offset, layer.by_action)
+        self._tensors = [part for part in parts if part is not None]
+        self._weights, self._column, self._offset = weights, column, offset
+        self._places: list[int] = []
 
-    def renew(self, weights: NDArray[np.float32]) -> None:
-        layer = self.layer
-        lay_out_columns(layer.weight.detach().numpy(), weights, self.weights, self.column)
-        if layer.by_action is None:
-            self.offset[:] = layer.offset.detach().numpy()
+    @property
+    def on_cpu(self) -> bool:
+        return self._tensors[0].is_cpu
+
+    def renew(self, weights: Floats32) -> None:
+        places = [tensor.data_ptr() for tensor in self._tensors]
+        if places != self._places:  # a view of a tensor costs more than to copy it
+            self._arrays = [tensor.detach().numpy() for tensor in self._tensors]
+            self._places = places
+        weight, offset, *by_action = self._arrays
+        lay_out_columns(weight, weights, self._weights, self._column)
+        if by_action:
+            np.add(by_action[0], offset, out=self._offset)
         else:
-            by_action, offset = layer.by_action.detach().numpy(), layer.offset.detach().numpy()
-            np.add(by_action, offset, out=self.offset)
+            self._offset[:] = offset
 
 
 class _Layout:
@@ -140,7 +150,7 @@ class _Layout:
     def norm(self, kind: int, place: int, size: int) -> None:
         self.ops.append([kind, place, size, *[0] * 7])
 
-    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32], list[_Copy]]:
+    def arrays(self) -> tuple[Floats32, Floats32, list[_Copy]]:
         """Weights and offsets, all 0 as yet, and what is to be copied there."""
         weights, offsets = np.zeros(self._weights, np.float32), np.zeros(self._offsets, np.float32)
         copies = []
@@ -168,7 +178,7 @@ class _LaidOut:
 
     @property
     def on_cpu(self) -> bool:
-        return self.copies[0].layer.weight.is_cpu
+        return self.copies[0].on_cpu
 
     def renewed(self) -> Network:
         for copy in self.copies:

@@ -56,7 +56,9 @@ class Strategy(Protocol):
         """
         ...
 
-    def conclude(self, trees: Trees, rules: Any, actions: int) -> Plan: ...
+    def conclude(self, trees: Trees, rules: Any, actions: int) -> Plan:
+        """What the search comes to. Raises TrialDiverged where that is not finite numbers."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,15 @@ class TreeSearch:
             heads, trees = model.predict(root), _trees(batch, nodes, width)
             prior, value = self._prior(heads, legal), _numpy(heads.value)
             at_chance = _at_chance(heads, batch)
+            finite = bool(np.isfinite(prior).all() and np.isfinite(value).all())
         else:
             latents = np.ascontiguousarray(_numpy(root.flatten(1)))
             trees = _trees(batch, 1, width)
             prior, value = np.empty((batch, actions)), np.empty(batch, np.float32)
             at_chance = np.zeros(batch, np.bool_)
             room = workplace(network, nodes, width)
-            kernels.predict(network, room, latents, _numpy(legal), prior, value)
-        if not (np.isfinite(prior).all() and np.isfinite(value).all()):
+            finite = kernels.predict(network, room, latents, _numpy(legal), prior, value)
+        if not finite:
             raise TrialDiverged("the model's policy or value is not a finite number")
         prior, rules = self.strategy.begin(prior, generator, explore)
         kernels.clear(trees, prior, value, at_chance)
@@ -101,7 +104,7 @@ class TreeSearch:
             self._grow(model, root, trees, rules, generator)
         else:
             self._grow_within(network, latents, trees, rules)
-        return checked(self.strategy.conclude(trees, rules, actions))
+        return self.strategy.conclude(trees, rules, actions)
 
     def _grow(
         self, model: WorldModel, root: Latent, trees: Trees, rules: Any, generator: Generator
@@ -198,7 +201,7 @@ def summary(trees: Trees, actions: int) -> Plan:
     batch = len(trees.depth)
     policy, q = np.empty((batch, actions), np.float32), np.empty((batch, actions), np.float32)
     value, visits = np.empty(batch, np.float32), np.empty((batch, actions), np.int32)
-    kernels.summarise(trees, policy, value, q, visits)
+    check(kernels.summarise(trees, policy, value, q, visits))
     return Plan(
         policy=torch.from_numpy(policy),
         value=torch.from_numpy(value),
@@ -211,6 +214,11 @@ def summary(trees: Trees, actions: int) -> Plan:
 def checked(plan: Plan) -> Plan:
     """The plan itself. Raises TrialDiverged where it is not made of finite numbers."""
     # By numpy, which takes a tenth of torch's time for the few numbers of a small batch.
-    if not all(np.isfinite(_numpy(part.detach())).all() for part in (plan.policy, plan.value)):
-        raise TrialDiverged("the plan is not made of finite numbers")
+    check(all(np.isfinite(_numpy(part.detach())).all() for part in (plan.policy, plan.value)))
     return plan
+
+
+def check(finite: bool) -> None:
+    """Raises TrialDiverged where a plan is not made of finite numbers."""
+    if not finite:
+        raise TrialDiverged("the plan is not made of finite numbers")
