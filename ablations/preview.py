@@ -12,8 +12,8 @@ from rich.text import Text
 
 from ablations.plan import Plan, Replay, seconds_left, smallest_p
 from ablations.study import Study
-from workbench.config import TrialConfig, dump
-from workbench.metrics import MetricSpec, spec
+from workbench.config import dump
+from workbench.metrics import METRICS, parse
 
 STATES = {
     "new": Text("to run"),
@@ -110,23 +110,22 @@ def _unmeasured(study: Study) -> list[str]:
     """Which of the study's metrics its trials do not measure: better told now than at the end."""
     lines = []
     for key, name in {"primary": study.primary, "predictive": study.predictive}.items():
-        metric = spec(name)
-        without = [c.name for c in study.conditions if not _measures(c.config, metric)]
-        if metric is None or not without:
+        measure = METRICS[parse(name).metric].measure
+        without = [
+            condition.name
+            for condition in study.conditions
+            if all(other.component != measure for other in condition.config.measures.values())
+        ]
+        if not without:
             continue
         alike = len(without) == len(study.conditions)
         where = "no trial" if alike else f"no trial of {', '.join(without)}"
         lines.append(
             f"Mind: {where} measures the {key} metric {name} while it trains. Name measure "
-            f"'{metric.measure}' under measures, choose another metric, or let `workbench evaluate "
+            f"'{measure}' under measures, choose another metric, or let `workbench evaluate "
             f"{study.name}` measure it where it can."
         )
     return lines
-
-
-def _measures(config: TrialConfig, metric: MetricSpec | None) -> bool:
-    told = {measure.component for measure in config.measures.values()}
-    return metric is not None and (not metric.measure or metric.measure in told)
 
 
 def flat(config: Any, path: str = "") -> dict[str, Any]:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.models.mixing import Mixing, by_channel
+from workbench.models.mixing import Mixing, adjacency_of, by_channel
 from workbench.types import Graph
 
 
@@ -114,9 +114,7 @@ class ResidualBlock(nn.Module):
 
 def normalised_adjacency(graph: Graph) -> Tensor:
     """D^-1/2 (A + I) D^-1/2 of Kipf & Welling 2017. [N, N]"""
-    adjacency = torch.eye(graph.nodes)
-    for a, b in graph.edges:
-        adjacency[a, b] = 1.0
+    adjacency = adjacency_of(graph).fill_diagonal_(1.0)
     scale = adjacency.sum(1).rsqrt()
     return scale[:, None] * adjacency * scale[None]
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.models.mixing import Mixing, NodesLinear
+from workbench.models.mixing import Mixing, NodesLinear, adjacency_of
 from workbench.types import Graph
 
 
@@ -72,10 +72,7 @@ class GraphIsomorphism(nn.Module):
         layers = (NodesLinear(channels, width), nn.ReLU(), NodesLinear(width, width))
         self.mlp = nn.Sequential(*layers)
         self.epsilon = nn.Parameter(torch.zeros(())) if learn_epsilon else 0.0
-        adjacency = torch.zeros(graph.nodes, graph.nodes)
-        for a, b in graph.edges:
-            adjacency[a, b] = 1.0
-        self.mixing = Mixing(adjacency)
+        self.mixing = Mixing(adjacency_of(graph))
 
     def forward(self, nodes: Tensor) -> Tensor:
         """[B, N, channels] -> [B, N, width]"""

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from workbench.types import Graph
 
 WIDE = 512
 """Numbers of a node, of all boards together, from which the zeros of a matrix are left out."""
 MANY = 8192
 """Rows from which a product is faster as a convolution of 1x1."""
+
+
+def adjacency_of(graph: Graph) -> Tensor:
+    """[N, N], 1 where row's node reads column's."""
+    adjacency = torch.zeros(graph.nodes, graph.nodes)
+    for a, b in graph.edges:
+        adjacency[a, b] = 1.0
+    return adjacency
 
 
 class Mixing(nn.Module):

@@ -188,7 +188,8 @@ def select_puct(trees: Any, rules: Any, parent: Any, action: Any, count: int) ->
     """
     for b in range(count):
         _scale(trees, b, rules)
-    under_way, length = _set_out(trees, count), 0
+    _set_out(trees, count)
+    under_way, length = count, 0
     while under_way > 0:
         still = 0
         for i in range(under_way):
@@ -209,7 +210,8 @@ def select_puct(trees: Any, rules: Any, parent: Any, action: Any, count: int) ->
 def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, count: int) -> None:
     """As `select_puct`: sequential halving at the root, below it the improved policy."""
     _choose_anew(trees, rules, count)
-    under_way, length = _set_out(trees, count), 0
+    _set_out(trees, count)
+    under_way, length = count, 0
     while under_way > 0:
         still = 0
         for i in range(under_way):
@@ -256,11 +258,10 @@ def _choose_anew(trees: Any, rules: Any, count: int) -> None:
 
 
 @_inlined
-def _set_out(trees: Any, count: int) -> int:
-    """Stand at the roots. The number of trees."""
+def _set_out(trees: Any, count: int) -> None:
+    """Stand at the roots."""
     for b in range(count):
         trees.under_way[b], trees.path[b, 0].node = b, 0
-    return count
 
 
 @_inlined

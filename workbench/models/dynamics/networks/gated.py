@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.models.layers import ActionPlanes
-from workbench.models.mixing import Mixing
+from workbench.models.mixing import Mixing, adjacency_of
 from workbench.models.transitions import Marks, NodeMarks
 from workbench.types import Graph
 
@@ -74,9 +74,7 @@ class NodeGated(nn.Module):
         self.marks = marks
         of_input = nn.Linear(marks.channels + features, 3 * features)
         self.gates = Gates(of_input, nn.Linear(features, 3 * features), 2)
-        around = torch.zeros(graph.nodes, graph.nodes)
-        for a, b in graph.edges:
-            around[a, b] = 1.0
+        around = adjacency_of(graph)
         mean = around / around.sum(1, keepdim=True).clamp(min=1)
         self.mean = Mixing(mean)
 
