@@ -12,8 +12,8 @@ from rich.text import Text
 
 from ablations.plan import Plan, Replay, seconds_left, smallest_p
 from ablations.study import Study
-from workbench.config import dump
-from workbench.metrics import METRICS, parse
+from workbench.config import TrialConfig, dump
+from workbench.metrics import METRICS, MetricSpec, parse
 
 STATES = {
     "new": Text("to run"),
@@ -110,22 +110,36 @@ def _unmeasured(study: Study) -> list[str]:
     """Which of the study's metrics its trials do not measure: better told now than at the end."""
     lines = []
     for key, name in {"primary": study.primary, "predictive": study.predictive}.items():
-        measure = METRICS[parse(name).metric].measure
-        without = [
-            condition.name
-            for condition in study.conditions
-            if all(other.component != measure for other in condition.config.measures.values())
-        ]
-        if not without:
-            continue
-        alike = len(without) == len(study.conditions)
-        where = "no trial" if alike else f"no trial of {', '.join(without)}"
-        lines.append(
-            f"Mind: {where} measures the {key} metric {name} while it trains. Name measure "
-            f"'{measure}' under measures, choose another metric, or let `workbench evaluate "
-            f"{study.name}` measure it where it can."
-        )
+        metric = METRICS[parse(name).metric]
+        advice = {
+            UNNAMED: (
+                f"while it trains. Name measure '{metric.measure}' under measures, choose another "
+                f"metric, or let `workbench evaluate {study.name}` measure it where it can."
+            ),
+            UNKNOWABLE: (
+                "ever: its environment as configured has no oracle to say what is exact. Choose "
+                "another metric."
+            ),
+        }
+        lacks = {one.name: _lack(one.config, metric) for one in study.conditions}
+        for lack, what in advice.items():
+            without = [condition for condition, found in lacks.items() if found == lack]
+            alike = len(without) == len(lacks)
+            where = "no trial" if alike else f"no trial of {', '.join(without)}"
+            if without:
+                lines.append(f"Mind: {where} measures the {key} metric {name} {what}")
     return lines
+
+
+UNNAMED, UNKNOWABLE = "unnamed", "unknowable"
+
+
+def _lack(trial: TrialConfig, metric: MetricSpec) -> str | None:
+    """Why a trial does not measure a metric, if it does not."""
+    if metric.exact and not trial.environment.spec().oracle:
+        return UNKNOWABLE
+    named = any(measure.component == metric.measure for measure in trial.measures.values())
+    return None if named else UNNAMED
 
 
 def flat(config: Any, path: str = "") -> dict[str, Any]:

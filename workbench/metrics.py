@@ -30,6 +30,8 @@ class MetricSpec:
     """Raised when the same name comes to mean another number."""
     measure: str = ""
     """What tells it, by its name alone; empty where training itself does."""
+    exact: bool = False
+    """Whether its measure leaves it out of worlds without an oracle."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def _both_ways() -> list[MetricSpec]:
     ]  # fmt: skip
     return [
         MetricSpec(f"predictive/{name}", title, "predictive", better, unit, text, True, source,
-                   chance, oracle, measure=measure)
+                   chance, oracle, measure=measure, exact=name in ("value_error", "policy_error"))
         for measure, name, title, better, unit, chance, oracle, text in found
     ]  # fmt: skip
 

@@ -165,6 +165,16 @@ def test_metrics_that_no_trial_measures_are_told_before_anything_runs(tmp_path: 
     text = told("axes: {seen: {all: {}, less: {measures.predictive: null}}}")
     assert "no trial of less measures the predictive metric predictive/value_error" in text
     assert "primary metric" not in text
+    bigger = "environment: {name: hex, size: 5}, measures.decision: null"
+    text = told(f"{sound}\nbase: {{{bigger}}}\nprimary: decision/search_score")
+    assert "no trial measures the predictive metric predictive/value_error ever" in text
+    assert "no oracle" in text
+    assert (
+        "predictive"
+        not in told(f"{sound}\nbase: {{{bigger}}}\npredictive: predictive/reward_error").split(
+            "Mind", 1
+        )[1]
+    )
 
 
 def test_the_matrix_shows_every_trial_and_the_time_left(plan: Plan) -> None:

@@ -21,4 +21,4 @@ class Equivalence(SequenceOptions):
 
         sequences = sequences_of(parts, self.positions, self.depth)
         cut = getattr(parts.config.planner, "use_predicted_termination", False)
-        return EquivalenceError(parts.environment, sequences, cut, self.by_source)
+        return EquivalenceError(sequences, cut, self.by_source)

@@ -27,4 +27,4 @@ class Latents(SequenceOptions):
         from workbench.measures.prediction.latents import LatentAccuracy
 
         sequences = sequences_of(parts, self.positions, self.depth)
-        return LatentAccuracy(parts.environment, sequences, self.cases, self.by_source)
+        return LatentAccuracy(sequences, self.cases, self.by_source)

@@ -31,11 +31,10 @@ class MonteCarlo(MeasureConfig):
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         world = trial.environment.spec()
         measure = f"measure '{self.component}'"
-        if world.alternating:
+        if world.alternating and world.oracle:
             yield (
-                f"{measure} is for worlds with one side; environment "
-                f"'{trial.environment.component}' is a game of two, for which measure "
-                "'predictive' is"
+                f"{measure} is for worlds with one side and for games without an oracle; of "
+                f"environment '{trial.environment.component}' measure 'predictive' knows the values"
             )
         if not world.copyable or world.chance or world.agents != 1:
             yield (

@@ -30,4 +30,4 @@ class Observation(SequenceOptions):
         from workbench.measures.prediction.observation import ObservationError
 
         sequences = sequences_of(parts, self.positions, self.depth)
-        return ObservationError(parts.environment, sequences, self.by_source)
+        return ObservationError(sequences, self.by_source)

@@ -1,4 +1,4 @@
-"""Predictive accuracy against the exact solution."""
+"""Predictive accuracy along real moves, and against the exact solution where there is one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @register("measure", "predictive")
 class Predictive(SequenceOptions):
-    """Errors of value, policy, legal moves, reward and end by unroll depth, by exact answers."""
+    """Errors of reward, end and legal moves by unroll depth; of value and policy by an oracle."""
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.exact.predictive import PredictiveError
         from workbench.measures.frozen.sequences import sequences_of
+        from workbench.measures.prediction.predictive import PredictiveError
 
         sequences = sequences_of(parts, self.positions, self.depth)
-        return PredictiveError(parts.environment, sequences, self.by_source)
+        return PredictiveError(sequences, self.by_source)

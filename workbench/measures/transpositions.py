@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.needs import oracle_misfits
+from workbench.measures.exact.needs import oracle_misfits, sequence_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -22,11 +22,17 @@ class Transpositions(MeasureConfig):
 
     pairs: Positive = Field(500, description="pairs of lines, at most")
     positions: Positive = Field(
-        200, description="positions of a frozen set, where there are too many to list"
+        200,
+        description="positions of a frozen set, where there are too many to list; without an "
+        "oracle, of each kind of play",
     )
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        yield from oracle_misfits(self, trial.environment)
+        world = trial.environment.spec()
+        # Elsewhere nothing says that lines which meet again are to be found.
+        game = world.alternating and world.copyable
+        misfits = sequence_misfits if game and not world.oracle else oracle_misfits
+        yield from misfits(self, trial.environment)
 
     def build(self, parts: Parts) -> Measure:
         from workbench.measures.frozen.sequences import positions_of

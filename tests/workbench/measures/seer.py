@@ -10,7 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.environments.games.table import TableEnvironment
-from workbench.measures.exact.evaluation_set import EvaluationSet, evaluation_set
+from workbench.measures.exact.evaluation_set import evaluation_set
+from workbench.measures.prediction.evaluation_set import EvaluationSet
 from workbench.models.world_model import WorldModel
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec
 

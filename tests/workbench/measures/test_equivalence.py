@@ -38,7 +38,7 @@ def knowing(world: TableEnvironment, off: float = 0.0) -> Seer:
 
 
 def readings(world: TableEnvironment, model: Seer, cut: bool = False) -> dict[str, float | None]:
-    measure = EquivalenceError(world, sequences(world, DEPTH), cut, by_source=True)
+    measure = EquivalenceError(sequences(world, DEPTH), cut, by_source=True)
     return measure(model, None)  # type: ignore[arg-type]
 
 
@@ -100,7 +100,7 @@ def test_returns_are_sums_with_the_signs_of_the_players(cut: bool, world: TableE
             nothing.append(abs(true))
         assert row[f"{VALUE}@{k}"] == pytest.approx(sum(squares) / len(squares), rel=1e-4)
         assert row[f"{REWARDS}@{k}"] == pytest.approx(sum(gaps) / len(gaps), rel=1e-4)
-        facts = EquivalenceError(world, data, cut).facts()
+        facts = EquivalenceError(data, cut).facts()
         chance = facts.levels[f"{REWARDS}@{k}"]["chance"]
         assert chance == pytest.approx(sum(nothing) / len(nothing), rel=1e-5)
         assert facts.counts[VALUE][k - 1] == facts.counts[REWARDS][k - 1] == len(gaps)
@@ -123,5 +123,5 @@ def test_only_legal_moves_are_made_at_the_root(world: TableEnvironment) -> None:
             return replace(super().predict(latent), legal=None)
 
     stones = Learned(world, policy=lambda state, code: -world.legal(state).float())
-    measure = EquivalenceError(world, sequences(world, 1), cut=False)
+    measure = EquivalenceError(sequences(world, 1), cut=False)
     assert measure(stones, None)[f"{OWN}@0"] is not None  # type: ignore[arg-type]

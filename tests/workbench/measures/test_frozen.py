@@ -17,7 +17,6 @@ from workbench.environments.games.table import TableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.measures.exact.decision import DecisionQuality
 from workbench.measures.exact.judged import JudgedPositions
-from workbench.measures.exact.predictive import PredictiveError
 from workbench.measures.frozen import positions
 from workbench.measures.frozen.positions import (
     FrozenPositions,
@@ -27,6 +26,7 @@ from workbench.measures.frozen.positions import (
 from workbench.measures.frozen.sequences import kept_sequences
 from workbench.measures.play.episodes import play
 from workbench.measures.play.opponents import PerfectPlayer
+from workbench.measures.prediction.predictive import PredictiveError
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan, map_tensors
@@ -220,7 +220,7 @@ def test_who_knows_connect_four_predicts_it_without_error(
 ) -> None:
     monkeypatch.setattr(positions, "GAMES", 2)
     sequences = kept_sequences(ConnectFour(), world, 6, 2)
-    measure = PredictiveError(world, sequences)
+    measure = PredictiveError(sequences)
     row = measure(Knowing(world), None)  # type: ignore[arg-type]
     assert {name.split("@")[0] for name in row} == {
         *(f"predictive/{part}_error" for part in ("value", "policy", "reward", "termination")),

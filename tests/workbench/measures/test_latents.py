@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import trial
 from tests.workbench.measures.seer import Seer, sequences
 from workbench.environments.games.table import TableEnvironment
-from workbench.measures.exact.evaluation_set import SOURCES
+from workbench.measures.prediction.evaluation_set import SOURCES
 from workbench.measures.prediction.latents import LatentAccuracy
 from workbench.measures.prediction.probes import PENALTY, PROBES, ridge
 from workbench.measures.prediction.ranking import by_chance, ranks, scores
@@ -24,7 +24,7 @@ DEPTH = 3
 
 @pytest.fixture(scope="module")
 def measure(tic_tac_toe: TableEnvironment) -> LatentAccuracy:
-    return LatentAccuracy(tic_tac_toe, sequences(tic_tac_toe, DEPTH), 200, by_source=True)
+    return LatentAccuracy(sequences(tic_tac_toe, DEPTH), 200, by_source=True)
 
 
 def drawn(*size: int) -> Tensor:
@@ -198,7 +198,7 @@ def test_no_gradient_reaches_the_model() -> None:
     parts = build(config)
     wanted = [p.requires_grad for p in parts.model.parameters()]
     assert set(wanted) == {True, False}
-    measure = LatentAccuracy(parts.environment, sequences(parts.environment, 1), 50)  # type: ignore[arg-type]
+    measure = LatentAccuracy(sequences(parts.environment, 1), 50)  # type: ignore[arg-type]
     row = measure(parts.model, parts.planner)
     torch.manual_seed(7)  # the global stream has no say
     assert measure(parts.model, parts.planner) == row

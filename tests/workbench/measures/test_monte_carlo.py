@@ -12,6 +12,8 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import trial
 from tests.workbench.measures.seer import Seer
 from workbench.environments.cartpole import CartPole
+from workbench.environments.games.spiel import SpielEnvironment
+from workbench.environments.hex import Hex
 from workbench.measures.monte_carlo import MonteCarlo
 from workbench.measures.prediction.monte_carlo import ReturnError, Walks, random_walks
 from workbench.trial import build
@@ -117,7 +119,45 @@ def test_the_states_are_the_same_whatever_the_trial() -> None:
     assert other.facts().digest != measures[0].facts().digest
 
 
-def test_what_has_two_sides_or_cannot_be_copied_does_not_fit() -> None:
+class Lowest:
+    """A planner that always takes the legal move of the lowest number."""
+
+    differentiable = False
+
+    def plan(
+        self, model: Any, root: Any, legal: Tensor, generator: Generator, explore: bool = False
+    ) -> Plan:
+        nothing = torch.zeros(len(legal))
+        policy = (-torch.arange(legal.shape[1]).float()).masked_fill(~legal, -torch.inf)
+        return Plan(policy, nothing, policy, policy, nothing)
+
+
+def test_in_a_game_of_two_the_agent_plays_both_sides_to_the_end() -> None:
+    world = Hex(size=5, discount=GAMMA).build()
+    assert isinstance(world, SpielEnvironment)
+    walks = random_walks(world, STATES, 12, DEPTH)
+
+    def outcome(state: Any, off: float) -> Tensor:
+        """What OpenSpiel says that the mover gains, as both take the lowest move."""
+        found = []
+        for game in world.worlds(state):
+            mover, length = game.current_player(), 0
+            while not game.is_terminal():
+                game.apply_action(min(game.legal_actions()))
+                length += 1
+            sign = 0.0 if mover < 0 else game.player_return(mover)
+            found.append(sign * GAMMA ** (length - 1) + off)
+        return torch.tensor(found)
+
+    for off in (0.0, 0.5):
+        model = Seer(world, value=lambda state, code, off=off: outcome(state, off))  # type: ignore[misc]
+        row = ReturnError(world, walks, 500)(model, Lowest())  # type: ignore[arg-type]
+        for k in range(DEPTH + 1):
+            assert row[f"{NAME}@{k}"] == pytest.approx(off**2, abs=1e-6)
+    assert not [*MonteCarlo().misfits(trial({}, base={"preset": "muzero_hex"}))]
+
+
+def test_what_has_values_already_or_cannot_be_copied_does_not_fit() -> None:
     (problem,) = MonteCarlo().misfits(trial())
     assert "'monte_carlo' is for worlds with one side" in problem
     assert "'tic_tac_toe'" in problem

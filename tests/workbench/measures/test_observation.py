@@ -17,7 +17,7 @@ DEPTH = 2
 
 @pytest.fixture(scope="module")
 def measure(tic_tac_toe: TableEnvironment) -> ObservationError:
-    return ObservationError(tic_tac_toe, sequences(tic_tac_toe, DEPTH))
+    return ObservationError(sequences(tic_tac_toe, DEPTH))
 
 
 def readings(measure: ObservationError, model: Decoding) -> dict[str, float | None]:

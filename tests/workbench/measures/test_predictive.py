@@ -12,13 +12,9 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import trial
 from workbench.environments.games.table import TableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
-from workbench.measures.exact.evaluation_set import (
-    SOURCES,
-    EvaluationSet,
-    evaluation_set,
-    policies,
-)
-from workbench.measures.exact.predictive import PredictiveError
+from workbench.measures.exact.evaluation_set import evaluation_set, policies
+from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
+from workbench.measures.prediction.predictive import PredictiveError
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec
@@ -64,7 +60,7 @@ def sequences(environment: TableEnvironment, depth: int) -> EvaluationSet:
 
 
 def measured(model: WorldModel, environment: TableEnvironment) -> dict[str, float | None]:
-    return PredictiveError(environment, sequences(environment, DEPTH))(model, None)  # type: ignore[arg-type]
+    return PredictiveError(sequences(environment, DEPTH))(model, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +138,7 @@ def test_the_mean_is_over_the_depths(tic_tac_toe: TableEnvironment) -> None:
 def test_counts_say_how_many_states_each_number_is_over(
     tic_tac_toe: TableEnvironment, data: EvaluationSet
 ) -> None:
-    facts = PredictiveError(tic_tac_toe, sequences(tic_tac_toe, DEPTH)).facts()
+    facts = PredictiveError(sequences(tic_tac_toe, DEPTH)).facts()
     alive = [sum(_alive(tic_tac_toe, s) for s in column) for column in data.state.T.tolist()]
     assert alive[0] == 3 * 4520
     assert facts.positions == 4520
@@ -156,7 +152,7 @@ def test_counts_say_how_many_states_each_number_is_over(
 def test_chance_levels_are_what_the_best_constant_scores(
     tic_tac_toe: TableEnvironment, data: EvaluationSet
 ) -> None:
-    levels = PredictiveError(tic_tac_toe, sequences(tic_tac_toe, DEPTH)).facts().levels
+    levels = PredictiveError(sequences(tic_tac_toe, DEPTH)).facts().levels
     made = [(s, t) for s, _, t in zip(*_moves(data, 2), strict=True) if _alive(tic_tac_toe, s)]
     share = sum(not _alive(tic_tac_toe, t) for _, t in made) / len(made)
     assert levels["predictive/termination_error@2"]["chance"] == pytest.approx(share * (1 - share))
@@ -204,7 +200,7 @@ def test_a_learner_takes_moves_by_their_worth() -> None:
 def test_sources_are_told_apart_and_make_up_the_whole(
     tic_tac_toe: TableEnvironment, data: EvaluationSet
 ) -> None:
-    measure = PredictiveError(tic_tac_toe, data, by_source=True)
+    measure = PredictiveError(data, by_source=True)
     row = measure(Fake(tic_tac_toe, 0.25), None)  # type: ignore[arg-type]
     counts = measure.facts().counts
     for name, k in (("value_error", 2), ("reward_error", 3)):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import Generator, Tensor
@@ -11,8 +14,10 @@ from tests.workbench.measures.seer import Seer
 from workbench.environments.cartpole import CartPole
 from workbench.environments.games.table import TableEnvironment
 from workbench.errors import WorkbenchError
+from workbench.measures.frozen.sequences import positions_of
 from workbench.measures.prediction.transpositions import TranspositionGap, transpositions
 from workbench.measures.transpositions import Transpositions
+from workbench.trial import build
 from workbench.types import EnvironmentSpec, Transition
 
 GAP, VALUE_GAP = "predictive/transposition_gap", "predictive/transposition_value_gap"
@@ -106,6 +111,27 @@ def test_with_one_side_two_moves_change_places() -> None:
     assert pairs.action.shape == (9, 2)
     assert bool((pairs.action.sum(1) == 1).all())
     assert len(pairs.state.unique(dim=0)) == 9
+
+
+def test_games_without_an_oracle_have_transpositions_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    config = trial({}, base={"preset": "muzero_hex", "planner.simulations": 2})
+    assert not [*Transpositions().misfits(config)]
+    parts = build(config)
+    world: Any = parts.environment
+    pairs = transpositions(world, positions_of(parts, 30), PAIRS)
+    assert len(pairs.action) == PAIRS
+    for game, moves in zip(world.worlds(pairs.state), pairs.action.tolist(), strict=True):
+        other = game.clone()
+        for move, also in zip(moves, reversed(moves), strict=True):
+            game.apply_action(move)
+            other.apply_action(also)
+        assert str(game) == str(other)
+        assert not game.is_terminal()
+    measure = Transpositions(pairs=PAIRS, positions=30).build(parts)
+    assert measure(Seer(world), None) == {GAP: 0.0, VALUE_GAP: 0.0}  # type: ignore[arg-type]
 
 
 def test_where_the_order_always_matters_it_is_told() -> None:

@@ -31,6 +31,18 @@ def oracle_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> It
         )
 
 
+def sequence_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> Iterator[str]:
+    """As `oracle_misfits`, for what real moves are enough for where there are no exact answers."""
+    world = environment.spec()
+    if world.oracle:
+        environment.check_oracle()
+    elif world.chance or world.agents != 1:
+        yield (
+            f"measure '{measure.component}' needs exact answers, or a world of one agent without "
+            f"chance nodes; environment '{environment.component}' as configured is neither"
+        )
+
+
 BUDGETS = (2, 5, 10, 25, 50, 100)
 """Simulations of the searches by which finished agents are measured, beside the bare prior."""
 

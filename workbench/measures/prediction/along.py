@@ -6,21 +6,18 @@ from collections.abc import Iterator
 
 from torch import Generator
 
-from workbench.measures.exact.evaluation_set import EvaluationSet
+from workbench.measures.prediction.evaluation_set import EvaluationSet
 from workbench.models.world_model import WorldModel
-from workbench.types import Edge, Environment, Latent
+from workbench.types import Edge, Latent
 
 
-def along(
-    agent: WorldModel, environment: Environment, sequences: EvaluationSet
-) -> Iterator[tuple[Latent, Edge | None]]:
+def along(agent: WorldModel, sequences: EvaluationSet) -> Iterator[tuple[Latent, Edge | None]]:
     """g^k(h(o_0)) of all S sequences at k = 0..K, each with the edge that led there (not at 0).
 
-    for k, (latent, edge) in enumerate(along(agent, environment, sequences)): ...
+    for k, (latent, edge) in enumerate(along(agent, sequences)): ...
     """
     generator = Generator()
-    start = sequences.at(0)
-    latent = agent.represent(environment.observe(start), generator, start)
+    latent = agent.represent(sequences.observation[:, 0], generator, sequences.at(0))
     yield latent, None
     for k in range(sequences.action.shape[1]):
         action = sequences.action[:, k].to(agent.device)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from workbench.measures.exact.evaluation_set import EvaluationSet
+from workbench.measures.prediction.evaluation_set import EvaluationSet
 from workbench.models.world_model import WorldModel
-from workbench.types import Environment, Latent, State, gather, map_tensors
+from workbench.types import Latent, State, gather, map_tensors
 
 ROUNDING = 1e-12
 """A variance of no more than this share of the mean square is rounding, and no difference."""
@@ -20,7 +20,7 @@ ROUNDING = 1e-12
 class DistinctStates:
     """Non-terminal states, no two of which look the same to the mover."""
 
-    state: State  # [N, ...]
+    state: State | None  # [N, ...]
     observation: Tensor  # [N, *observation]
 
     def __len__(self) -> int:
@@ -31,9 +31,8 @@ class DistinctStates:
         return agent.represent(self.observation, Generator(), self.state)
 
 
-def distinct(environment: Environment, state: State) -> tuple[DistinctStates, Tensor]:
+def distinct(observation: Tensor, state: State | None) -> tuple[DistinctStates, Tensor]:
     """The states [B, ...] by their observations, each once, and for every row its number. [B]"""
-    observation = environment.observe(state)
     rows = observation.flatten(1).contiguous().numpy()
     looks = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
     _, first, number = np.unique(looks, return_index=True, return_inverse=True)
@@ -41,11 +40,11 @@ def distinct(environment: Environment, state: State) -> tuple[DistinctStates, Te
     return DistinctStates(gather(state, kept), observation[kept]), torch.from_numpy(number)
 
 
-def visited(environment: Environment, sequences: EvaluationSet) -> tuple[DistinctStates, Tensor]:
+def visited(sequences: EvaluationSet) -> tuple[DistinctStates, Tensor]:
     """The states of all sequences, and which of them each step is at: [S, K+1], -1 past the end."""
     alive = sequences.before_end
     state = map_tensors(lambda states: states[alive], sequences.state)
-    states, number = distinct(environment, state)
+    states, number = distinct(sequences.observation[alive], state)
     row = torch.full(alive.shape, -1)
     row[alive] = number
     return states, row

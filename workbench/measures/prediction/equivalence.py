@@ -6,12 +6,12 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.contracts import Facts, Planner
-from workbench.measures.exact.evaluation_set import SOURCES, EvaluationSet
 from workbench.measures.prediction.along import along
 from workbench.measures.prediction.encoded import visited
-from workbench.measures.prediction.tally import Tally, levels, on_cpu
+from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
+from workbench.measures.prediction.tally import Tally, facts, on_cpu
 from workbench.models.world_model import WorldModel
-from workbench.types import Edge, Environment, Heads, gather
+from workbench.types import Edge, Heads, gather
 
 OWN_VALUE, REWARDS = "value_equivalence_error", "policy_evaluation_error"
 CONSISTENCY = "self_consistency_error"
@@ -24,18 +24,12 @@ class EquivalenceError:
     before the true end; a move that ends the game is one of them, and nothing follows it.
     """
 
-    def __init__(
-        self,
-        environment: Environment,
-        sequences: EvaluationSet,
-        cut: bool,
-        by_source: bool = False,
-    ) -> None:
+    def __init__(self, sequences: EvaluationSet, cut: bool, by_source: bool = False) -> None:
         """With `cut`, a predicted termination lessens the imagined discount."""
-        self._environment, self._set, self._cut = environment, sequences, cut
+        self._set, self._cut = sequences, cut
         self._source = sequences.source if by_source else None
-        self._states, self._row = visited(environment, sequences)
-        self._earned, self._weight = _true_returns(environment, sequences)
+        self._states, self._row = visited(sequences)
+        self._earned, self._weight = _true_returns(sequences)
 
     @torch.inference_mode()
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
@@ -43,7 +37,7 @@ class EquivalenceError:
         known = agent.predict(self._states.encode(agent)).value.cpu()
         earned = torch.zeros(len(data.action))
         weight = torch.ones_like(earned)
-        for k, (latent, edge) in enumerate(along(agent, self._environment, data)):
+        for k, (latent, edge) in enumerate(along(agent, data)):
             if edge is None:
                 continue
             made, on_edge = data.reached[:, k - 1], on_cpu(edge)
@@ -64,8 +58,7 @@ class EquivalenceError:
             tally.mean(REWARDS, k, self._earned[:, k - 1].abs(), made)
         counts = tally.counts()
         counts |= {name.replace(REWARDS, OWN_VALUE): many for name, many in counts.items()}
-        positions = len(self._row) // len(SOURCES)
-        return Facts(self._set.digest, positions, counts, levels(tally.readings()))
+        return facts(self._set, counts, tally.readings())
 
     def _tally(self) -> Tally:
         return Tally(self._source, SOURCES)
@@ -81,12 +74,11 @@ class EquivalenceError:
         Only the root's legal moves are known, but to a model that tells them itself. A line is
         left where the imagined discount says that the end is likelier than not.
         """
-        tally, generator = Tally(), Generator()
-        positions = len(self._row) // len(SOURCES)
-        root = gather(self._set.at(0), torch.arange(positions))
-        legal: Tensor | None = self._environment.legal(root)
-        latent = agent.represent(self._environment.observe(root), generator, root)
-        heads, going = agent.predict(latent), torch.ones(positions, dtype=torch.bool)
+        tally, generator, roots = Tally(), Generator(), self._set.roots
+        state, observation = gather(self._set.at(0), roots), self._set.observation[roots, 0]
+        legal: Tensor | None = self._set.legal[roots, 0]
+        latent = agent.represent(observation, generator, state)
+        heads, going = agent.predict(latent), torch.ones(len(roots), dtype=torch.bool)
         for k in range(self._set.action.shape[1]):
             action = _likeliest(heads, legal)
             latent, edge = agent.step(latent, action, generator)
@@ -105,17 +97,8 @@ def _likeliest(heads: Heads, legal: Tensor | None) -> Tensor:
     return policy.argmax(-1)
 
 
-def _true_returns(environment: Environment, sequences: EvaluationSet) -> tuple[Tensor, Tensor]:
+def _true_returns(sequences: EvaluationSet) -> tuple[Tensor, Tensor]:
     """The discounted rewards of the first k moves, and the discount after them. [S, K] each"""
-    generator = Generator()
-    earned = torch.zeros(len(sequences.action))
-    weight = torch.ones_like(earned)
-    sums, weights = [], []
-    for k in range(sequences.action.shape[1]):
-        action = sequences.action[:, k]
-        _, transition = environment.step(sequences.at(k), action, generator)
-        earned = earned + weight * transition.reward
-        weight = weight * transition.discount
-        sums.append(earned)
-        weights.append(weight)
-    return torch.stack(sums, 1), torch.stack(weights, 1)
+    weight = sequences.discount.cumprod(1)
+    before = torch.cat([torch.ones(len(weight), 1), weight[:, :-1]], 1)
+    return (before * sequences.reward).cumsum(1), weight

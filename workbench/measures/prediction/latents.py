@@ -6,32 +6,25 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.contracts import Facts, Planner
-from workbench.measures.exact.evaluation_set import SOURCES, EvaluationSet
 from workbench.measures.prediction.along import along
 from workbench.measures.prediction.encoded import distance_apart, flat, visited
+from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
 from workbench.measures.prediction.probes import PROBES, SEED
 from workbench.measures.prediction.ranking import by_chance, ranks, scores
-from workbench.measures.prediction.tally import Tally, levels
+from workbench.measures.prediction.tally import Tally, facts
 from workbench.models.layers import as_input
 from workbench.models.world_model import WorldModel
 from workbench.randomness import seed_of
-from workbench.types import Environment
 
 
 class LatentAccuracy:
     """Latent error from depth 1 on, ranks and decodability from 0 on, before the true end only."""
 
-    def __init__(
-        self,
-        environment: Environment,
-        sequences: EvaluationSet,
-        cases: int,
-        by_source: bool = False,
-    ) -> None:
+    def __init__(self, sequences: EvaluationSet, cases: int, by_source: bool = False) -> None:
         """At most `cases` imagined latents a depth are ranked."""
-        self._environment, self._set, self._cases = environment, sequences, cases
+        self._set, self._cases = sequences, cases
         self._source = sequences.source if by_source else None
-        self._states, self._row = visited(environment, sequences)
+        self._states, self._row = visited(sequences)
         self._truth = as_input(self._states.observation, torch.device("cpu")).flatten(1)
         self._ranked = [self._sample(k) for k in range(self._row.shape[1])]
         order = torch.randperm(len(self._states), generator=_stream("halves"))
@@ -47,7 +40,7 @@ class LatentAccuracy:
         examples = code[self._fitted], self._truth[self._fitted]
         probes = {name: fit(*examples) for name, fit in PROBES.items()}
         tally = Tally(self._source, SOURCES)
-        for k, (latent, _) in enumerate(along(agent, self._environment, self._set)):
+        for k, (latent, _) in enumerate(along(agent, self._set)):
             imagined, row = flat(agent, latent), self._row[:, k]
             if k:
                 error = (imagined - code[row]).double().square().sum(1) / (apart or 1.0)
@@ -77,9 +70,7 @@ class LatentAccuracy:
                 )
             for name in PROBES:
                 tally.mean(f"decodable_{name}", k, torch.zeros(count), self._read(k))
-        positions = count // len(SOURCES)
-        chance = tally.readings()
-        return Facts(self._set.digest, positions, tally.counts(), levels(chance))
+        return facts(self._set, tally.counts(), tally.readings())
 
     def _sample(self, k: int) -> Tensor:
         """The sequences that are ranked at depth k. [<= cases] int64, ascending"""

@@ -20,7 +20,7 @@ NAME = "return_error"
 
 @dataclass(frozen=True)
 class Walks:
-    """Random moves in a world of one side, from states of random play."""
+    """Random moves from states of random play."""
 
     state: State  # [B, K+1, ...]
     action: Tensor  # [B, K]
@@ -61,7 +61,8 @@ def _moved(
 class ReturnError:
     """(v(g^k(h(o_0))) - G)^2 at k = 0..K; G is the discounted return of greedy search from s_k.
 
-    One episode from each state: exact where the world is deterministic; where moves slip, it is a
+    In a game of two the agent plays both sides, and G is what the mover at s_k gains. One episode
+    from each state: exact where the world is deterministic; where moves slip, it is a
     sample, whose variance is part of the error. An episode that is cut, by the world's time limit
     or after `max_steps`, counts with what it gained until then: nothing is added for the rest.
     """

@@ -6,13 +6,12 @@ import torch
 from torch import Tensor
 
 from workbench.contracts import Facts, Planner
-from workbench.measures.exact.evaluation_set import SOURCES, EvaluationSet
 from workbench.measures.prediction.along import along
 from workbench.measures.prediction.encoded import visited
-from workbench.measures.prediction.tally import Tally, levels
+from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
+from workbench.measures.prediction.tally import Tally, facts
 from workbench.models.layers import as_input
 from workbench.models.world_model import WorldModel
-from workbench.types import Environment
 
 NAME = "observation_error"
 
@@ -20,12 +19,10 @@ NAME = "observation_error"
 class ObservationError:
     """Mean square over an observation's entries, at depth 0..K, before the true end only."""
 
-    def __init__(
-        self, environment: Environment, sequences: EvaluationSet, by_source: bool = False
-    ) -> None:
-        self._environment, self._set = environment, sequences
+    def __init__(self, sequences: EvaluationSet, by_source: bool = False) -> None:
+        self._set = sequences
         self._source = sequences.source if by_source else None
-        states, self._row = visited(environment, sequences)
+        states, self._row = visited(sequences)
         self._planes = states.observation.dtype == torch.bool
         self._truth = as_input(states.observation, torch.device("cpu")).flatten(1)
 
@@ -33,7 +30,7 @@ class ObservationError:
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
         """Of planes of 0 and 1 the decoder gives the logits, as it learned to."""
         tally = self._tally()
-        for k, (latent, _) in enumerate(along(agent, self._environment, self._set)):
+        for k, (latent, _) in enumerate(along(agent, self._set)):
             decoded = agent.decode(latent).flatten(1).cpu()
             seen = decoded.sigmoid() if self._planes else decoded
             error = (seen - self._true(k)).square().mean(1)
@@ -45,8 +42,7 @@ class ObservationError:
         tally = self._tally()
         for k in range(self._row.shape[1]):
             tally.spread(NAME, k, self._true(k), self._row[:, k] >= 0)
-        positions = len(self._row) // len(SOURCES)
-        return Facts(self._set.digest, positions, tally.counts(), levels(tally.readings()))
+        return facts(self._set, tally.counts(), tally.readings())
 
     def _tally(self) -> Tally:
         return Tally(self._source, SOURCES)

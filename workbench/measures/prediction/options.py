@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.needs import oracle_misfits, twice_unrolled
+from workbench.measures.exact.needs import sequence_misfits, twice_unrolled
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
 
 
 class SequenceOptions(MeasureConfig):
-    """A measure along sequences of real moves, which come from learners, chance and an oracle."""
+    """A measure along sequences of real moves, which come from learners, chance and an oracle.
+
+    Without an oracle they are excerpts of games by learners, where OpenSpiel's tree search can
+    play, and by chance.
+    """
 
     depth: Positive = Field(5, description="greatest unroll depth")
     positions: Positive = Field(
-        200, description="positions to begin from, where there are too many to begin from all"
+        200,
+        description="positions to begin from, where there are too many to begin from all; without "
+        "an oracle, for each kind of play",
     )
     by_source: bool = Field(
         False, description="whether moves of learners, of chance and of perfect play are told apart"
@@ -30,4 +36,4 @@ class SequenceOptions(MeasureConfig):
         return cls(depth=twice_unrolled(trial), by_source=True)
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        yield from oracle_misfits(self, trial.environment)
+        yield from sequence_misfits(self, trial.environment)

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from workbench import metrics
+from workbench.contracts import Facts
+from workbench.measures.prediction.evaluation_set import EvaluationSet
 from workbench.metrics import Reading
 from workbench.types import map_tensors
 
@@ -29,7 +32,7 @@ class Tally:
         """`source` [S]: by which of `names` each case is told apart, if it is."""
         self._groups: dict[str, Tensor | None] = {"": None}
         if source is not None:
-            self._groups |= {name: source == i for i, name in enumerate(names)}
+            self._groups |= {names[i]: source == i for i in torch.unique(source).tolist()}
         self._found: dict[tuple[str, str], dict[int, float]] = {}
         self._counts: dict[tuple[str, str], dict[int, int]] = {}
 
@@ -85,11 +88,21 @@ class Tally:
             self._found.setdefault((group, name), {})[k] = value
 
 
-def levels(chance: Mapping[str, float | None]) -> dict[str, Mapping[str, float]]:
-    """Chance beside what perfection scores, for every reading that has both."""
+def facts(
+    data: EvaluationSet, counts: Mapping[str, list[int]], chance: Mapping[str, float | None]
+) -> Facts:
+    """What a measure on the set has to say of itself, by the readings of blind guessing."""
+    return Facts(data.digest, len(data.roots), counts, _levels(chance, data.exact))
+
+
+def _levels(chance: Mapping[str, float | None], exact: bool) -> dict[str, Mapping[str, float]]:
+    """Chance, and beside it what perfection scores.
+
+    Where a world may be moved by chance, nobody knows how little of it can be foreseen.
+    """
     perfect = {name: known.oracle for name in chance if (known := metrics.spec(name))}
     return {
-        name: {"chance": value, "oracle": oracle}
+        name: {"chance": value} | ({"oracle": oracle} if exact else {})
         for name, value in chance.items()
         if value is not None and (oracle := perfect[name]) is not None
     }

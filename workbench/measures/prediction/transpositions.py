@@ -40,7 +40,7 @@ class TranspositionGap:
     def __init__(self, environment: Environment, positions: State, pairs: int) -> None:
         """`positions` [N, ...] are not terminal. Raises WorkbenchError: no line has a twin."""
         self._environment = environment
-        self._states, _ = distinct(environment, positions)
+        self._states, _ = distinct(environment.observe(positions), positions)
         self._pairs = transpositions(environment, positions, pairs)
 
     @torch.inference_mode()

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from workbench.contracts import Facts, Planner
-from workbench.measures.exact.evaluation_set import SOURCES, EvaluationSet
 from workbench.measures.prediction.along import along
-from workbench.measures.prediction.tally import Tally, levels, on_cpu
+from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
+from workbench.measures.prediction.tally import Tally, facts, on_cpu
 from workbench.models.world_model import WorldModel
-from workbench.types import Edge, Environment, Heads
+from workbench.types import Edge, Heads
 
 
 class PredictiveError:
-    """Errors of value, policy, legal moves, reward and termination at unroll depth 0..K."""
+    """Errors of reward, termination and legal moves at unroll depth 0..K, and where an oracle tells
+    what moves are worth, of value and policy."""
 
-    def __init__(
-        self, environment: Environment, sequences: EvaluationSet, by_source: bool = False
-    ) -> None:
-        self._environment, self._set = environment, sequences
-        self._depth = sequences.action.shape[1]
+    def __init__(self, sequences: EvaluationSet, by_source: bool = False) -> None:
+        self._set, self._depth = sequences, sequences.action.shape[1]
         self._source = sequences.source if by_source else None
 
     @torch.inference_mode()
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
         """`predictive/NAME@k` and, over the depths, the mean `predictive/NAME`."""
         tally = self._tally()
-        for k, (latent, edge) in enumerate(along(agent, self._environment, self._set)):
+        for k, (latent, edge) in enumerate(along(agent, self._set)):
             self._heads(tally, on_cpu(agent.predict(latent)), k)
             if edge is not None:
                 self._edge(tally, on_cpu(edge), k)
@@ -37,30 +34,31 @@ class PredictiveError:
         """Chance is the best constant guess, and for the policy a uniform one."""
         data, tally = self._set, self._tally()
         for k in range(self._depth + 1):
-            alive, share = data.before_end[:, k], data.optimal[:, k].float().mean(-1)
-            tally.spread("value_error", k, data.value[:, k], alive)
-            tally.mean("policy_error", k, -share.log(), alive)
-            tally.mean("illegal_mass", k, (~self._legal(k)).float().mean(-1), alive)
+            alive = data.before_end[:, k]
+            if data.value is not None:
+                tally.spread("value_error", k, data.value[:, k], alive)
+            if data.optimal is not None:
+                share = data.optimal[:, k].float().mean(-1)
+                tally.mean("policy_error", k, -share.log(), alive)
+            tally.mean("illegal_mass", k, (~data.legal[:, k]).float().mean(-1), alive)
             if k:
                 made = data.reached[:, k - 1]
                 tally.spread("reward_error", k, data.reward[:, k - 1], made)
                 tally.spread("termination_error", k, (~alive).float(), made)
-        positions = len(data.action) // len(SOURCES)
-        return Facts(data.digest, positions, tally.counts(), levels(tally.readings()))
+        return facts(data, tally.counts(), tally.readings())
 
     def _tally(self) -> Tally:
         return Tally(self._source, SOURCES)
 
-    def _legal(self, k: int) -> Tensor:
-        return self._environment.legal(self._set.at(k))
-
     def _heads(self, tally: Tally, heads: Heads, k: int) -> None:
         data, alive = self._set, self._set.before_end[:, k]
         log_policy = heads.policy.log_softmax(-1)
-        found = log_policy.masked_fill(~data.optimal[:, k], -torch.inf).logsumexp(-1)
-        illegal = log_policy.exp().masked_fill(self._legal(k), 0.0).sum(-1)
-        tally.mean("value_error", k, (heads.value - data.value[:, k]) ** 2, alive)
-        tally.mean("policy_error", k, -found, alive)
+        if data.value is not None:
+            tally.mean("value_error", k, (heads.value - data.value[:, k]) ** 2, alive)
+        if data.optimal is not None:
+            found = log_policy.masked_fill(~data.optimal[:, k], -torch.inf).logsumexp(-1)
+            tally.mean("policy_error", k, -found, alive)
+        illegal = log_policy.exp().masked_fill(data.legal[:, k], 0.0).sum(-1)
         tally.mean("illegal_mass", k, illegal, alive)
 
     def _edge(self, tally: Tally, edge: Edge, k: int) -> None:

@@ -1,0 +1,286 @@
+"""Excerpts of episodes: of games as OpenSpiel plays them, of a world that only counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from tests.workbench.fakes import trial
+from tests.workbench.measures.seer import Seer
+from workbench.environments.games.spiel import SpielEnvironment
+from workbench.environments.hex import Hex
+from workbench.environments.live.worlds import LiveWorlds
+from workbench.measures.equivalence import Equivalence
+from workbench.measures.frozen import excerpts as module
+from workbench.measures.frozen.excerpts import excerpts, kept_excerpts
+from workbench.measures.latents import Latents
+from workbench.measures.prediction.equivalence import EquivalenceError
+from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
+from workbench.measures.prediction.latents import LatentAccuracy
+from workbench.measures.prediction.predictive import PredictiveError
+from workbench.measures.predictive import Predictive
+from workbench.trial import build
+from workbench.types import EnvironmentSpec, gather
+
+MANY, DEPTH = 40, 4
+END, CUT, GAMMA = 6, 9, 0.9
+
+
+class Counting:
+    """Shows a number and how many moves were made: action 1 adds one, and 6 is the end.
+
+    An episode is cut after nine moves; the last number is worth 1.
+    """
+
+    def reset(self, seed: int) -> NDArray[Any]:
+        self.number, self.moves = seed % 3, 0
+        return self._show()
+
+    def step(self, action: int) -> tuple[NDArray[Any], float, bool, bool]:
+        self.number, self.moves = self.number + action, self.moves + 1
+        over = self.number == END
+        return self._show(), float(over), over, self.moves == CUT
+
+    def _show(self) -> NDArray[Any]:
+        return np.array([self.number, self.moves], np.float32)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "muzero-workbench"
+
+
+@pytest.fixture(scope="module")
+def world() -> SpielEnvironment:
+    built = Hex(size=5).build()
+    assert isinstance(built, SpielEnvironment)
+    return built
+
+
+@pytest.fixture(scope="module")
+def data(world: SpielEnvironment) -> EvaluationSet:
+    return excerpts(world, MANY, DEPTH)
+
+
+@pytest.fixture(scope="module")
+def counted() -> EvaluationSet:
+    spec = EnvironmentSpec("counting", (2,), 2, copyable=False)
+    return excerpts(LiveWorlds(spec, Counting, GAMMA), MANY, DEPTH)
+
+
+def test_openspiel_plays_the_same_games(world: SpielEnvironment, data: EvaluationSet) -> None:
+    assert data.source.bincount().tolist() == [MANY, MANY]
+    assert data.state is not None
+    ends = 0
+    for k in range(DEPTH):
+        before, after = world.worlds(data.at(k)), world.worlds(data.at(k + 1))
+        for row, (one, then) in enumerate(zip(before, after, strict=True)):
+            assert bool(data.before_end[row, k]) is not one.is_terminal()
+            assert bool(data.reached[row, k]) is not one.is_terminal()
+            if one.is_terminal():
+                assert one.history() == then.history()
+                continue
+            assert data.legal[row, k].nonzero().flatten().tolist() == one.legal_actions()
+            mover = one.current_player()
+            one.apply_action(int(data.action[row, k]))
+            assert one.history() == then.history()
+            assert float(data.reward[row, k]) == one.player_reward(mover)
+            assert float(data.discount[row, k]) == (0.0 if one.is_terminal() else -1.0)
+            ends += one.is_terminal()
+    assert ends > 0
+    for k in range(DEPTH + 1):
+        assert torch.equal(data.observation[:, k], world.observe(data.at(k)))
+
+
+def test_no_two_of_a_source_begin_alike_and_they_begin_early_and_late(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    for source in (0, 1):
+        rows = data.source == source
+        begun = data.observation[rows, 0].flatten(1)
+        assert len(torch.unique(begun, dim=0)) == MANY
+        plies = data.at(0).length[rows]  # type: ignore[union-attr]
+        assert int(plies.min()) <= 5
+        assert int(plies.max()) >= 12
+
+
+def test_learners_take_a_win_that_chance_overlooks(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    taken: dict[int, list[bool]] = {0: [], 1: []}
+    for k in range(DEPTH):
+        alive = data.reached[:, k].nonzero().flatten()
+        for row, one in zip(alive.tolist(), world.worlds(gather(data.at(k), alive)), strict=True):
+            wins = {move for move in one.legal_actions() if one.child(move).is_terminal()}
+            if wins:
+                taken[int(data.source[row])].append(int(data.action[row, k]) in wins)
+    assert len(taken[0]) >= 5  # who plays better leaves few
+    assert all(taken[0])
+    assert len(taken[1]) > 10
+    assert not all(taken[1])
+
+
+def test_worlds_that_only_go_on_are_followed_to_their_ends_and_cuts(
+    counted: EvaluationSet,
+) -> None:
+    assert counted.state is None
+    assert set(counted.source.tolist()) == {SOURCES.index("uniform")}
+    ends = cuts = 0
+    for row in range(len(counted.action)):
+        number, moves = counted.observation[row, 0].tolist()
+        going = True
+        for k in range(DEPTH):
+            assert bool(counted.reached[row, k]) is going
+            if not going:
+                assert not bool(counted.before_end[row, k + 1])
+                continue
+            number, moves = number + float(counted.action[row, k]), moves + 1
+            assert counted.observation[row, k + 1].tolist() == [number, moves]
+            over, cut = number == END, moves == CUT
+            assert float(counted.reward[row, k]) == float(over)
+            assert float(counted.discount[row, k]) == pytest.approx(0.0 if over else GAMMA)
+            # Where an episode is cut, it is still known where the world stands.
+            assert bool(counted.before_end[row, k + 1]) is not over
+            going = not over and not cut
+            ends, cuts = ends + over, cuts + (cut and not over)
+    assert ends > 0
+    assert cuts > 0
+
+
+def test_a_game_that_is_left_is_no_game_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST", 3)
+    monkeypatch.setattr(module, "ROUNDS", 2)
+    spec = EnvironmentSpec("counting", (2,), 2, copyable=False)
+    data = excerpts(LiveWorlds(spec, Counting, GAMMA), MANY, DEPTH)
+    moves = data.observation[:, 0, 1].long()
+    for k in range(DEPTH):
+        # A number of at most 2 at the beginning, and three moves: no end can be met.
+        assert torch.equal(data.reached[:, k], moves + k < 3)
+        assert torch.equal(data.before_end[:, k], moves + k <= 3)
+
+
+def test_worlds_with_few_places_to_begin_from_give_those(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROUNDS", 30)
+    spec = EnvironmentSpec("counting", (2,), 2, copyable=False)
+    data = excerpts(LiveWorlds(spec, Counting, GAMMA), 10_000, DEPTH)
+    begun = {tuple(seen) for seen in data.observation[:, 0].tolist()}
+    assert len(begun) == len(data.action)
+    assert begun <= {(n, m) for n in range(END) for m in range(CUT)}
+    assert data.roots.tolist() == list(range(len(begun)))
+
+
+def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_told(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    measure = PredictiveError(data, by_source=True)
+    row = measure(Seer(world), None)  # type: ignore[arg-type]
+    names = {name.split("/")[1].split("@")[0].split("[")[0] for name in row}
+    assert names == {"reward_error", "termination_error", "illegal_mass"}
+    assert all(row[f"predictive/{name}_error"] == 0.0 for name in ("reward", "termination"))
+    assert {name.split("source=")[1] for name in row if "source=" in name} == {
+        "behaviour]", "uniform]"
+    }  # fmt: skip
+    facts = measure.facts()
+    assert facts.positions == 2 * MANY
+    assert facts.counts["predictive/reward_error"] == data.reached.sum(0).tolist()
+    assert all(set(level) == {"chance"} for level in facts.levels.values())
+    ended = (data.reached[:, 1] & ~data.before_end[:, 2]).sum() / data.reached[:, 1].sum()
+    chance = facts.levels["predictive/termination_error@2"]["chance"]
+    assert chance == pytest.approx(float(ended * (1 - ended)))
+
+
+def test_imagined_returns_are_compared_with_those_of_the_record(
+    world: SpielEnvironment, data: EvaluationSet, counted: EvaluationSet
+) -> None:
+    exact = EquivalenceError(data, cut=False)(Seer(world), None)  # type: ignore[arg-type]
+    assert exact["predictive/policy_evaluation_error"] == 0.0
+    chance = EquivalenceError(counted, cut=False).facts().levels
+    for k in range(1, DEPTH + 1):
+        made = counted.reached[:, k - 1]
+        begun, acts = counted.observation[made, 0, 0], counted.action[made, :k].cumsum(1)
+        earned = [
+            next((GAMMA**i for i, n in enumerate(then) if start + n == END), 0.0)
+            for start, then in zip(begun.tolist(), acts.tolist(), strict=True)
+        ]
+        level = chance[f"predictive/policy_evaluation_error@{k}"]
+        assert level == {"chance": pytest.approx(sum(earned) / len(earned))}
+
+
+def test_latents_that_are_the_true_states_are_found(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    row = LatentAccuracy(data, 200)(Seer(world), None)  # type: ignore[arg-type]
+    for k in range(1, DEPTH + 1):
+        assert row[f"predictive/latent_error@{k}"] == 0.0
+        assert row[f"predictive/hits_1@{k}"] == 1.0
+
+
+def test_they_are_the_same_whatever_the_trial_and_the_first_ones_whatever_their_number(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    torch.manual_seed(4)
+    again = excerpts(Hex(size=5).build(), MANY, DEPTH)
+    assert again.digest == data.digest
+    few = excerpts(world, 10, DEPTH + 1)
+    for source in (0, 1):
+        ten = few.source == source
+        begun = data.observation[data.source == source, 0][:10]
+        assert torch.equal(few.observation[ten, 0], begun)
+        assert torch.equal(few.action[ten, :DEPTH], data.action[data.source == source][:10])
+    assert few.digest != data.digest
+
+
+def test_what_is_kept_is_not_made_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Hex(size=5).build()
+    first = kept_excerpts(Hex(size=5), world, 6, 2)
+    assert len([*cache.glob("excerpts-*.npz")]) == 1
+
+    def never(*_: Any) -> EvaluationSet:
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(module, "excerpts", never)
+    read = kept_excerpts(Hex(size=5), world, 6, 2)
+    assert read.digest == first.digest
+    assert torch.equal(read.observation, first.observation)
+    assert not read.exact
+    with pytest.raises(AssertionError, match="made again"):
+        kept_excerpts(Hex(size=5), world, 6, 3)
+
+
+WORLDS: dict[str, dict[str, Any]] = {
+    "hex": {"preset": "muzero_hex", "planner.simulations": 2},
+    "minatar": {"preset": "muzero_minatar", "planner.simulations": 2},
+    "cartpole": {"preset": "muzero_cartpole", "planner.simulations": 2},
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_agents_of_worlds_without_an_oracle_are_measured_on_both_sides(name: str) -> None:
+    pytest.importorskip("minatar" if name == "minatar" else "torch")
+    config = trial({}, base=WORLDS[name])
+    parts = build(config)
+    row: dict[str, Any] = {}
+    for measure in (Predictive(), Latents(), Equivalence()):
+        sized = measure.model_copy(update={"positions": 20, "depth": 2})
+        assert not [*sized.misfits(config)]
+        row |= sized.build(parts)(parts.model, parts.planner)
+    for metric in ("reward_error", "termination_error", "latent_error", "mrr", "decodable_ridge"):
+        value = row[f"predictive/{metric}@2"]
+        assert isinstance(value, float), metric
+        assert np.isfinite(value), metric
+    assert "predictive/value_error" not in row
+    assert any(metric.startswith("decision/") for metric in _decisions(config))
+
+
+def _decisions(config: Any) -> list[str]:
+    """Metrics of decision quality that a trial's own measures tell."""
+    from workbench.metrics import METRICS
+
+    own = {measure.component for measure in config.measures.values()}
+    return [spec.name for spec in METRICS.values() if spec.measure in own]
