@@ -108,6 +108,7 @@ def _panels(many: int) -> tuple[Figure, list[Axes]]:
 
 def _depth_panel(axes: Axes, results: StudyResults, metric: MetricSpec, data: pd.DataFrame) -> None:
     table = looks(results.conditions)
+    data = data.assign(value=data["value"] * scale(metric))
     for place, (name, look) in enumerate(table.items()):
         shift = min(0.09, 0.5 / len(table)) * (place - (len(table) - 1) / 2)
         rows = data[data["condition"] == name]
@@ -133,7 +134,8 @@ def _depth_panel(axes: Axes, results: StudyResults, metric: MetricSpec, data: pd
 def _chance_by_depth(results: StudyResults, metric: MetricSpec) -> pd.DataFrame:
     depths = results.by_depth.loc[results.by_depth["metric"] == metric.name, "depth"].unique()
     levels = {k: results.levels.get(f"{metric.name}@{k}", {}).get("chance") for k in depths}
-    rows = [(k, value) for k, value in sorted(levels.items()) if value is not None]
+    factor = scale(metric)
+    rows = [(k, value * factor) for k, value in sorted(levels.items()) if value is not None]
     return pd.DataFrame(rows, columns=["depth", "value"], dtype=float)
 
 

@@ -152,8 +152,8 @@ class Facts:
     positions: int
     counts: Mapping[str, list[int]]
     """Metric by depth: on how many states."""
-    levels: Mapping[str, Mapping[str, float]]
-    """Metric: {"chance": x, "oracle": y}."""
+    levels: Mapping[str, Mapping[str, float | None]]
+    """Metric: {"chance": x, "oracle": y}; None where it is known to nobody."""
 
 
 @dataclass(frozen=True)

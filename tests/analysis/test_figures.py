@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib
@@ -119,6 +120,23 @@ def test_every_depth_names_its_cases(study: Path) -> None:
     assert labels[1][0] == "0\n4,520"
     chance = [line for line in figure.axes[1].lines if list(line.get_ydata()) == [0.6] * 6]
     assert len(chance) == 1
+
+
+def test_shares_by_depth_are_drawn_in_percent_as_the_panel_says(study: Path) -> None:
+    results = load_study(study)
+    shares = results.by_depth.query("metric == 'predictive/value_error'").assign(
+        metric="predictive/illegal_mass"
+    )
+    levels = {f"predictive/illegal_mass@{k}": {"chance": 0.6} for k in range(6)}
+    figure = error_by_depth(replace(results, by_depth=shares, levels=levels))
+    assert figure is not None
+    (axes,) = figure.axes
+    assert "%" in axes.get_title(loc="left")
+    drawn = {tuple(np.asarray(line.get_ydata(), dtype=float)) for line in axes.lines}
+    assert (60.0,) * 6 in drawn
+    done = shares[(shares["condition"] == "gcn") & (shares["state"] == "done")]
+    means = 100 * done.groupby("depth")["value"].mean().to_numpy()
+    assert any(len(line) == 6 and np.allclose(line, means) for line in drawn)
 
 
 def test_the_mean_curve_is_over_finished_trials_only(broken_study: Path) -> None:

@@ -189,7 +189,7 @@ def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_told(
     facts = measure.facts()
     assert facts.positions == 2 * MANY
     assert facts.counts["predictive/reward_error"] == data.reached.sum(0).tolist()
-    assert all(set(level) == {"chance"} for level in facts.levels.values())
+    assert {level["oracle"] for level in facts.levels.values()} == {None}
     ended = (data.reached[:, 1] & ~data.before_end[:, 2]).sum() / data.reached[:, 1].sum()
     chance = facts.levels["predictive/termination_error@2"]["chance"]
     assert chance == pytest.approx(float(ended * (1 - ended)))
@@ -209,7 +209,8 @@ def test_imagined_returns_are_compared_with_those_of_the_record(
             for start, then in zip(begun.tolist(), acts.tolist(), strict=True)
         ]
         level = chance[f"predictive/policy_evaluation_error@{k}"]
-        assert level == {"chance": pytest.approx(sum(earned) / len(earned))}
+        assert level == {"chance": pytest.approx(sum(earned) / len(earned)), "oracle": None}
+    assert chance["predictive/value_equivalence_error"] == {"oracle": None}
 
 
 def test_latents_that_are_the_true_states_are_found(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -27,7 +27,9 @@ class DecisionQuality:
 
     def facts(self) -> Facts:
         sides = ("", "_first", "_second") if self._followed else ()
-        perfect = {f"decision/losing_lines{side}": {"oracle": 0.0} for side in sides}
+        perfect: dict[str, Mapping[str, float]] = {
+            f"decision/losing_lines{side}": {"oracle": 0.0} for side in sides
+        }
         return Facts(self._judged.digest, len(self._judged), {}, perfect | self._judged.levels())
 
     def _lines(self, search: Tensor) -> dict[str, float | None]:

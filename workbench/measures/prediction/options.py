@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from workbench.config import TrialConfig
 
 
+EXCERPTS = 500
+"""Of each kind of play, by which finished agents are measured: to solve them is not needed."""
+
+
 class SequenceOptions(MeasureConfig):
     """A measure along sequences of real moves, which come from learners, chance and an oracle.
 
@@ -33,7 +37,8 @@ class SequenceOptions(MeasureConfig):
 
     @classmethod
     def thorough(cls, trial: TrialConfig) -> Self:
-        return cls(depth=twice_unrolled(trial), by_source=True)
+        many = cls() if trial.environment.spec().oracle else cls(positions=EXCERPTS)
+        return many.model_copy(update={"depth": twice_unrolled(trial), "by_source": True})
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         yield from sequence_misfits(self, trial.environment)

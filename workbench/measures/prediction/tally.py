@@ -91,21 +91,21 @@ class Tally:
 def facts(
     data: EvaluationSet, counts: Mapping[str, list[int]], chance: Mapping[str, float | None]
 ) -> Facts:
-    """What a measure on the set has to say of itself, by the readings of blind guessing."""
-    return Facts(data.digest, len(data.roots), counts, _levels(chance, data.exact))
+    """What a measure on the set has to say of itself, by the readings of blind guessing.
 
-
-def _levels(chance: Mapping[str, float | None], exact: bool) -> dict[str, Mapping[str, float]]:
-    """Chance, and beside it what perfection scores.
-
-    Where a world may be moved by chance, nobody knows how little of it can be foreseen.
+    Beside chance stands what perfection scores. Where a world may be moved by chance, nobody knows
+    how little of it can be foreseen.
     """
     perfect = {name: known.oracle for name in chance if (known := metrics.spec(name))}
-    return {
-        name: {"chance": value} | ({"oracle": oracle} if exact else {})
+    levels: dict[str, dict[str, float | None]] = {
+        name: {"chance": value, "oracle": oracle if data.exact else None}
         for name, value in chance.items()
         if value is not None and (oracle := perfect[name]) is not None
     }
+    if not data.exact:
+        unknown: dict[str, float | None] = {"oracle": None}
+        levels = dict.fromkeys(counts, unknown) | levels
+    return Facts(data.digest, len(data.roots), counts, levels)
 
 
 def on_cpu(record: T) -> T:
