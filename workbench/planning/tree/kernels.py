@@ -24,8 +24,6 @@ from workbench.planning.tree.trees import GumbelRules
 
 make_array: Any = arrayobj.make_array
 
-UNEXPANDED = -1
-
 NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
 UNVISITED_ZERO, UNVISITED_PARENT = 0, 1
 
@@ -209,10 +207,12 @@ def select_puct(trees: Any, rules: Any, parent: Any, action: Any, count: int) ->
 @_kernel
 def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, count: int) -> None:
     """As `select_puct`: sequential halving at the root, below it the improved policy."""
-    _choose_anew(trees, rules, count)
+    _choose_at_roots(trees, rules, count)
     _set_out(trees, count)
     under_way, length = count, 0
     while under_way > 0:
+        if length > 0:
+            _choose_anew(trees, rules, under_way, length)
         still = 0
         for i in range(under_way):
             b = trees.under_way[i]
@@ -224,37 +224,46 @@ def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, count: int) 
 
 
 @_inlined
-def _choose_anew(trees: Any, rules: Any, count: int) -> None:
-    """Renew the choices along the paths of the last simulation: no others can have changed.
+def _choose_anew(trees: Any, rules: Any, under_way: int, length: int) -> None:
+    """Renew the choices at the nodes that the trees have come to, if they were passed before.
 
-    In rounds over all trees, each short enough for the processor to work on several nodes at once.
+    In rounds over all trees, each short enough for the processor to work on several at once.
     """
-    weight, width, used = trees.weight, trees.edges.shape[2], 0
-    for b in range(count):
-        for i in range(1, trees.path_length[b]):
-            index = trees.path[b, i].node
-            rise = weight[used : used + width]
-            _rise(trees.edges[b, index], trees.nodes[b, index], rules, rise)
-            used += width
+    weight, width, stale, used = trees.weight, trees.edges.shape[2], 0, 0
+    for i in range(under_way):
+        b = trees.under_way[i]
+        trees.stale[stale] = b
+        stale += trees.nodes[b, trees.path[b, length].node].visits > 1
+    for i in range(stale):
+        b = trees.stale[np.uint32(i)]
+        index = trees.path[b, length].node
+        rise = weight[used : used + width]
+        _rise(trees.edges[b, index], trees.nodes[b, index], rules, rise)
+        used += width
     _exponentiate(weight[:used])
     used = 0
-    for b in range(count):
-        for i in range(1, trees.path_length[b]):
-            index = trees.path[b, i].node
-            edges, node = trees.edges[b, index], trees.nodes[b, index]
-            growth = weight[used : used + width]
-            if node.at_chance:
-                node.choice = _choose_outcome(edges)
-            else:
-                node.choice = _choose_by_improved_policy(edges, node, growth)
-            used += width
+    for i in range(stale):
+        b = trees.stale[np.uint32(i)]
+        index = trees.path[b, length].node
+        edges, node = trees.edges[b, index], trees.nodes[b, index]
+        growth = weight[used : used + width]
+        if node.at_chance:
+            node.choice = _choose_outcome(edges)
+        else:
+            node.choice = _choose_by_improved_policy(edges, node, growth)
+        used += width
+
+
+@_inlined
+def _choose_at_roots(trees: Any, rules: Any, count: int) -> None:
+    """Sequential halving."""
     for b in range(count):
         root = trees.nodes[b, 0]
         if root.at_chance:
             root.choice = _choose_outcome(trees.edges[b, 0])
         else:
             turn = rules.considered[rules.entrants[b], root.visits - 1]
-            root.choice = _choose_at_root(trees.edges[b, 0], root, rules, b, turn, weight)
+            root.choice = _choose_at_root(trees.edges[b, 0], root, rules, b, turn)
 
 
 @_inlined
@@ -330,12 +339,12 @@ def _choose_by_puct(trees: Any, b: int, edges: Any, node: Any, rules: Any) -> in
 
 
 @_inlined
-def _choose_at_root(edges: Any, node: Any, rules: Any, b: int, turn: float, weight: Any) -> int:
+def _choose_at_root(edges: Any, node: Any, rules: Any, b: int, turn: float) -> int:
     """argmax of g(a) + log P(a) + sigma(q(a)) over the root's moves that have `turn` visits."""
-    greatest, slope = _complete(edges, node, rules, weight)
+    missing, greatest, slope = _completion(edges, node, rules)
     best, best_score = 0, -np.inf
     for a in range(rules.root.shape[1]):
-        score = rules.root[b, a] + slope * (weight[a] - greatest)
+        score = rules.root[b, a] + slope * (edges[a].q + edges[a].fresh * missing - greatest)
         score = score if edges[a].visits == turn else -np.inf
         if score > best_score:
             best, best_score = a, score
@@ -357,9 +366,9 @@ def _choose_by_improved_policy(edges: Any, node: Any, weight: Any) -> int:
 @_inlined
 def _rise(edges: Any, node: Any, rules: Any, rise: Any) -> None:
     """Write sigma(completed q) [W], less its greatest."""
-    greatest, slope = _complete(edges, node, rules, rise)
+    missing, greatest, slope = _completion(edges, node, rules)
     for a in range(len(edges)):
-        rise[a] = slope * (rise[a] - greatest)
+        rise[a] = slope * (edges[a].q + edges[a].fresh * missing - greatest)
 
 
 @_inlined
@@ -380,8 +389,8 @@ def _improve(edges: Any, weight: Any) -> float:
 
 
 @_inlined
-def _complete(edges: Any, node: Any, rules: Any, completed: Any) -> tuple[float, float]:
-    """Write completed q [W]. The greatest, and the slope of sigma.
+def _completion(edges: Any, node: Any, rules: Any) -> tuple[float, float, float]:
+    """The q of moves without visits, the greatest completed q, and the slope of sigma.
 
     Over the moves that may be chosen here; mctx counts illegal ones, as unvisited, in the range.
 
@@ -396,11 +405,10 @@ def _complete(edges: Any, node: Any, rules: Any, completed: Any) -> tuple[float,
     least, greatest = np.inf, -np.inf
     for a in range(len(edges)):
         q = edges[a].q + edges[a].fresh * missing
-        completed[a] = q
         least, greatest = min(least, q), max(greatest, q)
     # Differences too small to be more than rounding are not blown up (as in mctx).
     span = rules.span if rules.span > 0.0 else max(greatest - least, 1e-8)
-    return greatest, (rules.c_visit + node.most) * rules.c_scale / span
+    return missing, greatest, (rules.c_visit + node.most) * rules.c_scale / span
 
 
 @_kernel
@@ -442,9 +450,10 @@ def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) ->
         for a in range(policy.shape[1]):
             policy[b, a], most = weight[a] / total, max(most, edges[a].visits)
             finite &= np.isfinite(policy[b, a])
-        action[b] = _choose_at_root(edges, node, rules, b, most, weight)
+        action[b] = _choose_at_root(edges, node, rules, b, most)
+        missing, _, _ = _completion(edges, node, rules)
         for a in range(policy.shape[1]):
-            q[b, a] = weight[a]
+            q[b, a] = edges[a].q + edges[a].fresh * missing
     return finite
 
 

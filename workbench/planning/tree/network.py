@@ -24,7 +24,7 @@ from workbench.planning.tree.kernels import (
     H,
     lay_out_columns,
 )
-from workbench.planning.tree.trees import Leaves, Trees, plant
+from workbench.planning.tree.trees import Leaves, Trees, plant, room_for
 
 Floats32 = NDArray[np.float32]
 
@@ -75,15 +75,15 @@ def _room(nodes: int, width: int, share: int, size: int, row: int, actions: int)
     numbers = np.empty((3, TILE), np.float32)
     return Room(
         trees=plant(TILE, nodes, width),
-        latents=np.empty((TILE, nodes, size), np.float32),
+        latents=room_for((TILE, nodes, size), np.float32),
         parent=np.zeros(TILE, np.int64),
         action=np.zeros(TILE, np.int64),
         no_action=np.zeros(TILE, np.int64),
-        scratch=np.empty(TILE * row, np.float32),
+        scratch=room_for(TILE * row, np.float32),
         leaves=Leaves(
             reward=numbers[0],
             discount=numbers[1],
-            prior=np.empty((TILE, actions)),
+            prior=room_for((TILE, actions)),
             value=numbers[2],
             at_chance=np.zeros(TILE, np.bool_),
         ),
@@ -152,7 +152,8 @@ class _Layout:
 
     def arrays(self) -> tuple[Floats32, Floats32, list[_Copy]]:
         """Weights and offsets, all 0 as yet, and what is to be copied there."""
-        weights, offsets = np.zeros(self._weights, np.float32), np.zeros(self._offsets, np.float32)
+        weights, offsets = room_for(self._weights, np.float32), room_for(self._offsets, np.float32)
+        weights[:], offsets[:] = 0.0, 0.0
         copies = []
         for layers, weights_at, offset_at in self._layers:
             column, width = 0, _panels(sum(len(layer.weight) for layer in layers)) * PANEL

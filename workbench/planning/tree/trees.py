@@ -7,10 +7,10 @@ value is always seen from its own mover and Q(s, a) = r + discount * V(child) fr
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -67,24 +67,38 @@ class Trees(NamedTuple):
     scale: NDArray[np.void]  # [B] SCALE of the next descent
     depth: Ints  # [B] of the deepest node
     under_way: Indices  # [B] trees that are still descending
+    stale: Indices  # [B] those of them that stand where the choice is to be renewed
     path: NDArray[np.void]  # [B, N+1] STEP of the last simulation
     path_length: Indices  # [B]
-    weight: Floats  # [B (N+1) W] of the moves along the paths, while they are looked at
+    weight: Floats  # [B W] of the moves of one node a tree, while they are looked at
+
+
+LINE = 64
+"""Bytes that a processor's cache moves at a time."""
+
+
+def room_for(shape: tuple[int, ...] | int, kind: DTypeLike = np.float64) -> NDArray[Any]:
+    """Memory for an array, from the beginning of a line on: no record of 64 bytes lies in two."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    held = np.empty(size + LINE, np.uint8)
+    start = -held.ctypes.data % LINE
+    return held[start : start + size].view(kind).reshape(shape)
 
 
 def plant(batch: int, nodes: int, width: int) -> Trees:
     """Room for trees, to be cleared before use."""
     return Trees(
-        edges=np.empty((batch, nodes, width), EDGE),
-        nodes=np.empty((batch, nodes), NODE),
-        low=np.empty(batch),
-        high=np.empty(batch),
-        scale=np.empty(batch, SCALE),
-        depth=np.empty(batch, np.int32),
-        under_way=np.empty(batch, np.uint32),
-        path=np.empty((batch, nodes), STEP),
-        path_length=np.empty(batch, np.uint32),
-        weight=np.empty(batch * nodes * width),
+        edges=room_for((batch, nodes, width), EDGE),
+        nodes=room_for((batch, nodes), NODE),
+        low=room_for(batch),
+        high=room_for(batch),
+        scale=room_for(batch, SCALE),
+        depth=room_for(batch, np.int32),
+        under_way=room_for(batch, np.uint32),
+        stale=room_for(batch, np.uint32),
+        path=room_for((batch, nodes), STEP),
+        path_length=room_for(batch, np.uint32),
+        weight=room_for(batch * width),
     )
 
 
