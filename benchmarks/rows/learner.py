@@ -1,12 +1,13 @@
-"""A whole update, beside its forward and backward; graph encoders beside convolutions."""
+"""A whole update, beside its forward and backward; graph networks beside convolutions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from math import prod
 from typing import Any, cast
 
 import torch
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from benchmarks.figures import Effort, Figure
 from benchmarks.timing import in_turn
@@ -16,6 +17,7 @@ from workbench.contracts import Context, Parts
 from workbench.documents import wrap
 from workbench.environments.connect_four import ConnectFour
 from workbench.errors import Place
+from workbench.models.dynamics import conv, gcn
 from workbench.models.representation.cnn import CNN
 from workbench.models.representation.gat import GAT
 from workbench.models.representation.gcn import GCN
@@ -25,11 +27,13 @@ from workbench.training.learner import Learner, Objective
 from workbench.training.procedures.self_play import SelfPlay
 from workbench.training.replay import Replay
 from workbench.trial import build
-from workbench.types import Window
+from workbench.types import LatentSpec, Window
 
 PRESETS = ("muzero", "muzero_cartpole")
 BATCH = 256
-"""Boards that an encoder is timed on."""
+"""Boards that an encoder and a dynamics are timed on."""
+FEATURES = 24
+"""Of a cell of the latent that a dynamics steps."""
 
 ENCODERS: dict[str, Callable[[int], RepresentationConfig]] = {
     "gcn": lambda width: GCN(width=width, ends_in="nodes"),
@@ -40,11 +44,12 @@ ENCODERS: dict[str, Callable[[int], RepresentationConfig]] = {
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Updates a second of two presets; boards a second through encoders and back, 6x7 cells."""
+    """Updates a second of two presets; boards a second through h and g and back, 6x7 cells."""
     for preset in PRESETS[:1] if effort.quick else PRESETS:
         yield _update(preset, effort)
     for name in ("gcn",) if effort.quick else ENCODERS:
         yield _encoder(name, effort)
+    yield _dynamics(effort)
 
 
 def _update(preset: str, effort: Effort) -> Figure:
@@ -114,18 +119,54 @@ def _encoder(name: str, effort: Effort) -> Figure:
     """Beside convolutions of as many parameters, or as nearly as widths allow."""
     world = ConnectFour().spec()
     reference = _laid_out(CNN(width=24, depth=2, ends_in="grid").build(world))
-    size = _parameters(reference)
     built = (ENCODERS[name](width).build(world) for width in range(2, 80))
-    encoder = _laid_out(min(built, key=lambda module: abs(_parameters(module) - size)))
+    encoder = _laid_out(_nearest(built, _parameters(reference)))
     boards = torch.rand(BATCH, *world.observation, generator=Generator().manual_seed(0))
-    case: dict[str, str | int] = {"what": f"encoder {name}", "batch": BATCH}
-    return in_turn(_passes(encoder, boards), _passes(reference, boards), effort.repeats).figure(
+    passes = _passes(encoder, boards), _passes(reference, boards)
+    return _beside(f"encoder {name}", encoder, passes, f"cnn of {_parameters(reference)}", effort)
+
+
+def _dynamics(effort: Effort) -> Figure:
+    """The same of a step in imagination, back to the latent too."""
+    world = ConnectFour().spec()
+    _, *board = world.observation
+    grid, nodes = LatentSpec("grid", (FEATURES, *board)), prod(board)
+    reference = _laid_out(conv.Conv().build(grid, world))
+    cells = LatentSpec("nodes", (nodes, FEATURES))
+    built = (gcn.GCN(width=width).build(cells, world) for width in range(2, 200))
+    dynamics = _nearest(built, _parameters(reference))
+    generator = Generator().manual_seed(0)
+    action = torch.randint(world.actions, (BATCH,), generator=generator)
+    # Each as its encoders leave it in memory.
+    by_node = torch.rand(nodes, BATCH, FEATURES, generator=generator).transpose(0, 1)
+    by_plane = _laid_out(torch.rand(BATCH, *grid.shape, generator=generator))
+    passes = (
+        _passes(dynamics, by_node.requires_grad_(), action),
+        _passes(reference, by_plane.requires_grad_(), action),
+    )
+    return _beside("dynamics gcn", dynamics, passes, f"conv of {_parameters(reference)}", effort)
+
+
+def _nearest(built: Iterable[nn.Module], size: int) -> nn.Module:
+    """The one whose parameters are nearest in number."""
+    return min(built, key=lambda module: abs(_parameters(module) - size))
+
+
+def _beside(
+    what: str,
+    module: nn.Module,
+    passes: tuple[Callable[[], Any], Callable[[], Any]],
+    floor: str,
+    effort: Effort,
+) -> Figure:
+    case: dict[str, str | int] = {"what": what, "batch": BATCH}
+    return in_turn(*passes, effort.repeats).figure(
         "learner",
         case,
-        f"cnn of {size} parameters",
+        f"{floor} parameters",
         BATCH,
         "boards/s",
-        {"parameters": _parameters(encoder)},
+        {"parameters": _parameters(module)},
     )
 
 
@@ -133,13 +174,13 @@ def _parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _laid_out(encoder: Any) -> Any:
+def _laid_out(module: Any) -> Any:
     """In memory as in a model."""
-    return encoder.to(memory_format=torch.channels_last)
+    return module.to(memory_format=torch.channels_last)
 
 
-def _passes(encoder: nn.Module, boards: torch.Tensor) -> Callable[[], Any]:
+def _passes(module: nn.Module, *inputs: Tensor) -> Callable[[], Any]:
     """Forward, and backward from the gradient of what it ends in."""
-    parameters = list(encoder.parameters())
-    gradient = torch.rand_like(encoder(boards))
-    return lambda: torch.autograd.grad(encoder(boards), parameters, gradient)
+    wanted = [*module.parameters(), *(one for one in inputs if one.requires_grad)]
+    gradient = torch.rand_like(module(*inputs))
+    return lambda: torch.autograd.grad(module(*inputs), wanted, gradient)

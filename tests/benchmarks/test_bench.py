@@ -45,7 +45,15 @@ def figure(row: str) -> Figure:
     ("rows", "floors"),
     [
         ("search,selfplay", {"network calls", "searches"}),
-        ("learner,environments", {"forward and backward", "cnn of 5880 parameters", "pyspiel"}),
+        (
+            "learner,environments",
+            {
+                "forward and backward",
+                "cnn of 5880 parameters",
+                "conv of 7096 parameters",
+                "pyspiel",
+            },
+        ),
         ("start,study", {"import torch", "sum of the trials"}),
     ],
 )

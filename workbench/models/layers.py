@@ -125,15 +125,18 @@ class GraphConvolution(nn.Module):
     `dense` multiplies by the normalised adjacency, or sums what of it is not 0, an order of
     magnitude faster on a board; `sparse` is torch-geometric's GCNConv over the edge list. They hold
     the same parameters under the same names (`lin.weight`, `bias`) and give the same numbers.
+    With `relu` the layer ends in one.
     """
 
-    def __init__(self, graph: Graph, channels: int, width: int, backend: str) -> None:
+    def __init__(
+        self, graph: Graph, channels: int, width: int, backend: str, relu: bool = False
+    ) -> None:
         super().__init__()
         from torch_geometric.nn import GCNConv
 
         reference = GCNConv(channels, width, add_self_loops=True, normalize=True)
         self.lin, self.bias = reference.lin, reference.bias
-        self.backend = backend
+        self.backend, self.relu = backend, relu
         edges = torch.tensor(graph.edges, dtype=torch.int64).reshape(-1, 2).T.contiguous()
         self.register_buffer("edges", edges, persistent=False)
         self.mixing = Mixing(normalised_adjacency(graph))
@@ -144,12 +147,13 @@ class GraphConvolution(nn.Module):
         """[B, N, channels] -> [B, N, width]"""
         if self.backend == "sparse":
             result: Tensor = self._sparse[0](nodes, self.get_buffer("edges"))
-            return result
+            return F.relu(result) if self.relu else result
         weight, by_node = self.lin.weight, nodes.transpose(0, 1)
         if len(weight) > nodes.shape[2]:  # mixed where there are fewer channels
-            result = by_channel(self.mixing(by_node), weight, self.bias)
+            result = by_channel(self.mixing(by_node), weight, self.bias, self.relu)
         else:
             result = self.mixing(by_channel(by_node, weight)) + self.bias
+            result = F.relu(result, inplace=True) if self.relu else result
         return result.transpose(0, 1)
 
 
@@ -167,9 +171,18 @@ class LayerStack(nn.Module):
         return nodes
 
 
-class GraphStack(LayerStack):
+class GraphStack(nn.Module):
     """Graph convolutions with ReLU between them."""
 
     def __init__(self, graph: Graph, sizes: Sequence[int], backend: str) -> None:
-        pairs = pairwise(sizes)
-        super().__init__(GraphConvolution(graph, a, b, backend) for a, b in pairs)
+        super().__init__()
+        last = len(sizes) - 2
+        self.layers = nn.ModuleList(
+            GraphConvolution(graph, before, after, backend, relu=i < last)
+            for i, (before, after) in enumerate(pairwise(sizes))
+        )
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        for layer in self.layers:
+            nodes = layer(nodes)
+        return nodes
