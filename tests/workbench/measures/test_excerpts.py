@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tests.workbench.fakes import trial
 from tests.workbench.measures.seer import Seer
@@ -19,6 +20,7 @@ from workbench.measures.equivalence import Equivalence
 from workbench.measures.frozen import excerpts as module
 from workbench.measures.frozen.excerpts import excerpts, kept_excerpts
 from workbench.measures.latents import Latents
+from workbench.measures.prediction import encoded
 from workbench.measures.prediction.equivalence import EquivalenceError
 from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
 from workbench.measures.prediction.latents import LatentAccuracy
@@ -220,6 +222,24 @@ def test_latents_that_are_the_true_states_are_found(
     for k in range(1, DEPTH + 1):
         assert row[f"predictive/latent_error@{k}"] == 0.0
         assert row[f"predictive/hits_1@{k}"] == 1.0
+
+
+def test_states_that_are_too_many_to_encode_at_once_are_encoded_in_parts(
+    world: SpielEnvironment, data: EvaluationSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = LatentAccuracy(data, 200)(Seer(world), None)  # type: ignore[arg-type]
+    asked: list[int] = []
+
+    def encode(observation: Tensor) -> Tensor:
+        asked.append(len(observation))
+        return observation.flatten(1).float()
+
+    monkeypatch.setattr(encoded, "AT_ONCE", 100 * 7)
+    states = encoded.visited(data)[0]
+    assert len(states) > 14
+    states.encode(Seer(world, encode))
+    assert asked == [7] * (len(states) // 7) + [len(states) % 7] * (len(states) % 7 > 0)
+    assert LatentAccuracy(data, 200)(Seer(world), None) == whole  # type: ignore[arg-type]
 
 
 def test_they_are_the_same_whatever_the_trial_and_the_first_ones_whatever_their_number(

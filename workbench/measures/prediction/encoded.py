@@ -15,6 +15,9 @@ from workbench.types import Latent, State, gather, map_tensors
 ROUNDING = 1e-12
 """A variance of no more than this share of the mean square is rounding, and no difference."""
 
+AT_ONCE = 2**24
+"""Numbers that are encoded together: some hundreds of Atari's screens, any set of boards."""
+
 
 @dataclass(frozen=True)
 class DistinctStates:
@@ -28,7 +31,13 @@ class DistinctStates:
 
     def encode(self, agent: WorldModel) -> Latent:
         """h of every state: [N, ...]"""
-        return agent.represent(self.observation, Generator(), self.state)
+        many = max(1, AT_ONCE // self.observation[0].numel())
+        rows = torch.split(torch.arange(len(self)), many)
+        parts = [
+            agent.represent(self.observation[some], Generator(), gather(self.state, some))
+            for some in rows
+        ]
+        return parts[0] if len(parts) == 1 else map_tensors(lambda *t: torch.cat(t), *parts)
 
 
 def distinct(observation: Tensor, state: State | None) -> tuple[DistinctStates, Tensor]:
