@@ -76,6 +76,8 @@ class EnvironmentSpec:
     """By action, the (plane, cell) pairs that show it on the board; empty where none can."""
     symmetries: tuple[Symmetry, ...] = ()
     """Every symmetry of the board, the identity among them; empty where none is known."""
+    shows_past: bool = False
+    """Whether an observation tells of earlier ones: two orders of moves never end alike."""
     oracle: bool = False
     """Whether the exact value of every action in every state is available (`q`)."""
     enumerable: bool = False

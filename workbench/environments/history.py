@@ -58,6 +58,7 @@ class History(EnvironmentConfig):
             world,
             name=f"history:{world.name}",
             observation=(self.frames * channels, *board),
+            shows_past=world.shows_past or self.frames > 1,
             oracle=False,  # the world's own is asked about the world's states, and these are not
             enumerable=False,
         )

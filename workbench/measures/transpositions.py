@@ -33,6 +33,12 @@ class Transpositions(MeasureConfig):
         game = world.alternating and world.copyable
         misfits = sequence_misfits if game and not world.oracle else oracle_misfits
         yield from misfits(self, trial.environment)
+        if world.shows_past:
+            yield (
+                "measure 'transpositions' looks for orders of moves that end in the same "
+                f"observation; environment '{trial.environment.component}' as configured shows the "
+                "past too"
+            )
 
     def build(self, parts: Parts) -> Measure:
         from workbench.measures.frozen.sequences import positions_of

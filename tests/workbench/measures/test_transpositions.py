@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from tests.workbench.fakes import trial
+from tests.workbench.fakes import problems_of, trial
 from tests.workbench.measures.seer import Seer
 from workbench.environments.cartpole import CartPole
 from workbench.environments.games.table import TableEnvironment
@@ -132,6 +132,15 @@ def test_games_without_an_oracle_have_transpositions_too(
         assert not game.is_terminal()
     measure = Transpositions(pairs=PAIRS, positions=30).build(parts)
     assert measure(Seer(world), None) == {GAP: 0.0, VALUE_GAP: 0.0}  # type: ignore[arg-type]
+
+
+def test_where_the_past_is_shown_no_two_orders_end_alike() -> None:
+    seen = {"name": "history", "of": {"name": "hex", "size": 4}, "frames": 2}
+    (problem,) = problems_of(
+        f"{{preset: muzero_hex, environment: {seen}, measures.transpositions: {{}}}}"
+    )
+    assert "'transpositions'" in problem
+    assert "'history' as configured shows the past too" in problem
 
 
 def test_where_the_order_always_matters_it_is_told() -> None:
