@@ -14,7 +14,7 @@ from workbench.components import EnvironmentConfig
 from workbench.config import dump
 from workbench.measures.frozen.store import kept
 from workbench.measures.play.episodes import Player, RandomPlayer
-from workbench.measures.play.opponents import TreeSearchPlayer
+from workbench.measures.play.opponents import RolloutPlayer, TreeSearchPlayer
 from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
 from workbench.models.world_model import stack
 from workbench.randomness import seed_of
@@ -26,13 +26,14 @@ SEED = 20261126
 GAMES = 8
 """Played side by side, until there are sequences enough."""
 ROUNDS = 50
-"""Of such games, at most: some worlds have few places to begin from."""
+"""Of such games, at most."""
 APART = 5
 """Moves between the beginnings of two sequences of one game."""
 LONGEST = 500
 """Moves of a game, after which it is left."""
-ROLLOUTS = 30
-"""Of the tree search that stands for a player who is still learning."""
+ROLLOUTS, AHEAD = 30, 50
+"""Random games a decision of the player who stands for one that is still learning. Where it plays
+them by itself, they are left after so many moves."""
 ENGINES = ("torch", "open-spiel", "gymnasium", "minatar", "ale-py")
 """Packages that say how worlds go on."""
 
@@ -60,7 +61,7 @@ def kept_excerpts(
     """The excerpts, made once on a machine."""
     begun = environment.reset(1, Generator()) if environment.spec.copyable else None
     like = EvaluationSet.blank(begun, exact=False)
-    settings = [VERSION, SEED, GAMES, ROUNDS, APART, LONGEST, ROLLOUTS]
+    settings = [VERSION, SEED, GAMES, ROUNDS, APART, LONGEST, ROLLOUTS, AHEAD]
     key = [settings, dump(config), _versions(), many, depth]
     return kept("excerpts", key, like, lambda: excerpts(environment, many, depth))
 
@@ -81,19 +82,27 @@ def excerpts(environment: Environment, many: int, depth: int) -> EvaluationSet:
 
 
 def _players(environment: Environment) -> Mapping[str, Make]:
-    """By source. OpenSpiel's tree search plays the games whose states it can be given."""
-    game: Any = environment
-    players: dict[str, Make] = {
-        "behaviour": lambda name, generator: TreeSearchPlayer(game, ROLLOUTS, name),
-        "uniform": lambda name, generator: RandomPlayer(generator),
-    }
-    return players if hasattr(environment, "worlds") else {"uniform": players["uniform"]}
+    """By source. Who learns looks ahead: games by OpenSpiel's tree search where it can be given
+    their states, worlds of one side by rollouts where they can be copied."""
+    world: Any = environment
+    players: dict[str, Make] = {"uniform": lambda name, generator: RandomPlayer(generator)}
+    if hasattr(world, "worlds"):
+        players["behaviour"] = lambda name, generator: TreeSearchPlayer(world, ROLLOUTS, name)
+    elif world.spec.copyable and not world.spec.alternating:
+        players["behaviour"] = lambda name, generator: RolloutPlayer(
+            world, ROLLOUTS, AHEAD, generator
+        )
+    return {name: players[name] for name in SOURCES if name in players}
 
 
 def _of_one(
     environment: Environment, source: str, make: Make, many: int, depth: int
 ) -> EvaluationSet:
-    """Sequences of one player's games; what begins alike, once."""
+    """Sequences of one player's games; what begins alike, once.
+
+    There are fewer than `many` in a world with few places to begin from: where a round of games
+    comes to no new one.
+    """
     known: set[bytes] = set()
     parts: list[EvaluationSet] = []
     for record, order in _games(environment, source, make):
@@ -105,7 +114,7 @@ def _of_one(
                 rows.append((game, move))
         if rows:
             parts.append(_cut(record, torch.tensor(rows), depth))
-        if len(known) == many:
+        if not rows or len(known) == many:
             break
     return map_tensors(lambda *some: torch.cat(some), *parts)
 

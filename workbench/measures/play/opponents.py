@@ -65,6 +65,50 @@ class TreeSearchPlayer:
         )
 
 
+class RolloutPlayer:
+    """Takes the move after which random play gains the most, tried in the true world (the rollouts
+    of Tesauro & Galperin 1997); of several that gain alike, any. For worlds that can be copied.
+    """
+
+    def __init__(
+        self, environment: Environment, rollouts: int, moves: int, generator: Generator
+    ) -> None:
+        """Of so many rollouts at a decision every action has its share, each of so many moves."""
+        self._environment, self._moves, self._generator = environment, moves, generator
+        self._each = max(1, rollouts // environment.spec.actions)
+        self._state: State = None
+
+    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+        self._state = state
+
+    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
+        games, actions = legal.shape
+        action = torch.arange(actions).repeat_interleave(self._each).repeat(games)
+        possible = legal[:, :, None].expand(-1, -1, self._each).reshape(-1)
+        row, action = rows.repeat_interleave(actions * self._each)[possible], action[possible]
+        gained = torch.full((games * actions * self._each,), -torch.inf, dtype=torch.float64)
+        gained[possible] = self._gained(gather(self._state, row), action)
+        mean = gained.view(games, actions, self._each).mean(-1)
+        best = (mean == mean.amax(-1, keepdim=True)).float()
+        return torch.multinomial(best, 1, generator=self._generator).squeeze(1)
+
+    def keep(self, rows: Tensor) -> None:
+        """It is shown the episodes that go on."""
+
+    def _gained(self, state: State, action: Tensor) -> Tensor:
+        """The discounted return of an action and random ones after it. [R] float64"""
+        gained = torch.zeros(len(action), dtype=torch.float64)
+        weight = torch.ones_like(gained)
+        for _ in range(self._moves):
+            state, transition = self._environment.step(state, action, self._generator)
+            gained += weight * transition.reward
+            weight *= transition.discount
+            legal = self._environment.legal(state).float()
+            over = ~legal.bool().any(-1, keepdim=True)
+            action = torch.multinomial(legal + over, 1, generator=self._generator).squeeze(1)
+        return gained
+
+
 class PerfectPlayer:
     """Draws among the moves that are worth the most, and now and then among all."""
 

@@ -21,8 +21,8 @@ EXCERPTS = 500
 class SequenceOptions(MeasureConfig):
     """A measure along sequences of real moves, which come from learners, chance and an oracle.
 
-    Without an oracle they are excerpts of games by learners, where OpenSpiel's tree search can
-    play, and by chance.
+    Without an oracle they are excerpts of games by learners, where these can look ahead, and by
+    chance.
     """
 
     depth: Positive = Field(5, description="greatest unroll depth")
