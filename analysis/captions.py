@@ -38,7 +38,7 @@ def captions(results: StudyResults) -> dict[str, str]:
         "depth_error_by_source": (
             "How to read: as above, told apart by where the imagined moves come from: a stand-in "
             "for a player who is still learning, mostly good moves (behaviour), any legal move "
-            "(uniform), perfect play (oracle). "
+            "(uniform), perfect play (oracle), as far as the world has them. "
             "Colours are conditions, lines are means over their finished seeds. Dashed is chance "
             "along the same moves, its marks those of the source. A model that is accurate only "
             "where good play leads is worse along uniform moves. Depths with fewer than "

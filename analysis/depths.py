@@ -72,7 +72,7 @@ def depth_error_by_source(results: StudyResults) -> Figure | None:
         for axes in panels[-2:]:
             axes.set_xlabel("unroll depth, fewest cases of a source")
         condition_legend(figure, results, finished_seeds(data), marked=False)
-        _source_legend(figure)
+        _source_legend(figure, set(data["source"]))
     return figure
 
 
@@ -168,10 +168,11 @@ def _source_panel(
     axes.set_xticks(list(fewest.index), labels)
 
 
-def _source_legend(figure: Figure) -> None:
+def _source_legend(figure: Figure, found: set[str]) -> None:
     handles = [
         Line2D([], [], color=INK, linestyle=line, marker=marker, markersize=4, label=source)
         for source, (line, marker) in SOURCES.items()
+        if source in found
     ]
     handles.append(Line2D([], [], color=QUIET, linestyle=DASHES, linewidth=0.8, label="chance"))
     figure.legend(handles=handles, loc="outside lower left", ncols=4, title="source of the moves",

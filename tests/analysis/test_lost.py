@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -85,6 +86,18 @@ def test_sources_are_told_apart_with_chance_of_their_own(evaluated_study: Path) 
     for chance in (2.0, 3.0, 4.0):
         assert has_line(reward, [1, 2], np.array([chance, chance]))
     assert [tick.get_text() for tick in reward.get_xticklabels()] == ["1\n400", "2\n200"]
+
+
+def test_only_sources_that_were_followed_are_named(evaluated_study: Path) -> None:
+    results = load_study(evaluated_study)
+    kept = results.evaluation[results.evaluation["source"] != "oracle"]
+    for given, wanted in (
+        (results, ["behaviour", "uniform", "oracle", "chance"]),
+        (replace(results, evaluation=kept), ["behaviour", "uniform", "chance"]),
+    ):
+        figure = depth_error_by_source(given)
+        assert figure is not None
+        assert [text.get_text() for text in figure.legends[-1].get_texts()] == wanted
 
 
 def test_flips_and_blindfold_show_percent(evaluated_study: Path) -> None:
