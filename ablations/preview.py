@@ -12,8 +12,10 @@ from rich.text import Text
 
 from ablations.plan import Plan, Replay, seconds_left, smallest_p
 from ablations.study import Study
+from workbench.components import Misfit
 from workbench.config import TrialConfig, dump
 from workbench.metrics import METRICS, MetricSpec, parse
+from workbench.registry import components
 
 STATES = {
     "new": Text("to run"),
@@ -111,35 +113,40 @@ def _unmeasured(study: Study) -> list[str]:
     lines = []
     for key, name in {"primary": study.primary, "predictive": study.predictive}.items():
         metric = METRICS[parse(name).metric]
-        advice = {
-            UNNAMED: (
-                f"while it trains. Name measure '{metric.measure}' under measures, choose another "
-                f"metric, or let `workbench evaluate {study.name}` measure it where it can."
-            ),
-            UNKNOWABLE: (
-                "ever: its environment as configured has no oracle to say what is exact. Choose "
-                "another metric."
-            ),
-        }
-        lacks = {one.name: _lack(one.config, metric) for one in study.conditions}
-        for lack, what in advice.items():
+        lacks = {one.name: _lack(study, one.config, metric) for one in study.conditions}
+        for lack in dict.fromkeys(filter(None, lacks.values())):
             without = [condition for condition, found in lacks.items() if found == lack]
             alike = len(without) == len(lacks)
             where = "no trial" if alike else f"no trial of {', '.join(without)}"
-            if without:
-                lines.append(f"Mind: {where} measures the {key} metric {name} {what}")
+            lines.append(f"Mind: {where} measures the {key} metric {name} {lack}")
     return lines
 
 
-UNNAMED, UNKNOWABLE = "unnamed", "unknowable"
-
-
-def _lack(trial: TrialConfig, metric: MetricSpec) -> str | None:
-    """Why a trial does not measure a metric, if it does not."""
+def _lack(study: Study, trial: TrialConfig, metric: MetricSpec) -> str | None:
+    """When a trial does not measure a metric and why, if it does not; and what can be done."""
+    other = "Choose another metric; `workbench list measure` names the measures."
     if metric.exact and not trial.environment.spec().oracle:
-        return UNKNOWABLE
-    named = any(measure.component == metric.measure for measure in trial.measures.values())
-    return None if named else UNNAMED
+        return f"ever: its environment as configured has no oracle to say what is exact. {other}"
+    if any(measure.component == metric.measure for measure in trial.measures.values()):
+        return None
+    reason = _unfit(trial, metric.measure)
+    if reason:
+        return f"ever: {reason}. {other}"
+    return (
+        f"while it trains. Name measure '{metric.measure}' under measures, choose another metric, "
+        f"or let `workbench evaluate {study.name}` measure it where it can."
+    )
+
+
+def _unfit(trial: TrialConfig, name: str) -> str | None:
+    """The first reason for which a measure does not fit a trial, if there is one."""
+    measure = components("measure").get(name)
+    if measure is None:
+        return None
+    try:
+        return next(iter(measure().misfits(trial)), None)
+    except Misfit as misfit:
+        return str(misfit)
 
 
 def flat(config: Any, path: str = "") -> dict[str, Any]:

@@ -41,8 +41,9 @@ def captions(results: StudyResults) -> dict[str, str]:
             "(uniform), perfect play (oracle), as far as the world has them. "
             "Colours are conditions, lines are means over their finished seeds. Dashed is chance "
             "along the same moves, its marks those of the source. A model that is accurate only "
-            "where good play leads is worse along uniform moves. Depths with fewer than "
-            f"{FEWEST_CASES} cases of a source are left out."
+            "where good play leads is worse along uniform moves; in a world without an oracle the "
+            "sources also begin at other positions, each at those of its own games. Depths with "
+            f"fewer than {FEWEST_CASES} cases of a source are left out."
         ),
         "search_budget": (
             "How to read: the same trained agents with larger and smaller searches. A line is the "

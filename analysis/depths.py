@@ -61,6 +61,8 @@ def depth_error_by_source(results: StudyResults) -> Figure | None:
     """The same by where the followed moves come from: learners, chance, perfect play."""
     data = results.evaluation.dropna(subset=["depth", "source", "value"])
     data = data[data["source"].isin(SOURCES) & ~(data["n"] < FEWEST_CASES)]
+    if data["source"].nunique() < 2:
+        return None
     found = set(data["metric"])
     shown = [METRICS[name] for name in dict.fromkeys([*FIRST, *METRICS]) if name in found][:PANELS]
     if not shown:

@@ -118,12 +118,15 @@ def _measured(contents: Mapping[str, Any]) -> list[Measured]:
         counts = contents["counts"].get(_series(reading), [])
         index = -1 if reading.depth is None else reading.depth - first[_series(reading)]
         level, known = contents["levels"].get(name, {}), spec(reading.metric)
+        # What is said of the metric as a whole holds at every depth.
+        perfect = {"oracle": known.oracle if known else None}
+        perfect |= contents["levels"].get(reading.metric, {})
         found.append(
             Measured(
                 reading,
                 value=_number(contents["metrics"][name]),
                 chance=_number(level.get("chance")),
-                oracle=_number(level.get("oracle", known.oracle if known else None)),
+                oracle=_number(level.get("oracle", perfect["oracle"])),
                 n=float(counts[index]) if 0 <= index < len(counts) else float("nan"),
                 code=str(contents["code"]),
                 set=str(contents["evaluation_set"]["hash"])[:16],

@@ -161,7 +161,7 @@ def test_metrics_that_no_trial_measures_are_told_before_anything_runs(tmp_path: 
     assert "Name measure 'decision'" in text
     assert "predictive metric" not in text
     text = told(f"{sound}\nprimary: decision/search_return")
-    assert "Name measure 'returns'" in text
+    assert "decision/search_return ever: measure 'returns' is for worlds with one side" in text
     text = told("axes: {seen: {all: {}, less: {measures.predictive: null}}}")
     assert "no trial of less measures the predictive metric predictive/value_error" in text
     assert "primary metric" not in text
@@ -169,6 +169,9 @@ def test_metrics_that_no_trial_measures_are_told_before_anything_runs(tmp_path: 
     text = told(f"{sound}\nbase: {{{bigger}}}\nprimary: decision/search_score")
     assert "no trial measures the predictive metric predictive/value_error ever" in text
     assert "no oracle" in text
+    text = told(f"{sound}\nbase: {{{bigger}, measures.predictive: null}}")
+    assert "decision/search_regret_decisive ever: measure 'decision' needs exact answers" in text
+    assert "Name measure 'decision'" not in text
     assert (
         "predictive"
         not in told(f"{sound}\nbase: {{{bigger}}}\npredictive: predictive/reward_error").split(

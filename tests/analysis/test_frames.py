@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.evaluation import read_evaluation
 from analysis.frames import load_study
 from workbench.errors import WorkbenchError
 
@@ -94,3 +95,17 @@ def test_analysis_needs_neither_torch_nor_ray_nor_ablations() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_where_perfection_is_not_known_it_is_not_at_any_depth(tmp_path: Path) -> None:
+    name = "predictive/value_equivalence_error"
+    contents = {
+        "code": "0", "evaluation_set": {"hash": "0"}, "counts": {name: [9, 8]},
+        "metrics": {name: 1.0, f"{name}@1": 1.0, f"{name}@2": 1.0},
+    }  # fmt: skip
+    file = tmp_path / "evaluation" / "equivalence.json"
+    file.parent.mkdir()
+    for levels, oracle in (({name: {"oracle": None}}, None), ({}, 0.0)):
+        file.write_text(json.dumps(contents | {"levels": levels}))
+        found = [one.oracle for one in read_evaluation(tmp_path)]
+        assert [None if value != value else value for value in found] == [oracle] * 3

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.needs import oracle_misfits, sequence_misfits
+from workbench.measures.prediction.options import sequence_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -29,10 +29,13 @@ class Transpositions(MeasureConfig):
 
     def misfits(self, trial: TrialConfig) -> Iterator[str]:
         world = trial.environment.spec()
-        # Elsewhere nothing says that lines which meet again are to be found.
-        game = world.alternating and world.copyable
-        misfits = sequence_misfits if game and not world.oracle else oracle_misfits
-        yield from misfits(self, trial.environment)
+        if world.oracle or (world.alternating and world.copyable):
+            yield from sequence_misfits(self, trial.environment)
+        else:  # nothing says that lines which meet again are to be found
+            yield (
+                "measure 'transpositions' needs exact answers, or a game of two whose states can "
+                f"be copied; environment '{trial.environment.component}' as configured is neither"
+            )
         if world.shows_past:
             yield (
                 "measure 'transpositions' looks for orders of moves that end in the same "

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
 from tests.workbench.measures.seer import Seer
@@ -17,6 +17,7 @@ from workbench.environments.cartpole import CartPole
 from workbench.environments.games.spiel import SpielEnvironment
 from workbench.environments.games.table import TableEnvironment
 from workbench.environments.hex import Hex
+from workbench.environments.history import History
 from workbench.environments.live.worlds import LiveWorlds
 from workbench.measures.equivalence import Equivalence
 from workbench.measures.frozen import excerpts as module
@@ -29,30 +30,61 @@ from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
 from workbench.measures.prediction.latents import LatentAccuracy
 from workbench.measures.prediction.predictive import PredictiveError
 from workbench.measures.predictive import Predictive
+from workbench.models.world_model import WorldModel
 from workbench.trial import build
-from workbench.types import EnvironmentSpec, gather
+from workbench.types import Edge, EnvironmentSpec, Heads, LatentSpec, ModelSpec, gather
 
 MANY, DEPTH = 40, 4
-END, CUT, GAMMA = 6, 9, 0.9
+END, CUTS, GAMMA = 6, (9, 7, 8), 0.9
 
 
 class Counting:
-    """Shows a number and how many moves were made: action 1 adds one, and 6 is the end.
+    """Shows a number, how many moves were made, and after how many the episode is cut.
 
-    An episode is cut after nine moves; the last number is worth 1.
+    Action 1 adds one, and 6 is the end; it is worth 1.
     """
 
     def reset(self, seed: int) -> NDArray[Any]:
-        self.number, self.moves = seed % 3, 0
+        self.number, self.moves, self.cut = seed % 3, 0, CUTS[seed % 7 % 3]
         return self._show()
 
     def step(self, action: int) -> tuple[NDArray[Any], float, bool, bool]:
         self.number, self.moves = self.number + action, self.moves + 1
         over = self.number == END
-        return self._show(), float(over), over, self.moves == CUT
+        return self._show(), float(over), over, self.moves == self.cut
 
     def _show(self) -> NDArray[Any]:
-        return np.array([self.number, self.moves], np.float32)
+        return np.array([self.number, self.moves, self.cut], np.float32)
+
+
+class Long:
+    """Shows what it was begun with and how many moves were made, and never ends."""
+
+    def reset(self, seed: int) -> NDArray[Any]:
+        self.shown = np.array([seed, 0], np.float32)
+        return self.shown.copy()
+
+    def step(self, action: int) -> tuple[NDArray[Any], float, bool, bool]:
+        self.shown[1] += 1
+        return self.shown.copy(), 0.0, False, False
+
+
+class Naming(WorldModel):
+    """Its code is noise that is the same for all of a game."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spec = ModelSpec(LatentSpec("vector", ()), 2, frozenset())
+
+    def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Tensor:
+        digits = observation[:, :1].double() * torch.arange(1.0, 33.0).double().sqrt()
+        return digits.frac().float()
+
+    def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
+        return latent, Edge(torch.zeros(len(latent)), torch.ones(len(latent)))
+
+    def predict(self, latent: Tensor) -> Heads:
+        return Heads(torch.zeros(len(latent), 2), torch.zeros(len(latent)))
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +107,7 @@ def data(world: SpielEnvironment) -> EvaluationSet:
 
 @pytest.fixture(scope="module")
 def counted() -> EvaluationSet:
-    spec = EnvironmentSpec("counting", (2,), 2, copyable=False)
+    spec = EnvironmentSpec("counting", (3,), 2, copyable=False)
     return excerpts(LiveWorlds(spec, Counting, GAMMA), MANY, DEPTH)
 
 
@@ -103,16 +135,43 @@ def test_openspiel_plays_the_same_games(world: SpielEnvironment, data: Evaluatio
         assert torch.equal(data.observation[:, k], world.observe(data.at(k)))
 
 
-def test_no_two_of_a_source_begin_alike_and_they_begin_early_and_late(
+def test_no_two_of_a_source_are_alike_and_they_begin_early_and_late(
     world: SpielEnvironment, data: EvaluationSet
 ) -> None:
     for source in (0, 1):
         rows = data.source == source
-        begun = data.observation[rows, 0].flatten(1)
-        assert len(torch.unique(begun, dim=0)) == MANY
+        begun = data.observation[rows, 0].flatten(1).float()
+        whole = torch.cat([begun, data.action[rows].float()], 1)
+        assert len(torch.unique(whole, dim=0)) == MANY
         plies = data.at(0).length[rows]  # type: ignore[union-attr]
         assert int(plies.min()) <= 5
         assert int(plies.max()) >= 12
+    begun = data.observation[:, 0].flatten(1)
+    assert len(data.roots) == len(torch.unique(begun, dim=0)) < 2 * MANY
+    assert len(torch.unique(begun[data.roots], dim=0)) == len(data.roots)
+
+
+def test_sequences_of_a_game_are_told_to_be_of_it(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    games: dict[int, list[list[int]]] = {}
+    for game, at in zip(data.game.tolist(), world.worlds(data.at(0)), strict=True):
+        games.setdefault(game, []).append(at.history())
+    assert len(games) > 10
+    for histories in games.values():
+        longest = max(histories, key=len)
+        for history in histories:
+            assert longest[: len(history)] == history
+            assert (len(longest) - len(history)) % module.APART == 0
+
+
+def test_no_game_is_most_of_the_set() -> None:
+    data = excerpts(LiveWorlds(EnvironmentSpec("long", (2,), 2, copyable=False), Long, 1.0), 200, 2)
+    assert len(data.action) == 200
+    many = data.game.bincount()
+    many = many[many > 0]
+    assert many[: module.GAMES].tolist() == [module.OF_A_GAME] * module.GAMES
+    assert len(many) == 2 * module.GAMES
 
 
 def test_learners_take_a_win_that_chance_overlooks(
@@ -129,6 +188,14 @@ def test_learners_take_a_win_that_chance_overlooks(
     assert all(taken[0])
     assert len(taken[1]) > 10
     assert not all(taken[1])
+
+
+def test_who_sees_the_past_is_asked_the_same(data: EvaluationSet) -> None:
+    seen = excerpts(History(of=Hex(size=5), frames=2).build(), MANY, DEPTH)
+    # Learners can play it too, and the same moves are made.
+    assert torch.equal(seen.source, data.source)
+    assert torch.equal(seen.action, data.action)
+    assert torch.equal(seen.observation[:, :, 4:], data.observation)
 
 
 def test_in_worlds_of_one_side_learners_look_ahead_and_chance_does_not() -> None:
@@ -172,7 +239,7 @@ def test_worlds_that_only_go_on_are_followed_to_their_ends_and_cuts(
     assert set(counted.source.tolist()) == {SOURCES.index("uniform")}
     ends = cuts = 0
     for row in range(len(counted.action)):
-        number, moves = counted.observation[row, 0].tolist()
+        number, moves, last = counted.observation[row, 0].tolist()
         going = True
         for k in range(DEPTH):
             assert bool(counted.reached[row, k]) is going
@@ -180,8 +247,8 @@ def test_worlds_that_only_go_on_are_followed_to_their_ends_and_cuts(
                 assert not bool(counted.before_end[row, k + 1])
                 continue
             number, moves = number + float(counted.action[row, k]), moves + 1
-            assert counted.observation[row, k + 1].tolist() == [number, moves]
-            over, cut = number == END, moves == CUT
+            assert counted.observation[row, k + 1].tolist() == [number, moves, last]
+            over, cut = number == END, moves == last
             assert float(counted.reward[row, k]) == float(over)
             assert float(counted.discount[row, k]) == pytest.approx(0.0 if over else GAMMA)
             # Where an episode is cut, it is still known where the world stands.
@@ -195,7 +262,7 @@ def test_worlds_that_only_go_on_are_followed_to_their_ends_and_cuts(
 def test_a_game_that_is_left_is_no_game_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST", 3)
     monkeypatch.setattr(module, "ROUNDS", 2)
-    spec = EnvironmentSpec("counting", (2,), 2, copyable=False)
+    spec = EnvironmentSpec("counting", (3,), 2, copyable=False)
     data = excerpts(LiveWorlds(spec, Counting, GAMMA), MANY, DEPTH)
     moves = data.observation[:, 0, 1].long()
     for k in range(DEPTH):
@@ -204,14 +271,12 @@ def test_a_game_that_is_left_is_no_game_that_ended(monkeypatch: pytest.MonkeyPat
         assert torch.equal(data.before_end[:, k], moves + k <= 3)
 
 
-def test_worlds_with_few_places_to_begin_from_give_those(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROUNDS", 30)
-    spec = EnvironmentSpec("counting", (2,), 2, copyable=False)
+def test_worlds_with_few_ways_to_go_give_those() -> None:
+    spec = EnvironmentSpec("counting", (3,), 1, copyable=False)  # nothing but to stay
     data = excerpts(LiveWorlds(spec, Counting, GAMMA), 10_000, DEPTH)
     begun = {tuple(seen) for seen in data.observation[:, 0].tolist()}
-    assert len(begun) == len(data.action)
-    assert begun <= {(n, m) for n in range(END) for m in range(CUT)}
-    assert data.roots.tolist() == list(range(len(begun)))
+    assert len(begun) == len(data.action) == len(data.roots)
+    assert begun <= {(n, m, cut) for n in range(3) for cut in CUTS for m in range(cut)}
 
 
 def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_told(
@@ -226,7 +291,7 @@ def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_told(
         "behaviour]", "uniform]"
     }  # fmt: skip
     facts = measure.facts()
-    assert facts.positions == 2 * MANY
+    assert facts.positions == len(data.roots)
     assert facts.counts["predictive/reward_error"] == data.reached.sum(0).tolist()
     assert {level["oracle"] for level in facts.levels.values()} == {None}
     ended = (data.reached[:, 1] & ~data.before_end[:, 2]).sum() / data.reached[:, 1].sum()
@@ -259,6 +324,15 @@ def test_latents_that_are_the_true_states_are_found(
     for k in range(1, DEPTH + 1):
         assert row[f"predictive/latent_error@{k}"] == 0.0
         assert row[f"predictive/hits_1@{k}"] == 1.0
+
+
+def test_what_is_read_is_of_other_games_than_what_the_probes_were_fitted_to() -> None:
+    data = excerpts(LiveWorlds(EnvironmentSpec("long", (2,), 2, copyable=False), Long, 1.0), 60, 2)
+    row = LatentAccuracy(data, 10)(Naming(), None)  # type: ignore[arg-type]
+    # A code that names the game, and what is seen hangs on nothing else: who has learned the
+    # names of some games knows nothing of others.
+    for name in ("ridge", "hidden"):
+        assert row[f"predictive/decodable_{name}@0"] < 0.2
 
 
 def test_states_that_are_too_many_to_encode_at_once_are_encoded_in_parts(
@@ -302,6 +376,12 @@ def test_what_is_kept_is_not_made_again(cache: Path, monkeypatch: pytest.MonkeyP
     def never(*_: Any) -> EvaluationSet:
         raise AssertionError("made again")
 
+    sizes = [kept_excerpts(Hex(size=n), Hex(size=n).build(), 6, 2) for n in (5, 6)]
+    assert sizes[0].digest == first.digest
+    assert sizes[1].observation.shape[2:] == (4, 6, 6)
+    other = kept_excerpts(Hex(size=5, discount=0.9), Hex(size=5, discount=0.9).build(), 6, 2)
+    assert torch.equal(other.action, first.action)
+    assert other.digest != first.digest
     monkeypatch.setattr(module, "excerpts", never)
     read = kept_excerpts(Hex(size=5), world, 6, 2)
     assert read.digest == first.digest
@@ -319,7 +399,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_agents_of_worlds_without_an_oracle_are_measured_on_both_sides(name: str) -> None:
+def test_predictions_of_agents_in_worlds_without_an_oracle_are_measured(name: str) -> None:
     pytest.importorskip("minatar" if name == "minatar" else "torch")
     config = trial({}, base=WORLDS[name])
     parts = build(config)
@@ -333,12 +413,4 @@ def test_agents_of_worlds_without_an_oracle_are_measured_on_both_sides(name: str
         assert isinstance(value, float), metric
         assert np.isfinite(value), metric
     assert "predictive/value_error" not in row
-    assert any(metric.startswith("decision/") for metric in _decisions(config))
-
-
-def _decisions(config: Any) -> list[str]:
-    """Metrics of decision quality that a trial's own measures tell."""
-    from workbench.metrics import METRICS
-
-    own = {measure.component for measure in config.measures.values()}
-    return [spec.name for spec in METRICS.values() if spec.measure in own]
+    assert ("predictive/illegal_mass" in row) == (name == "hex")  # elsewhere all moves are legal

@@ -17,7 +17,7 @@ from workbench.environments.hex import Hex
 from workbench.measures.monte_carlo import MonteCarlo
 from workbench.measures.prediction.monte_carlo import ReturnError, Walks, random_walks
 from workbench.trial import build
-from workbench.types import Plan
+from workbench.types import Plan, map_tensors
 
 GAMMA, STATES, WALK, DEPTH = 0.9, 12, 15, 3
 NAME = "predictive/return_error"
@@ -149,6 +149,8 @@ def test_in_a_game_of_two_the_agent_plays_both_sides_to_the_end() -> None:
             found.append(sign * GAMMA ** (length - 1) + off)
         return torch.tensor(found)
 
+    begun = world.observe(map_tensors(lambda states: states[:, 0], walks.state)).flatten(1)
+    assert len(torch.unique(begun, dim=0)) > STATES / 2  # not all where a game begins
     for off in (0.0, 0.5):
         model = Seer(world, value=lambda state, code, off=off: outcome(state, off))  # type: ignore[misc]
         row = ReturnError(world, walks, 500)(model, Lowest())  # type: ignore[arg-type]

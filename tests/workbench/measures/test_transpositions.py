@@ -150,5 +150,5 @@ def test_where_the_order_always_matters_it_is_told() -> None:
         transpositions(world, begun, PAIRS)
     problems = [*Transpositions().misfits(trial({}, base={"preset": "efficientzero_like"}))]
     assert len(problems) == 1
-    assert "'transpositions' needs exact answers" in problems[0]
+    assert "'transpositions' needs exact answers, or a game of two" in problems[0]
     assert "'cartpole'" in problems[0]

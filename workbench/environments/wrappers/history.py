@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor
@@ -62,6 +63,12 @@ class HistoryEnvironment:
 
     def chance(self, state: Remembered) -> Tensor | None:
         return self._world.chance(state.state)
+
+    @property
+    def worlds(self) -> Callable[[Remembered], list[Any]]:
+        """OpenSpiel's own states, one a row; raises AttributeError where the world has none."""
+        inside: Callable[[State], list[Any]] = self._world.worlds  # type: ignore[attr-defined]
+        return lambda state: inside(state.state)
 
     def save(self, state: Remembered) -> Remembered:
         saved = cast(LiveEnvironment, self._world).save(state.state)

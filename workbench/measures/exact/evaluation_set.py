@@ -67,6 +67,7 @@ def evaluation_set(environment: SolvedEnvironment, start: State, depth: int) -> 
         before_end=before_end,
         reached=before_end[:, :-1],
         source=source,
+        game=torch.full_like(source, -1),
         roots=torch.arange(positions),
         state=stack(states),
         value=greatest(q),

@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING
 from workbench.components import EnvironmentConfig, MeasureConfig, PlannerConfig
 
 if TYPE_CHECKING:
-    from workbench.config import TrialConfig
-
-DEPTH = 5
-"""Steps that a model was unrolled, where the procedure does not say."""
-
-
-def twice_unrolled(trial: TrialConfig) -> int:
-    """2K: twice as deep as the model was unrolled when it learned."""
-    unrolled: int = getattr(trial.procedure, "unroll", DEPTH)
-    return 2 * unrolled
+    pass
 
 
 def oracle_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> Iterator[str]:
@@ -28,18 +19,6 @@ def oracle_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> It
         yield (
             f"measure '{measure.component}' needs exact answers; environment "
             f"'{environment.component}' as configured has no oracle"
-        )
-
-
-def sequence_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> Iterator[str]:
-    """As `oracle_misfits`, for what real moves are enough for where there are no exact answers."""
-    world = environment.spec()
-    if world.oracle:
-        environment.check_oracle()
-    elif world.chance or world.agents != 1:
-        yield (
-            f"measure '{measure.component}' needs exact answers, or a world of one agent without "
-            f"chance nodes; environment '{environment.component}' as configured is neither"
         )
 
 

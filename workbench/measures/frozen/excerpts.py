@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import one_hot
 
 from workbench.components import EnvironmentConfig
 from workbench.config import dump
@@ -18,23 +19,26 @@ from workbench.measures.play.opponents import RolloutPlayer, TreeSearchPlayer
 from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
 from workbench.models.world_model import stack
 from workbench.randomness import seed_of
-from workbench.types import Environment, State, Transition, map_tensors
+from workbench.types import Environment, State, Transition, gather, map_tensors
 
 VERSION = 1
 """Raised when the same settings come to mean other sequences."""
 SEED = 20261126
 GAMES = 8
 """Played side by side, until there are sequences enough."""
-ROUNDS = 50
+ROUNDS = 200
 """Of such games, at most."""
 APART = 5
 """Moves between the beginnings of two sequences of one game."""
+OF_A_GAME = 16
+"""Sequences at most, so that no game is most of the set."""
 LONGEST = 500
 """Moves of a game, after which it is left."""
 ROLLOUTS, AHEAD = 30, 50
 """Random games a decision of the player who stands for one that is still learning. Where it plays
 them by itself, they are left after so many moves."""
-ENGINES = ("torch", "open-spiel", "gymnasium", "minatar", "ale-py")
+SETTINGS = [VERSION, SEED, SOURCES, GAMES, ROUNDS, APART, OF_A_GAME, LONGEST, ROLLOUTS, AHEAD]
+ENGINES = ("torch", "numpy", "open-spiel", "gymnasium", "box2d", "box2d-py", "minatar", "ale-py")
 """Packages that say how worlds go on."""
 
 Make = Callable[[str, Generator], Player]
@@ -58,27 +62,30 @@ class Record:
 def kept_excerpts(
     config: EnvironmentConfig, environment: Environment, many: int, depth: int
 ) -> EvaluationSet:
-    """The excerpts, made once on a machine."""
+    """The excerpts, made once on a machine, in worlds of their own."""
     begun = environment.reset(1, Generator()) if environment.spec.copyable else None
     like = EvaluationSet.blank(begun, exact=False)
-    settings = [VERSION, SEED, GAMES, ROUNDS, APART, LONGEST, ROLLOUTS, AHEAD]
-    key = [settings, dump(config), _versions(), many, depth]
-    return kept("excerpts", key, like, lambda: excerpts(environment, many, depth))
+    key = [SETTINGS, dump(config), _versions(), many, depth]
+    return kept("excerpts", key, like, lambda: excerpts(config.build(), many, depth))
 
 
 def excerpts(environment: Environment, many: int, depth: int) -> EvaluationSet:
     """Of games of every kind of player who can play here, up to `many` sequences each.
 
-    No two of one kind begin with the same observation. The first ones begin at the same places
-    however many are asked for.
+    No two of one kind are the same. The first ones are, however many are asked for.
     """
     found = [
-        replace(sequences, source=torch.full((len(sequences.action),), SOURCES.index(name)))
+        replace(sequences, source=torch.full_like(sequences.source, SOURCES.index(name)))
         for name, make in _players(environment).items()
         for sequences in [_of_one(environment, name, make, many, depth)]
     ]
-    whole = map_tensors(lambda *parts: torch.cat(parts), *found)
-    return replace(whole, roots=torch.arange(len(whole.action)))
+    whole: EvaluationSet = map_tensors(lambda *parts: torch.cat(parts), *found)
+    known: dict[bytes, int] = {}
+    for row, look in enumerate(whole.observation[:, 0]):
+        known.setdefault(look.numpy().tobytes(), row)
+    # Sources number their games from 0 on.
+    game = whole.game + whole.source * GAMES * ROUNDS
+    return replace(whole, roots=torch.tensor(list(known.values())), game=game)
 
 
 def _players(environment: Environment) -> Mapping[str, Make]:
@@ -98,51 +105,56 @@ def _players(environment: Environment) -> Mapping[str, Make]:
 def _of_one(
     environment: Environment, source: str, make: Make, many: int, depth: int
 ) -> EvaluationSet:
-    """Sequences of one player's games; what begins alike, once.
+    """Sequences of one player's games, each once.
 
-    There are fewer than `many` in a world with few places to begin from: where a round of games
-    comes to no new one.
+    There are fewer than `many` in a world with few ways to go: where a round of games brings no
+    new one.
     """
     known: set[bytes] = set()
     parts: list[EvaluationSet] = []
-    for record, order in _games(environment, source, make):
-        rows = []
-        for game, move in order.tolist():
-            look = record.observation[game, move].numpy().tobytes()
-            if look not in known and len(known) < many:
-                known.add(look)
-                rows.append((game, move))
-        if rows:
-            parts.append(_cut(record, torch.tensor(rows), depth))
-        if not rows or len(known) == many:
-            break
-    return map_tensors(lambda *some: torch.cat(some), *parts)
-
-
-def _games(environment: Environment, source: str, make: Make) -> Iterator[tuple[Record, Tensor]]:
-    """Games played, and in random order where a sequence may begin: (game, move) [N, 2]"""
     for number in range(ROUNDS):
         name = f"excerpts/{source}/{number}"
         generator = Generator().manual_seed(seed_of(SEED, name))
         record = _play(environment, make(name, generator), generator)
-        game, move = record.reached.nonzero(as_tuple=True)
-        taken = ((game + move) % APART == 0).nonzero().flatten()
-        order = taken[torch.randperm(len(taken), generator=generator)]
-        yield record, torch.stack([game[order], move[order]], 1)
+        found = _cut(record, _beginnings(record, generator), number * GAMES, depth)
+        new = []
+        for row, look in enumerate(_looks(found)):
+            if look not in known and len(known) < many:
+                known.add(look)
+                new.append(row)
+        parts.append(gather(found, torch.tensor(new, dtype=torch.int64)))
+        if not new or len(known) == many:
+            break
+    return map_tensors(lambda *some: torch.cat(some), *parts)
+
+
+def _beginnings(record: Record, generator: Generator) -> Tensor:
+    """Where sequences may begin, in random order, not too many of a game: (game, move) [N, 2]"""
+    game, move = record.reached.nonzero(as_tuple=True)
+    taken = ((game + move) % APART == 0).nonzero().flatten()
+    order = taken[torch.randperm(len(taken), generator=generator)]
+    before = one_hot(game[order], GAMES).cumsum(0).gather(1, game[order, None]).squeeze(1)
+    order = order[before <= OF_A_GAME]
+    return torch.stack([game[order], move[order]], 1)
+
+
+def _looks(sequences: EvaluationSet) -> Iterator[bytes]:
+    """What tells each sequence from others."""
+    for observation, action in zip(sequences.observation, sequences.action, strict=True):
+        yield observation.numpy().tobytes() + action.numpy().tobytes()
 
 
 def _play(environment: Environment, player: Player, generator: Generator) -> Record:
     """GAMES games to their ends, or LONGEST moves of them."""
     state, action = environment.reset(GAMES, generator), None
-    going = torch.ones(GAMES, dtype=torch.bool)
-    states, seen, legal, alive = [], [], [], []
+    states, seen, legal, before_end = [], [], [], []
     moves: list[tuple[Tensor, Transition, Tensor]] = []
-    known = going
+    known = going = torch.ones(GAMES, dtype=torch.bool)  # where a game stands; whether it goes on
     while True:
         states.append(state)
         seen.append(environment.observe(state))
         legal.append(environment.legal(state))
-        alive.append(known)
+        before_end.append(known)
         if len(moves) == LONGEST or not going.any():
             break
         player.look(state, seen[-1], action)
@@ -159,16 +171,16 @@ def _play(environment: Environment, player: Player, generator: Generator) -> Rec
         action=torch.stack(made, 1),
         reward=torch.stack([one.reward for one in then], 1),
         discount=torch.stack([one.discount for one in then], 1),
-        before_end=torch.stack(alive, 1),
+        before_end=torch.stack(before_end, 1),
         reached=torch.stack(reached, 1),
         state=stack(states) if environment.spec.copyable else None,
     )
 
 
-def _cut(record: Record, begin: Tensor, depth: int) -> EvaluationSet:
+def _cut(record: Record, begin: Tensor, first: int, depth: int) -> EvaluationSet:
     """The sequences from (game, move) [N, 2] on; past the last move of the games nothing is known.
 
-    `source` and `roots` are not told here.
+    Games are numbered from `first` on; `source` and `roots` are not told here.
     """
     game, longest = begin[:, :1], record.action.shape[1]
     at = begin[:, 1:] + torch.arange(depth + 1)  # [N, K+1]
@@ -183,6 +195,7 @@ def _cut(record: Record, begin: Tensor, depth: int) -> EvaluationSet:
         before_end=record.before_end[game, stands] & inside,
         reached=record.reached[game, move] & (at[:, :-1] < longest),
         source=begin[:, 0],
+        game=begin[:, 0] + first,
         roots=begin[:, 0],
         state=map_tensors(lambda states: states[game, stands], record.state),
         value=None,

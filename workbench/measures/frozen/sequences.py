@@ -13,6 +13,7 @@ from workbench.measures.frozen.excerpts import kept_excerpts
 from workbench.measures.frozen.positions import kept_positions, origin
 from workbench.measures.frozen.store import kept
 from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
+from workbench.measures.prediction.options import DEPTH
 from workbench.types import SolvedEnvironment, State
 
 
@@ -26,7 +27,7 @@ def positions_of(parts: Parts, many: int) -> State:
         return world.positions()
     if world.spec.oracle:
         return kept_positions(parts.config.environment, world, many).state
-    return kept_excerpts(parts.config.environment, world, many, 1).at(0)
+    return kept_excerpts(parts.config.environment, world, many, DEPTH).at(0)
 
 
 def sequences_of(parts: Parts, positions: int, depth: int) -> EvaluationSet:

@@ -19,7 +19,7 @@ SOURCES = ("behaviour", "uniform", "oracle")
 class EvaluationSet:
     """Rows are sequences, those of one source after those of another; depth k = 0..K.
 
-    A sequence goes on to its end, or as far as it was followed; past that its last row repeats.
+    A sequence goes on to its end, or as far as it was followed; past that nothing is to be read.
     """
 
     observation: Tensor  # [S, K+1, *observation]
@@ -30,6 +30,7 @@ class EvaluationSet:
     before_end: Tensor  # [S, K+1] bool, it is known where the world stands, and that is no end
     reached: Tensor  # [S, K] bool, the move was made from such a state
     source: Tensor  # [S] int64, which of SOURCES the moves come from
+    game: Tensor  # [S] int64, which game it is of; -1 where each goes on from a position of its own
     roots: Tensor  # [P] int64, rows that begin at every position once
     state: State | None  # [S, K+1, ...] where the world truly stands; None if states go only on
     value: Tensor | None  # [S, K+1] exact, to the mover; 0 at the end. None without an oracle
@@ -58,4 +59,6 @@ class EvaluationSet:
         """SHA-256 of all that the rest follows from."""
         seen = self.observation if self.state is None else self.state
         told = (self.action, self.reward, self.before_end, self.reached, self.value, self.optimal)
-        return digest(*leaves((seen, *told)))
+        # Exact values hang on discounts and legal moves themselves.
+        rest = () if self.exact else (self.legal, self.discount)
+        return digest(*leaves((seen, *told, *rest)))

@@ -27,10 +27,14 @@ class LatentAccuracy:
         self._states, self._row = visited(sequences)
         self._truth = as_input(self._states.observation, torch.device("cpu")).flatten(1)
         self._ranked = [self._sample(k) for k in range(self._row.shape[1])]
-        order = torch.randperm(len(self._states), generator=_stream("halves"))
-        self._fitted = order[: (len(order) + 1) // 2]
-        self._held_out = torch.ones(len(order), dtype=torch.bool)
-        self._held_out[self._fitted] = False
+        group = _groups(sequences, self._row, len(self._states))
+        order = torch.randperm(int(group.max()) + 1, generator=_stream("halves"))
+        fitted = torch.zeros(len(order), dtype=torch.bool)
+        fitted[order[: (len(order) + 1) // 2]] = True
+        self._held_out = ~fitted[group]
+        # In that order, by which what is fitted to them has always been told apart.
+        place = order.argsort()[group]
+        self._fitted = place.argsort(stable=True)[: int((~self._held_out).sum())]
 
     @torch.inference_mode()
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
@@ -92,6 +96,21 @@ class LatentAccuracy:
             values = torch.zeros(len(imagined), dtype=score.dtype)
             values[rows] = score
             tally.mean(name, k, values, _mask(rows, len(imagined)))
+
+
+def _groups(sequences: EvaluationSet, row: Tensor, states: int) -> Tensor:
+    """[N] which half of the states each is in is drawn by: those of one game stay together.
+
+    What lies a move apart looks nearly the same, and to have been fitted to it would count as
+    knowledge. Where each sequence goes on from a position of its own, every state is a group.
+    """
+    if bool((sequences.game < 0).all()):
+        return torch.arange(states)
+    game = sequences.game[:, None].expand(row.shape)[row >= 0]
+    nowhere = torch.full((states,), int(game.max()))
+    first = nowhere.scatter_reduce(0, row[row >= 0], game, "amin")  # of several games
+    group: Tensor = torch.unique(first, return_inverse=True)[1]
+    return group
 
 
 def _mask(rows: Tensor, count: int) -> Tensor:

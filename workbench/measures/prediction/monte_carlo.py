@@ -28,11 +28,15 @@ class Walks:
 
 
 def random_walks(environment: Environment, many: int, longest: int, depth: int) -> Walks:
-    """Half begin where episodes do, half after 0 to `longest` random moves, or before the end."""
+    """Half begin where episodes do, half after 0 to `longest` random moves, or before the end.
+
+    Of a game of two, which has one beginning, all of them after random moves.
+    """
     generator = stream("walks")
     state = environment.reset(many, generator)
     moves = torch.randint(longest + 1, (many,), generator=generator)
-    moves[: many // 2] = 0
+    if not environment.spec.alternating:
+        moves[: many // 2] = 0
     walking = torch.ones(many, dtype=torch.bool)
     for step in range(longest):
         then, on, _ = _moved(environment, state, generator)

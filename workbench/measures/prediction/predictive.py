@@ -19,6 +19,8 @@ class PredictiveError:
     def __init__(self, sequences: EvaluationSet, by_source: bool = False) -> None:
         self._set, self._depth = sequences, sequences.action.shape[1]
         self._source = sequences.source if by_source else None
+        # Where every move always is legal, there is nothing to tell.
+        self._restricted = not bool(sequences.legal[sequences.before_end].all())
 
     @torch.inference_mode()
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
@@ -40,7 +42,8 @@ class PredictiveError:
             if data.optimal is not None:
                 share = data.optimal[:, k].float().mean(-1)
                 tally.mean("policy_error", k, -share.log(), alive)
-            tally.mean("illegal_mass", k, (~data.legal[:, k]).float().mean(-1), alive)
+            if self._restricted:
+                tally.mean("illegal_mass", k, (~data.legal[:, k]).float().mean(-1), alive)
             if k:
                 made = data.reached[:, k - 1]
                 tally.spread("reward_error", k, data.reward[:, k - 1], made)
@@ -58,8 +61,9 @@ class PredictiveError:
         if data.optimal is not None:
             found = log_policy.masked_fill(~data.optimal[:, k], -torch.inf).logsumexp(-1)
             tally.mean("policy_error", k, -found, alive)
-        illegal = log_policy.exp().masked_fill(data.legal[:, k], 0.0).sum(-1)
-        tally.mean("illegal_mass", k, illegal, alive)
+        if self._restricted:
+            illegal = log_policy.exp().masked_fill(data.legal[:, k], 0.0).sum(-1)
+            tally.mean("illegal_mass", k, illegal, alive)
 
     def _edge(self, tally: Tally, edge: Edge, k: int) -> None:
         """Square error of the reward, and Brier score of the end."""
