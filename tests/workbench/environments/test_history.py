@@ -121,10 +121,12 @@ def test_it_is_the_world_itself_in_all_but_what_is_seen(config: EnvironmentConfi
     assert spec.observation == (3 * channels, *board)
     assert not spec.oracle
     assert not spec.enumerable
+    assert spec.shows_past
     assert inside == replace(
         spec,
         name=inside.name,
         observation=inside.observation,
+        shows_past=inside.shows_past,
         oracle=inside.oracle,
         enumerable=inside.enumerable,
     )

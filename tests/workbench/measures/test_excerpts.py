@@ -19,6 +19,7 @@ from workbench.environments.games.table import TableEnvironment
 from workbench.environments.hex import Hex
 from workbench.environments.history import History
 from workbench.environments.live.worlds import LiveWorlds
+from workbench.environments.minatar import MinAtar
 from workbench.measures.equivalence import Equivalence
 from workbench.measures.frozen import excerpts as module
 from workbench.measures.frozen.excerpts import excerpts, kept_excerpts
@@ -389,6 +390,20 @@ def test_what_is_kept_is_not_made_again(cache: Path, monkeypatch: pytest.MonkeyP
     assert not read.exact
     with pytest.raises(AssertionError, match="made again"):
         kept_excerpts(Hex(size=5), world, 6, 3)
+
+
+def test_they_are_played_in_worlds_of_their_own() -> None:
+    pytest.importorskip("minatar")
+    config = MinAtar(max_steps=30)
+    world = config.build()
+    playing, generator = world.reset(2, Generator().manual_seed(1)), Generator()
+    before = world.save(playing)
+    assert len(kept_excerpts(config, world, 6, 2).action) == 6
+    then, _ = world.step(playing, torch.ones(2, dtype=torch.int64), generator)
+    back, _ = world.step(world.restore(before), torch.ones(2, dtype=torch.int64), generator)
+    assert torch.equal(then.observation, back.observation)
+    assert then.slot.tolist() == [0, 1]  # no other world was begun
+    assert back.slot.tolist() == [2, 3]
 
 
 WORLDS: dict[str, dict[str, Any]] = {
