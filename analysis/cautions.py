@@ -14,7 +14,7 @@ def cautions(results: StudyResults) -> list[str]:
     comparisons = compare(results, results.study["primary"])
     found = [
         *_unfinished(results), *_few_seeds(comparisons), *_many_comparisons(comparisons),
-        *match_cautions(results), *_unequal(results), *_evaluated(results),
+        *match_cautions(results), *_unequal(results), *_evaluated(results), *_followed(results),
     ]  # fmt: skip
     if correlate(results).alarm:
         found.append(
@@ -103,6 +103,15 @@ def _unequal(results: StudyResults) -> list[str]:
     if done["updates"].nunique() > 1 or done["step"].nunique() > 1:
         found.append("Finished trials differ in environment steps or updates.")
     return found
+
+
+def _followed(results: StudyResults) -> list[str]:
+    if set(results.evaluation["source"].dropna()) != {"uniform"}:
+        return []
+    return [
+        "Predictions were followed along random moves only, for no player who looks ahead is to be "
+        "had in this world: what agents come to by skill is not among the cases."
+    ]
 
 
 def _evaluated(results: StudyResults) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -86,3 +87,13 @@ def test_measured_by_other_code_or_not_all_measured_is_a_caution(
     for path in (evaluated_study / "trials" / "gcn-1" / "evaluation").iterdir():
         path.unlink()
     assert "measured 3 of 4 finished trials" in told()
+
+
+def test_predictions_along_random_moves_only_are_a_caution(
+    evaluated_study: Path, study: Path
+) -> None:
+    results = load_study(evaluated_study)
+    random = results.evaluation["source"].isin(["uniform"]) | results.evaluation["source"].isna()
+    alone = replace(results, evaluation=results.evaluation[random])
+    for given, said in ((results, False), (alone, True), (load_study(study), False)):
+        assert any("random moves only" in caution for caution in cautions(given)) is said
