@@ -12,10 +12,9 @@ from rich.text import Text
 
 from ablations.plan import Plan, Replay, seconds_left, smallest_p
 from ablations.study import Study
-from workbench.components import Misfit
 from workbench.config import TrialConfig, dump
+from workbench.evaluation import suite
 from workbench.metrics import METRICS, MetricSpec, parse
-from workbench.registry import components
 
 STATES = {
     "new": Text("to run"),
@@ -129,24 +128,13 @@ def _lack(study: Study, trial: TrialConfig, metric: MetricSpec) -> str | None:
         return f"ever: its environment as configured has no oracle to say what is exact. {other}"
     if any(measure.component == metric.measure for measure in trial.measures.values()):
         return None
-    reason = _unfit(trial, metric.measure)
+    reason = suite(trial)[1].get(metric.measure)
     if reason:
         return f"ever: {reason}. {other}"
     return (
         f"while it trains. Name measure '{metric.measure}' under measures, choose another metric, "
         f"or let `workbench evaluate {study.name}` measure it where it can."
     )
-
-
-def _unfit(trial: TrialConfig, name: str) -> str | None:
-    """The first reason for which a measure does not fit a trial, if there is one."""
-    measure = components("measure").get(name)
-    if measure is None:
-        return None
-    try:
-        return next(iter(measure().misfits(trial)), None)
-    except Misfit as misfit:
-        return str(misfit)
 
 
 def flat(config: Any, path: str = "") -> dict[str, Any]:

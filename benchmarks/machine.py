@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from workbench.extras import versions
 
 VERSIONS = ("torch", "numpy", "numba", "open-spiel", "gymnasium", "minatar", "jax", "mctx",
             "gumbel-mcts")  # fmt: skip
@@ -34,7 +35,7 @@ def describe() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
-        "versions": {"python": platform.python_version()} | _versions(),
+        "versions": {"python": platform.python_version()} | versions(VERSIONS),
     }
 
 
@@ -45,13 +46,3 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in VERSIONS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

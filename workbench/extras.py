@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from workbench.components import Misfit
@@ -14,3 +16,14 @@ def require(who: str, package: str, extra: str) -> None:
             f"{who} needs the package {package}; install it with: "
             f"pip install 'muzero-workbench[{extra}]'"
         )
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Of those of the packages, by their names on the index, that are installed."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

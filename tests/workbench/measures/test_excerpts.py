@@ -35,6 +35,8 @@ from workbench.models.world_model import WorldModel
 from workbench.trial import build
 from workbench.types import Edge, EnvironmentSpec, Heads, LatentSpec, ModelSpec, gather
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 MANY, DEPTH = 40, 4
 END, CUTS, GAMMA = 6, (9, 7, 8), 0.9
 
@@ -86,12 +88,6 @@ class Naming(WorldModel):
 
     def predict(self, latent: Tensor) -> Heads:
         return Heads(torch.zeros(len(latent), 2), torch.zeros(len(latent)))
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "muzero-workbench"
 
 
 @pytest.fixture(scope="module")

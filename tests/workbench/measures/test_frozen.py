@@ -31,11 +31,7 @@ from workbench.models.world_model import WorldModel
 from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan, map_tensors
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "muzero-workbench"
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture(scope="module")

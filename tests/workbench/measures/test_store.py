@@ -16,6 +16,8 @@ from torch import Tensor
 from workbench.measures.frozen import store
 from workbench.measures.frozen.store import kept
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -36,12 +38,6 @@ class Maker:
     def __call__(self) -> Pair:
         self.times += 1
         return RECORD
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "muzero-workbench"
 
 
 def same(found: Pair) -> bool:

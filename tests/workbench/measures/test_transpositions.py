@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,10 +112,7 @@ def test_with_one_side_two_moves_change_places() -> None:
     assert len(pairs.state.unique(dim=0)) == 9
 
 
-def test_games_without_an_oracle_have_transpositions_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_games_without_an_oracle_have_transpositions_too() -> None:
     config = trial({}, base={"preset": "muzero_hex", "planner.simulations": 2})
     assert not [*Transpositions().misfits(config)]
     parts = build(config)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -13,9 +12,11 @@ from torch.nn.functional import one_hot
 
 from workbench.components import EnvironmentConfig
 from workbench.config import dump
+from workbench.extras import versions
 from workbench.measures.frozen.store import kept
 from workbench.measures.play.episodes import Player, RandomPlayer
 from workbench.measures.play.opponents import RolloutPlayer, TreeSearchPlayer
+from workbench.measures.prediction.encoded import looking_apart
 from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
 from workbench.models.world_model import stack
 from workbench.randomness import seed_of
@@ -65,7 +66,7 @@ def kept_excerpts(
     """The excerpts, made once on a machine, in worlds of their own."""
     begun = environment.reset(1, Generator()) if environment.spec.copyable else None
     like = EvaluationSet.blank(begun, exact=False)
-    key = [SETTINGS, dump(config), _versions(), many, depth]
+    key = [SETTINGS, dump(config), versions(ENGINES), many, depth]
     return kept("excerpts", key, like, lambda: excerpts(config.build(), many, depth))
 
 
@@ -75,17 +76,12 @@ def excerpts(environment: Environment, many: int, depth: int) -> EvaluationSet:
     No two of one kind are the same. The first ones are, however many are asked for.
     """
     found = [
-        replace(sequences, source=torch.full_like(sequences.source, SOURCES.index(name)))
+        _of_one(environment, SOURCES.index(name), make, many, depth)
         for name, make in _players(environment).items()
-        for sequences in [_of_one(environment, name, make, many, depth)]
     ]
     whole: EvaluationSet = map_tensors(lambda *parts: torch.cat(parts), *found)
-    known: dict[bytes, int] = {}
-    for row, look in enumerate(whole.observation[:, 0]):
-        known.setdefault(look.numpy().tobytes(), row)
-    # Sources number their games from 0 on.
-    game = whole.game + whole.source * GAMES * ROUNDS
-    return replace(whole, roots=torch.tensor(list(known.values())), game=game)
+    roots, _ = looking_apart(whole.observation[:, 0])
+    return replace(whole, roots=roots.sort().values)
 
 
 def _players(environment: Environment) -> Mapping[str, Make]:
@@ -103,7 +99,7 @@ def _players(environment: Environment) -> Mapping[str, Make]:
 
 
 def _of_one(
-    environment: Environment, source: str, make: Make, many: int, depth: int
+    environment: Environment, source: int, make: Make, many: int, depth: int
 ) -> EvaluationSet:
     """Sequences of one player's games, each once.
 
@@ -113,10 +109,11 @@ def _of_one(
     known: set[bytes] = set()
     parts: list[EvaluationSet] = []
     for number in range(ROUNDS):
-        name = f"excerpts/{source}/{number}"
+        name = f"excerpts/{SOURCES[source]}/{number}"
         generator = Generator().manual_seed(seed_of(SEED, name))
         record = _play(environment, make(name, generator), generator)
-        found = _cut(record, _beginnings(record, generator), number * GAMES, depth)
+        first = (source * ROUNDS + number) * GAMES
+        found = _cut(record, _beginnings(record, generator), source, first, depth)
         new = []
         for row, look in enumerate(_looks(found)):
             if look not in known and len(known) < many:
@@ -177,10 +174,10 @@ def _play(environment: Environment, player: Player, generator: Generator) -> Rec
     )
 
 
-def _cut(record: Record, begin: Tensor, first: int, depth: int) -> EvaluationSet:
+def _cut(record: Record, begin: Tensor, source: int, first: int, depth: int) -> EvaluationSet:
     """The sequences from (game, move) [N, 2] on; past the last move of the games nothing is known.
 
-    Games are numbered from `first` on; `source` and `roots` are not told here.
+    Games are numbered from `first` on; every row counts as a root.
     """
     game, longest = begin[:, :1], record.action.shape[1]
     at = begin[:, 1:] + torch.arange(depth + 1)  # [N, K+1]
@@ -194,21 +191,10 @@ def _cut(record: Record, begin: Tensor, first: int, depth: int) -> EvaluationSet
         discount=record.discount[game, move],
         before_end=record.before_end[game, stands] & inside,
         reached=record.reached[game, move] & (at[:, :-1] < longest),
-        source=begin[:, 0],
+        source=torch.full((len(begin),), source),
         game=begin[:, 0] + first,
-        roots=begin[:, 0],
+        roots=torch.arange(len(begin)),
         state=map_tensors(lambda states: states[game, stands], record.state),
         value=None,
         optimal=None,
     )
-
-
-def _versions() -> dict[str, str]:
-    """Of the engines that are installed."""
-    found = {}
-    for name in ENGINES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -42,11 +42,19 @@ class DistinctStates:
 
 def distinct(observation: Tensor, state: State | None) -> tuple[DistinctStates, Tensor]:
     """The states [B, ...] by their observations, each once, and for every row its number. [B]"""
+    kept, number = looking_apart(observation)
+    return DistinctStates(gather(state, kept), observation[kept]), number
+
+
+def looking_apart(observation: Tensor) -> tuple[Tensor, Tensor]:
+    """First rows of [B, *observation] that look different, and for every row which it looks like.
+
+    Both int64, [N] and [B]; the rows are in order of what they look like.
+    """
     rows = observation.flatten(1).contiguous().numpy()
     looks = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
     _, first, number = np.unique(looks, return_index=True, return_inverse=True)
-    kept = torch.from_numpy(first)
-    return DistinctStates(gather(state, kept), observation[kept]), torch.from_numpy(number)
+    return torch.from_numpy(first), torch.from_numpy(number)
 
 
 def visited(sequences: EvaluationSet) -> tuple[DistinctStates, Tensor]:
