@@ -16,7 +16,7 @@ from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
 from workbench.planning.tree.network import Network, network_of, workplace
 from workbench.planning.tree.search import share_out, shares_of
-from workbench.planning.tree.trees import Trees, plant
+from workbench.planning.tree.trees import TILE, Trees, plant
 from workbench.types import Latent, leaves
 
 SIMULATIONS = 50
@@ -52,8 +52,8 @@ def _calls_within(network: Network, action: Tensor, simulations: int) -> None:
 def _evaluate(
     network: Any, room: Any, action: Any, simulations: int, first: int, last: int
 ) -> None:
-    for start in range(first, last, kernels.TILE):
-        rows = min(kernels.TILE, last - start)
+    for start in range(first, last, TILE):
+        rows = min(TILE, last - start)
         for _ in range(simulations):
             kernels.evaluate(network, room.scratch, action[start : start + rows], rows, 0)
             kernels.read(network, room.scratch, room.leaves, rows)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Generator, Tensor
 
 from workbench.planning.tree.kernels import (
     LEAST_PRIOR,
     conclude_gumbel,
+    expand_gumbel,
     grow_gumbel,
     select_gumbel,
 )
-from workbench.planning.tree.search import check, summary
+from workbench.planning.tree.search import check, numbers, plan_of
 from workbench.planning.tree.trees import GumbelRules, Ints, Trees
 from workbench.randomness import numpy_generator
 from workbench.types import Plan
@@ -32,6 +32,7 @@ class ByGumbel:
     improved: bool
     """Whether the plan's policy is the improved one rather than the share of visits."""
     select = staticmethod(select_gumbel)
+    expand = staticmethod(expand_gumbel)
     grow = staticmethod(grow_gumbel)
 
     def prior(self, logits: Tensor) -> Tensor:
@@ -43,11 +44,10 @@ class ByGumbel:
         root = np.log(np.maximum(prior, LEAST_PRIOR))
         if explore:
             root += numpy_generator(generator).gumbel(size=prior.shape)
-        entrants = np.minimum((prior >= 0).sum(1), len(self.considered) - 1).astype(np.int32)
         rules = GumbelRules(
-            root=np.where(prior >= 0, root, -np.inf),
+            root=root,
             considered=self.considered,
-            entrants=entrants,
+            entrants=np.empty(len(prior), np.int32),
             c_visit=self.c_visit,
             c_scale=self.c_scale,
             span=self.span,
@@ -55,13 +55,7 @@ class ByGumbel:
         return prior, rules
 
     def conclude(self, trees: Trees, rules: GumbelRules, actions: int) -> Plan:
-        plan = summary(trees, actions)
-        policy, q = np.empty(plan.q.shape, np.float32), np.empty(plan.q.shape, np.float32)
-        action = np.empty(len(policy), np.int64)
-        check(conclude_gumbel(trees, rules, policy, q, action))
-        return replace(
-            plan,
-            policy=torch.from_numpy(policy) if self.improved else plan.policy,
-            q=torch.from_numpy(q),
-            action=torch.from_numpy(action),
-        )
+        batch = len(trees.depth)
+        found = {**numbers(batch, actions), "action": np.empty(batch, np.int64)}
+        check(conclude_gumbel(trees, rules, self.improved, **found))
+        return plan_of(trees, found)

@@ -11,24 +11,26 @@ therefore unsigned, or so cast where nothing else tells that it is not negative;
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
+from math import factorial
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, models, overload, register_model
 from numba.np import arrayobj
 
-from workbench.planning.tree.trees import GumbelRules
+from workbench.planning.tree.trees import TILE, GumbelRules
 
 make_array: Any = arrayobj.make_array
+_as_register: Any = models.PrimitiveModel
+_operands: Any = types.StarArgTuple
 
 NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
 UNVISITED_ZERO, UNVISITED_PARENT = 0, 1
 
-TILE = 16
-"""Trees that one whole search grows side by side: enough to fill the registers of a product."""
 LANES = 8
 """Numbers in a vector register, as the products are laid out."""
 PANEL = 2 * LANES
@@ -67,6 +69,8 @@ _E4, _E5, _E6 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
 _SHIFT = _f(12582912.0)  # 1.5 * 2^23: what is added to it is rounded to a whole number
 _LOWEST, _HIGHEST = _f(-87.0), _f(88.0)
 
+_TAYLOR = tuple(1 / factorial(order) for order in range(12, -1, -1))
+
 
 @_contracted
 def _exp_single(x: Any) -> Any:
@@ -84,22 +88,136 @@ def _exp_single(x: Any) -> Any:
     return (series * f * f + f + _ONE) * power
 
 
-@_contracted
-def _exp(x: float) -> float:
-    """e^x of what is at most 0, in a form that a loop can vectorise.
+class _Lanes(types.Type):
+    """The type of TILE numbers in vector registers, each for another tree."""
+
+    def __init__(self) -> None:
+        super().__init__("Lanes")
+
+
+_lanes = _Lanes()
+_register = ir.VectorType(ir.DoubleType(), TILE)
+register_model(_Lanes)(lambda manager, kind: _as_register(manager, kind, _register))
+
+
+def _spread(builder: Any, number: Any, register: Any) -> Any:
+    """The same number in every lane of a register."""
+    nothing = ir.Constant(register, ir.Undefined)
+    one = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
+    first = ir.Constant(ir.VectorType(ir.IntType(32), register.count), [0] * register.count)
+    return builder.shuffle_vector(one, nothing, first)
+
+
+def _by_lane(emit: Callable[..., Any]) -> Any:
+    """A function of lanes and numbers, by `emit(builder, *registers)`."""
+
+    def apply(context: Any, *operands: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            registers = []
+            for i, kind in enumerate(operands):
+                value = builder.extract_value(arguments[0], i)
+                if kind is not _lanes:
+                    number = context.cast(builder, value, kind, types.float64)
+                    value = _spread(builder, number, _register)
+                registers.append(value)
+            return emit(builder, *registers)
+
+        return _lanes(_operands(operands)), generate
+
+    return intrinsic(apply)
+
+
+def _infix(function: Any, instruction: str) -> None:
+    """Let lanes be added, multiplied ..., with each other and with numbers."""
+    apply = _by_lane(lambda builder, a, b: getattr(builder, instruction)(a, b))
+
+    def choose(a: Any, b: Any) -> Any:
+        def operate(a: Any, b: Any) -> Any:
+            return apply(a, b)
+
+        return operate if _lanes in (a, b) else None
+
+    overload(function, inline="always")(choose)
+
+
+for _function, _instruction in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
+    _infix(_function, _instruction)
+
+
+def _where(comparison: str) -> Any:
+    """A function of a, b, yes, no: lane by lane, `yes` where a and b compare so, else `no`."""
+
+    def emit(builder: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(comparison, a, b), yes, no)
+
+    return _by_lane(emit)
+
+
+def _emit_sum_of_product(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
+
+
+def _emit_power_of_two(builder: Any, shifted: Any) -> Any:
+    """2^n, where n + 1.5 * 2^52 is given."""
+    word = ir.VectorType(ir.IntType(64), TILE)
+    bits = builder.add(builder.bitcast(shifted, word), ir.Constant(word, [1023] * TILE))
+    power = builder.shl(bits, ir.Constant(word, [52] * TILE))
+    return builder.bitcast(power, _register)
+
+
+_every = _by_lane(lambda builder, number: number)
+_if_greater, _if_equal = _where(">"), _where("==")
+_fused = _by_lane(_emit_sum_of_product)
+_power_of_two = _by_lane(_emit_power_of_two)
+
+
+def _at(context: Any, builder: Any, kind: Any, array: Any) -> Any:
+    """Where the lanes of an array [TILE] begin."""
+    data = make_array(kind)(context, builder, array).data
+    return builder.bitcast(data, _register.as_pointer())
+
+
+def _emit_load(context: Any, array: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = builder.load(_at(context, builder, array, arguments[0]))
+        loaded.align = 8
+        return loaded
+
+    return _lanes(array), generate
+
+
+def _emit_store(context: Any, array: Any, lanes: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[1], _at(context, builder, array, arguments[0])).align = 8
+        return context.get_dummy_value()
+
+    return types.void(array, lanes), generate
+
+
+_load: Any = intrinsic(_emit_load)  # _load(array): the lanes that stand in an array [TILE]
+_store: Any = intrinsic(_emit_store)  # _store(array, lanes)
+
+
+@_inlined
+def _exp(x: Any) -> Any:
+    """e^x of lanes that are at most 0.
 
     e^x = 2^n e^f, f in +-ln 2 / 2, where e^f is Taylor's series to the 12th order up to 2e-16.
     """
-    x = max(x, -700.0)
-    shifted = x * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2^52: rounded to a whole number
+    x = _if_greater(-700.0, x, -700.0, x)  # what is no number stays
+    shifted = _fused(x, 1.4426950408889634, 6755399441055744.0)  # 1.5 * 2^52 rounds to a whole
     n = shifted - 6755399441055744.0
-    f = x - n * 0.693147180369123816490 - n * 1.90821492927058770002e-10
-    series = (1 / 479001600) * f + 1 / 39916800
-    series = ((series * f + 1 / 3628800) * f + 1 / 362880) * f + 1 / 40320
-    series = ((series * f + 1 / 5040) * f + 1 / 720) * f + 1 / 120
-    series = ((((series * f + 1 / 24) * f + 1 / 6) * f + 0.5) * f + 1.0) * f + 1.0
-    power: float = np.int64((np.float64(shifted).view(np.int64) + 1023) << 52).view(np.float64)
-    return series * power
+    f = _fused(n, -0.693147180369123816490, x)
+    f = _fused(n, -1.90821492927058770002e-10, f)
+    series = _every(_TAYLOR[0])
+    for coefficient in _TAYLOR[1:]:
+        series = _fused(series, f, coefficient)
+    return series * _power_of_two(shifted)
 
 
 @_kernel
@@ -118,18 +236,60 @@ def _forget(trees: Any, b: int) -> None:
 
 
 @_kernel
-def expand(trees: Any, index: int, leaves: Any, count: int) -> None:
+def expand_puct(trees: Any, index: int, leaves: Any, count: int) -> None:
     """Attach `Leaves` as node `index` of the first `count` trees, and send values up the paths."""
     for b in range(count):
-        step = trees.path[b, trees.path_length[b] - 1]
-        edge = trees.edges[b, step.node, step.choice]
-        back = 0.0  # beyond a known end nothing comes back
-        if edge.visits == 0.0:
-            edge.child = index
-            edge.reward, edge.discount = leaves.reward[b], leaves.discount[b]
-            back = leaves.value[b]
-            _open(trees, b, index, leaves.prior[b], back, leaves.at_chance[b])
-        _back_up(trees, b, back)
+        back = _attach(trees, b, index, leaves)
+        low, high = trees.low[b], trees.high[b]
+        for i in range(trees.path_length[b] - 1, -1, -1):
+            step = trees.path[b, np.uint32(i)]
+            edge, node = trees.edges[b, step.node, step.choice], trees.nodes[b, step.node]
+            back, _ = _count(edge, node, back)
+            edge.share, edge.fresh = edge.prior / (1.0 + edge.visits), 0.0
+            low, high = min(low, edge.q), max(high, edge.q)
+        trees.low[b], trees.high[b] = low, high
+
+
+@_kernel
+def expand_gumbel(trees: Any, index: int, leaves: Any, count: int) -> None:
+    """As `expand_puct`."""
+    for b in range(count):
+        back = _attach(trees, b, index, leaves)
+        for i in range(trees.path_length[b] - 1, -1, -1):
+            step = trees.path[b, np.uint32(i)]
+            edge, node = trees.edges[b, step.node, step.choice], trees.nodes[b, step.node]
+            fresh = 1.0 - min(edge.visits, 1.0)
+            node.mass += fresh * edge.prior
+            node.untried -= fresh
+            back, change = _count(edge, node, back)
+            node.weighed += edge.prior * change
+            node.most = max(node.most, edge.visits)
+
+
+@_inlined
+def _attach(trees: Any, b: int, index: int, leaves: Any) -> float:
+    """Make what a model says of a leaf a node. What comes back from there."""
+    step = trees.path[b, trees.path_length[b] - 1]
+    edge = trees.edges[b, step.node, step.choice]
+    back = 0.0  # beyond a known end nothing comes back
+    if edge.visits == 0.0:
+        edge.child = index
+        edge.reward, edge.discount = leaves.reward[b], leaves.discount[b]
+        back = leaves.value[b]
+        _open(trees, b, index, leaves.prior[b], back, leaves.at_chance[b])
+    return back
+
+
+@_inlined
+def _count(edge: Any, node: Any, back: float) -> tuple[float, float]:
+    """Count that `back` came back to an edge. What that is to its node, and how much q changed."""
+    back = edge.reward + edge.discount * back
+    edge.visits += 1.0
+    change = (back - edge.q) / edge.visits
+    edge.q += change
+    node.visits += 1
+    node.total += back
+    return back, change
 
 
 @_inlined
@@ -152,28 +312,6 @@ def _open(trees: Any, b: int, index: int, prior: Any, value: float, at_chance: b
     node.choice, node.at_chance = likeliest, at_chance
     node.visits, node.total, node.raw_value = 1, value, value
     node.most, node.untried, node.mass, node.weighed = 0.0, untried, 0.0, 0.0
-
-
-@_inlined
-def _back_up(trees: Any, b: int, back: float) -> None:
-    """Count a simulation that brought `back` on every edge and node of its path."""
-    low, high = trees.low[b], trees.high[b]
-    for i in range(trees.path_length[b] - 1, -1, -1):
-        step = trees.path[b, np.uint32(i)]
-        edge, node = trees.edges[b, step.node, step.choice], trees.nodes[b, step.node]
-        back = edge.reward + edge.discount * back
-        node.mass += edge.fresh * edge.prior
-        node.untried -= edge.fresh
-        edge.visits, edge.fresh = edge.visits + 1.0, 0.0
-        change = (back - edge.q) / edge.visits
-        edge.q += change
-        node.weighed += edge.prior * change
-        node.most = max(node.most, edge.visits)
-        edge.share = edge.prior / (1.0 + edge.visits)
-        low, high = min(low, edge.q), max(high, edge.q)
-        node.visits += 1
-        node.total += back
-    trees.low[b], trees.high[b] = low, high
 
 
 @_kernel
@@ -207,63 +345,107 @@ def select_puct(trees: Any, rules: Any, parent: Any, action: Any, count: int) ->
 @_kernel
 def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, count: int) -> None:
     """As `select_puct`: sequential halving at the root, below it the improved policy."""
-    _choose_at_roots(trees, rules, count)
     _set_out(trees, count)
     under_way, length = count, 0
     while under_way > 0:
-        if length > 0:
-            _choose_anew(trees, rules, under_way, length)
+        if length == 0:
+            _choose_at_roots(trees, rules, count)
+        else:
+            _choose_below(trees, rules, under_way, length)
         still = 0
         for i in range(under_way):
             b = trees.under_way[i]
-            index = trees.path[b, length].node
+            step = trees.path[b, length]
             trees.under_way[still] = b
-            still += _follow(trees, b, index, length, trees.nodes[b, index].choice)
+            still += _follow(trees, b, step.node, length, step.choice)
         under_way, length = still, length + 1
     _arrive(trees, parent, action, count)
 
 
 @_inlined
-def _choose_anew(trees: Any, rules: Any, under_way: int, length: int) -> None:
-    """Renew the choices at the nodes that the trees have come to, if they were passed before.
-
-    In rounds over all trees, each short enough for the processor to work on several at once.
-    """
-    weight, width, stale, used = trees.weight, trees.edges.shape[2], 0, 0
-    for i in range(under_way):
-        b = trees.under_way[i]
-        trees.stale[stale] = b
-        stale += trees.nodes[b, trees.path[b, length].node].visits > 1
-    for i in range(stale):
-        b = trees.stale[np.uint32(i)]
-        index = trees.path[b, length].node
-        rise = weight[used : used + width]
-        _rise(trees.edges[b, index], trees.nodes[b, index], rules, rise)
-        used += width
-    _exponentiate(weight[:used])
-    used = 0
-    for i in range(stale):
-        b = trees.stale[np.uint32(i)]
-        index = trees.path[b, length].node
-        edges, node = trees.edges[b, index], trees.nodes[b, index]
-        growth = weight[used : used + width]
-        if node.at_chance:
-            node.choice = _choose_outcome(edges)
-        else:
-            node.choice = _choose_by_improved_policy(edges, node, growth)
-        used += width
+def _choose_at_roots(trees: Any, rules: Any, count: int) -> None:
+    """Sequential halving."""
+    for group in range(-(-count // TILE)):
+        first, moves = group * TILE, trees.roots[group]
+        rows = min(TILE, count - first)
+        for lane in range(rows):
+            b = np.uint32(first + lane)
+            root = trees.nodes[b, 0]
+            _renew_root(trees, rules, moves, b, lane)
+            _tell_of(trees, root, lane)
+            trees.beside[0].turn[lane] = rules.considered[rules.entrants[b], root.visits - 1]
+        _choose_at_root(trees, rules, moves)
+        for lane in range(rows):
+            b = np.uint32(first + lane)
+            choice = np.uint32(trees.beside[0].choice[lane])
+            if trees.nodes[b, 0].at_chance:
+                choice = np.uint32(_choose_outcome(trees.edges[b, 0]))
+            trees.path[b, 0].choice = choice
 
 
 @_inlined
-def _choose_at_roots(trees: Any, rules: Any, count: int) -> None:
-    """Sequential halving."""
-    for b in range(count):
-        root = trees.nodes[b, 0]
-        if root.at_chance:
-            root.choice = _choose_outcome(trees.edges[b, 0])
-        else:
-            turn = rules.considered[rules.entrants[b], root.visits - 1]
-            root.choice = _choose_at_root(trees.edges[b, 0], root, rules, b, turn)
+def _choose_below(trees: Any, rules: Any, under_way: int, length: int) -> None:
+    """At the nodes that the trees have come to; what was not passed before has its choice."""
+    stale = 0
+    for i in range(under_way):
+        b = trees.under_way[i]
+        index = trees.path[b, length].node
+        node = trees.nodes[b, index]
+        choice = node.choice
+        if node.at_chance:
+            choice = np.uint32(_choose_outcome(trees.edges[b, index]))
+        trees.path[b, length].choice = choice
+        trees.stale[stale] = b
+        stale += (node.visits > 1) & (not node.at_chance)
+    for first in range(0, stale, TILE):
+        count = min(TILE, stale - first)
+        for lane in range(count):
+            b = trees.stale[np.uint32(first + lane)]
+            index = trees.path[b, length].node
+            _stand_beside(trees.moves, trees.edges[b, index], lane)
+            _tell_of(trees, trees.nodes[b, index], lane)
+        _choose_by_improved_policy(trees, rules)
+        for lane in range(count):
+            b = trees.stale[np.uint32(first + lane)]
+            trees.path[b, length].choice = np.uint32(trees.beside[0].choice[lane])
+
+
+@_inlined
+def _renew_root(trees: Any, rules: Any, moves: Any, b: Any, lane: int) -> None:
+    """Lay a root beside others: all of it once, then the move that the last simulation made."""
+    edges = trees.edges[b, 0]
+    if trees.path_length[b] == 0:
+        _stand_root_beside(moves, edges, rules, b, lane)
+        legal = np.int32(trees.nodes[b, 0].untried)
+        rules.entrants[b] = min(legal, len(rules.considered) - 1)
+    else:
+        choice = trees.path[b, 0].choice
+        moves[choice].q[lane], moves[choice].visits[lane] = edges[choice].q, edges[choice].visits
+
+
+@_inlined
+def _stand_root_beside(moves: Any, edges: Any, rules: Any, b: Any, lane: int) -> None:
+    """Lay the moves of a root beside those of others, with noise + log prior."""
+    _stand_beside(moves, edges, lane)
+    for a in range(rules.root.shape[1]):
+        moves[a].worth[lane] = rules.root[b, a] if edges[a].prior > 0.0 else -np.inf
+
+
+@_inlined
+def _stand_beside(moves: Any, edges: Any, lane: int) -> None:
+    """Lay the moves of a node beside those of others."""
+    for a in range(len(edges)):
+        edge, move = edges[a], moves[a]
+        move.q[lane], move.visits[lane], move.prior[lane] = edge.q, edge.visits, edge.prior
+
+
+@_inlined
+def _tell_of(trees: Any, node: Any, lane: int) -> None:
+    """Lay what is the same for all moves of a node beside that of others."""
+    beside = trees.beside[0]
+    beside.raw_value[lane], beside.mass[lane] = node.raw_value, node.mass
+    beside.weighed[lane], beside.most[lane] = node.weighed, node.most
+    beside.untried[lane], beside.visits[lane] = node.untried, node.visits
 
 
 @_inlined
@@ -295,10 +477,11 @@ def _arrive(trees: Any, parent: Any, action: Any, count: int) -> None:
 @_inlined
 def _choose_outcome(edges: Any) -> int:
     """argmax_c sigma(c) / (n_c + 1): visits follow the probabilities (Stochastic MuZero)."""
-    best, best_share = 0, -np.inf
+    best, best_share = 0, 0.0
     for c in range(len(edges)):
-        if edges[c].share > best_share:
-            best, best_share = c, edges[c].share
+        share = edges[c].prior / (1.0 + edges[c].visits)
+        if share > best_share:
+            best, best_share = c, share
     return best
 
 
@@ -339,57 +522,53 @@ def _choose_by_puct(trees: Any, b: int, edges: Any, node: Any, rules: Any) -> in
 
 
 @_inlined
-def _choose_at_root(edges: Any, node: Any, rules: Any, b: int, turn: float) -> int:
-    """argmax of g(a) + log P(a) + sigma(q(a)) over the root's moves that have `turn` visits."""
-    missing, greatest, slope = _completion(edges, node, rules)
-    best, best_score = 0, -np.inf
+def _choose_at_root(trees: Any, rules: Any, moves: Any) -> None:
+    """argmax of g(a) + log P(a) + sigma(q(a)) over a root's moves that have its `turn` visits."""
+    beside = trees.beside[0]
+    missing, greatest, slope = _complete(trees, rules, moves)
+    turn, choice, best = _load(beside.turn), _every(0.0), _every(-np.inf)
     for a in range(rules.root.shape[1]):
-        score = rules.root[b, a] + slope * (edges[a].q + edges[a].fresh * missing - greatest)
-        score = score if edges[a].visits == turn else -np.inf
-        if score > best_score:
-            best, best_score = a, score
-    return best
+        move = moves[a]
+        visits = _load(move.visits)
+        q = _if_greater(visits, 0.0, _load(move.q), missing)
+        score = _load(move.worth) + slope * (q - greatest)
+        score = _if_equal(visits, turn, score, -np.inf)
+        choice = _if_greater(score, best, a, choice)
+        best = _if_greater(score, best, score, best)
+    _store(beside.choice, choice)
 
 
 @_inlined
-def _choose_by_improved_policy(edges: Any, node: Any, weight: Any) -> int:
+def _choose_by_improved_policy(trees: Any, rules: Any) -> None:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
-    total = _improve(edges, weight)
-    best, best_score = 0, 0.0  # above which is always one; illegal moves are not
-    for a in range(len(edges)):
-        score = weight[a] * node.visits - edges[a].visits * total  # times both totals
-        if score > best_score:
-            best, best_score = a, score
-    return best
+    beside = trees.beside[0]
+    total, visits = _improve(trees, rules, trees.moves), _load(beside.visits)
+    # Above 0 is always one; moves that are not legal are not.
+    choice, best = _every(0.0), _every(0.0)
+    for a in range(len(trees.moves)):
+        move = trees.moves[a]
+        score = _load(move.worth) * visits - _load(move.visits) * total  # times both totals
+        choice = _if_greater(score, best, a, choice)
+        best = _if_greater(score, best, score, best)
+    _store(beside.choice, choice)
 
 
 @_inlined
-def _rise(edges: Any, node: Any, rules: Any, rise: Any) -> None:
-    """Write sigma(completed q) [W], less its greatest."""
-    missing, greatest, slope = _completion(edges, node, rules)
-    for a in range(len(edges)):
-        rise[a] = slope * (edges[a].q + edges[a].fresh * missing - greatest)
-
-
-@_inlined
-def _exponentiate(numbers: Any) -> None:
-    """e^x of all, in their place."""
-    for i in range(len(numbers)):
-        numbers[i] = _exp(numbers[i])
-
-
-@_inlined
-def _improve(edges: Any, weight: Any) -> float:
-    """From e^sigma [W] to pi' = softmax(log P + sigma(completed q)), times the total returned."""
-    total = 0.0
-    for a in range(len(edges)):
-        weight[a] *= edges[a].prior
-        total += weight[a]
+def _improve(trees: Any, rules: Any, moves: Any) -> Any:
+    """Write pi' = softmax(log P + sigma(completed q)) of all moves, times the total returned."""
+    missing, greatest, slope = _complete(trees, rules, moves)
+    total = _every(0.0)
+    for a in range(len(moves)):
+        move = moves[a]
+        q = _if_greater(_load(move.visits), 0.0, _load(move.q), missing)
+        weight = _exp(slope * (q - greatest)) * _load(move.prior)
+        _store(move.worth, weight)
+        total = total + weight
     return total
 
 
 @_inlined
-def _completion(edges: Any, node: Any, rules: Any) -> tuple[float, float, float]:
+def _complete(trees: Any, rules: Any, moves: Any) -> Any:
     """The q of moves without visits, the greatest completed q, and the slope of sigma.
 
     Over the moves that may be chosen here; mctx counts illegal ones, as unvisited, in the range.
@@ -397,18 +576,24 @@ def _completion(edges: Any, node: Any, rules: Any) -> tuple[float, float, float]
     sigma(q) = (c_visit + max_b N(b)) c_scale q / span (eq. 8); an offset of q counts for nothing.
     v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
     """
-    missing, total = node.raw_value, node.visits - 1
-    if total > 0:
-        # Where none is missing, what stands for illegal moves must not widen the range.
-        mean = node.weighed / node.mass
-        missing = (missing + total * mean) / (1.0 + total) if node.untried > 0.0 else mean
-    least, greatest = np.inf, -np.inf
-    for a in range(len(edges)):
-        q = edges[a].q + edges[a].fresh * missing
-        least, greatest = min(least, q), max(greatest, q)
+    beside = trees.beside[0]
+    raw_value, total = _load(beside.raw_value), _load(beside.visits) - 1.0
+    # Where none is missing, what stands for illegal moves must not widen the range.
+    mean = _load(beside.weighed) / _load(beside.mass)
+    mixed = (raw_value + total * mean) / (total + 1.0)
+    missing = _if_greater(_load(beside.untried), 0.0, mixed, mean)
+    missing = _if_greater(total, 0.0, missing, raw_value)
+    least, greatest = _every(np.inf), _every(-np.inf)
+    for a in range(len(moves)):
+        move = moves[a]
+        q = _if_greater(_load(move.visits), 0.0, _load(move.q), missing)
+        least = _if_greater(least, q, q, least)
+        greatest = _if_greater(q, greatest, q, greatest)
     # Differences too small to be more than rounding are not blown up (as in mctx).
-    span = rules.span if rules.span > 0.0 else max(greatest - least, 1e-8)
-    return missing, greatest, (rules.c_visit + node.most) * rules.c_scale / span
+    span = greatest - least
+    span = _if_greater(span, 1e-8, span, 1e-8)
+    span = _if_greater(rules.span, 0.0, rules.span, span)
+    return missing, greatest, (_load(beside.most) + rules.c_visit) * rules.c_scale / span
 
 
 @_kernel
@@ -432,28 +617,44 @@ def summarise(trees: Any, policy: Any, value: Any, q: Any, visits: Any) -> bool:
 
 
 @_kernel
-def conclude_gumbel(trees: Any, rules: Any, policy: Any, q: Any, action: Any) -> bool:
-    """What a search comes to: pi' [B, A] at the root, completed q [B, A], the move [B].
+def conclude_gumbel(
+    trees: Any,
+    rules: Any,
+    improved: bool,
+    policy: Any,
+    value: Any,
+    q: Any,
+    visits: Any,
+    action: Any,
+) -> bool:
+    """As `summarise`, with completed q, the move [B], and if it is to be `improved`, pi' [B, A].
 
-    Whether all of pi' are finite numbers.
+    Whether all of value and pi' are finite numbers.
     """
-    finite = True
-    for b in range(action.shape[0]):
-        edges, node, weight = (
-            trees.edges[b, 0],
-            trees.nodes[b, 0],
-            trees.weight[: trees.edges.shape[2]],
-        )
-        _rise(edges, node, rules, weight)
-        _exponentiate(weight)
-        total, most = _improve(edges, weight), 0.0
+    finite = summarise(trees, policy, value, q, visits)
+    beside, moves = trees.beside[0], trees.moves
+    for first in range(0, len(action), TILE):
+        rows = min(TILE, len(action) - first)
+        for lane in range(rows):
+            b = np.uint32(first + lane)
+            root = trees.nodes[b, 0]
+            _stand_root_beside(moves, trees.edges[b, 0], rules, b, lane)
+            _tell_of(trees, root, lane)
+            beside.turn[lane] = root.most
+        _choose_at_root(trees, rules, moves)
+        missing, _, _ = _complete(trees, rules, moves)
+        total = _improve(trees, rules, moves)
         for a in range(policy.shape[1]):
-            policy[b, a], most = weight[a] / total, max(most, edges[a].visits)
-            finite &= np.isfinite(policy[b, a])
-        action[b] = _choose_at_root(edges, node, rules, b, most)
-        missing, _, _ = _completion(edges, node, rules)
-        for a in range(policy.shape[1]):
-            q[b, a] = edges[a].q + edges[a].fresh * missing
+            move = moves[a]
+            _store(move.q, _if_greater(_load(move.visits), 0.0, _load(move.q), missing))
+            _store(move.worth, _load(move.worth) / total)
+            for lane in range(rows):
+                q[first + lane, a] = move.q[lane]
+                finite &= np.isfinite(move.worth[lane])
+                if improved:
+                    policy[first + lane, a] = move.worth[lane]
+        for lane in range(rows):
+            action[first + lane] = np.int64(beside.choice[lane])
     return finite
 
 
@@ -467,13 +668,6 @@ def _block_product(rows: int, panels: int) -> Any:
     """
     register, word = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
     columns = [(panel, half) for panel in range(panels) for half in range(PANEL // LANES)]
-
-    def spread(builder: Any, number: Any) -> Any:
-        """The same number in every lane."""
-        nothing = ir.Constant(register, ir.Undefined)
-        one = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-        first = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return builder.shuffle_vector(one, nothing, first)
 
     def place(builder: Any, data: Any, start: Any, steps: Any, stride: Any, offset: Any) -> Any:
         """data + start + steps * stride + offset, as a place of a vector."""
@@ -519,7 +713,7 @@ def _block_product(rows: int, panels: int) -> Any:
         grown = []
         for r in range(rows):
             at = builder.add(builder.add(x_at, i), builder.mul(number[r], x_stride))
-            factor = spread(builder, builder.load(builder.gep(x, [at])))
+            factor = _spread(builder, builder.load(builder.gep(x, [at])), register)
             for c, weight in enumerate(weights):
                 part = builder.fmul(factor, weight, flags=("contract",))
                 grown.append(builder.fadd(part, sums[r * len(columns) + c], flags=("contract",)))
@@ -531,13 +725,12 @@ def _block_product(rows: int, panels: int) -> Any:
         after = builder.append_basic_block("after")
         builder.cbranch(builder.icmp_signed("<", following, k), loop, after)
         builder.position_at_end(after)
-        floor = spread(builder, least)
+        floor = _spread(builder, least, register)
         for total, target in zip(grown, targets, strict=True):
             less = builder.fcmp_ordered("<", total, floor)  # what is no number stays
             builder.store(builder.select(less, floor, total), target).align = 4
         return context.get_dummy_value()
 
-    @intrinsic
     def product(
         context: Any,
         x: Any,
@@ -557,7 +750,7 @@ def _block_product(rows: int, panels: int) -> Any:
         at = types.intp
         return types.void(x, at, at, w, at, at, b, at, at, y, at, at, types.float32), generate
 
-    return product
+    return intrinsic(product)
 
 
 _four_rows, _four_panels, _one_panel = (
@@ -568,14 +761,25 @@ _four_rows, _four_panels, _one_panel = (
 
 
 @_kernel
-def lay_out_columns(weight: Any, panels: Any, at: int, column: int) -> None:
-    """Copy a layer's weight [out, in] to the columns from `column` of the panels that begin at."""
-    outputs, inputs = weight.shape
-    for o in range(outputs):
-        c = column + o
-        start = at + c // PANEL * inputs * PANEL + c % PANEL
-        for i in range(inputs):
-            panels[start + i * PANEL] = weight[o, i]
+def lay_out(network: Any, places: Any, weights: Any, offsets: Any, by_action: Any) -> None:
+    """Copy the layers of a model to where a network has them.
+
+    places [layers, 4]: where its panels begin, the first of its columns, where its offsets begin,
+    columns of its offsets; weights [out, in], offsets [out], by_action [A or 0, out] by layer.
+    """
+    for layer in range(len(places)):
+        panels_at, column, offset_at, width = places[layer]
+        weight, offset, more = weights[layer], offsets[layer], by_action[layer]
+        outputs, inputs = weight.shape
+        for o in range(outputs):
+            c = column + o
+            start = panels_at + c // PANEL * inputs * PANEL + c % PANEL
+            for i in range(inputs):
+                network.weights[start + i * PANEL] = weight[o, i]
+        for choice in range(max(len(more), 1)):
+            start = offset_at + choice * width + column
+            for o in range(outputs):
+                network.offsets[start + o] = offset[o] + (more[choice, o] if len(more) else _ZERO)
 
 
 @_kernel
@@ -755,7 +959,8 @@ def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
             going = _ONE / (_ONE + _exp_single(scratch[start + network.termination]))
             leaves.discount[r] *= going
         at = start + network.policy
-        _read_prior(scratch[at : at + leaves.prior.shape[1]], leaves.prior[r])
+        _read_logits(scratch[at : at + leaves.prior.shape[1]], leaves.prior, r)
+    _soften_logits(leaves.prior)
 
 
 @_kernel
@@ -781,31 +986,40 @@ def predict(network: Any, room: Any, latents: Any, legal: Any, prior: Any, value
                 finite &= np.isfinite(logits[a])
                 if not legal[b, a]:
                     logits[a] = _LEAST
-            _read_prior(logits, prior[b])
-            for a in range(len(logits)):
-                if not legal[b, a]:
-                    prior[b, a] = -1.0
+            _read_logits(logits, room.leaves.prior, r)
+        _soften_logits(room.leaves.prior)
+        for r in range(rows):
+            for a in range(prior.shape[1]):
+                prior[first + r, a] = room.leaves.prior[r, a] if legal[first + r, a] else -1.0
     return finite
 
 
 @_inlined
-def _read_prior(logits: Any, prior: Any) -> None:
-    """Probabilities in double precision, none of them nothing."""
-    most, total = _LEAST, 0.0
-    for a in range(len(prior)):
+def _read_logits(logits: Any, prior: Any, lane: int) -> None:
+    """Write logits, less their greatest, to a lane of the priors."""
+    most = _LEAST
+    for a in range(len(logits)):
         most = max(most, logits[a])
-    for a in range(len(prior)):
-        prior[a] = logits[a] - most
-    _exponentiate(prior)
-    for a in range(len(prior)):
-        total += prior[a]
-    for a in range(len(prior)):
-        prior[a] = max(prior[a] / total, LEAST_PRIOR)
+    for a in range(len(logits)):
+        prior[lane, a] = logits[a] - most
+
+
+@_inlined
+def _soften_logits(prior: Any) -> None:
+    """Probabilities in double precision, none of them nothing."""
+    total = _every(0.0)
+    for a in range(prior.shape[1]):
+        chance = _exp(_load(prior[:, a]))
+        _store(prior[:, a], chance)
+        total = total + chance
+    for a in range(prior.shape[1]):
+        chance = _load(prior[:, a]) / total
+        _store(prior[:, a], _if_greater(chance, LEAST_PRIOR, chance, LEAST_PRIOR))
 
 
 @_kernel
 def _imagine(network: Any, room: Any, index: int, rows: int) -> None:
-    """Step the latents that were selected, and attach what comes of it as node `index`."""
+    """Step the latents that were selected, and predict what is to be node `index`."""
     size = network.size
     for r in range(rows):
         start = np.uint32(r * network.width)
@@ -816,7 +1030,6 @@ def _imagine(network: Any, room: Any, index: int, rows: int) -> None:
         start = np.uint32(r * network.width + network.latent)
         _copy(room.scratch[start : start + size], room.latents[r, np.uint32(index)])
     read(network, room.scratch, room.leaves, rows)
-    expand(room.trees, index, room.leaves, rows)
 
 
 @_inlined
@@ -826,14 +1039,15 @@ def _copy(source: Any, target: Any) -> None:
 
 
 @_inlined
-def _bring(roots: Any, latents: Any, room: Any, first: int, rows: int) -> None:
-    """Begin trees in a thread's own room, from some of the roots."""
-    trees = room.trees
+def _begin_trees(
+    room: Any, latents: Any, prior: Any, value: Any, at_chance: Any, first: int, rows: int
+) -> None:
+    """Trees of one node in a thread's own room, of some of the roots."""
     for r in range(rows):
-        _copy(latents[first + r], room.latents[r, 0])
-        _copy(roots.edges[first + r, 0], trees.edges[r, 0])
-        trees.nodes[r, 0] = roots.nodes[first + r, 0]
-        _forget(trees, r)
+        b = first + r
+        _copy(latents[b], room.latents[r, 0])
+        _open(room.trees, r, 0, prior[b], value[b], at_chance[r])
+        _forget(room.trees, r)
 
 
 @_inlined
@@ -848,30 +1062,47 @@ def _take_back(roots: Any, room: Any, first: int, rows: int) -> None:
 
 @_kernel
 def grow_puct(
-    roots: Any, rules: Any, network: Any, room: Any, latents: Any, first: int, last: int
+    roots: Any,
+    rules: Any,
+    network: Any,
+    room: Any,
+    latents: Any,
+    prior: Any,
+    value: Any,
+    first: int,
+    last: int,
 ) -> None:
     """All simulations of the trees [first, last), some of them side by side.
 
     They grow in one room after the other, so that the processor's caches hold all of it: of `roots`
-    no more than node 0 is read and written.
+    no more than node 0 is written.
     """
     for start in range(first, last, TILE):
         rows = min(TILE, last - start)
-        _bring(roots, latents, room, start, rows)
+        _begin_trees(room, latents, prior, value, room.leaves.at_chance, start, rows)
         for index in range(1, room.latents.shape[1]):
             select_puct(room.trees, rules, room.parent, room.action, rows)
             _imagine(network, room, index, rows)
+            expand_puct(room.trees, index, room.leaves, rows)
         _take_back(roots, room, start, rows)
 
 
 @_kernel
 def grow_gumbel(
-    roots: Any, rules: Any, network: Any, room: Any, latents: Any, first: int, last: int
+    roots: Any,
+    rules: Any,
+    network: Any,
+    room: Any,
+    latents: Any,
+    prior: Any,
+    value: Any,
+    first: int,
+    last: int,
 ) -> None:
     """As `grow_puct`."""
     for start in range(first, last, TILE):
         rows = min(TILE, last - start)
-        _bring(roots, latents, room, start, rows)
+        _begin_trees(room, latents, prior, value, room.leaves.at_chance, start, rows)
         of_rows = GumbelRules(
             rules.root[start : start + rows],
             rules.considered,
@@ -883,4 +1114,5 @@ def grow_gumbel(
         for index in range(1, room.latents.shape[1]):
             select_gumbel(room.trees, of_rows, room.parent, room.action, rows)
             _imagine(network, room, index, rows)
+            expand_gumbel(room.trees, index, room.leaves, rows)
         _take_back(roots, room, start, rows)

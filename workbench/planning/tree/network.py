@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from workbench.models.dense import DenseHead, DenseLayer, DenseModel
 from workbench.models.world_model import WorldModel
@@ -20,11 +21,10 @@ from workbench.planning.tree.kernels import (
     PLAIN,
     PRODUCT,
     SYMLOG,
-    TILE,
     H,
-    lay_out_columns,
+    lay_out,
 )
-from workbench.planning.tree.trees import Leaves, Trees, plant, room_for
+from workbench.planning.tree.trees import TILE, Leaves, Trees, plant, room_for
 
 Floats32 = NDArray[np.float32]
 
@@ -83,38 +83,41 @@ def _room(nodes: int, width: int, share: int, size: int, row: int, actions: int)
         leaves=Leaves(
             reward=numbers[0],
             discount=numbers[1],
-            prior=room_for((TILE, actions)),
+            prior=room_for((actions, TILE)).T,  # of one move, all trees' side by side
             value=numbers[2],
             at_chance=np.zeros(TILE, np.bool_),
         ),
     )
 
 
-class _Copy:
-    """Where the numbers of a layer stand in the arrays of a network."""
+class _Copies:
+    """Where the numbers of all layers come from, and where they stand in a network."""
 
-    def __init__(self, layer: DenseLayer, weights: int, column: int, offset: Floats32) -> None:
-        """With `offset` [1 or A, out], a view of where the layer's offsets go."""
-        parts = (layer.weight, layer.offset, layer.by_action)
-        self._tensors = [part for part in parts if part is not None]
-        self._weights, self._column, self._offset = weights, column, offset
-        self._places: list[int] = []
+    def __init__(self, layers: list[DenseLayer], places: list[list[int]]) -> None:
+        """places: of each layer, as `kernels.lay_out` reads them."""
+        self._parts: list[list[Tensor | None]] = [
+            [layer.weight for layer in layers],
+            [layer.offset for layer in layers],
+            [layer.by_action for layer in layers],
+        ]
+        self._tensors = [part for parts in self._parts for part in parts if part is not None]
+        self._places, self._pointers = np.array(places), [0]
 
     @property
     def on_cpu(self) -> bool:
         return self._tensors[0].is_cpu
 
-    def renew(self, weights: Floats32) -> None:
-        places = [tensor.data_ptr() for tensor in self._tensors]
-        if places != self._places:  # a view of a tensor costs more than to copy it
-            self._arrays = [tensor.detach().numpy() for tensor in self._tensors]
-            self._places = places
-        weight, offset, *by_action = self._arrays
-        lay_out_columns(weight, weights, self._weights, self._column)
-        if by_action:
-            np.add(by_action[0], offset, out=self._offset)
-        else:
-            self._offset[:] = offset
+    def renew(self, network: Network) -> None:
+        pointers = [tensor.data_ptr() for tensor in self._tensors]
+        if pointers != self._pointers:  # a view of a tensor costs more than to copy it
+            self._arrays = [tuple(_array(part) for part in parts) for parts in self._parts]
+            self._pointers = pointers
+        lay_out(network, self._places, *self._arrays)
+
+
+def _array(part: Tensor | None) -> Floats32:
+    """In its place; of what a layer has not, an empty one."""
+    return np.empty((0, 0), np.float32) if part is None else part.detach().numpy()
 
 
 class _Layout:
@@ -150,20 +153,18 @@ class _Layout:
     def norm(self, kind: int, place: int, size: int) -> None:
         self.ops.append([kind, place, size, *[0] * 7])
 
-    def arrays(self) -> tuple[Floats32, Floats32, list[_Copy]]:
+    def arrays(self) -> tuple[Floats32, Floats32, _Copies]:
         """Weights and offsets, all 0 as yet, and what is to be copied there."""
         weights, offsets = room_for(self._weights, np.float32), room_for(self._offsets, np.float32)
         weights[:], offsets[:] = 0.0, 0.0
-        copies = []
+        every, places = [], []
         for layers, weights_at, offset_at in self._layers:
             column, width = 0, _panels(sum(len(layer.weight) for layer in layers)) * PANEL
             for layer in layers:
-                last = column + len(layer.weight)
-                choices = 1 if layer.by_action is None else len(layer.by_action)
-                rows = offsets[offset_at : offset_at + choices * width].reshape(choices, width)
-                copies.append(_Copy(layer, weights_at, column, rows[:, column:last]))
-                column = last
-        return weights, offsets, copies
+                every.append(layer)
+                places.append([weights_at, column, offset_at, width])
+                column += len(layer.weight)
+        return weights, offsets, _Copies(every, places)
 
 
 def _panels(size: int) -> int:
@@ -175,15 +176,10 @@ class _LaidOut:
     """A model laid out once, and what is copied anew before every search."""
 
     network: Network
-    copies: list[_Copy]
-
-    @property
-    def on_cpu(self) -> bool:
-        return self.copies[0].on_cpu
+    copies: _Copies
 
     def renewed(self) -> Network:
-        for copy in self.copies:
-            copy.renew(self.network.weights)
+        self.copies.renew(self.network)
         return self.network
 
 
@@ -258,7 +254,7 @@ def network_of(model: WorldModel, cut: bool) -> Network | None:
         dense = model.dense()
         _laid_out[model] = None if dense is None else _lay_out(dense)
     found = _laid_out[model]
-    if found is None or not found.on_cpu:
+    if found is None or not found.copies.on_cpu:
         return None
     network = found.renewed()
     return network if cut else network._replace(termination=-1)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Generator, Tensor
 
-from workbench.planning.tree.kernels import grow_puct, select_puct
-from workbench.planning.tree.search import summary
+from workbench.planning.tree.kernels import expand_puct, grow_puct, select_puct, summarise
+from workbench.planning.tree.search import check, numbers, plan_of
 from workbench.planning.tree.trees import Floats, PUCTRules, Trees
 from workbench.randomness import numpy_generator
 from workbench.types import Plan
@@ -39,6 +39,7 @@ class ByPUCT:
     rules: PUCTRules
     noise: Noise
     select = staticmethod(select_puct)
+    expand = staticmethod(expand_puct)
     grow = staticmethod(grow_puct)
 
     def prior(self, logits: Tensor) -> Tensor:
@@ -52,7 +53,9 @@ class ByPUCT:
         return prior, self.rules
 
     def conclude(self, trees: Trees, rules: PUCTRules, actions: int) -> Plan:
-        return summary(trees, actions)
+        found = numbers(len(trees.depth), actions)
+        check(summarise(trees, **found))
+        return plan_of(trees, found)
 
 
 def _with_noise(prior: np.ndarray, noise: Noise, generator: Generator) -> np.ndarray:

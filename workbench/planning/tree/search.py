@@ -17,7 +17,7 @@ from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
 from workbench.planning.tree.imagined import Imagined
 from workbench.planning.tree.network import Network, Room, network_of, workplace
-from workbench.planning.tree.trees import Leaves, Trees, plant
+from workbench.planning.tree.trees import TILE, Leaves, Trees, plant
 from workbench.types import Edge, Heads, Latent, Plan
 
 
@@ -40,6 +40,10 @@ class Strategy(Protocol):
         """Descend the first trees and write which edges to expand: parent, action [count]."""
         ...
 
+    def expand(self, trees: Trees, index: int, leaves: Leaves, count: int) -> None:
+        """Attach leaves as node `index` of the first trees, and send values up the paths."""
+        ...
+
     def grow(
         self,
         roots: Trees,
@@ -47,12 +51,14 @@ class Strategy(Protocol):
         network: Network,
         room: Room,
         latents: np.ndarray,
+        prior: np.ndarray,
+        value: np.ndarray,
         first: int,
         last: int,
     ) -> None:
         """The whole search from the roots [first, last), with the model laid out as a network.
 
-        latents [B, size] float32. Of the roots' trees, which are node 0 alone, it is kept.
+        latents [B, size] and value [B] float32, prior [B, A]. Only node 0 of their trees is kept.
         """
         ...
 
@@ -87,23 +93,21 @@ class TreeSearch:
         if network is None:
             heads, trees = model.predict(root), _trees(batch, nodes, width)
             prior, value = self._prior(heads, legal), _numpy(heads.value)
-            at_chance = _at_chance(heads, batch)
             finite = bool(np.isfinite(prior).all() and np.isfinite(value).all())
         else:
-            latents = np.ascontiguousarray(_numpy(root.flatten(1)))
+            latents = np.ascontiguousarray(_numpy(root).reshape(batch, -1))
             trees = _trees(batch, 1, width)
             prior, value = np.empty((batch, actions)), np.empty(batch, np.float32)
-            at_chance = np.zeros(batch, np.bool_)
             room = workplace(network, nodes, width)
             finite = kernels.predict(network, room, latents, _numpy(legal), prior, value)
         if not finite:
             raise TrialDiverged("the model's policy or value is not a finite number")
         prior, rules = self.strategy.begin(prior, generator, explore)
-        kernels.clear(trees, prior, value, at_chance)
         if network is None:
+            kernels.clear(trees, prior, value, _at_chance(heads, batch))
             self._grow(model, root, trees, rules, generator)
         else:
-            self._grow_within(network, latents, trees, rules)
+            self._grow_within(network, latents, prior, value, trees, rules)
         return self.strategy.conclude(trees, rules, actions)
 
     def _grow(
@@ -127,15 +131,23 @@ class TreeSearch:
                 value=_numpy(heads.value),
                 at_chance=_at_chance(heads, batch),
             )
-            kernels.expand(trees, index, leaves, batch)
+            self.strategy.expand(trees, index, leaves, batch)
 
-    def _grow_within(self, network: Network, latents: np.ndarray, roots: Trees, rules: Any) -> None:
+    def _grow_within(
+        self,
+        network: Network,
+        latents: np.ndarray,
+        prior: np.ndarray,
+        value: np.ndarray,
+        roots: Trees,
+        rules: Any,
+    ) -> None:
         """No call at all: kernels evaluate the network, and threads share the trees out."""
         nodes, width = self.simulations + 1, roots.edges.shape[2]
 
         def grow(share: int, first: int, last: int) -> None:
             room = workplace(network, nodes, width, share)
-            self.strategy.grow(roots, rules, network, room, latents, first, last)
+            self.strategy.grow(roots, rules, network, room, latents, prior, value, first, last)
 
         share_out(grow, len(latents))
 
@@ -179,7 +191,7 @@ def share_out(work: Callable[[int, int, int], None], batch: int) -> None:
 
 def shares_of(batch: int) -> int:
     """Threads that a search of so many roots is shared out to."""
-    return min(torch.get_num_threads(), -(-batch // kernels.TILE))
+    return min(torch.get_num_threads(), -(-batch // TILE))
 
 
 @lru_cache(maxsize=1)
@@ -196,19 +208,20 @@ def _numpy(tensor: Tensor) -> np.ndarray:
     return array
 
 
-def summary(trees: Trees, actions: int) -> Plan:
-    """The plan by what was visited: shares as the policy, the root's value for the unvisited."""
-    batch = len(trees.depth)
-    policy, q = np.empty((batch, actions), np.float32), np.empty((batch, actions), np.float32)
-    value, visits = np.empty(batch, np.float32), np.empty((batch, actions), np.int32)
-    check(kernels.summarise(trees, policy, value, q, visits))
-    return Plan(
-        policy=torch.from_numpy(policy),
-        value=torch.from_numpy(value),
-        q=torch.from_numpy(q),
-        visits=torch.from_numpy(visits),
-        depth=torch.from_numpy(trees.depth.copy()),
-    )
+def numbers(batch: int, actions: int) -> dict[str, np.ndarray]:
+    """Room for what `kernels.summarise` writes, by its names, which are a plan's."""
+    return {
+        "policy": np.empty((batch, actions), np.float32),
+        "value": np.empty(batch, np.float32),
+        "q": np.empty((batch, actions), np.float32),
+        "visits": np.empty((batch, actions), np.int32),
+    }
+
+
+def plan_of(trees: Trees, numbers: dict[str, np.ndarray]) -> Plan:
+    """The plan made of these, and of how deep the trees are."""
+    found: dict[str, Any] = {name: torch.from_numpy(array) for name, array in numbers.items()}
+    return Plan(depth=torch.from_numpy(trees.depth.copy()), **found)
 
 
 def checked(plan: Plan) -> Plan:

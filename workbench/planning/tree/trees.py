@@ -40,7 +40,7 @@ NODE = np.dtype(
         ("most", np.float64),  # visits of the edge that has most
         ("untried", np.float64),  # edges that may be chosen and have no visit
         ("visits", np.uint32),  # its own evaluation included
-        ("choice", np.uint32),  # of the next descent, where it depends on the node alone
+        ("choice", np.uint32),  # of the first descent that comes to it
         ("at_chance", np.bool_),
     ],
     align=True,
@@ -56,6 +56,29 @@ SCALE = np.dtype(
 )
 """Of q in a whole tree, by PUCT."""
 
+TILE = 16
+"""Trees that one whole search grows side by side: enough to fill the registers of a product."""
+
+BESIDE = np.dtype(
+    [
+        (name, np.float64, (TILE,))
+        for name in (
+            "q",
+            "visits",
+            "prior",
+            "worth",  # at a root noise + log prior; else how much of the improved policy it has
+        )
+    ]
+)
+"""One move of so many nodes, each in a lane of its own."""
+NODES_BESIDE = np.dtype(
+    [
+        (name, np.float64, (TILE,))
+        for name in ("raw_value", "mass", "weighed", "most", "untried", "visits", "turn", "choice")
+    ]
+)
+"""What is the same for all moves of these nodes."""
+
 
 class Trees(NamedTuple):
     """B trees; what is asked of an edge together lies together. Only what was reached is set."""
@@ -70,7 +93,9 @@ class Trees(NamedTuple):
     stale: Indices  # [B] those of them that stand where the choice is to be renewed
     path: NDArray[np.void]  # [B, N+1] STEP of the last simulation
     path_length: Indices  # [B]
-    weight: Floats  # [B W] of the moves of one node a tree, while they are looked at
+    roots: NDArray[np.void]  # [B / TILE, W] BESIDE of the roots
+    moves: NDArray[np.void]  # [W] BESIDE, while other nodes are looked at side by side
+    beside: NDArray[np.void]  # [1] NODES_BESIDE
 
 
 LINE = 64
@@ -98,7 +123,9 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
         stale=room_for(batch, np.uint32),
         path=room_for((batch, nodes), STEP),
         path_length=room_for(batch, np.uint32),
-        weight=room_for(batch * width),
+        roots=room_for((-(-batch // TILE), width), BESIDE),
+        moves=room_for(width, BESIDE),
+        beside=room_for(1, NODES_BESIDE),
     )
 
 
@@ -125,9 +152,9 @@ class PUCTRules(NamedTuple):
 class GumbelRules(NamedTuple):
     """What the kernels read of a Gumbel search."""
 
-    root: Floats  # [B, W] Gumbel noise + log prior of the root's moves; -inf: illegal
+    root: Floats  # [B, A] Gumbel noise + log prior of the root's moves, illegal ones unmasked
     considered: Ints  # [m+1, N] by entrants and simulation, the visits of the move whose turn it is
-    entrants: Ints  # [B] moves that enter the halving
+    entrants: Ints  # [B] moves that enter the halving; written as the search begins
     c_visit: float
     c_scale: float
     span: float  # that Q is divided by; 0 for the range of the node's own completed Q
