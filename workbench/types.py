@@ -317,11 +317,21 @@ class Window:
 
     @cached_property
     def going(self) -> Tensor:
-        """[B, L+1] bool: whether step t+k is before the end of the episode."""
+        """[B, K+1] bool: whether step t+k is before the end of the episode."""
         import torch
 
-        steps = torch.arange(self.reward.shape[1], device=self.reward.device)
+        steps = torch.arange(self.unroll + 1, device=self.remaining.device)
         return steps < self.remaining[:, None]
+
+    @cached_property
+    def inside(self) -> Tensor:
+        """[B, K+1] float: 1 before the end of the episode."""
+        return self.going.float()
+
+    @cached_property
+    def lasting(self) -> Tensor:
+        """[B, K+1] float: 1 before the end, and past it where the episode has terminated."""
+        return (self.going | self.terminated[:, None]).float()
 
 
 class SolvedEnvironment(Environment, Protocol):

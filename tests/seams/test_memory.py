@@ -118,7 +118,7 @@ def test_what_follows_a_cut_is_expected_from_the_memory_that_is_carried(
     _, episodes = actor.move(parts.model)
     assert episodes is not None
     # One move: the first state and the one where it was cut have been seen.
-    assert episodes.steps.read("value").view(8, 2)[:, 1].tolist() == [2.0] * 8
+    assert episodes.steps["value"].view(8, 2)[:, 1].tolist() == [2.0] * 8
 
 
 def test_it_trains_and_a_stopped_trial_takes_its_memory_up_again(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import torch
@@ -185,7 +186,7 @@ class Learner:
         return Lesson({"loss": loss.detach(), **terms}, error)
 
     def _descend(self, loss: Tensor, terms: Mapping[str, Tensor]) -> None:
-        if not bool(loss.isfinite()):
+        if not isfinite(loss.item()):
             raise TrialDiverged(
                 f"the loss is {loss.item()}: "
                 + ", ".join(f"{name} {term.item():.4g}" for name, term in terms.items())

@@ -9,9 +9,11 @@ from workbench.types import Window
 
 
 def of_states(window: Window, absorbing: bool) -> Tensor:
-    """[B, K+1] float: states before the end; with `absorbing`, those past a termination too."""
-    going = window.going[:, : window.unroll + 1]
-    return (going | window.terminated[:, None] if absorbing else going).float()
+    """[B, K+1] float: states before the end; with `absorbing`, those past a termination too.
+
+    The window's own, not to be written to.
+    """
+    return window.lasting if absorbing else window.inside
 
 
 def of_edges(window: Window, absorbing: bool) -> Tensor:

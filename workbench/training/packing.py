@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 import numpy as np
 import torch
 from numba import njit
@@ -25,18 +23,3 @@ def _pack(entries: NDArray[np.bool_]) -> NDArray[np.uint8]:
         for i in range(count):
             packed[row, i >> 3] |= entries[row, i] << (7 - (i & 7))
     return packed
-
-
-def unpack(packed: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """[..., bytes] uint8 as [..., *shape] bool; undoes `pack`."""
-    rows = packed.numpy().reshape(-1, packed.shape[-1])
-    return torch.from_numpy(_unpack(rows, prod(shape))).view(*packed.shape[:-1], *shape)
-
-
-@njit(cache=True)
-def _unpack(packed: NDArray[np.uint8], count: int) -> NDArray[np.bool_]:
-    entries = np.empty((len(packed), count), np.bool_)
-    for row in range(len(packed)):
-        for i in range(count):
-            entries[row, i] = (packed[row, i >> 3] >> (7 - (i & 7))) & 1
-    return entries

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from workbench.training.ring import Ring
-from workbench.training.table import Layout, Table
+from workbench.training.table import Layout, Reader, Table
 from workbench.types import Window
 
 
@@ -53,8 +52,12 @@ class Replay:
     def __init__(self, capacity: int, layout: Layout) -> None:
         self.ring = Ring(capacity)
         self.steps = Table.empty(layout, capacity)
-        self._remaining: Tensor = self.steps["remaining"]
-        self._starts = torch.zeros(capacity, dtype=torch.int64)  # serials, in a ring of their own
+        self._remaining: NDArray[np.int32] = self.steps.fields["remaining"]
+        self._scalars = tuple(self.steps.fields[name] for name in SCALARS)
+        self._moves = self.steps.fields["action"]
+        near = ("observation", "legal", "policy", "terminated", "state")
+        self._near = Reader(layout, tuple(name for name in near if name in layout.keys))
+        self._starts = np.zeros(capacity, np.int64)  # serials, in a ring of their own
         self._begun = self._gone = 0  # starts that were ever written, and of these overwritten
 
     def __len__(self) -> int:
@@ -64,16 +67,15 @@ class Replay:
     @property
     def starts(self) -> Tensor:
         """Rows that are not the final state of an episode, the oldest first."""
-        return self._start(torch.arange(len(self)))
+        return self._place(np.arange(len(self)))
 
     def beginning(self, place: Tensor) -> Tensor:
         """Those of the rows that are not the final state of an episode."""
-        return place[self._remaining[place] > 0]
+        return place[torch.from_numpy(self._remaining[place.numpy()] > 0)]
 
-    def _start(self, nth: Tensor) -> Tensor:
-        """The place of the n-th oldest row that a window can start at."""
-        starts, capacity = self._starts.numpy(), self.ring.capacity
-        return torch.from_numpy(starts[(self._gone + nth.numpy()) % capacity] % capacity)
+    def _place(self, nth: NDArray[np.int64]) -> Tensor:
+        """The places of the n-th oldest rows that a window can start at."""
+        return torch.from_numpy(_place(self._starts, self._gone, nth))
 
     def add(self, episodes: Episodes) -> Tensor:
         """Append episodes, with the return to their end worked out at every step.
@@ -84,9 +86,9 @@ class Replay:
         _complete(episodes)
         first, words = self.ring.written, episodes.steps.words[-self.ring.capacity :]
         place = self.ring.advance(len(words))
-        held, remaining = self.steps.words.numpy(), self._remaining.numpy()
+        held, remaining = self.steps.words.numpy(), self._remaining
         self._gone += _overwrite(held, remaining, first, words.numpy())
-        self._begun += _begin(self._starts.numpy(), self._begun, remaining, first, len(words))
+        self._begun += _begin(self._starts, self._begun, remaining, first, len(words))
         return place
 
     def replace(self, serial: Tensor, new: Mapping[str, Tensor]) -> None:
@@ -103,42 +105,35 @@ class Replay:
 
     def draw(self, count: int, generator: Generator) -> Tensor:
         """`count` rows that windows can start at, uniformly."""
-        return self._start(torch.randint(len(self), (count,), generator=generator))
+        return self._place(torch.randint(len(self), (count,), generator=generator).numpy())
 
     def window(self, start: Tensor, unroll: int, lookahead: int, generator: Generator) -> Window:
         """The windows that begin at rows `start` [B]."""
-        steps, fields = self.steps, self.steps.fields
-        shape = (len(start) * (unroll + 1), steps.words.shape[1])
-        near = Table(steps.layout, steps.words.new_empty(shape))
-        far = steps["reward"].new_empty(len(SCALARS), len(start), unroll + lookahead + 1)
-        scalars = tuple(fields[name] for name in SCALARS)
-        remaining = self._remaining[start]
+        count, length = len(start), unroll + lookahead + 1
+        # Past an end the moves are uniformly random: any move leaves the end as it is.
+        actions, several = self.steps.fields["policy"].shape[-1], self._moves.shape[1:]
+        action = torch.randint(actions, (count, unroll, *several), generator=generator)
+        rows, remaining = np.empty((count, unroll + 1), np.int64), np.empty(count, np.int32)
+        far = np.empty((len(SCALARS), count, length), self._scalars[0].dtype)
         _follow(
-            steps.words.numpy(), scalars, start.numpy(), remaining.numpy(),
-            near.words.numpy(), far.numpy(),
+            self._remaining, self._moves, self._scalars, start.numpy(),
+            rows, remaining, action.numpy(), far,
         )  # fmt: skip
-        read = partial(near.read, shape=(len(start), unroll + 1))
-        reward, discount, value, outcome = far.unbind()
+        near = self._near(self.steps, rows)
+        reward, discount, value, outcome = torch.from_numpy(far).unbind()
         return Window(
-            observation=read("observation"),
-            action=self._actions(read("action")[:, :unroll], remaining, generator),
-            legal=read("legal"),
-            policy=read("policy"),
+            observation=near["observation"],
+            action=action,
+            legal=near["legal"],
+            policy=near["policy"],
             reward=reward,
             discount=discount,
             value=value,
             outcome=outcome,
-            remaining=remaining,
-            terminated=read("terminated")[:, 0],
-            state=read("state") if "state" in steps.layout.keys else None,
+            remaining=torch.from_numpy(remaining),
+            terminated=near["terminated"][:, 0],
+            state=near.get("state"),
         )
-
-    def _actions(self, taken: Tensor, remaining: Tensor, generator: Generator) -> Tensor:
-        """The moves made, and past the end uniformly random ones: any move leaves the end as is."""
-        actions = self.steps.fields["policy"].shape[-1]
-        random = torch.randint(actions, taken.shape, generator=generator)
-        _wander(random.numpy(), taken.numpy(), remaining.numpy())
-        return random
 
     def state_dict(self) -> dict[str, Any]:
         # A view of what is held and no more, for a checkpoint: it is as large as the memory allows.
@@ -149,8 +144,7 @@ class Replay:
         self.ring.written = state["written"]
         self.steps.words[: self.ring.size] = state["steps"]
         oldest, self._gone = self.ring.written - self.ring.size, 0
-        starts, remaining = self._starts.numpy(), self._remaining.numpy()
-        self._begun = _begin(starts, 0, remaining, oldest, self.ring.size)
+        self._begun = _begin(self._starts, 0, self._remaining, oldest, self.ring.size)
 
 
 def _complete(episodes: Episodes) -> None:
@@ -213,34 +207,39 @@ def _begin(
 
 
 @njit(cache=True)
-def _follow(
-    steps: NDArray[np.int64],
-    scalars: tuple[NDArray[np.float32], ...],
-    start: NDArray[np.int64],
-    remaining: NDArray[np.int32],
-    near: NDArray[np.int64],
-    far: NDArray[np.float32],
-) -> None:
-    """Copy the steps [B * (K + 1)] and the scalars [.., B, L + 1] from each start on.
-
-    The last step of an episode is repeated past its end.
-    """
-    length = far.shape[2]
-    copied = len(near) // len(start)
-    for row in range(len(start)):
-        for k in range(length):
-            place = (start[row] + min(k, remaining[row])) % len(steps)
-            if k < copied:
-                near[row * copied + k] = steps[place]
-            for i in range(len(scalars)):
-                far[i, row, k] = scalars[i][place]
+def _place(starts: NDArray[np.int64], gone: int, nth: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where the n-th starts stand that are left, all of them in rings of one length."""
+    place = np.empty(len(nth), np.int64)
+    for i in range(len(nth)):
+        place[i] = starts[(gone + nth[i]) % len(starts)] % len(starts)
+    return place
 
 
 @njit(cache=True)
-def _wander(
-    random: NDArray[np.int64], taken: NDArray[np.int64], remaining: NDArray[np.int32]
+def _follow(
+    held: NDArray[np.int32],
+    moves: NDArray[np.int64],
+    scalars: tuple[NDArray[np.float32], ...],
+    start: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    remaining: NDArray[np.int32],
+    action: NDArray[np.int64],
+    far: NDArray[np.float32],
 ) -> None:
-    """Write the moves made [B, K, ...] over random ones, up to the end of each episode."""
-    for row in range(len(random)):
-        inside = min(random.shape[1], remaining[row])
-        random[row, :inside] = taken[row, :inside]
+    """Write from each start on the rows [B, K + 1] and the scalars [.., B, L + 1].
+
+    The last step of an episode is repeated past its end, which is `remaining` [B] steps off; up to
+    there `action` [B, K, ...] is overwritten by the moves made.
+    """
+    for b in range(len(start)):
+        remaining[b] = left = held[start[b]]
+        for k in range(far.shape[2]):
+            place = start[b] + min(k, left)
+            if place >= len(held):  # a division would take most of the time
+                place -= len(held)
+            if k < rows.shape[1]:
+                rows[b, k] = place
+            if k < min(left, action.shape[1]):
+                action[b, k] = moves[place]
+            for i in range(len(scalars)):
+                far[i, b, k] = scalars[i][place]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numba import njit
+from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.training.packing import pack, unpack
+from workbench.training.packing import pack
 from workbench.types import leaves, rebuild
 
 WORD = 8
@@ -47,6 +50,9 @@ class Layout:
         entries.sort(key=lambda entry: -entry[1].itemsize)
         filled = -np.dtype(entries).itemsize % WORD
         self.fields = np.dtype([*entries, ("", np.uint8, (filled,))] if filled else entries)
+        ends = np.cumsum([np.dtype([entry]).itemsize for entry in entries]).tolist()
+        self.offsets = dict(zip((entry[0] for entry in entries), [0, *ends], strict=False))
+        """By field, the bytes before it."""
 
     @property
     def bytes_per_step(self) -> int:
@@ -60,6 +66,7 @@ class Table:
         self.layout = layout
         self.words = words
         """[count, words] int64, what the steps are made of."""
+        self.bytes: NDArray[np.uint8] = words.numpy().view(np.uint8)
         self.fields = words.numpy().view(layout.fields)[:, 0]
         """[count] the same as numpy's records."""
 
@@ -76,15 +83,6 @@ class Table:
         columns = [torch.from_numpy(self.fields[key]) for key in self.layout.keys[name]]
         return rebuild(self.layout.forms[name], columns)
 
-    def read(self, name: str, shape: tuple[int, ...] = (-1,)) -> Any:
-        """A copy of an entry of all steps, laid out as [*shape, *entry]."""
-        parts = [np.ascontiguousarray(self.fields[key]) for key in self.layout.keys[name]]
-        found = [torch.from_numpy(part.reshape(*shape, *part.shape[1:])) for part in parts]
-        if name in self.layout.bits:
-            return unpack(found[0], self.layout.bits[name])
-        form = self.layout.forms[name]
-        return found[0] if isinstance(form, Tensor) else rebuild(form, found)
-
     def write(self, step: Mapping[str, Any]) -> None:
         """Fill the entries that are named [N, ...] of the first N steps; the others stay."""
         for name, values in step.items():
@@ -92,3 +90,89 @@ class Table:
             parts = (held,) if isinstance(held, Tensor) else leaves(held)
             for key, part in zip(self.layout.keys[name], parts, strict=True):
                 self.fields[key][: len(part)] = part.numpy()
+
+
+class _Part(NamedTuple):
+    """A field of a step, and what is made of it where it is copied to."""
+
+    offset: int
+    size: int
+    """Bytes in the step."""
+    bits: int
+    """How many are to become a byte each; 0 where it is copied as it is."""
+    bytes: int
+    """Where it is copied to."""
+    kind: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
+class Reader:
+    """Copies some entries of steps, each laid out by itself."""
+
+    def __init__(self, layout: Layout, names: tuple[str, ...]) -> None:
+        self._forms = {name: layout.forms[name] for name in names}
+        self._parts = {name: _parts(layout, name) for name in names}
+        every = [part[:4] for parts in self._parts.values() for part in parts]
+        self._places = np.array(every, np.int64)
+
+    def __call__(self, table: Table, rows: NDArray[np.int64]) -> dict[str, Any]:
+        """By name, the entries of the steps `rows` [...]: [..., *entry]."""
+        count = rows.size
+        copied = np.empty(sum(_whole(count * place[3]) for place in self._places), np.uint8)
+        _copy(table.bytes, rows.reshape(-1), self._places, copied)
+        found, start = {}, 0
+        for name, parts in self._parts.items():
+            tensors = []
+            for part in parts:
+                shape = (*rows.shape, *part.shape)
+                tensors.append(torch.from_numpy(np.ndarray(shape, part.kind, copied, start)))
+                start += _whole(count * part.bytes)
+            form = self._forms[name]
+            found[name] = tensors[0] if isinstance(form, Tensor) else rebuild(form, tensors)
+        return found
+
+
+def _parts(layout: Layout, name: str) -> list[_Part]:
+    """The fields in which an entry stands."""
+    found = []
+    for key in layout.keys[name]:
+        held, offset = layout.fields[key], layout.offsets[key]
+        kind, shape, bits = held.base, held.shape, 0
+        if name in layout.bits:
+            kind, shape = np.dtype(np.bool_), layout.bits[name]
+            bits = prod(shape)
+        found.append(_Part(offset, held.itemsize, bits, bits or held.itemsize, kind, shape))
+    return found
+
+
+def _whole(size: int) -> int:
+    """In whole words, so that what follows can be read in place."""
+    return -(-size // WORD) * WORD
+
+
+@njit(cache=True)
+def _copy(
+    held: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    places: NDArray[np.int64],
+    copied: NDArray[np.uint8],
+) -> None:
+    """Copy the parts of rows, one part after the other.
+
+    places [parts, 4]: offset, size, bits, and the bytes that a part takes where it is copied to.
+    """
+    words, copied_words, start = held.view(np.uint32), copied.view(np.uint32), 0
+    for part in range(len(places)):
+        offset, size, bits, width = places[part]
+        for i in range(len(rows)):
+            at, row = start + i * width, rows[i]
+            if bits > 0:
+                for k in range(bits):
+                    copied[at + k] = (held[row, offset + (k >> 3)] >> (7 - (k & 7))) & 1
+            elif offset % 4 == 0 and size % 4 == 0:
+                for k in range(size // 4):
+                    copied_words[at // 4 + k] = words[row, offset // 4 + k]
+            else:
+                for k in range(size):
+                    copied[at + k] = held[row, offset + k]
+        start += (len(rows) * width + WORD - 1) // WORD * WORD

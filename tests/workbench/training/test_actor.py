@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pyspiel
 import pytest
 import torch
@@ -19,6 +20,7 @@ from workbench.training.actor import Actor
 from workbench.training.joint import JointSelfPlay
 from workbench.training.replay import Episodes, Replay
 from workbench.training.settings import OpeningConfig, TemperatureConfig
+from workbench.training.table import Reader
 from workbench.trial import build
 from workbench.types import EnvironmentSpec, Plan, Transition
 
@@ -29,7 +31,8 @@ NO_OPENING = OpeningConfig(fraction=0.0)
 def apart(episodes: Episodes) -> list[dict[str, Tensor]]:
     """The steps of each episode by itself, by name."""
     steps, count = episodes.steps, (episodes.length + 1).tolist()
-    rows = {name: steps.read(name).split(count) for name in steps.layout.keys}
+    read = Reader(steps.layout, tuple(steps.layout.keys))(steps, np.arange(len(steps)))
+    rows = {name: values.split(count) for name, values in read.items()}
     return [{name: split[e] for name, split in rows.items()} for e in range(len(count))]
 
 

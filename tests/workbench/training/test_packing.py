@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,7 +15,8 @@ from torch import Generator
 from tests.workbench.fakes import trial
 from workbench.errors import WorkbenchError
 from workbench.training.joint import JointSelfPlay
-from workbench.training.packing import pack, unpack
+from workbench.training.packing import pack
+from workbench.training.table import Layout, Reader, Table
 from workbench.trial import build
 
 TIC_TAC_TOE = 4 + 2 + 8 + 9 * 4 + 4 * 4 + 4 + 1 + 1
@@ -35,14 +37,17 @@ def test_bits_stand_from_the_highest_down_and_rows_begin_a_byte() -> None:
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     shape=st.lists(st.integers(1, 5), min_size=1, max_size=3),
-    lead=st.lists(st.integers(1, 4), min_size=1, max_size=2),
+    count=st.integers(1, 9),
     seed=st.integers(0, 9),
 )
-def test_what_is_unpacked_is_what_was_packed(shape: list[int], lead: list[int], seed: int) -> None:
-    entries = torch.rand(*lead, *shape, generator=Generator().manual_seed(seed)) < 0.5
-    packed = pack(entries.flatten(0, len(lead) - 1)).unflatten(0, lead)
-    assert packed.shape == (*lead, -(-prod(shape) // 8))
-    assert torch.equal(unpack(packed, tuple(shape)), entries)
+def test_what_is_read_is_what_was_packed(shape: list[int], count: int, seed: int) -> None:
+    entries = torch.rand(count, *shape, generator=Generator().manual_seed(seed)) < 0.5
+    assert pack(entries).shape == (count, -(-prod(shape) // 8))
+    layout = Layout({"observation": entries[:1]})
+    steps = Table.empty(layout, count)
+    steps.write({"observation": entries})
+    found = Reader(layout, ("observation",))(steps, np.arange(count))
+    assert torch.equal(found["observation"], entries)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator, Tensor
@@ -13,9 +14,9 @@ from tests.workbench.fakes import RecordingPlanner, trial
 from workbench.contracts import Context, Parts
 from workbench.registry import components
 from workbench.training.joint import JointSelfPlay
-from workbench.training.packing import unpack
 from workbench.training.reanalyse import Reanalysis
 from workbench.training.settings import ReanalyseConfig
+from workbench.training.table import Reader
 from workbench.trial import build
 
 ALPHAZERO = {
@@ -70,8 +71,9 @@ def searched(parts: Parts, procedure: Any, size: int) -> dict[str, Tensor]:
     """A search without noise from every row of the replay, as it was stored."""
     rows = {name: held[:size] for name, held in columns(procedure).items()}
     final = rows["remaining"] == 0  # nothing to search there; any state will do
-    observation = unpack(rows["observation"], (3, 3, 3))
-    legal = unpack(rows["legal"], (9,)) | final[:, None]
+    steps = procedure._replay.steps
+    seen = Reader(steps.layout, ("observation", "legal"))(steps, np.arange(size))
+    observation, legal = seen["observation"], seen["legal"] | final[:, None]
     state = rows["state"].masked_fill(final, 0) if "state" in rows else None
     root = parts.model.represent(observation, Generator(), state)
     plan = parts.planner.plan(parts.model, root, legal, Generator())

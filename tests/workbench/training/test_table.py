@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from workbench.training.table import Layout, Table
+from workbench.training.table import Layout, Reader, Table
 from workbench.types import leaves, map_tensors
 
 
@@ -17,6 +17,9 @@ from workbench.types import leaves, map_tensors
 class Where:
     place: Tensor
     cells: Tensor
+
+
+ROWS = torch.tensor([[3, 11, 3], [0, 4, 5]])
 
 
 def step(count: int, observation: torch.dtype, seed: int) -> dict[str, Any]:
@@ -45,10 +48,14 @@ def test_entries_are_read_as_they_were_written(observation: torch.dtype) -> None
         wanted = values
         if name in ("value", "state"):
             wanted = map_tensors(lambda old, new: torch.cat([new, old[5:]]), values, second[name])
-        found = table.read(name, (3, 4))
-        for one, other in zip(leaves(found), leaves(wanted), strict=True):
-            assert one.dtype == other.dtype
-            assert torch.equal(one.flatten(0, 1), other)
+        found = Reader(layout, (name,))(table, ROWS.numpy())[name]
+        assert all(
+            torch.equal(one, other[ROWS]) and one.dtype == other.dtype
+            for one, other in zip(leaves(found), leaves(wanted), strict=True)
+        )
+    together = Reader(layout, ("state", "legal", "observation"))(table, ROWS.numpy())
+    assert torch.equal(together["legal"], first["legal"][ROWS])
+    assert torch.equal(together["observation"], first["observation"][ROWS])
 
 
 def test_a_step_takes_whole_words_and_bits_take_an_eighth() -> None:

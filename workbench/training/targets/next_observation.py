@@ -24,7 +24,7 @@ class NextObservation(TargetConfig):
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:
-            reached = F.pad(window.going[:, : window.unroll], (1, 0), value=True)
-            return Target(window.observation, reached.float())
+            reached = F.pad(window.inside[:, :-1], (1, 0), value=1.0)
+            return Target(window.observation, reached)
 
         return make

@@ -37,9 +37,8 @@ class NextValue(TargetConfig):
             seen = window.observation
             latent = encode(context.target, seen, context.generator)
             value = over_steps(context.target.predict(latent).value, seen)
-            going = window.going[:, : window.unroll + 1]
-            mask = masks.of_states(window, context.absorbing)
+            mask = masks.of_states(window, context.absorbing).clone()
             mask[:, 0] = 0
-            return Target(value.where(going, torch.zeros_like(value)), mask)
+            return Target(value.where(window.going, torch.zeros_like(value)), mask)
 
         return make

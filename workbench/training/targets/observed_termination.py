@@ -23,8 +23,7 @@ class ObservedTermination(TargetConfig):
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:
-            past = ~window.going[:, : window.unroll + 1]
-            ended = (past & window.terminated[:, None]).float()
+            ended = window.lasting - window.inside
             return Target(ended, masks.of_edges(window, context.absorbing))
 
         return make
