@@ -224,7 +224,7 @@ def _exp(x: Any) -> Any:
 def clear(trees: Any, prior: Any, value: Any, at_chance: Any) -> None:
     """Begin trees of one node: prior [B, W'], value [B], at_chance [B] of the roots."""
     for b in range(len(value)):
-        _open(trees, b, 0, prior[b], value[b], at_chance[b])
+        _open(trees, b, 0, prior[b], 0, value[b], at_chance[b])
         _forget(trees, b)
 
 
@@ -276,7 +276,8 @@ def _attach(trees: Any, b: int, index: int, leaves: Any) -> float:
         edge.child = index
         edge.reward, edge.discount = leaves.reward[b], leaves.discount[b]
         back = leaves.value[b]
-        _open(trees, b, index, leaves.prior[b], back, leaves.at_chance[b])
+        likeliest = np.uint32(leaves.likeliest[b])
+        _open(trees, b, index, leaves.prior[b], likeliest, back, leaves.at_chance[b])
     return back
 
 
@@ -293,17 +294,17 @@ def _count(edge: Any, node: Any, back: float) -> tuple[float, float]:
 
 
 @_inlined
-def _open(trees: Any, b: int, index: int, prior: Any, value: float, at_chance: bool) -> None:
+def _open(
+    trees: Any, b: int, index: int, prior: Any, likeliest: Any, value: float, at_chance: bool
+) -> None:
     """Write a node that nothing has come back to but its own value."""
     edges, node = trees.edges[b, index], trees.nodes[b, index]
-    likeliest, greatest, untried = 0, -np.inf, 0.0
+    untried = 0.0
     for a in range(len(prior)):
         edge, chance = edges[a], prior[a]
         edge.q, edge.visits, edge.fresh = 0.0, 0.0, 1.0
         edge.prior, edge.share = max(chance, 0.0), chance if chance >= 0.0 else -np.inf
         untried += chance >= 0.0
-        if chance > greatest:
-            likeliest, greatest = a, chance
     for a in range(len(prior), len(edges)):
         edge = edges[a]
         edge.q, edge.visits, edge.fresh = 0.0, 0.0, 1.0
@@ -960,7 +961,7 @@ def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
             leaves.discount[r] *= going
         at = start + network.policy
         _read_logits(scratch[at : at + leaves.prior.shape[1]], leaves.prior, r)
-    _soften_logits(leaves.prior)
+    _soften_logits(leaves)
 
 
 @_kernel
@@ -987,7 +988,7 @@ def predict(network: Any, room: Any, latents: Any, legal: Any, prior: Any, value
                 if not legal[b, a]:
                     logits[a] = _LEAST
             _read_logits(logits, room.leaves.prior, r)
-        _soften_logits(room.leaves.prior)
+        _soften_logits(room.leaves)
         for r in range(rows):
             for a in range(prior.shape[1]):
                 prior[first + r, a] = room.leaves.prior[r, a] if legal[first + r, a] else -1.0
@@ -1005,16 +1006,21 @@ def _read_logits(logits: Any, prior: Any, lane: int) -> None:
 
 
 @_inlined
-def _soften_logits(prior: Any) -> None:
-    """Probabilities in double precision, none of them nothing."""
-    total = _every(0.0)
+def _soften_logits(leaves: Any) -> None:
+    """To probabilities in double precision, none of them nothing, and which is the greatest."""
+    prior, total = leaves.prior, _every(0.0)
     for a in range(prior.shape[1]):
         chance = _exp(_load(prior[:, a]))
         _store(prior[:, a], chance)
         total = total + chance
+    likeliest, greatest = _every(0.0), _every(0.0)
     for a in range(prior.shape[1]):
         chance = _load(prior[:, a]) / total
-        _store(prior[:, a], _if_greater(chance, LEAST_PRIOR, chance, LEAST_PRIOR))
+        chance = _if_greater(chance, LEAST_PRIOR, chance, LEAST_PRIOR)
+        _store(prior[:, a], chance)
+        likeliest = _if_greater(chance, greatest, a, likeliest)
+        greatest = _if_greater(chance, greatest, chance, greatest)
+    _store(leaves.likeliest, likeliest)
 
 
 @_kernel
@@ -1046,7 +1052,7 @@ def _begin_trees(
     for r in range(rows):
         b = first + r
         _copy(latents[b], room.latents[r, 0])
-        _open(room.trees, r, 0, prior[b], value[b], at_chance[r])
+        _open(room.trees, r, 0, prior[b], 0, value[b], at_chance[r])
         _forget(room.trees, r)
 
 

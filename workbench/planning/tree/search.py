@@ -124,10 +124,12 @@ class TreeSearch:
             then, edge = model.step(here, torch.from_numpy(action).to(device), generator)
             heads = model.predict(then)
             latents.keep(index, then)
+            prior = self._prior(heads, heads.legal if self.interior_legality else None)
             leaves = Leaves(
                 reward=_numpy(edge.reward),
                 discount=_numpy(self._discount(edge)),
-                prior=self._prior(heads, heads.legal if self.interior_legality else None),
+                prior=prior,
+                likeliest=prior.argmax(1).astype(np.float64),
                 value=_numpy(heads.value),
                 at_chance=_at_chance(heads, batch),
             )

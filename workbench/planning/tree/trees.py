@@ -135,6 +135,7 @@ class Leaves(NamedTuple):
     reward: NDArray[np.float32]  # [rows]
     discount: NDArray[np.float32]  # [rows]
     prior: Floats  # [rows, W or less]
+    likeliest: Floats  # [rows] the move of the greatest prior
     value: NDArray[np.float32]  # [rows]
     at_chance: NDArray[np.bool_]  # [rows]
 
