@@ -15,8 +15,9 @@ from benchmarks.timing import in_turn
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
 from workbench.planning.tree.network import Network, network_of, workplace
+from workbench.planning.tree.registers import TILE
 from workbench.planning.tree.search import share_out, shares_of
-from workbench.planning.tree.trees import TILE, Trees, plant
+from workbench.planning.tree.trees import Trees, plant
 from workbench.types import Latent, leaves
 
 SIMULATIONS = 50

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from numba import njit
 
 from workbench.config import read_trial
 from workbench.contracts import Parts
 from workbench.documents import wrap
 from workbench.errors import Place, TrialDiverged
-from workbench.planning.tree import kernels, search
-from workbench.planning.tree.trees import TILE
+from workbench.planning.tree import search
 from workbench.trial import build
 from workbench.types import Plan
 
@@ -104,23 +101,3 @@ def test_weights_that_are_no_numbers_are_told(norm: str) -> None:
         next(parts.model.parts()["dynamics"].parameters())[0, 0] = torch.nan
     with pytest.raises(TrialDiverged):
         plan(parts)
-
-
-def test_exponentials_are_those_of_numpy() -> None:
-    x = np.concatenate([-np.geomspace(1e-9, 690, 4015), np.zeros(1)])
-    assert len(x) % TILE == 0
-    assert np.allclose(exponentials(x), np.exp(x), rtol=5e-16, atol=0)
-    far = exponentials(np.array([-1e4, -np.inf, np.nan] + [0.0] * (TILE - 3)))
-    assert (far[:2] < 1e-300).all()
-    assert np.isnan(far[2])
-    assert (far[3:] == 1).all()
-
-
-@njit
-def exponentials(x: np.ndarray) -> np.ndarray:
-    """Of all of x, TILE of them at a time."""
-    found = np.empty_like(x)
-    for first in range(0, len(x), TILE):
-        lanes = kernels._load(x[first : first + TILE])
-        kernels._store(found[first : first + TILE], kernels._exp(lanes))
-    return found

@@ -1,8 +1,8 @@
 """The compiled kernels of a tree search: growth, descent, small networks, whole searches.
 
-They stand in this one file: numba renews what it has cached when the file of a kernel changes, not
-when that of a kernel called by it does. Rows of a batch never meet, so that threads can share a
-batch out, and a row's result is the same in any batch.
+They stand in this one file, but for what is in `registers.py`: numba renews what it has cached when
+the file of a kernel changes, not when that of a kernel called by it does. Rows of a batch never
+meet, so that threads can share a batch out, and a row's result is the same in any batch.
 
 Numba asks of every signed index whether it counts from the end. What a search reads of indices is
 therefore unsigned, or so cast where nothing else tells that it is not negative; of 32 bits, for of
@@ -11,30 +11,30 @@ therefore unsigned, or so cast where nothing else tells that it is not negative;
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
-from math import factorial
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic, models, overload, register_model
-from numba.np import arrayobj
+from numba import njit
 
-from workbench.planning.tree.trees import TILE, GumbelRules
+from workbench.planning.tree.registers import (
+    PANEL,
+    TILE,
+    block_product,
+    every,
+    exponential,
+    if_equal,
+    if_greater,
+    load,
+    store,
+)
+from workbench.planning.tree.trees import GumbelRules
 
-make_array: Any = arrayobj.make_array
-_as_register: Any = models.PrimitiveModel
-_operands: Any = types.StarArgTuple
+REGISTERS = "d98ddf7257745b2b"
+"""The digest of `registers.py`: where that changes so does this file, and what is cached of it."""
 
 NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
 UNVISITED_ZERO, UNVISITED_PARENT = 0, 1
-
-LANES = 8
-"""Numbers in a vector register, as the products are laid out."""
-PANEL = 2 * LANES
-"""Columns of a matrix that lie together."""
 
 PRODUCT, MIN_MAX, LAYER_NORM, L2 = 0, 1, 2, 3
 PLAIN, H, SYMLOG = 0, 1, 2
@@ -69,8 +69,6 @@ _E4, _E5, _E6 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
 _SHIFT = _f(12582912.0)  # 1.5 * 2^23: what is added to it is rounded to a whole number
 _LOWEST, _HIGHEST = _f(-87.0), _f(88.0)
 
-_TAYLOR = tuple(1 / factorial(order) for order in range(12, -1, -1))
-
 
 @_contracted
 def _exp_single(x: Any) -> Any:
@@ -86,138 +84,6 @@ def _exp_single(x: Any) -> Any:
     bits = (_f(shifted).view(np.int32) + np.int32(127)) << np.int32(23)
     power = np.int32(bits).view(np.float32)
     return (series * f * f + f + _ONE) * power
-
-
-class _Lanes(types.Type):
-    """The type of TILE numbers in vector registers, each for another tree."""
-
-    def __init__(self) -> None:
-        super().__init__("Lanes")
-
-
-_lanes = _Lanes()
-_register = ir.VectorType(ir.DoubleType(), TILE)
-register_model(_Lanes)(lambda manager, kind: _as_register(manager, kind, _register))
-
-
-def _spread(builder: Any, number: Any, register: Any) -> Any:
-    """The same number in every lane of a register."""
-    nothing = ir.Constant(register, ir.Undefined)
-    one = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-    first = ir.Constant(ir.VectorType(ir.IntType(32), register.count), [0] * register.count)
-    return builder.shuffle_vector(one, nothing, first)
-
-
-def _by_lane(emit: Callable[..., Any]) -> Any:
-    """A function of lanes and numbers, by `emit(builder, *registers)`."""
-
-    def apply(context: Any, *operands: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            registers = []
-            for i, kind in enumerate(operands):
-                value = builder.extract_value(arguments[0], i)
-                if kind is not _lanes:
-                    number = context.cast(builder, value, kind, types.float64)
-                    value = _spread(builder, number, _register)
-                registers.append(value)
-            return emit(builder, *registers)
-
-        return _lanes(_operands(operands)), generate
-
-    return intrinsic(apply)
-
-
-def _infix(function: Any, instruction: str) -> None:
-    """Let lanes be added, multiplied ..., with each other and with numbers."""
-    apply = _by_lane(lambda builder, a, b: getattr(builder, instruction)(a, b))
-
-    def choose(a: Any, b: Any) -> Any:
-        def operate(a: Any, b: Any) -> Any:
-            return apply(a, b)
-
-        return operate if _lanes in (a, b) else None
-
-    overload(function, inline="always")(choose)
-
-
-for _function, _instruction in (
-    (operator.add, "fadd"),
-    (operator.sub, "fsub"),
-    (operator.mul, "fmul"),
-    (operator.truediv, "fdiv"),
-):
-    _infix(_function, _instruction)
-
-
-def _where(comparison: str) -> Any:
-    """A function of a, b, yes, no: lane by lane, `yes` where a and b compare so, else `no`."""
-
-    def emit(builder: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
-        return builder.select(builder.fcmp_ordered(comparison, a, b), yes, no)
-
-    return _by_lane(emit)
-
-
-def _emit_sum_of_product(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
-
-
-def _emit_power_of_two(builder: Any, shifted: Any) -> Any:
-    """2^n, where n + 1.5 * 2^52 is given."""
-    word = ir.VectorType(ir.IntType(64), TILE)
-    bits = builder.add(builder.bitcast(shifted, word), ir.Constant(word, [1023] * TILE))
-    power = builder.shl(bits, ir.Constant(word, [52] * TILE))
-    return builder.bitcast(power, _register)
-
-
-_every = _by_lane(lambda builder, number: number)
-_if_greater, _if_equal = _where(">"), _where("==")
-_fused = _by_lane(_emit_sum_of_product)
-_power_of_two = _by_lane(_emit_power_of_two)
-
-
-def _at(context: Any, builder: Any, kind: Any, array: Any) -> Any:
-    """Where the lanes of an array [TILE] begin."""
-    data = make_array(kind)(context, builder, array).data
-    return builder.bitcast(data, _register.as_pointer())
-
-
-def _emit_load(context: Any, array: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        loaded = builder.load(_at(context, builder, array, arguments[0]))
-        loaded.align = 8
-        return loaded
-
-    return _lanes(array), generate
-
-
-def _emit_store(context: Any, array: Any, lanes: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[1], _at(context, builder, array, arguments[0])).align = 8
-        return context.get_dummy_value()
-
-    return types.void(array, lanes), generate
-
-
-_load: Any = intrinsic(_emit_load)  # _load(array): the lanes that stand in an array [TILE]
-_store: Any = intrinsic(_emit_store)  # _store(array, lanes)
-
-
-@_inlined
-def _exp(x: Any) -> Any:
-    """e^x of lanes that are at most 0.
-
-    e^x = 2^n e^f, f in +-ln 2 / 2, where e^f is Taylor's series to the 12th order up to 2e-16.
-    """
-    x = _if_greater(-700.0, x, -700.0, x)  # what is no number stays
-    shifted = _fused(x, 1.4426950408889634, 6755399441055744.0)  # 1.5 * 2^52 rounds to a whole
-    n = shifted - 6755399441055744.0
-    f = _fused(n, -0.693147180369123816490, x)
-    f = _fused(n, -1.90821492927058770002e-10, f)
-    series = _every(_TAYLOR[0])
-    for coefficient in _TAYLOR[1:]:
-        series = _fused(series, f, coefficient)
-    return series * _power_of_two(shifted)
 
 
 @_kernel
@@ -527,43 +393,43 @@ def _choose_at_root(trees: Any, rules: Any, moves: Any) -> None:
     """argmax of g(a) + log P(a) + sigma(q(a)) over a root's moves that have its `turn` visits."""
     beside = trees.beside[0]
     missing, greatest, slope = _complete(trees, rules, moves)
-    turn, choice, best = _load(beside.turn), _every(0.0), _every(-np.inf)
+    turn, choice, best = load(beside.turn), every(0.0), every(-np.inf)
     for a in range(rules.root.shape[1]):
         move = moves[a]
-        visits = _load(move.visits)
-        q = _if_greater(visits, 0.0, _load(move.q), missing)
-        score = _load(move.worth) + slope * (q - greatest)
-        score = _if_equal(visits, turn, score, -np.inf)
-        choice = _if_greater(score, best, a, choice)
-        best = _if_greater(score, best, score, best)
-    _store(beside.choice, choice)
+        visits = load(move.visits)
+        q = if_greater(visits, 0.0, load(move.q), missing)
+        score = load(move.worth) + slope * (q - greatest)
+        score = if_equal(visits, turn, score, -np.inf)
+        choice = if_greater(score, best, a, choice)
+        best = if_greater(score, best, score, best)
+    store(beside.choice, choice)
 
 
 @_inlined
 def _choose_by_improved_policy(trees: Any, rules: Any) -> None:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
     beside = trees.beside[0]
-    total, visits = _improve(trees, rules, trees.moves), _load(beside.visits)
+    total, visits = _improve(trees, rules, trees.moves), load(beside.visits)
     # Above 0 is always one; moves that are not legal are not.
-    choice, best = _every(0.0), _every(0.0)
+    choice, best = every(0.0), every(0.0)
     for a in range(len(trees.moves)):
         move = trees.moves[a]
-        score = _load(move.worth) * visits - _load(move.visits) * total  # times both totals
-        choice = _if_greater(score, best, a, choice)
-        best = _if_greater(score, best, score, best)
-    _store(beside.choice, choice)
+        score = load(move.worth) * visits - load(move.visits) * total  # times both totals
+        choice = if_greater(score, best, a, choice)
+        best = if_greater(score, best, score, best)
+    store(beside.choice, choice)
 
 
 @_inlined
 def _improve(trees: Any, rules: Any, moves: Any) -> Any:
     """Write pi' = softmax(log P + sigma(completed q)) of all moves, times the total returned."""
     missing, greatest, slope = _complete(trees, rules, moves)
-    total = _every(0.0)
+    total = every(0.0)
     for a in range(len(moves)):
         move = moves[a]
-        q = _if_greater(_load(move.visits), 0.0, _load(move.q), missing)
-        weight = _exp(slope * (q - greatest)) * _load(move.prior)
-        _store(move.worth, weight)
+        q = if_greater(load(move.visits), 0.0, load(move.q), missing)
+        weight = exponential(slope * (q - greatest)) * load(move.prior)
+        store(move.worth, weight)
         total = total + weight
     return total
 
@@ -578,23 +444,23 @@ def _complete(trees: Any, rules: Any, moves: Any) -> Any:
     v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
     """
     beside = trees.beside[0]
-    raw_value, total = _load(beside.raw_value), _load(beside.visits) - 1.0
+    raw_value, total = load(beside.raw_value), load(beside.visits) - 1.0
     # Where none is missing, what stands for illegal moves must not widen the range.
-    mean = _load(beside.weighed) / _load(beside.mass)
+    mean = load(beside.weighed) / load(beside.mass)
     mixed = (raw_value + total * mean) / (total + 1.0)
-    missing = _if_greater(_load(beside.untried), 0.0, mixed, mean)
-    missing = _if_greater(total, 0.0, missing, raw_value)
-    least, greatest = _every(np.inf), _every(-np.inf)
+    missing = if_greater(load(beside.untried), 0.0, mixed, mean)
+    missing = if_greater(total, 0.0, missing, raw_value)
+    least, greatest = every(np.inf), every(-np.inf)
     for a in range(len(moves)):
         move = moves[a]
-        q = _if_greater(_load(move.visits), 0.0, _load(move.q), missing)
-        least = _if_greater(least, q, q, least)
-        greatest = _if_greater(q, greatest, q, greatest)
+        q = if_greater(load(move.visits), 0.0, load(move.q), missing)
+        least = if_greater(least, q, q, least)
+        greatest = if_greater(q, greatest, q, greatest)
     # Differences too small to be more than rounding are not blown up (as in mctx).
     span = greatest - least
-    span = _if_greater(span, 1e-8, span, 1e-8)
-    span = _if_greater(rules.span, 0.0, rules.span, span)
-    return missing, greatest, (_load(beside.most) + rules.c_visit) * rules.c_scale / span
+    span = if_greater(span, 1e-8, span, 1e-8)
+    span = if_greater(rules.span, 0.0, rules.span, span)
+    return missing, greatest, (load(beside.most) + rules.c_visit) * rules.c_scale / span
 
 
 @_kernel
@@ -647,8 +513,8 @@ def conclude_gumbel(
         total = _improve(trees, rules, moves)
         for a in range(policy.shape[1]):
             move = moves[a]
-            _store(move.q, _if_greater(_load(move.visits), 0.0, _load(move.q), missing))
-            _store(move.worth, _load(move.worth) / total)
+            store(move.q, if_greater(load(move.visits), 0.0, load(move.q), missing))
+            store(move.worth, load(move.worth) / total)
             for lane in range(rows):
                 q[first + lane, a] = move.q[lane]
                 finite &= np.isfinite(move.worth[lane])
@@ -659,105 +525,10 @@ def conclude_gumbel(
     return finite
 
 
-def _block_product(rows: int, panels: int) -> Any:
-    """A product of `rows` rows with `panels` panels that stays in registers.
-
-    product(x, x_at, x_stride, w, w_at, k, b, b_at, b_stride, y, y_at, y_stride, least): for every
-    row r and column c, Y[r, c] = max(B[r, c] + sum_i X[r, i] W[panel of c, i], least), where row r
-    of X begins at x[x_at + r x_stride], and those of B and Y likewise.
-    The inputs k are at least 1. numba's own loops keep sums in memory and take twice as long.
-    """
-    register, word = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
-    columns = [(panel, half) for panel in range(panels) for half in range(PANEL // LANES)]
-
-    def place(builder: Any, data: Any, start: Any, steps: Any, stride: Any, offset: Any) -> Any:
-        """data + start + steps * stride + offset, as a place of a vector."""
-        at = builder.add(builder.add(start, builder.mul(steps, stride)), offset)
-        return builder.bitcast(builder.gep(data, [at]), register.as_pointer())
-
-    def read(builder: Any, pointer: Any) -> Any:
-        loaded = builder.load(pointer)
-        loaded.align = 4
-        return loaded
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x, x_at, x_stride, w, w_at, k, b, b_at, b_stride, y, y_at, y_stride, least = arguments
-        x, w, b, y = (
-            make_array(kind)(context, builder, array).data
-            for kind, array in zip(signature.args[::3], (x, w, b, y), strict=False)
-        )
-        number = [ir.Constant(word, n) for n in range(max(rows, panels, PANEL) + 1)]
-        begins, targets = (
-            [
-                place(
-                    builder, data, at, number[r], stride, ir.Constant(word, p * PANEL + h * LANES)
-                )
-                for r in range(rows)
-                for p, h in columns
-            ]
-            for data, at, stride in ((b, b_at, b_stride), (y, y_at, y_stride))
-        )
-        before, loop = builder.block, builder.append_basic_block("inputs")
-        begun = [read(builder, begin) for begin in begins]
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        i = builder.phi(word)
-        i.add_incoming(number[0], before)
-        sums = [builder.phi(register) for _ in targets]
-        deep = builder.mul(i, number[PANEL])
-        panel_size = builder.mul(k, number[PANEL])
-        weights = [
-            read(builder, place(builder, w, builder.add(w_at, deep), number[p], panel_size, at))
-            for p, h in columns
-            for at in [ir.Constant(word, h * LANES)]
-        ]
-        grown = []
-        for r in range(rows):
-            at = builder.add(builder.add(x_at, i), builder.mul(number[r], x_stride))
-            factor = _spread(builder, builder.load(builder.gep(x, [at])), register)
-            for c, weight in enumerate(weights):
-                part = builder.fmul(factor, weight, flags=("contract",))
-                grown.append(builder.fadd(part, sums[r * len(columns) + c], flags=("contract",)))
-        following = builder.add(i, number[1])
-        i.add_incoming(following, loop)
-        for total, begin, then in zip(sums, begun, grown, strict=True):
-            total.add_incoming(begin, before)
-            total.add_incoming(then, loop)
-        after = builder.append_basic_block("after")
-        builder.cbranch(builder.icmp_signed("<", following, k), loop, after)
-        builder.position_at_end(after)
-        floor = _spread(builder, least, register)
-        for total, target in zip(grown, targets, strict=True):
-            less = builder.fcmp_ordered("<", total, floor)  # what is no number stays
-            builder.store(builder.select(less, floor, total), target).align = 4
-        return context.get_dummy_value()
-
-    def product(
-        context: Any,
-        x: Any,
-        x_at: Any,
-        x_stride: Any,
-        w: Any,
-        w_at: Any,
-        k: Any,
-        b: Any,
-        b_at: Any,
-        b_stride: Any,
-        y: Any,
-        y_at: Any,
-        y_stride: Any,
-        least: Any,
-    ) -> Any:
-        at = types.intp
-        return types.void(x, at, at, w, at, at, b, at, at, y, at, at, types.float32), generate
-
-    return intrinsic(product)
-
-
 _four_rows, _four_panels, _one_panel = (
-    _block_product(4, 1),
-    _block_product(1, 4),
-    _block_product(1, 1),
+    block_product(4, 1),
+    block_product(1, 4),
+    block_product(1, 1),
 )
 
 
@@ -1008,19 +779,19 @@ def _read_logits(logits: Any, prior: Any, lane: int) -> None:
 @_inlined
 def _soften_logits(leaves: Any) -> None:
     """To probabilities in double precision, none of them nothing, and which is the greatest."""
-    prior, total = leaves.prior, _every(0.0)
+    prior, total = leaves.prior, every(0.0)
     for a in range(prior.shape[1]):
-        chance = _exp(_load(prior[:, a]))
-        _store(prior[:, a], chance)
+        chance = exponential(load(prior[:, a]))
+        store(prior[:, a], chance)
         total = total + chance
-    likeliest, greatest = _every(0.0), _every(0.0)
+    likeliest, greatest = every(0.0), every(0.0)
     for a in range(prior.shape[1]):
-        chance = _load(prior[:, a]) / total
-        chance = _if_greater(chance, LEAST_PRIOR, chance, LEAST_PRIOR)
-        _store(prior[:, a], chance)
-        likeliest = _if_greater(chance, greatest, a, likeliest)
-        greatest = _if_greater(chance, greatest, chance, greatest)
-    _store(leaves.likeliest, likeliest)
+        chance = load(prior[:, a]) / total
+        chance = if_greater(chance, LEAST_PRIOR, chance, LEAST_PRIOR)
+        store(prior[:, a], chance)
+        likeliest = if_greater(chance, greatest, a, likeliest)
+        greatest = if_greater(chance, greatest, chance, greatest)
+    store(leaves.likeliest, likeliest)
 
 
 @_kernel

@@ -17,14 +17,14 @@ from workbench.planning.tree.kernels import (
     L2,
     LAYER_NORM,
     MIN_MAX,
-    PANEL,
     PLAIN,
     PRODUCT,
     SYMLOG,
     H,
     lay_out,
 )
-from workbench.planning.tree.trees import TILE, Leaves, Trees, plant, room_for
+from workbench.planning.tree.registers import PANEL, TILE
+from workbench.planning.tree.trees import Leaves, Trees, plant, room_for
 
 Floats32 = NDArray[np.float32]
 

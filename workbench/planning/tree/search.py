@@ -17,7 +17,8 @@ from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
 from workbench.planning.tree.imagined import Imagined
 from workbench.planning.tree.network import Network, Room, network_of, workplace
-from workbench.planning.tree.trees import TILE, Leaves, Trees, plant
+from workbench.planning.tree.registers import TILE
+from workbench.planning.tree.trees import Leaves, Trees, plant
 from workbench.types import Edge, Heads, Latent, Plan
 
 

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from workbench.planning.tree.registers import TILE
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 Indices = NDArray[np.uint32]
@@ -55,9 +57,6 @@ SCALE = np.dtype(
     align=True,
 )
 """Of q in a whole tree, by PUCT."""
-
-TILE = 16
-"""Trees that one whole search grows side by side: enough to fill the registers of a product."""
 
 BESIDE = np.dtype(
     [
