@@ -11,7 +11,7 @@ from torch import Tensor
 
 from workbench.contracts import Parts
 from workbench.models.world_model import WorldModel
-from workbench.training.draws import draw
+from workbench.training.draws import best, draw
 from workbench.training.openings import Openings
 from workbench.training.replay import Episodes, stored
 from workbench.training.settings import OpeningConfig, TemperatureConfig
@@ -119,18 +119,18 @@ class Actor:
         What the planner itself chose is played as it is: its own choice is what improves on the
         prior (Danihelka et al. 2022, section 3).
         """
+        if plan.action is not None:
+            return plan.action
         moves = self._temperature.moves
         early = self._unfinished.length.numpy() < (inf if moves is None else moves)
-        if plan.action is not None or not early.any():
-            return plan.best()
-        weights = plan.policy
-        if temperature != 1:
-            # Relative to the best, so that a low temperature cannot bring them all to 0.
-            weights = (weights / weights.amax(-1, keepdim=True)) ** (1 / temperature)
-        drawn = draw(weights, self._parts.streams["actor"]).numpy()
-        action = plan.best()
-        # By numpy: so soon after a search a call of torch takes several times as long.
-        np.copyto(action.numpy(), drawn, where=early.reshape(-1, *[1] * (drawn.ndim - 1)))
+        action = best(plan.policy, plan.q)
+        if early.any():
+            weights = plan.policy
+            if temperature != 1:
+                # Relative to the best, so that a low temperature cannot bring them all to 0.
+                weights = (weights / weights.amax(-1, keepdim=True)) ** (1 / temperature)
+            drawn = draw(weights, self._parts.streams["actor"]).numpy()
+            np.copyto(action.numpy(), drawn, where=early.reshape(-1, *[1] * (drawn.ndim - 1)))
         return action
 
     def _turn_over(self, model: WorldModel, then: State, transition: Transition) -> Episodes | None:

@@ -19,6 +19,28 @@ def draw(weights: Tensor, generator: Generator) -> Tensor:
     return torch.from_numpy(_draw(rows, uniform.numpy())).view(weights.shape[:-1])
 
 
+def best(policy: Tensor, q: Tensor) -> Tensor:
+    """As `Plan.best` by policy and q [..., A]: [...].
+
+    By one kernel: so soon after a search a call of torch takes several times as long.
+    """
+    rows = (-1, policy.shape[-1])
+    found = _best(policy.numpy().reshape(rows), q.numpy().reshape(rows))
+    return torch.from_numpy(found).view(policy.shape[:-1])
+
+
+@njit(cache=True)
+def _best(policy: NDArray[np.float32], q: NDArray[np.float32]) -> NDArray[np.int64]:
+    found = np.zeros(len(policy), np.int64)
+    for row in range(len(policy)):
+        for i in range(1, policy.shape[1]):
+            k = found[row]
+            more, same = policy[row, i] > policy[row, k], policy[row, i] == policy[row, k]
+            if more or (same and q[row, i] > q[row, k]):
+                found[row] = i
+    return found
+
+
 @njit(cache=True)
 def _draw(weights: NDArray[np.float32], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
     rows, count = weights.shape

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
@@ -12,7 +12,6 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.training.packing import pack
 from workbench.types import leaves, rebuild
 
 WORD = 8
@@ -22,6 +21,20 @@ PACKED = ("observation", "legal")
 """What is held as bits, if it is true or false."""
 
 
+class Part(NamedTuple):
+    """A field of a step, and how its entry looks outside of it."""
+
+    offset: int
+    size: int
+    """Bytes in the step."""
+    bits: int
+    """How many of these are a byte each outside; 0 where all is as it is."""
+    bytes: int
+    """Outside."""
+    kind: np.dtype[Any]
+    shape: tuple[int, ...]
+
+
 class Layout:
     """Where in a step each of its entries stands.
 
@@ -29,34 +42,40 @@ class Layout:
     """
 
     def __init__(self, step: Mapping[str, Any]) -> None:
-        self.bits: dict[str, tuple[int, ...]] = {
-            name: tuple(step[name].shape[1:])
-            for name in PACKED
-            if name in step and step[name].dtype == torch.bool
-        }
-        """Shapes of what is packed, by name."""
-        self.forms = {name: pack(v) if name in self.bits else v for name, v in step.items()}
-        """By name, an example of what is held."""
+        self.forms = dict(step)
+        """By name, an example."""
         self.keys: dict[str, tuple[str, ...]] = {}
         """By name, the fields in which it stands: several for a record of tensors."""
-        entries = []
-        for name, form in self.forms.items():
+        entries, seen = [], {}
+        for name, form in step.items():
             parts = leaves(form)
             several = tuple(f"{name}.{i}" for i in range(len(parts)))
             self.keys[name] = (name,) if isinstance(form, Tensor) else several
             for key, part in zip(self.keys[name], parts, strict=True):
-                entries.append((key, part.numpy().dtype, tuple(part.shape[1:])))
+                kind, shape = part.numpy().dtype, tuple(part.shape[1:])
+                bits = prod(shape) if name in PACKED and kind == np.bool_ else 0
+                entries.append((key, np.uint8, (-(-bits // 8),)) if bits else (key, kind, shape))
+                seen[key] = (bits, kind, shape)
         # The widest numbers first: then each of them stands where its width divides the place.
-        entries.sort(key=lambda entry: -entry[1].itemsize)
+        entries.sort(key=lambda entry: -np.dtype(entry[1]).itemsize)
         filled = -np.dtype(entries).itemsize % WORD
         self.fields = np.dtype([*entries, ("", np.uint8, (filled,))] if filled else entries)
-        ends = np.cumsum([np.dtype([entry]).itemsize for entry in entries]).tolist()
-        self.offsets = dict(zip((entry[0] for entry in entries), [0, *ends], strict=False))
-        """By field, the bytes before it."""
+        self.parts: dict[str, Part] = {}
+        """By field."""
+        offset = 0
+        for entry in entries:
+            size, (bits, kind, shape) = np.dtype([entry]).itemsize, seen[entry[0]]
+            self.parts[entry[0]] = Part(offset, size, bits, bits or size, kind, shape)
+            offset += size
 
     @property
     def bytes_per_step(self) -> int:
         return self.fields.itemsize
+
+    def places(self, names: Iterable[str]) -> NDArray[np.int64]:
+        """Of the fields of entries, as the kernels read them: offset, size, bits, bytes."""
+        parts = (self.parts[key] for name in names for key in self.keys[name])
+        return np.array([part[:4] for part in parts], np.int64)
 
 
 class Table:
@@ -69,6 +88,7 @@ class Table:
         self.bytes: NDArray[np.uint8] = words.numpy().view(np.uint8)
         self.fields = words.numpy().view(layout.fields)[:, 0]
         """[count] the same as numpy's records."""
+        self._places: dict[tuple[str, ...], NDArray[np.int64]] = {}
 
     @classmethod
     def empty(cls, layout: Layout, count: int) -> Table:
@@ -85,25 +105,17 @@ class Table:
 
     def write(self, step: Mapping[str, Any]) -> None:
         """Fill the entries that are named [N, ...] of the first N steps; the others stay."""
+        names = tuple(step)
+        if names not in self._places:
+            self._places[names] = self.layout.places(names)
+        parts = []
         for name, values in step.items():
-            held = pack(values) if name in self.layout.bits else values
-            parts = (held,) if isinstance(held, Tensor) else leaves(held)
-            for key, part in zip(self.layout.keys[name], parts, strict=True):
-                self.fields[key][: len(part)] = part.numpy()
-
-
-class _Part(NamedTuple):
-    """A field of a step, and what is made of it where it is copied to."""
-
-    offset: int
-    size: int
-    """Bytes in the step."""
-    bits: int
-    """How many are to become a byte each; 0 where it is copied as it is."""
-    bytes: int
-    """Where it is copied to."""
-    kind: np.dtype[Any]
-    shape: tuple[int, ...]
+            tensors = (values,) if isinstance(values, Tensor) else leaves(values)
+            for key, tensor in zip(self.layout.keys[name], tensors, strict=True):
+                kind = self.layout.parts[key].kind
+                array = np.ascontiguousarray(tensor.numpy(), kind)
+                parts.append(array.reshape(len(array), -1).view(np.uint8))
+        _write(tuple(parts), self._places[names], self.bytes)
 
 
 class Reader:
@@ -111,14 +123,14 @@ class Reader:
 
     def __init__(self, layout: Layout, names: tuple[str, ...]) -> None:
         self._forms = {name: layout.forms[name] for name in names}
-        self._parts = {name: _parts(layout, name) for name in names}
-        every = [part[:4] for parts in self._parts.values() for part in parts]
-        self._places = np.array(every, np.int64)
+        self._parts = {name: [layout.parts[key] for key in layout.keys[name]] for name in names}
+        self._places = layout.places(names)
 
     def __call__(self, table: Table, rows: NDArray[np.int64]) -> dict[str, Any]:
         """By name, the entries of the steps `rows` [...]: [..., *entry]."""
         count = rows.size
-        copied = np.empty(sum(_whole(count * place[3]) for place in self._places), np.uint8)
+        every = (part for parts in self._parts.values() for part in parts)
+        copied = np.empty(sum(_whole(count * part.bytes) for part in every), np.uint8)
         _copy(table.bytes, rows.reshape(-1), self._places, copied)
         found, start = {}, 0
         for name, parts in self._parts.items():
@@ -132,22 +144,27 @@ class Reader:
         return found
 
 
-def _parts(layout: Layout, name: str) -> list[_Part]:
-    """The fields in which an entry stands."""
-    found = []
-    for key in layout.keys[name]:
-        held, offset = layout.fields[key], layout.offsets[key]
-        kind, shape, bits = held.base, held.shape, 0
-        if name in layout.bits:
-            kind, shape = np.dtype(np.bool_), layout.bits[name]
-            bits = prod(shape)
-        found.append(_Part(offset, held.itemsize, bits, bits or held.itemsize, kind, shape))
-    return found
-
-
 def _whole(size: int) -> int:
     """In whole words, so that what follows can be read in place."""
     return -(-size // WORD) * WORD
+
+
+@njit(cache=True)
+def _write(
+    parts: tuple[NDArray[np.uint8], ...], places: NDArray[np.int64], held: NDArray[np.uint8]
+) -> None:
+    """Write parts [N, bytes] to the first N steps; bits stand from the highest of a byte down."""
+    for which in range(len(parts)):
+        part = parts[which]
+        offset, size, bits, _ = places[which]
+        for row in range(len(part)):
+            if bits > 0:
+                held[row, offset : offset + size] = 0
+                for k in range(bits):
+                    held[row, offset + (k >> 3)] |= part[row, k] << (7 - (k & 7))
+            else:
+                for k in range(size):
+                    held[row, offset + k] = part[row, k]
 
 
 @njit(cache=True)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Generator
 
-from workbench.training.draws import draw
+from workbench.training.draws import best, draw
+from workbench.types import Plan
 
 
 def test_each_row_is_drawn_in_proportion_to_its_own_weights() -> None:
@@ -33,3 +34,11 @@ def test_a_number_rounded_up_to_the_total_finds_the_last_weight(
     monkeypatch.setattr(torch, "rand", lambda n, **_: torch.full((n,), 1 - 2**-53).double())
     weights = torch.tensor([[0.0, 5e-324, 0.0]], dtype=torch.float64)
     assert draw(weights, Generator()).tolist() == [1]
+
+
+def test_the_best_move_is_a_plan_s_own() -> None:
+    # Of a few numbers only, so that many are alike.
+    g = Generator().manual_seed(3)
+    policy, q = (torch.randint(3, (200, 2, 5), generator=g).float() for _ in range(2))
+    plan = Plan(policy, value=q[..., 0], q=q, visits=policy, depth=q[..., 0])
+    assert torch.equal(best(policy, q), plan.best())

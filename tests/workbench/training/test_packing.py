@@ -10,12 +10,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Generator
+from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
 from workbench.errors import WorkbenchError
 from workbench.training.joint import JointSelfPlay
-from workbench.training.packing import pack
 from workbench.training.table import Layout, Reader, Table
 from workbench.trial import build
 
@@ -31,7 +30,17 @@ def procedure(changes: dict[str, Any]) -> JointSelfPlay:
 
 def test_bits_stand_from_the_highest_down_and_rows_begin_a_byte() -> None:
     rows = torch.tensor([[[1, 0, 0], [0, 0, 1], [0, 1, 1]], [[0, 0, 0], [1, 1, 1], [0, 0, 0]]])
-    assert pack(rows.bool()).tolist() == [[0b10000101, 0b10000000], [0b00011100, 0]]
+    steps = written(rows.bool())
+    assert steps["observation"].tolist() == [[0b10000101, 0b10000000], [0b00011100, 0]]
+    steps.write({"observation": rows[1:].bool()})  # over what stood there
+    assert steps["observation"].tolist() == [[0b00011100, 0], [0b00011100, 0]]
+
+
+def written(entries: Tensor) -> Table:
+    """Steps of nothing but these observations [count, ...]."""
+    steps = Table.empty(Layout({"observation": entries[:1]}), len(entries))
+    steps.write({"observation": entries})
+    return steps
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -42,11 +51,9 @@ def test_bits_stand_from_the_highest_down_and_rows_begin_a_byte() -> None:
 )
 def test_what_is_read_is_what_was_packed(shape: list[int], count: int, seed: int) -> None:
     entries = torch.rand(count, *shape, generator=Generator().manual_seed(seed)) < 0.5
-    assert pack(entries).shape == (count, -(-prod(shape) // 8))
-    layout = Layout({"observation": entries[:1]})
-    steps = Table.empty(layout, count)
-    steps.write({"observation": entries})
-    found = Reader(layout, ("observation",))(steps, np.arange(count))
+    steps = written(entries)
+    assert steps["observation"].shape == (count, -(-prod(shape) // 8))
+    found = Reader(steps.layout, ("observation",))(steps, np.arange(count))
     assert torch.equal(found["observation"], entries)
 
 
