@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import cached_property
 from math import inf
 from typing import (
     TYPE_CHECKING,
@@ -308,30 +307,14 @@ class Window:
     outcome: Tensor  # [B, L+1] discounted return to the end of the episode
     remaining: Tensor  # [B] moves from t to the end of the episode
     terminated: Tensor  # [B] bool, the episode ended rather than was cut
+    inside: Tensor  # [B, K+1] float, 1 before the end of the episode
+    lasting: Tensor  # [B, K+1] float, 1 before the end, and past it where it has terminated
     state: State | None = None  # [B, K+1, ...] of the environment, where the model needs it
 
     @property
     def unroll(self) -> int:
         """K"""
         return int(self.action.shape[1])
-
-    @cached_property
-    def going(self) -> Tensor:
-        """[B, K+1] bool: whether step t+k is before the end of the episode."""
-        import torch
-
-        steps = torch.arange(self.unroll + 1, device=self.remaining.device)
-        return steps < self.remaining[:, None]
-
-    @cached_property
-    def inside(self) -> Tensor:
-        """[B, K+1] float: 1 before the end of the episode."""
-        return self.going.float()
-
-    @cached_property
-    def lasting(self) -> Tensor:
-        """[B, K+1] float: 1 before the end, and past it where the episode has terminated."""
-        return (self.going | self.terminated[:, None]).float()
 
 
 class SolvedEnvironment(Environment, Protocol):

@@ -55,7 +55,8 @@ class Replay:
         self._remaining: NDArray[np.int32] = self.steps.fields["remaining"]
         self._scalars = tuple(self.steps.fields[name] for name in SCALARS)
         self._moves = self.steps.fields["action"]
-        near = ("observation", "legal", "policy", "terminated", "state")
+        self._terminated = self.steps.fields["terminated"]
+        near = ("observation", "legal", "policy", "state")
         self._near = Reader(layout, tuple(name for name in near if name in layout.keys))
         self._starts = np.zeros(capacity, np.int64)  # serials, in a ring of their own
         self._begun = self._gone = 0  # starts that were ever written, and of these overwritten
@@ -113,14 +114,17 @@ class Replay:
         # Past an end the moves are uniformly random: any move leaves the end as it is.
         actions, several = self.steps.fields["policy"].shape[-1], self._moves.shape[1:]
         action = torch.randint(actions, (count, unroll, *several), generator=generator)
-        rows, remaining = np.empty((count, unroll + 1), np.int64), np.empty(count, np.int32)
+        rows = np.empty((count, unroll + 1), np.int64)
+        remaining, terminated = np.empty(count, np.int32), np.empty(count, np.bool_)
         far = np.empty((len(SCALARS), count, length), self._scalars[0].dtype)
+        masks = np.empty((2, count, unroll + 1), np.float32)
         _follow(
-            self._remaining, self._moves, self._scalars, start.numpy(),
-            rows, remaining, action.numpy(), far,
+            self._remaining, self._terminated, self._moves, self._scalars, start.numpy(),
+            rows, remaining, terminated, action.numpy(), far, masks,
         )  # fmt: skip
         near = self._near(self.steps, rows)
         reward, discount, value, outcome = torch.from_numpy(far).unbind()
+        inside, lasting = torch.from_numpy(masks).unbind()
         return Window(
             observation=near["observation"],
             action=action,
@@ -131,7 +135,9 @@ class Replay:
             value=value,
             outcome=outcome,
             remaining=torch.from_numpy(remaining),
-            terminated=near["terminated"][:, 0],
+            terminated=torch.from_numpy(terminated),
+            inside=inside,
+            lasting=lasting,
             state=near.get("state"),
         )
 
@@ -217,29 +223,34 @@ def _place(starts: NDArray[np.int64], gone: int, nth: NDArray[np.int64]) -> NDAr
 
 @njit(cache=True)
 def _follow(
-    held: NDArray[np.int32],
+    left: NDArray[np.int32],
+    ended: NDArray[np.bool_],
     moves: NDArray[np.int64],
     scalars: tuple[NDArray[np.float32], ...],
     start: NDArray[np.int64],
     rows: NDArray[np.int64],
     remaining: NDArray[np.int32],
+    terminated: NDArray[np.bool_],
     action: NDArray[np.int64],
     far: NDArray[np.float32],
+    masks: NDArray[np.float32],
 ) -> None:
-    """Write from each start on the rows [B, K + 1] and the scalars [.., B, L + 1].
+    """Write from each start on what a window holds; the last step is repeated past the end.
 
-    The last step of an episode is repeated past its end, which is `remaining` [B] steps off; up to
-    there `action` [B, K, ...] is overwritten by the moves made.
+    rows [B, K + 1] which steps these are, the scalars `far` [.., B, L + 1], and the masks `inside`
+    and `lasting` [2, B, K + 1]; over `action` [B, K, ...] the moves made, up to the end.
     """
     for b in range(len(start)):
-        remaining[b] = left = held[start[b]]
+        remaining[b] = end = left[start[b]]
+        terminated[b] = ended[start[b]]
         for k in range(far.shape[2]):
-            place = start[b] + min(k, left)
-            if place >= len(held):  # a division would take most of the time
-                place -= len(held)
+            place = start[b] + min(k, end)
+            if place >= len(left):  # a division would take most of the time
+                place -= len(left)
             if k < rows.shape[1]:
                 rows[b, k] = place
-            if k < min(left, action.shape[1]):
+                masks[0, b, k], masks[1, b, k] = k < end, k < end or terminated[b]
+            if k < min(end, action.shape[1]):
                 action[b, k] = moves[place]
             for i in range(len(scalars)):
                 far[i, b, k] = scalars[i][place]

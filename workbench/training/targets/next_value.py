@@ -39,6 +39,6 @@ class NextValue(TargetConfig):
             value = over_steps(context.target.predict(latent).value, seen)
             mask = masks.of_states(window, context.absorbing).clone()
             mask[:, 0] = 0
-            return Target(value.where(window.going, torch.zeros_like(value)), mask)
+            return Target(value.where(window.inside > 0, torch.zeros_like(value)), mask)
 
         return make
