@@ -11,7 +11,7 @@ from torch import Tensor
 
 from workbench.contracts import Parts
 from workbench.models.world_model import WorldModel
-from workbench.training.draws import best, draw
+from workbench.training.draws import draw_some
 from workbench.training.openings import Openings
 from workbench.training.replay import Episodes, stored
 from workbench.training.settings import OpeningConfig, TemperatureConfig
@@ -123,15 +123,12 @@ class Actor:
             return plan.action
         moves = self._temperature.moves
         early = self._unfinished.length.numpy() < (inf if moves is None else moves)
-        action = best(plan.policy, plan.q)
-        if early.any():
-            weights = plan.policy
-            if temperature != 1:
-                # Relative to the best, so that a low temperature cannot bring them all to 0.
-                weights = (weights / weights.amax(-1, keepdim=True)) ** (1 / temperature)
-            drawn = draw(weights, self._parts.streams["actor"]).numpy()
-            np.copyto(action.numpy(), drawn, where=early.reshape(-1, *[1] * (drawn.ndim - 1)))
-        return action
+        weights = plan.policy
+        if temperature != 1:
+            # Relative to the best, so that a low temperature cannot bring them all to 0.
+            weights = (weights / weights.amax(-1, keepdim=True)) ** (1 / temperature)
+        generator = self._parts.streams["actor"]
+        return draw_some(weights, early, plan.policy, plan.q, generator)
 
     def _turn_over(self, model: WorldModel, then: State, transition: Transition) -> Episodes | None:
         """Hand over the episodes that have ended, and begin new ones in their place.

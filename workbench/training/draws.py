@@ -15,18 +15,32 @@ def draw(weights: Tensor, generator: Generator) -> Tensor:
     Index i is drawn with probability w_i / sum w, one of weight 0 never; the sum must not be 0.
     """
     rows = weights.numpy().reshape(-1, weights.shape[-1])
-    uniform = torch.rand(len(rows), dtype=torch.float64, generator=generator)
-    return torch.from_numpy(_draw(rows, uniform.numpy())).view(weights.shape[:-1])
+    drawn, all_of_them = np.empty(len(rows), np.int64), np.ones(1, np.bool_)
+    _draw(rows, _uniform(len(rows), generator), all_of_them, drawn)
+    return torch.from_numpy(drawn).view(weights.shape[:-1])
 
 
-def best(policy: Tensor, q: Tensor) -> Tensor:
-    """As `Plan.best` by policy and q [..., A]: [...].
+def draw_some(
+    weights: Tensor, some: NDArray[np.bool_], policy: Tensor, q: Tensor, generator: Generator
+) -> Tensor:
+    """As `draw` where `some` [B] hold, elsewhere the best move, as `Plan.best` has it: [B, ...].
 
-    By one kernel: so soon after a search a call of torch takes several times as long.
+    By two kernels: so soon after a search a call of torch takes several times as long. Nothing is
+    drawn from the generator where no row wants it.
+
+    Args:
+        weights, policy, q: [B, ..., A]
     """
-    rows = (-1, policy.shape[-1])
-    found = _best(policy.numpy().reshape(rows), q.numpy().reshape(rows))
-    return torch.from_numpy(found).view(policy.shape[:-1])
+    rows, shape = (-1, policy.shape[-1]), policy.shape[:-1]
+    chosen = _best(policy.numpy().reshape(rows), q.numpy().reshape(rows))
+    if some.any():
+        uniform = _uniform(len(chosen), generator)
+        _draw(weights.numpy().reshape(rows), uniform, some, chosen)
+    return torch.from_numpy(chosen).view(shape)
+
+
+def _uniform(count: int, generator: Generator) -> NDArray[np.float64]:
+    return torch.rand(count, dtype=torch.float64, generator=generator).numpy()
 
 
 @njit(cache=True)
@@ -42,10 +56,17 @@ def _best(policy: NDArray[np.float32], q: NDArray[np.float32]) -> NDArray[np.int
 
 
 @njit(cache=True)
-def _draw(weights: NDArray[np.float32], uniform: NDArray[np.float64]) -> NDArray[np.int64]:
+def _draw(
+    weights: NDArray[np.float32],
+    uniform: NDArray[np.float64],
+    wanted: NDArray[np.bool_],
+    drawn: NDArray[np.int64],
+) -> None:
+    """Write an index for each row that is wanted; several in a row may stand for one of those."""
     rows, count = weights.shape
-    drawn = np.zeros(rows, np.int64)
     for row in range(rows):
+        if not wanted[row * len(wanted) // rows]:
+            continue
         total, last = 0.0, 0
         for i in range(count):
             total += weights[row, i]
@@ -56,4 +77,3 @@ def _draw(weights: NDArray[np.float32], uniform: NDArray[np.float64]) -> NDArray
             index += up_to <= point
         # Rounded up to the total itself, a number would lie beyond the last.
         drawn[row] = min(index, last)
-    return drawn

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator
 
-from workbench.training.draws import best, draw
+from workbench.training.draws import draw, draw_some
 from workbench.types import Plan
 
 
@@ -36,9 +36,17 @@ def test_a_number_rounded_up_to_the_total_finds_the_last_weight(
     assert draw(weights, Generator()).tolist() == [1]
 
 
-def test_the_best_move_is_a_plan_s_own() -> None:
+def test_where_nothing_is_to_be_drawn_the_move_is_a_plan_s_own() -> None:
     # Of a few numbers only, so that many are alike.
     g = Generator().manual_seed(3)
-    policy, q = (torch.randint(3, (200, 2, 5), generator=g).float() for _ in range(2))
+    policy, q, weights = (torch.randint(1, 4, (200, 2, 5), generator=g).float() for _ in range(3))
     plan = Plan(policy, value=q[..., 0], q=q, visits=policy, depth=q[..., 0])
-    assert torch.equal(best(policy, q), plan.best())
+    some = torch.rand(200, generator=g) < 0.5
+    before = g.get_state()
+    none = draw_some(weights, torch.zeros(200, dtype=torch.bool).numpy(), policy, q, g)
+    assert torch.equal(none, plan.best())
+    assert torch.equal(g.get_state(), before)
+    mixed = draw_some(weights, some.numpy(), policy, q, g)
+    assert torch.equal(mixed[~some], plan.best()[~some])
+    assert torch.equal(mixed[some], draw(weights, g.set_state(before))[some])
+    assert not torch.equal(mixed[some], plan.best()[some])
