@@ -20,7 +20,7 @@ from typing import Any
 from workbench.config import read_trial
 from workbench.documents import wrap
 from workbench.errors import Place
-from workbench.record import METRICS, TIMING, read_rows
+from workbench.record import METRICS, RESULT, TIMING, read_rows
 from workbench.trial import run_trial
 
 
@@ -72,12 +72,13 @@ def measure(preset: str, seeds: int, output: Path) -> None:
     for seed in range(seeds):
         folder = output / f"{preset}_{seed}"
         document = {"preset": preset, "seed": seed} | OVERLAYS.get(preset, {})
+        before = "  (of an earlier run)" if (folder / RESULT).exists() else ""
         run_trial(read_trial(wrap(document, Place("benchmark"))), folder)
         rows = read_rows(folder / METRICS)
         seconds = [timing["cpu_seconds"] for timing in read_rows(folder / TIMING)]
         found.append((*(mark.reached(rows, seconds) for mark in marks), rows[-1][shown]))
         told = "".join(f"{second:>18.1f} s" for second in found[-1][:-1])
-        print(f"{seed:>6}{told}{seconds[-1]:>10.0f} s  {found[-1][-1]:.4g}", flush=True)
+        print(f"{seed:>6}{told}{seconds[-1]:>10.0f} s  {found[-1][-1]:.4g}{before}", flush=True)
     *medians, last = (statistics.median(column) for column in zip(*found, strict=True))
     told = "".join(f"{median:>18.1f} s" for median in medians)
     print(f"{'median':>6}{told}{'':>12}  {last:.4g}")
