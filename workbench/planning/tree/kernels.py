@@ -62,7 +62,7 @@ _reordered = _compiled(fastmath={"contract", "reassoc"})
 _unordered = _compiled(fastmath={"nnan", "nsz"})
 
 _f = np.float32
-_ZERO, _ONE, _HALF, _LEAST = _f(0.0), _f(1.0), _f(0.5), _f(-np.inf)
+_ZERO, _ONE, _LEAST = _f(0.0), _f(1.0), _f(-np.inf)
 _LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504088896341), _f(0.693359375), _f(-2.12194440e-4)
 _E1, _E2, _E3 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
 _E4, _E5, _E6 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
