@@ -306,7 +306,6 @@ class Window:
     value: Tensor  # [B, L+1] the search's
     outcome: Tensor  # [B, L+1] discounted return to the end of the episode
     remaining: Tensor  # [B] moves from t to the end of the episode
-    terminated: Tensor  # [B] bool, the episode ended rather than was cut
     inside: Tensor  # [B, K+1] float, 1 before the end of the episode
     lasting: Tensor  # [B, K+1] float, 1 before the end, and past it where it has terminated
     state: State | None = None  # [B, K+1, ...] of the environment, where the model needs it

@@ -115,12 +115,12 @@ class Replay:
         actions, several = self.steps.fields["policy"].shape[-1], self._moves.shape[1:]
         action = torch.randint(actions, (count, unroll, *several), generator=generator)
         rows = np.empty((count, unroll + 1), np.int64)
-        remaining, terminated = np.empty(count, np.int32), np.empty(count, np.bool_)
+        remaining = np.empty(count, np.int32)
         far = np.empty((len(SCALARS), count, length), self._scalars[0].dtype)
         masks = np.empty((2, count, unroll + 1), np.float32)
         _follow(
             self._remaining, self._terminated, self._moves, self._scalars, start.numpy(),
-            rows, remaining, terminated, action.numpy(), far, masks,
+            rows, remaining, action.numpy(), far, masks,
         )  # fmt: skip
         near = self._near(self.steps, rows)
         reward, discount, value, outcome = torch.from_numpy(far).unbind()
@@ -135,7 +135,6 @@ class Replay:
             value=value,
             outcome=outcome,
             remaining=torch.from_numpy(remaining),
-            terminated=torch.from_numpy(terminated),
             inside=inside,
             lasting=lasting,
             state=near.get("state"),
@@ -230,7 +229,6 @@ def _follow(
     start: NDArray[np.int64],
     rows: NDArray[np.int64],
     remaining: NDArray[np.int32],
-    terminated: NDArray[np.bool_],
     action: NDArray[np.int64],
     far: NDArray[np.float32],
     masks: NDArray[np.float32],
@@ -242,14 +240,14 @@ def _follow(
     """
     for b in range(len(start)):
         remaining[b] = end = left[start[b]]
-        terminated[b] = ended[start[b]]
+        lasts = ended[start[b]]
         for k in range(far.shape[2]):
             place = start[b] + min(k, end)
             if place >= len(left):  # a division would take most of the time
                 place -= len(left)
             if k < rows.shape[1]:
                 rows[b, k] = place
-                masks[0, b, k], masks[1, b, k] = k < end, k < end or terminated[b]
+                masks[0, b, k], masks[1, b, k] = k < end, k < end or lasts
             if k < min(end, action.shape[1]):
                 action[b, k] = moves[place]
             for i in range(len(scalars)):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numba import njit
+from numba.extending import register_jitable
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -60,6 +61,7 @@ class Layout:
         entries.sort(key=lambda entry: -np.dtype(entry[1]).itemsize)
         filled = -np.dtype(entries).itemsize % WORD
         self.fields = np.dtype([*entries, ("", np.uint8, (filled,))] if filled else entries)
+        self._places: dict[tuple[str, ...], NDArray[np.int64]] = {}
         self.parts: dict[str, Part] = {}
         """By field."""
         offset = 0
@@ -72,10 +74,12 @@ class Layout:
     def bytes_per_step(self) -> int:
         return self.fields.itemsize
 
-    def places(self, names: Iterable[str]) -> NDArray[np.int64]:
+    def places(self, names: tuple[str, ...]) -> NDArray[np.int64]:
         """Of the fields of entries, as the kernels read them: offset, size, bits, bytes."""
-        parts = (self.parts[key] for name in names for key in self.keys[name])
-        return np.array([part[:4] for part in parts], np.int64)
+        if names not in self._places:
+            parts = (self.parts[key] for name in names for key in self.keys[name])
+            self._places[names] = np.array([part[:4] for part in parts], np.int64)
+        return self._places[names]
 
 
 class Table:
@@ -88,7 +92,6 @@ class Table:
         self.bytes: NDArray[np.uint8] = words.numpy().view(np.uint8)
         self.fields = words.numpy().view(layout.fields)[:, 0]
         """[count] the same as numpy's records."""
-        self._places: dict[tuple[str, ...], NDArray[np.int64]] = {}
 
     @classmethod
     def empty(cls, layout: Layout, count: int) -> Table:
@@ -104,18 +107,20 @@ class Table:
         return rebuild(self.layout.forms[name], columns)
 
     def write(self, step: Mapping[str, Any]) -> None:
-        """Fill the entries that are named [N, ...] of the first N steps; the others stay."""
-        names = tuple(step)
-        if names not in self._places:
-            self._places[names] = self.layout.places(names)
+        """Fill the entries that are named [N, ...] of the first N steps; the others stay.
+
+        Raises ValueError where there are fewer steps, or an entry has another shape.
+        """
         parts = []
         for name, values in step.items():
             tensors = (values,) if isinstance(values, Tensor) else leaves(values)
             for key, tensor in zip(self.layout.keys[name], tensors, strict=True):
-                kind = self.layout.parts[key].kind
-                array = np.ascontiguousarray(tensor.numpy(), kind)
-                parts.append(array.reshape(len(array), -1).view(np.uint8))
-        _write(tuple(parts), self._places[names], self.bytes)
+                part = self.layout.parts[key]
+                array = np.ascontiguousarray(tensor.numpy(), part.kind)
+                if len(array) > len(self) or array.shape[1:] != part.shape:
+                    raise ValueError(f"{key}: {array.shape} into {len(self)} steps of {part.shape}")
+                parts.append(array.view(np.uint8).reshape(len(array), part.bytes))
+        _write(tuple(parts), self.layout.places(tuple(step)), self.bytes)
 
 
 class Reader:
@@ -144,6 +149,7 @@ class Reader:
         return found
 
 
+@register_jitable
 def _whole(size: int) -> int:
     """In whole words, so that what follows can be read in place."""
     return -(-size // WORD) * WORD
@@ -192,4 +198,4 @@ def _copy(
             else:
                 for k in range(size):
                     copied[at + k] = held[row, offset + k]
-        start += (len(rows) * width + WORD - 1) // WORD * WORD
+        start += _whole(len(rows) * width)

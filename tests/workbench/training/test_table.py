@@ -64,3 +64,12 @@ def test_a_step_takes_whole_words_and_bits_take_an_eighth() -> None:
     assert layout.bytes_per_step == 40
     # 75 bytes of shades in the place of the 10: 105 bytes, in 14 words.
     assert Layout(step(1, torch.uint8, 0)).bytes_per_step == 112
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    table = Table.empty(Layout(step(1, torch.bool, 0)), 4)
+    before = table.words.clone()
+    for entries in (torch.zeros(5), torch.zeros(4, 2)):
+        with pytest.raises(ValueError, match="value"):
+            table.write({"value": entries})
+    assert torch.equal(table.words, before)

@@ -84,7 +84,9 @@ def test_the_replay_holds_the_newest_rows_and_windows_follow_their_own_episode(
         assert window.action[b].tolist()[: len(taken)] == taken
         assert set(window.action[b].tolist()) <= set(range(ACTIONS))
         assert int(window.remaining[b]) == h.length - t
-        assert bool(window.terminated[b]) == h.terminated
+        inside = [t + k < h.length for k in range(unroll + 1)]
+        assert window.inside[b].tolist() == inside
+        assert window.lasting[b].tolist() == [before or h.terminated for before in inside]
         assert window.reward.shape[1] == unroll + 3
 
 

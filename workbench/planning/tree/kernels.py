@@ -241,7 +241,7 @@ def _choose_at_roots(trees: Any, rules: Any, count: int) -> None:
             _renew_root(trees, rules, moves, b, lane)
             _tell_of(trees, root, lane)
             trees.beside[0].turn[lane] = rules.considered[rules.entrants[b], root.visits - 1]
-        _choose_at_root(trees, rules, moves)
+        _choose_at_root(trees, rules, moves, _complete(trees, rules, moves))
         for lane in range(rows):
             b = np.uint32(first + lane)
             choice = np.uint32(trees.beside[0].choice[lane])
@@ -389,10 +389,10 @@ def _choose_by_puct(trees: Any, b: int, edges: Any, node: Any, rules: Any) -> in
 
 
 @_inlined
-def _choose_at_root(trees: Any, rules: Any, moves: Any) -> None:
+def _choose_at_root(trees: Any, rules: Any, moves: Any, completion: Any) -> None:
     """argmax of g(a) + log P(a) + sigma(q(a)) over a root's moves that have its `turn` visits."""
     beside = trees.beside[0]
-    missing, greatest, slope = _complete(trees, rules, moves)
+    missing, greatest, slope = completion
     turn, choice, best = load(beside.turn), every(0.0), every(-np.inf)
     for a in range(rules.root.shape[1]):
         move = moves[a]
@@ -409,7 +409,8 @@ def _choose_at_root(trees: Any, rules: Any, moves: Any) -> None:
 def _choose_by_improved_policy(trees: Any, rules: Any) -> None:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
     beside = trees.beside[0]
-    total, visits = _improve(trees, rules, trees.moves), load(beside.visits)
+    total = _improve(trees.moves, _complete(trees, rules, trees.moves))
+    visits = load(beside.visits)
     # Above 0 is always one; moves that are not legal are not.
     choice, best = every(0.0), every(0.0)
     for a in range(len(trees.moves)):
@@ -421,9 +422,9 @@ def _choose_by_improved_policy(trees: Any, rules: Any) -> None:
 
 
 @_inlined
-def _improve(trees: Any, rules: Any, moves: Any) -> Any:
+def _improve(moves: Any, completion: Any) -> Any:
     """Write pi' = softmax(log P + sigma(completed q)) of all moves, times the total returned."""
-    missing, greatest, slope = _complete(trees, rules, moves)
+    missing, greatest, slope = completion
     total = every(0.0)
     for a in range(len(moves)):
         move = moves[a]
@@ -508,9 +509,9 @@ def conclude_gumbel(
             _stand_root_beside(moves, trees.edges[b, 0], rules, b, lane)
             _tell_of(trees, root, lane)
             beside.turn[lane] = root.most
-        _choose_at_root(trees, rules, moves)
-        missing, _, _ = _complete(trees, rules, moves)
-        total = _improve(trees, rules, moves)
+        completion = _complete(trees, rules, moves)
+        _choose_at_root(trees, rules, moves, completion)
+        missing, total = completion[0], _improve(moves, completion)
         for a in range(policy.shape[1]):
             move = moves[a]
             store(move.q, if_greater(load(move.visits), 0.0, load(move.q), missing))
@@ -816,14 +817,12 @@ def _copy(source: Any, target: Any) -> None:
 
 
 @_inlined
-def _begin_trees(
-    room: Any, latents: Any, prior: Any, value: Any, at_chance: Any, first: int, rows: int
-) -> None:
+def _begin_trees(room: Any, latents: Any, prior: Any, value: Any, first: int, rows: int) -> None:
     """Trees of one node in a thread's own room, of some of the roots."""
     for r in range(rows):
         b = first + r
         _copy(latents[b], room.latents[r, 0])
-        _open(room.trees, r, 0, prior[b], 0, value[b], at_chance[r])
+        _open(room.trees, r, 0, prior[b], 0, value[b], False)  # a dense model has no chance
         _forget(room.trees, r)
 
 
@@ -856,7 +855,7 @@ def grow_puct(
     """
     for start in range(first, last, TILE):
         rows = min(TILE, last - start)
-        _begin_trees(room, latents, prior, value, room.leaves.at_chance, start, rows)
+        _begin_trees(room, latents, prior, value, start, rows)
         for index in range(1, room.latents.shape[1]):
             select_puct(room.trees, rules, room.parent, room.action, rows)
             _imagine(network, room, index, rows)
@@ -879,7 +878,7 @@ def grow_gumbel(
     """As `grow_puct`."""
     for start in range(first, last, TILE):
         rows = min(TILE, last - start)
-        _begin_trees(room, latents, prior, value, room.leaves.at_chance, start, rows)
+        _begin_trees(room, latents, prior, value, start, rows)
         of_rows = GumbelRules(
             rules.root[start : start + rows],
             rules.considered,

@@ -221,9 +221,9 @@ def numbers(batch: int, actions: int) -> dict[str, np.ndarray]:
     }
 
 
-def plan_of(trees: Trees, numbers: dict[str, np.ndarray]) -> Plan:
+def plan_of(trees: Trees, arrays: dict[str, np.ndarray]) -> Plan:
     """The plan made of these, and of how deep the trees are."""
-    found: dict[str, Any] = {name: torch.from_numpy(array) for name, array in numbers.items()}
+    found: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
     return Plan(depth=torch.from_numpy(trees.depth.copy()), **found)
 
 
