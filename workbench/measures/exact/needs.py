@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from workbench.components import EnvironmentConfig, MeasureConfig, PlannerConfig
-
-if TYPE_CHECKING:
-    pass
 
 
 def oracle_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> Iterator[str]:
