@@ -9,7 +9,20 @@ import numpy as np
 from numba import njit
 
 from workbench.planning.tree import kernels, registers
-from workbench.planning.tree.registers import TILE, every, if_equal, if_greater, load, store
+from workbench.planning.tree.registers import (
+    TILE,
+    TURNED,
+    equals,
+    every,
+    greatest,
+    if_equal,
+    if_greater,
+    load,
+    load_few,
+    lowest,
+    store,
+    turner,
+)
 
 
 def test_exponentials_are_those_of_numpy() -> None:
@@ -49,6 +62,40 @@ def calculate(a: np.ndarray, b: np.ndarray, found: np.ndarray) -> None:
     store(found[1], x / y + every(1))
     store(found[2], if_greater(x, y, x, y))
     store(found[3], if_equal(x, y, 7, x))
+
+
+def test_of_four_numbers_the_greatest_is_found_and_where_it_stands() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        numbers = random.integers(-2, 3, TURNED).astype(float)
+        assert first_of_the_greatest(numbers) == (numbers.max(), numbers.argmax())
+    assert first_of_the_greatest(np.full(TURNED, np.nan))[1] == 64
+
+
+@njit
+def first_of_the_greatest(numbers: np.ndarray) -> tuple[float, int]:
+    four = load_few(numbers)
+    return greatest(four), lowest(equals(four, greatest(four)))
+
+
+def test_numbers_of_records_are_laid_beside_each_other() -> None:
+    random = np.random.default_rng(0)
+    source, places = random.normal(size=(30, 20)), random.integers(0, 30, TILE).astype(np.uint64)
+    target, wanted = np.zeros((2, 18, TILE))
+    for number, row in enumerate(ROWS):
+        wanted[5 + row] = source[places, 3 + number]
+    lay_beside(source, places, target)
+    assert np.array_equal(target, wanted)
+
+
+ROWS = (3, 0, 9, 12, 1, 2, 11, 5)
+_turn = turner(ROWS)
+
+
+@njit
+def lay_beside(source: np.ndarray, places: np.ndarray, target: np.ndarray) -> None:
+    for lane in range(0, TILE, 8):
+        _turn(source, places, lane, 20, 3, target, 5)
 
 
 def test_the_kernels_change_when_the_registers_do() -> None:

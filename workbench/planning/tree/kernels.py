@@ -20,17 +20,23 @@ from numba import njit
 from workbench.planning.tree.registers import (
     PANEL,
     TILE,
+    TURN,
+    TURNED,
     block_product,
+    equals,
     every,
     exponential,
+    greatest,
     if_equal,
     if_greater,
     load,
+    load_few,
+    lowest,
     store,
+    turner,
 )
-from workbench.planning.tree.trees import GumbelRules
 
-REGISTERS = "d98ddf7257745b2b"
+REGISTERS = "56678951289b097c"
 """The digest of `registers.py`: where that changes so does this file, and what is cached of it."""
 
 NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
@@ -56,7 +62,8 @@ def _compiled(**options: Any) -> Callable[[_Function], _Function]:
 
 
 _kernel = _compiled()
-_inlined = _compiled(inline="always")  # as a call, a kernel would pass all trees on, word by word
+# As a call, a kernel passes all trees on, word by word: as much as a tenth of a descent.
+_inlined = _compiled(inline="always")
 _contracted = _compiled(fastmath={"contract"})
 _reordered = _compiled(fastmath={"contract", "reassoc"})
 _unordered = _compiled(fastmath={"nnan", "nsz"})
@@ -66,6 +73,7 @@ _ZERO, _ONE, _LEAST = _f(0.0), _f(1.0), _f(-np.inf)
 _LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504088896341), _f(0.693359375), _f(-2.12194440e-4)
 _E1, _E2, _E3 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
 _E4, _E5, _E6 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
+_NONE, _FIRST = np.uint64(0), np.uint64(1)  # sets of lanes, as bits
 _SHIFT = _f(12582912.0)  # 1.5 * 2^23: what is added to it is rounded to a whole number
 _LOWEST, _HIGHEST = _f(-87.0), _f(88.0)
 
@@ -86,350 +94,366 @@ def _exp_single(x: Any) -> Any:
     return (series * f * f + f + _ONE) * power
 
 
+# Of edges prior, q and visits, which a move has in this order too, before its worth.
+_turn_edges = turner([4 * move + field for field in range(3) for move in range(TURNED)])
+_turn_nodes = turner(range(2 * TURNED))
+
+
 @_kernel
 def clear(trees: Any, prior: Any, value: Any, at_chance: Any) -> None:
     """Begin trees of one node: prior [B, W'], value [B], at_chance [B] of the roots."""
+    trees.chance[0] = False
     for b in range(len(value)):
-        _open(trees, b, 0, prior[b], 0, value[b], at_chance[b])
-        _forget(trees, b)
+        _open_root(trees, b, prior[b], value[b], at_chance[b])
 
 
 @_inlined
-def _forget(trees: Any, b: int) -> None:
-    """Of all simulations there were."""
+def _open_root(trees: Any, b: int, prior: Any, value: float, at_chance: bool) -> None:
+    """Begin a tree, and forget all simulations there were."""
+    place = _root(trees, b)
+    _open(trees, place, prior, value, at_chance)
+    node = trees.nodes[place]
+    node.reward, node.discount = 0.0, 0.0
     trees.low[b], trees.high[b], trees.depth[b] = np.inf, -np.inf, 0
     trees.path_length[b] = 0
 
 
-@_kernel
+@_inlined
+def _root(trees: Any, b: Any) -> Any:
+    """The place of a tree's root."""
+    return np.uint32(b) * np.uint32(len(trees.path))
+
+
+@_inlined
 def expand_puct(trees: Any, index: int, leaves: Any, count: int) -> None:
     """Attach `Leaves` as node `index` of the first `count` trees, and send values up the paths."""
     for b in range(count):
         back = _attach(trees, b, index, leaves)
         low, high = trees.low[b], trees.high[b]
-        for i in range(trees.path_length[b] - 1, -1, -1):
-            step = trees.path[b, np.uint32(i)]
-            edge, node = trees.edges[b, step.node, step.choice], trees.nodes[b, step.node]
-            back, _ = _count(edge, node, back)
-            edge.share, edge.fresh = edge.prior / (1.0 + edge.visits), 0.0
-            low, high = min(low, edge.q), max(high, edge.q)
+        for level in range(trees.path_length[b] - 1, -1, -1):
+            step, child = trees.path[np.uint32(level), b], trees.path[np.uint32(level + 1), b].place
+            edges, i = trees.edges[step.place, step.choice // TURNED], step.choice % TURNED
+            back = _come_back(trees.nodes[step.place], trees.nodes[child], back)
+            visits, q = edges.visits[i] + 1.0, edges.q[i]
+            q += (back - q) / visits
+            edges.visits[i], edges.q[i] = visits, q
+            edges.share[i] = edges.prior[i] / (1.0 + visits)
+            low, high = min(low, q), max(high, q)
         trees.low[b], trees.high[b] = low, high
 
 
-@_kernel
+@_inlined
 def expand_gumbel(trees: Any, index: int, leaves: Any, count: int) -> None:
     """As `expand_puct`."""
     for b in range(count):
         back = _attach(trees, b, index, leaves)
-        for i in range(trees.path_length[b] - 1, -1, -1):
-            step = trees.path[b, np.uint32(i)]
-            edge, node = trees.edges[b, step.node, step.choice], trees.nodes[b, step.node]
-            fresh = 1.0 - min(edge.visits, 1.0)
-            node.mass += fresh * edge.prior
+        for level in range(trees.path_length[b] - 1, -1, -1):
+            step, child = trees.path[np.uint32(level), b], trees.path[np.uint32(level + 1), b].place
+            edges, i = trees.edges[step.place, step.choice // TURNED], step.choice % TURNED
+            node = trees.nodes[step.place]
+            back = _come_back(node, trees.nodes[child], back)
+            before, prior, q = edges.visits[i], edges.prior[i], edges.q[i]
+            visits = before + 1.0
+            change = (back - q) / visits
+            edges.visits[i], edges.q[i] = visits, q + change
+            fresh = 1.0 - min(before, 1.0)
+            node.mass += fresh * prior
             node.untried -= fresh
-            back, change = _count(edge, node, back)
-            node.weighed += edge.prior * change
-            node.most = max(node.most, edge.visits)
+            node.weighed += prior * change
 
 
 @_inlined
 def _attach(trees: Any, b: int, index: int, leaves: Any) -> float:
     """Make what a model says of a leaf a node. What comes back from there."""
-    step = trees.path[b, trees.path_length[b] - 1]
-    edge = trees.edges[b, step.node, step.choice]
-    back = 0.0  # beyond a known end nothing comes back
-    if edge.visits == 0.0:
-        edge.child = index
-        edge.reward, edge.discount = leaves.reward[b], leaves.discount[b]
+    length = trees.path_length[b]
+    step, back = trees.path[length - 1, b], 0.0  # beyond a known end nothing comes back
+    if trees.path[length, b].place == 0:
+        place = _root(trees, b) + np.uint32(index)
+        trees.path[length, b].place = trees.children[step.place, step.choice] = place
         back = leaves.value[b]
-        likeliest = np.uint32(leaves.likeliest[b])
-        _open(trees, b, index, leaves.prior[b], likeliest, back, leaves.at_chance[b])
+        _open(trees, place, leaves.prior[b], back, leaves.at_chance[b])
+        node = trees.nodes[place]
+        node.reward, node.discount = leaves.reward[b], leaves.discount[b]
     return back
 
 
 @_inlined
-def _count(edge: Any, node: Any, back: float) -> tuple[float, float]:
-    """Count that `back` came back to an edge. What that is to its node, and how much q changed."""
-    back = edge.reward + edge.discount * back
-    edge.visits += 1.0
-    change = (back - edge.q) / edge.visits
-    edge.q += change
-    node.visits += 1
+def _come_back(node: Any, child: Any, back: float) -> float:
+    """Count at a node what came back to a child of it. What that is to the node."""
+    back = child.reward + child.discount * back
+    node.visits += 1.0
     node.total += back
-    return back, change
+    return back
 
 
 @_inlined
-def _open(
-    trees: Any, b: int, index: int, prior: Any, likeliest: Any, value: float, at_chance: bool
-) -> None:
+def _open(trees: Any, place: Any, prior: Any, value: float, at_chance: bool) -> None:
     """Write a node that nothing has come back to but its own value."""
-    edges, node = trees.edges[b, index], trees.nodes[b, index]
-    untried = 0.0
-    for a in range(len(prior)):
-        edge, chance = edges[a], prior[a]
-        edge.q, edge.visits, edge.fresh = 0.0, 0.0, 1.0
-        edge.prior, edge.share = max(chance, 0.0), chance if chance >= 0.0 else -np.inf
-        untried += chance >= 0.0
-    for a in range(len(prior), len(edges)):
-        edge = edges[a]
-        edge.q, edge.visits, edge.fresh = 0.0, 0.0, 1.0
-        edge.prior, edge.share = 0.0, -np.inf
-    # Where nothing was tried yet, whatever rule there is takes what is likeliest.
-    node.choice, node.at_chance = likeliest, at_chance
-    node.visits, node.total, node.raw_value = 1, value, value
-    node.most, node.untried, node.mass, node.weighed = 0.0, untried, 0.0, 0.0
+    groups, node, children = trees.edges[place], trees.nodes[place], trees.children[place]
+    untried, moves = 0.0, np.uint32(len(prior))
+    for group in range(len(groups)):
+        edges, first = groups[group], np.uint32(group * TURNED)
+        for i in range(TURNED):
+            edges.q[i], edges.visits[i] = 0.0, 0.0
+            chance = prior[first + i] if first + i < moves else -1.0
+            edges.prior[i], edges.share[i] = max(chance, 0.0), chance if chance >= 0.0 else -np.inf
+            untried += chance >= 0.0
+    for a in range(len(children)):
+        children[a] = 0
+    trees.at_chance[place] = at_chance
+    trees.chance[0] |= at_chance
+    node.visits, node.total, node.raw_value = 1.0, value, value
+    node.untried, node.mass, node.weighed = untried, 0.0, 0.0
 
 
-@_kernel
+@_inlined
 def select_puct(trees: Any, rules: Any, parent: Any, action: Any, count: int) -> None:
     """Descend the first `count` trees to edges to expand, or to known ends; write where they start.
 
-    All trees go down a level at a time: what one waits for, the others have time to do.
+    Trees go down a level together: what one waits for, the others have time to do. Which still do
+    is kept as bits: of a list in memory, each would wait until the one before it is written down.
 
     parent [B], action [B] int64: what the model is to step.
     """
-    for b in range(count):
-        _scale(trees, b, rules)
-    _set_out(trees, count)
-    under_way, length = count, 0
-    while under_way > 0:
-        still = 0
-        for i in range(under_way):
-            b = trees.under_way[i]
-            index = trees.path[b, length].node
-            edges, node = trees.edges[b, index], trees.nodes[b, index]
-            if node.at_chance:
-                choice = _choose_outcome(edges)
-            else:
-                choice = _choose_by_puct(trees, b, edges, node, rules)
-            trees.under_way[still] = b
-            still += _follow(trees, b, index, length, choice)
-        under_way, length = still, length + 1
-    _arrive(trees, parent, action, count)
+    for first in range(0, count, TILE):
+        rows = min(TILE, count - first)
+        under_way, length = _set_out(trees, first, rows), 0
+        for lane in range(rows):
+            _scale(trees, first + lane, lane, rules)
+        while under_way > 0:
+            still = _NONE
+            while under_way > 0:
+                lane = lowest(under_way)
+                under_way &= under_way - _FIRST
+                choice = _choose_by_puct(trees, lane, rules)
+                still |= _follow(trees, first, lane, length, choice)
+            under_way, length = still, length + 1
+        _arrive(trees, first, rows, parent, action)
 
 
 @_kernel
 def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, count: int) -> None:
     """As `select_puct`: sequential halving at the root, below it the improved policy."""
-    _set_out(trees, count)
-    under_way, length = count, 0
-    while under_way > 0:
-        if length == 0:
-            _choose_at_roots(trees, rules, count)
-        else:
-            _choose_below(trees, rules, under_way, length)
-        still = 0
-        for i in range(under_way):
-            b = trees.under_way[i]
-            step = trees.path[b, length]
-            trees.under_way[still] = b
-            still += _follow(trees, b, step.node, length, step.choice)
-        under_way, length = still, length + 1
-    _arrive(trees, parent, action, count)
+    _descend_by_gumbel(trees, rules, 0, parent, action, count)
 
 
 @_inlined
-def _choose_at_roots(trees: Any, rules: Any, count: int) -> None:
-    """Sequential halving."""
-    for group in range(-(-count // TILE)):
-        first, moves = group * TILE, trees.roots[group]
+def _descend_by_gumbel(
+    trees: Any, rules: Any, start: int, parent: Any, action: Any, count: int
+) -> None:
+    """The same; tree 0 is of row `start` of the rules."""
+    for first in range(0, count, TILE):
         rows = min(TILE, count - first)
-        for lane in range(rows):
-            b = np.uint32(first + lane)
-            root = trees.nodes[b, 0]
-            _renew_root(trees, rules, moves, b, lane)
-            _tell_of(trees, root, lane)
-            trees.beside[0].turn[lane] = rules.considered[rules.entrants[b], root.visits - 1]
-        _choose_at_root(trees, rules, moves, _complete(trees, rules, moves))
-        for lane in range(rows):
-            b = np.uint32(first + lane)
-            choice = np.uint32(trees.beside[0].choice[lane])
-            if trees.nodes[b, 0].at_chance:
-                choice = np.uint32(_choose_outcome(trees.edges[b, 0]))
-            trees.path[b, 0].choice = choice
+        under_way, length = _set_out(trees, first, rows), 1
+        _tell(trees, rows)
+        _choose_at_roots(trees, rules, start, first, rows)
+        under_way = _follow_choices(trees, first, under_way, 0)
+        while under_way > 0:
+            _tell(trees, rows)
+            _stand_beside(trees, rows)
+            _choose_by_improved_policy(trees, rules)
+            under_way = _follow_choices(trees, first, under_way, length)
+            length += 1
+        _arrive(trees, first, rows, parent, action)
 
 
 @_inlined
-def _choose_below(trees: Any, rules: Any, under_way: int, length: int) -> None:
-    """At the nodes that the trees have come to; what was not passed before has its choice."""
-    stale = 0
-    for i in range(under_way):
-        b = trees.under_way[i]
-        index = trees.path[b, length].node
-        node = trees.nodes[b, index]
-        choice = node.choice
-        if node.at_chance:
-            choice = np.uint32(_choose_outcome(trees.edges[b, index]))
-        trees.path[b, length].choice = choice
-        trees.stale[stale] = b
-        stale += (node.visits > 1) & (not node.at_chance)
-    for first in range(0, stale, TILE):
-        count = min(TILE, stale - first)
-        for lane in range(count):
-            b = trees.stale[np.uint32(first + lane)]
-            index = trees.path[b, length].node
-            _stand_beside(trees.moves, trees.edges[b, index], lane)
-            _tell_of(trees, trees.nodes[b, index], lane)
-        _choose_by_improved_policy(trees, rules)
-        for lane in range(count):
-            b = trees.stale[np.uint32(first + lane)]
-            trees.path[b, length].choice = np.uint32(trees.beside[0].choice[lane])
+def _choose_at_roots(trees: Any, rules: Any, start: int, first: int, rows: int) -> None:
+    """Sequential halving."""
+    moves = trees.roots[first // TILE]
+    _renew_roots(trees, rules, start, first, rows)
+    _choose_at_root(trees, rules, moves, _complete(trees, rules, moves))
 
 
 @_inlined
-def _renew_root(trees: Any, rules: Any, moves: Any, b: Any, lane: int) -> None:
-    """Lay a root beside others: all of it once, then the move that the last simulation made."""
-    edges = trees.edges[b, 0]
-    if trees.path_length[b] == 0:
-        _stand_root_beside(moves, edges, rules, b, lane)
-        legal = np.int32(trees.nodes[b, 0].untried)
-        rules.entrants[b] = min(legal, len(rules.considered) - 1)
-    else:
-        choice = trees.path[b, 0].choice
-        moves[choice].q[lane], moves[choice].visits[lane] = edges[choice].q, edges[choice].visits
+def _renew_roots(trees: Any, rules: Any, start: int, first: int, rows: int) -> None:
+    """Lay roots beside each other: all of them once, then the move that the last simulation made.
+
+    And note how many visits the move has whose turn it is.
+    """
+    moves, told = trees.roots[first // TILE], trees.told[0]
+    if trees.path_length[first] == 0:
+        _stand_beside(trees, rows)
+        _stand_roots(rules, trees.moves, start + first, rows)
+        for a in range(len(moves)):
+            moves[a] = trees.moves[a]
+    for lane in range(rows):
+        b, row = np.uint32(first + lane), np.uint32(start + first + lane)
+        if trees.path_length[b] == 0:
+            legal = np.int32(told.untried[lane])
+            rules.entrants[row] = min(legal, len(rules.considered) - 1)
+        else:
+            choice = trees.path[0, b].choice
+            edges, i = trees.edges[_root(trees, b), choice // TURNED], choice % TURNED
+            moves[choice].q[lane], moves[choice].visits[lane] = edges.q[i], edges.visits[i]
+        visits = np.uint32(told.visits[lane]) - np.uint32(1)
+        told.turn[lane] = rules.considered[rules.entrants[row], visits]
 
 
 @_inlined
-def _stand_root_beside(moves: Any, edges: Any, rules: Any, b: Any, lane: int) -> None:
-    """Lay the moves of a root beside those of others, with noise + log prior."""
-    _stand_beside(moves, edges, lane)
-    for a in range(rules.root.shape[1]):
-        moves[a].worth[lane] = rules.root[b, a] if edges[a].prior > 0.0 else -np.inf
+def _stand_roots(rules: Any, moves: Any, first: int, rows: int) -> None:
+    """Write noise + log prior of roots to their lanes."""
+    for lane in range(rows):
+        b = np.uint32(first + lane)
+        for a in range(rules.root.shape[1]):
+            moves[a].worth[lane] = rules.root[b, a] if moves[a].prior[lane] > 0.0 else -np.inf
 
 
 @_inlined
-def _stand_beside(moves: Any, edges: Any, lane: int) -> None:
-    """Lay the moves of a node beside those of others."""
-    for a in range(len(edges)):
-        edge, move = edges[a], moves[a]
-        move.q[lane], move.visits[lane], move.prior[lane] = edge.q, edge.visits, edge.prior
+def _stand_beside(trees: Any, rows: int) -> None:
+    """Lay the moves of the nodes that the trees are at beside each other."""
+    size = 4 * len(trees.moves)
+    for lane in range(0, rows, TURN):
+        for at in range(0, size, 4 * TURNED):
+            _turn_edges(trees.edges, trees.places, lane, size, at, trees.moves, at)
 
 
 @_inlined
-def _tell_of(trees: Any, node: Any, lane: int) -> None:
+def _tell(trees: Any, rows: int) -> None:
     """Lay what is the same for all moves of a node beside that of others."""
-    beside = trees.beside[0]
-    beside.raw_value[lane], beside.mass[lane] = node.raw_value, node.mass
-    beside.weighed[lane], beside.most[lane] = node.weighed, node.most
-    beside.untried[lane], beside.visits[lane] = node.untried, node.visits
+    for lane in range(0, rows, TURN):
+        _turn_nodes(trees.nodes, trees.places, lane, 2 * TURNED, 0, trees.told, 0)
 
 
 @_inlined
-def _set_out(trees: Any, count: int) -> None:
-    """Stand at the roots."""
-    for b in range(count):
-        trees.under_way[b], trees.path[b, 0].node = b, 0
+def _set_out(trees: Any, first: int, rows: int) -> Any:
+    """Stand at the roots. The lanes of trees that descend, as bits."""
+    for lane in range(rows):
+        trees.places[lane] = _root(trees, first + lane)
+    return (_FIRST << np.uint64(rows)) - _FIRST
 
 
 @_inlined
-def _follow(trees: Any, b: int, index: int, length: int, choice: int) -> bool:
-    """Add an edge to the path. Whether it leads to a node whose edges are to be looked at."""
-    edge = trees.edges[b, index, choice]
+def _follow_choices(trees: Any, first: int, under_way: Any, length: int) -> Any:
+    """Add what was chosen side by side to the paths. The lanes of trees that still descend."""
+    still = _NONE
+    while under_way > 0:
+        lane = lowest(under_way)
+        under_way &= under_way - _FIRST
+        choice = np.uint32(trees.told[0].choice[lane])
+        still |= _follow(trees, first, lane, length, choice)
+    return still
+
+
+@_inlined
+def _follow(trees: Any, first: int, lane: Any, length: int, choice: Any) -> Any:
+    """Add an edge to a path. The lane's bit if it leads to a node that is to be asked too."""
+    b, place = np.uint64(first) + lane, trees.places[lane]
+    if trees.chance[0] and trees.at_chance[place]:
+        choice = np.uint32(_choose_outcome(trees.edges[place]))
+    child = trees.children[place, choice]
     trees.path_length[b] = length + 1
-    trees.path[b, length].choice, trees.path[b, length + 1].node = choice, edge.child
-    going: bool = (edge.visits > 0.0) & (edge.discount != 0.0)  # `and` would be a branch
-    return going
+    step = trees.path[length, b]
+    step.place, step.choice = place, choice
+    trees.path[length + 1, b].place = child
+    trees.places[lane] = child
+    return np.uint64(trees.nodes[child].discount != 0.0) << lane
 
 
 @_inlined
-def _arrive(trees: Any, parent: Any, action: Any, count: int) -> None:
+def _arrive(trees: Any, first: int, rows: int, parent: Any, action: Any) -> None:
     """Write down where the paths end."""
-    for b in range(count):
+    for b in range(first, first + rows):
         length = trees.path_length[b]
         trees.depth[b] = max(trees.depth[b], length)
-        parent[b], action[b] = trees.path[b, length - 1].node, trees.path[b, length - 1].choice
+        step = trees.path[length - 1, b]
+        parent[b], action[b] = step.place - _root(trees, b), step.choice
 
 
 @_inlined
-def _choose_outcome(edges: Any) -> int:
+def _choose_outcome(groups: Any) -> int:
     """argmax_c sigma(c) / (n_c + 1): visits follow the probabilities (Stochastic MuZero)."""
     best, best_share = 0, 0.0
-    for c in range(len(edges)):
-        share = edges[c].prior / (1.0 + edges[c].visits)
-        if share > best_share:
-            best, best_share = c, share
+    for group in range(len(groups)):
+        edges = groups[group]
+        for i in range(TURNED):
+            share = edges.prior[i] / (1.0 + edges.visits[i])
+            if share > best_share:
+                best, best_share = group * TURNED + i, share
     return best
 
 
 @_inlined
-def _scale(trees: Any, b: int, rules: Any) -> None:
+def _scale(trees: Any, b: int, lane: int, rules: Any) -> None:
     """Note how q is scaled in the tree's next descent."""
-    least, span = 0.0, 1.0
+    weight, least, span = 1.0, 0.0, 1.0
     if rules.normalise == NORMALISE_MIN_MAX:
         least, span = trees.low[b], trees.high[b] - trees.low[b]
     elif rules.normalise == NORMALISE_BOUNDS:
         least, span = rules.low, rules.high - rules.low
-    scale = trees.scale[b]
-    scale.weight, scale.span, scale.least = 1.0, span, least
     # Before two different q are known there is nothing to scale: all count as the least.
     if not 0.0 < span < np.inf:
-        scale.weight, scale.span, scale.least = 0.0, 1.0, 0.0
+        weight, span, least = 0.0, 1.0, 0.0
+    told = trees.told[0]
+    told.weight[lane], told.span[lane], told.least[lane] = weight, span, least
 
 
 @_inlined
-def _choose_by_puct(trees: Any, b: int, edges: Any, node: Any, rules: Any) -> int:
+def _choose_by_puct(trees: Any, lane: Any, rules: Any) -> Any:
     """argmax_a Q + P * exploration / (1 + n_a), Q scaled as the rules say (MuZero, eq. 2, 5).
 
     All times the span, and without what is the same for all moves.
     """
-    scale = trees.scale[b]
-    unvisited = scale.least
+    told, place = trees.told[0], trees.places[lane]
+    groups, node = trees.edges[place], trees.nodes[place]
+    weight, unvisited = told.weight[lane], told.least[lane]
     if rules.unvisited == UNVISITED_PARENT:
         unvisited = node.total / node.visits
-    exploration = rules.exploration[node.visits] * scale.span
-    best, best_score = 0, -np.inf
-    for a in range(len(edges)):
-        edge = edges[a]
-        q = edge.q + edge.fresh * unvisited
-        score = q * scale.weight + edge.share * exploration
-        if score > best_score:
-            best, best_score = a, score
-    return best
+    exploration = rules.exploration[np.uint32(node.visits)] * told.span[lane]
+    choice, best = _NONE, -np.inf
+    for group in range(len(groups)):
+        edges = groups[group]
+        q = if_greater(load_few(edges.visits), 0.0, load_few(edges.q), unvisited)
+        score = q * weight + load_few(edges.share) * exploration
+        here = greatest(score)
+        there = np.uint64(group) * np.uint64(TURNED) + lowest(equals(score, here))
+        choice = there if here > best else choice
+        best = here if here > best else best
+    return np.uint32(choice)
 
 
 @_inlined
 def _choose_at_root(trees: Any, rules: Any, moves: Any, completion: Any) -> None:
     """argmax of g(a) + log P(a) + sigma(q(a)) over a root's moves that have its `turn` visits."""
-    beside = trees.beside[0]
-    missing, greatest, slope = completion
-    turn, choice, best = load(beside.turn), every(0.0), every(-np.inf)
+    told = trees.told[0]
+    missing, highest, slope, _ = completion
+    its_turn, choice, best = load(told.turn), every(0.0), every(-np.inf)
     for a in range(rules.root.shape[1]):
         move = moves[a]
         visits = load(move.visits)
         q = if_greater(visits, 0.0, load(move.q), missing)
-        score = load(move.worth) + slope * (q - greatest)
-        score = if_equal(visits, turn, score, -np.inf)
+        score = load(move.worth) + slope * (q - highest)
+        score = if_equal(visits, its_turn, score, -np.inf)
         choice = if_greater(score, best, a, choice)
         best = if_greater(score, best, score, best)
-    store(beside.choice, choice)
+    store(told.choice, choice)
 
 
 @_inlined
 def _choose_by_improved_policy(trees: Any, rules: Any) -> None:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
-    beside = trees.beside[0]
-    total = _improve(trees.moves, _complete(trees, rules, trees.moves))
-    visits = load(beside.visits)
+    told, moves = trees.told[0], trees.moves
+    total = _improve(trees, moves, _complete(trees, rules, moves))
+    visits = load(told.visits)
     # Above 0 is always one; moves that are not legal are not.
     choice, best = every(0.0), every(0.0)
-    for a in range(len(trees.moves)):
-        move = trees.moves[a]
+    for a in range(trees.children.shape[1]):
+        move = moves[a]
         score = load(move.worth) * visits - load(move.visits) * total  # times both totals
         choice = if_greater(score, best, a, choice)
         best = if_greater(score, best, score, best)
-    store(beside.choice, choice)
+    store(told.choice, choice)
 
 
 @_inlined
-def _improve(moves: Any, completion: Any) -> Any:
+def _improve(trees: Any, moves: Any, completion: Any) -> Any:
     """Write pi' = softmax(log P + sigma(completed q)) of all moves, times the total returned."""
-    missing, greatest, slope = completion
+    missing, highest, slope, _ = completion
     total = every(0.0)
-    for a in range(len(moves)):
+    for a in range(trees.children.shape[1]):
         move = moves[a]
         q = if_greater(load(move.visits), 0.0, load(move.q), missing)
-        weight = exponential(slope * (q - greatest)) * load(move.prior)
+        weight = exponential(slope * (q - highest)) * load(move.prior)
         store(move.worth, weight)
         total = total + weight
     return total
@@ -437,31 +461,32 @@ def _improve(moves: Any, completion: Any) -> Any:
 
 @_inlined
 def _complete(trees: Any, rules: Any, moves: Any) -> Any:
-    """The q of moves without visits, the greatest completed q, and the slope of sigma.
+    """The q of moves without visits, the greatest completed q, the slope of sigma, the most visits.
 
     Over the moves that may be chosen here; mctx counts illegal ones, as unvisited, in the range.
 
     sigma(q) = (c_visit + max_b N(b)) c_scale q / span (eq. 8); an offset of q counts for nothing.
     v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
     """
-    beside = trees.beside[0]
-    raw_value, total = load(beside.raw_value), load(beside.visits) - 1.0
+    told = trees.told[0]
+    raw_value, total = load(told.raw_value), load(told.visits) - 1.0
     # Where none is missing, what stands for illegal moves must not widen the range.
-    mean = load(beside.weighed) / load(beside.mass)
+    mean = load(told.weighed) / load(told.mass)
     mixed = (raw_value + total * mean) / (total + 1.0)
-    missing = if_greater(load(beside.untried), 0.0, mixed, mean)
+    missing = if_greater(load(told.untried), 0.0, mixed, mean)
     missing = if_greater(total, 0.0, missing, raw_value)
-    least, greatest = every(np.inf), every(-np.inf)
-    for a in range(len(moves)):
-        move = moves[a]
-        q = if_greater(load(move.visits), 0.0, load(move.q), missing)
+    least, highest, most = every(np.inf), every(-np.inf), every(0.0)
+    for a in range(trees.children.shape[1]):
+        visits = load(moves[a].visits)
+        most = if_greater(visits, most, visits, most)
+        q = if_greater(visits, 0.0, load(moves[a].q), missing)
         least = if_greater(least, q, q, least)
-        greatest = if_greater(q, greatest, q, greatest)
+        highest = if_greater(q, highest, q, highest)
     # Differences too small to be more than rounding are not blown up (as in mctx).
-    span = greatest - least
+    span = highest - least
     span = if_greater(span, 1e-8, span, 1e-8)
     span = if_greater(rules.span, 0.0, rules.span, span)
-    return missing, greatest, (load(beside.most) + rules.c_visit) * rules.c_scale / span
+    return missing, highest, (most + rules.c_visit) * rules.c_scale / span, most
 
 
 @_kernel
@@ -472,14 +497,16 @@ def summarise(trees: Any, policy: Any, value: Any, q: Any, visits: Any) -> bool:
     """
     finite = True
     for b in range(len(value)):
-        edges, node, total = trees.edges[b, 0], trees.nodes[b, 0], 0.0
+        place, total = _root(trees, b), 0.0
+        node = trees.nodes[place]
         value[b] = node.total / node.visits
         for a in range(visits.shape[1]):
-            visits[b, a] = np.int32(edges[a].visits)
-            total += edges[a].visits
-            q[b, a] = edges[a].q if edges[a].visits > 0.0 else node.total / node.visits
+            edges, i = trees.edges[place, np.uint32(a) // TURNED], np.uint32(a) % TURNED
+            visits[b, a] = np.int32(edges.visits[i])
+            total += edges.visits[i]
+            q[b, a] = edges.q[i] if edges.visits[i] > 0.0 else value[b]
         for a in range(visits.shape[1]):
-            policy[b, a] = edges[a].visits / total
+            policy[b, a] = visits[b, a] / total
         finite &= np.isfinite(value[b])
     return finite
 
@@ -500,18 +527,17 @@ def conclude_gumbel(
     Whether all of value and pi' are finite numbers.
     """
     finite = summarise(trees, policy, value, q, visits)
-    beside, moves = trees.beside[0], trees.moves
+    told, moves = trees.told[0], trees.moves
     for first in range(0, len(action), TILE):
         rows = min(TILE, len(action) - first)
-        for lane in range(rows):
-            b = np.uint32(first + lane)
-            root = trees.nodes[b, 0]
-            _stand_root_beside(moves, trees.edges[b, 0], rules, b, lane)
-            _tell_of(trees, root, lane)
-            beside.turn[lane] = root.most
+        _set_out(trees, first, rows)
+        _tell(trees, rows)
+        _stand_beside(trees, rows)
+        _stand_roots(rules, moves, first, rows)
         completion = _complete(trees, rules, moves)
+        store(told.turn, completion[3])
         _choose_at_root(trees, rules, moves, completion)
-        missing, total = completion[0], _improve(moves, completion)
+        missing, total = completion[0], _improve(trees, moves, completion)
         for a in range(policy.shape[1]):
             move = moves[a]
             store(move.q, if_greater(load(move.visits), 0.0, load(move.q), missing))
@@ -522,7 +548,7 @@ def conclude_gumbel(
                 if improved:
                     policy[first + lane, a] = move.worth[lane]
         for lane in range(rows):
-            action[first + lane] = np.int64(beside.choice[lane])
+            action[first + lane] = np.int64(told.choice[lane])
     return finite
 
 
@@ -779,23 +805,18 @@ def _read_logits(logits: Any, prior: Any, lane: int) -> None:
 
 @_inlined
 def _soften_logits(leaves: Any) -> None:
-    """To probabilities in double precision, none of them nothing, and which is the greatest."""
+    """To probabilities in double precision, none of them nothing."""
     prior, total = leaves.prior, every(0.0)
     for a in range(prior.shape[1]):
         chance = exponential(load(prior[:, a]))
         store(prior[:, a], chance)
         total = total + chance
-    likeliest, greatest = every(0.0), every(0.0)
     for a in range(prior.shape[1]):
         chance = load(prior[:, a]) / total
-        chance = if_greater(chance, LEAST_PRIOR, chance, LEAST_PRIOR)
-        store(prior[:, a], chance)
-        likeliest = if_greater(chance, greatest, a, likeliest)
-        greatest = if_greater(chance, greatest, chance, greatest)
-    store(leaves.likeliest, likeliest)
+        store(prior[:, a], if_greater(chance, LEAST_PRIOR, chance, LEAST_PRIOR))
 
 
-@_kernel
+@_inlined
 def _imagine(network: Any, room: Any, index: int, rows: int) -> None:
     """Step the latents that were selected, and predict what is to be node `index`."""
     size = network.size
@@ -819,11 +840,11 @@ def _copy(source: Any, target: Any) -> None:
 @_inlined
 def _begin_trees(room: Any, latents: Any, prior: Any, value: Any, first: int, rows: int) -> None:
     """Trees of one node in a thread's own room, of some of the roots."""
+    room.trees.chance[0] = False
     for r in range(rows):
         b = first + r
         _copy(latents[b], room.latents[r, 0])
-        _open(room.trees, r, 0, prior[b], 0, value[b], False)  # a dense model has no chance
-        _forget(room.trees, r)
+        _open_root(room.trees, r, prior[b], value[b], False)  # a dense model has no chance
 
 
 @_inlined
@@ -831,8 +852,9 @@ def _take_back(roots: Any, room: Any, first: int, rows: int) -> None:
     """Keep what a search comes to: the roots and how deep it went."""
     trees = room.trees
     for r in range(rows):
-        _copy(trees.edges[r, 0], roots.edges[first + r, 0])
-        roots.nodes[first + r, 0] = trees.nodes[r, 0]
+        here, there = _root(trees, r), _root(roots, first + r)
+        _copy(trees.edges[here], roots.edges[there])
+        roots.nodes[there] = trees.nodes[here]
         roots.depth[first + r] = trees.depth[r]
 
 
@@ -879,16 +901,8 @@ def grow_gumbel(
     for start in range(first, last, TILE):
         rows = min(TILE, last - start)
         _begin_trees(room, latents, prior, value, start, rows)
-        of_rows = GumbelRules(
-            rules.root[start : start + rows],
-            rules.considered,
-            rules.entrants[start : start + rows],
-            rules.c_visit,
-            rules.c_scale,
-            rules.span,
-        )
         for index in range(1, room.latents.shape[1]):
-            select_gumbel(room.trees, of_rows, room.parent, room.action, rows)
+            _descend_by_gumbel(room.trees, rules, start, room.parent, room.action, rows)
             _imagine(network, room, index, rows)
             expand_gumbel(room.trees, index, room.leaves, rows)
         _take_back(roots, room, start, rows)

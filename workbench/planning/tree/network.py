@@ -84,7 +84,6 @@ def _room(nodes: int, width: int, share: int, size: int, row: int, actions: int)
             reward=numbers[0],
             discount=numbers[1],
             prior=room_for((actions, TILE)).T,  # of one move, all trees' side by side
-            likeliest=room_for(TILE),
             value=numbers[2],
             at_chance=np.zeros(TILE, np.bool_),
         ),

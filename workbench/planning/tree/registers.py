@@ -11,7 +11,7 @@ changes this one writes its new digest into `kernels.REGISTERS`; a test asks for
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import factorial
 from typing import Any
 
@@ -26,6 +26,8 @@ LANES = 8
 """Numbers in single precision in a vector register, as the products are laid out."""
 PANEL = 2 * LANES
 """Columns of a matrix that lie together."""
+TURN, TURNED = 8, 4
+"""Records that are laid beside each other at once, and how many numbers of each."""
 
 _TAYLOR = tuple(1 / factorial(order) for order in range(12, -1, -1))
 
@@ -34,16 +36,23 @@ _as_register: Any = models.PrimitiveModel
 _operands: Any = types.StarArgTuple
 
 
-class _Lanes(types.Type):
-    """The type of TILE numbers in vector registers, each for another tree."""
+class _Side(types.Type):
+    """The type of so many numbers that lie side by side in vector registers."""
 
-    def __init__(self) -> None:
-        super().__init__("Lanes")
+    def __init__(self, count: int) -> None:
+        self.register = ir.VectorType(ir.DoubleType(), count)
+        super().__init__(f"Side{count}")
 
 
-_lanes = _Lanes()
-_register = ir.VectorType(ir.DoubleType(), TILE)
-register_model(_Lanes)(lambda manager, kind: _as_register(manager, kind, _register))
+class _SideModel(_as_register):  # type: ignore[misc]
+    """As which they are compiled."""
+
+    def __init__(self, manager: Any, kind: _Side) -> None:
+        super().__init__(manager, kind, kind.register)
+
+
+register_model(_Side)(_SideModel)
+_lanes, _few = _Side(TILE), _Side(TURNED)
 
 
 def _spread(builder: Any, number: Any, register: Any) -> Any:
@@ -55,20 +64,22 @@ def _spread(builder: Any, number: Any, register: Any) -> Any:
 
 
 def _by_lane(emit: Callable[..., Any]) -> Any:
-    """A function of lanes and numbers, by `emit(builder, *registers)`."""
+    """A function of what lies side by side and of numbers, by `emit(builder, *registers)`."""
 
     def apply(context: Any, *operands: Any) -> Any:
+        side = next((kind for kind in operands if isinstance(kind, _Side)), _lanes)
+
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             registers = []
             for i, kind in enumerate(operands):
                 value = builder.extract_value(arguments[0], i)
-                if kind is not _lanes:
+                if kind is not side:
                     number = context.cast(builder, value, kind, types.float64)
-                    value = _spread(builder, number, _register)
+                    value = _spread(builder, number, side.register)
                 registers.append(value)
             return emit(builder, *registers)
 
-        return _lanes(_operands(operands)), generate
+        return side(_operands(operands)), generate
 
     return intrinsic(apply)
 
@@ -81,7 +92,7 @@ def _infix(function: Any, instruction: str) -> None:
         def operate(a: Any, b: Any) -> Any:
             return apply(a, b)
 
-        return operate if _lanes in (a, b) else None
+        return operate if isinstance(a, _Side) or isinstance(b, _Side) else None
 
     overload(function, inline="always")(choose)
 
@@ -113,7 +124,7 @@ def _emit_power_of_two(builder: Any, shifted: Any) -> Any:
     word = ir.VectorType(ir.IntType(64), TILE)
     bits = builder.add(builder.bitcast(shifted, word), ir.Constant(word, [1023] * TILE))
     power = builder.shl(bits, ir.Constant(word, [52] * TILE))
-    return builder.bitcast(power, _register)
+    return builder.bitcast(power, _lanes.register)
 
 
 every = _by_lane(lambda builder, number: number)
@@ -122,33 +133,140 @@ _fused = _by_lane(_emit_sum_of_product)
 _power_of_two = _by_lane(_emit_power_of_two)
 
 
-def _at(context: Any, builder: Any, kind: Any, array: Any) -> Any:
-    """Where the lanes of an array [TILE] begin."""
-    data = make_array(kind)(context, builder, array).data
-    return builder.bitcast(data, _register.as_pointer())
+def _loads(side: _Side) -> Any:
+    def emit(context: Any, array: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            loaded = builder.load(_at(context, builder, array, arguments[0], side))
+            loaded.align = 8
+            return loaded
+
+        return side(array), generate
+
+    return intrinsic(emit)
 
 
-def _emit_load(context: Any, array: Any) -> Any:
+def _emit_store(context: Any, array: Any, numbers: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        loaded = builder.load(_at(context, builder, array, arguments[0]))
-        loaded.align = 8
-        return loaded
-
-    return _lanes(array), generate
-
-
-def _emit_store(context: Any, array: Any, lanes: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[1], _at(context, builder, array, arguments[0])).align = 8
+        builder.store(arguments[1], _at(context, builder, array, arguments[0], numbers)).align = 8
         return context.get_dummy_value()
 
-    return types.void(array, lanes), generate
+    return types.void(array, numbers), generate
 
 
-load: Any = intrinsic(_emit_load)
-"""load(array): the lanes that stand in an array [TILE]."""
+def _at(context: Any, builder: Any, kind: Any, array: Any, side: _Side) -> Any:
+    """Where the numbers of an array begin."""
+    data = make_array(kind)(context, builder, array).data
+    return builder.bitcast(data, side.register.as_pointer())
+
+
+load, load_few = _loads(_lanes), _loads(_few)
+"""load(array), load_few(array): what stands in an array, [TILE] or [TURNED]."""
 store: Any = intrinsic(_emit_store)
-"""store(array, lanes): writes them there."""
+"""store(array, numbers): writes them there."""
+
+
+def _emit_greatest(context: Any, numbers: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.VectorType(ir.IntType(32), TURNED)
+        (found,) = arguments
+        for others in ([2, 3, 0, 1], [1, 0, 3, 2]):
+            other = builder.shuffle_vector(found, found, ir.Constant(kind, others))
+            found = builder.select(builder.fcmp_ordered(">", found, other), found, other)
+        return builder.extract_element(found, ir.Constant(ir.IntType(32), 0))
+
+    return types.float64(numbers), generate
+
+
+def _emit_equals(context: Any, numbers: Any, number: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        same = builder.fcmp_ordered(
+            "==", arguments[0], _spread(builder, arguments[1], _few.register)
+        )
+        return builder.zext(builder.bitcast(same, ir.IntType(TURNED)), ir.IntType(64))
+
+    return types.uint64(numbers, types.float64), generate
+
+
+greatest: Any = intrinsic(_emit_greatest)
+"""greatest(numbers): of four."""
+equals: Any = intrinsic(_emit_equals)
+"""equals(numbers, number): which of four are the same, as the lowest bits of a uint64."""
+
+
+def turner(rows: Sequence[int]) -> Any:
+    """What lays numbers of 8 records beside each other: their number i in row `rows[i]`.
+
+    turn(source, places, lane, size, at, target, row): for j < 8 and every i,
+    target[row + rows[i], lane + j] = source[places[lane + j] * size + at + i].
+    Source and target are arrays of whatever is made of float64, the target's in rows of TILE; the
+    rows are so many that they are a multiple of 4. Of a record 4 numbers are read by one load.
+    """
+    pair, block = ir.VectorType(ir.DoubleType(), TURNED), ir.VectorType(ir.DoubleType(), TURN)
+    word, number = ir.IntType(64), ir.DoubleType().as_pointer()
+
+    def pick(builder: Any, a: Any, b: Any, which: Sequence[int]) -> Any:
+        kind = ir.VectorType(ir.IntType(32), len(which))
+        return builder.shuffle_vector(a, b, ir.Constant(kind, [*which]))
+
+    def columns(builder: Any, records: list[Any]) -> Any:
+        """4 numbers of 8 records, turned: 8 of each of the 4."""
+        a, b, c, d = (pick(builder, records[i], records[i + 2], range(8)) for i in (0, 1, 4, 5))
+        halves = [
+            [
+                pick(builder, x, y, [i + odd for i in (0, 8, 2, 10, 4, 12, 6, 14)])
+                for x, y in ((a, b), (c, d))
+            ]
+            for odd in range(2)
+        ]
+        for i in range(TURNED):
+            low, high = halves[i % 2]
+            yield pick(builder, low, high, [j + i // 2 * 2 for j in (0, 1, 4, 5, 8, 9, 12, 13)])
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, places, lane, size, at, target, row = arguments
+        source, places, target = (
+            make_array(kind)(context, builder, array).data
+            for kind, array in zip(
+                (signature.args[i] for i in (0, 1, 5)), (source, places, target), strict=True
+            )
+        )
+        source, target = builder.bitcast(source, number), builder.bitcast(target, number)
+        starts = []
+        for j in range(TURN):
+            place = builder.load(builder.gep(places, [builder.add(lane, word(j))]))
+            starts.append(builder.gep(source, [builder.add(builder.mul(place, size), at)]))
+        for first in range(0, len(rows), TURNED):
+            records = []
+            for start in starts:
+                four = builder.bitcast(builder.gep(start, [word(first)]), pair.as_pointer())
+                records.append(builder.load(four))
+                records[-1].align = 8
+            for i, column in enumerate(columns(builder, records)):
+                to = builder.mul(builder.add(row, word(rows[first + i])), word(TILE))
+                place = builder.bitcast(
+                    builder.gep(target, [builder.add(to, lane)]), block.as_pointer()
+                )
+                builder.store(column, place).align = 8
+        return context.get_dummy_value()
+
+    def turn(
+        context: Any, source: Any, places: Any, lane: Any, size: Any, at: Any, target: Any, row: Any
+    ) -> Any:
+        index = types.intp
+        return types.void(source, places, index, index, index, target, index), generate
+
+    return intrinsic(turn)
+
+
+def _emit_lowest(context: Any, bits: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate
+
+
+lowest: Any = intrinsic(_emit_lowest)
+"""lowest(bits): which is the lowest of a uint64's that is set; 64 of none."""
 
 
 @register_jitable(inline="always")

@@ -115,7 +115,7 @@ class TreeSearch:
         self, model: WorldModel, root: Latent, trees: Trees, rules: Any, generator: Generator
     ) -> None:
         """One call of the model a simulation, for the whole batch."""
-        batch, nodes = trees.nodes.shape
+        nodes, batch = trees.path.shape
         latents = Imagined(nodes, root)
         parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
         device = model.device
@@ -130,7 +130,6 @@ class TreeSearch:
                 reward=_numpy(edge.reward),
                 discount=_numpy(self._discount(edge)),
                 prior=prior,
-                likeliest=prior.argmax(1).astype(np.float64),
                 value=_numpy(heads.value),
                 at_chance=_at_chance(heads, batch),
             )
@@ -146,7 +145,7 @@ class TreeSearch:
         rules: Any,
     ) -> None:
         """No call at all: kernels evaluate the network, and threads share the trees out."""
-        nodes, width = self.simulations + 1, roots.edges.shape[2]
+        nodes, width = self.simulations + 1, roots.children.shape[1]
 
         def grow(share: int, first: int, last: int) -> None:
             room = workplace(network, nodes, width, share)

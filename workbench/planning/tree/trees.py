@@ -12,59 +12,49 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from workbench.planning.tree.registers import TILE
+from workbench.planning.tree.registers import TILE, TURNED
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 Indices = NDArray[np.uint32]
 
-EDGE = np.dtype(
+EDGES = np.dtype(
     [
-        ("q", np.float64),  # mean of reward + discount * what came back; 0 while unvisited
-        ("visits", np.float64),
-        ("prior", np.float64),  # of an action, or probability of an outcome; 0: not to be chosen
-        ("share", np.float64),  # prior / (1 + visits); -inf: not to be chosen
-        ("reward", np.float64),
-        ("discount", np.float64),
-        ("fresh", np.float64),  # 1 while unvisited, then 0: to multiply by, which takes no branch
-        ("child", np.uint32),  # node that it leads to
-    ],
-    align=True,
+        (name, np.float64, (TURNED,))
+        for name in (
+            "prior",  # of an action, or probability of an outcome; 0: not to be chosen
+            "q",  # mean of reward + discount * what came back; 0 while unvisited
+            "visits",
+            "share",  # prior / (1 + visits), for PUCT; -inf: not to be chosen
+        )
+    ]
 )
-"""Reward, discount and child are set once the edge is visited."""
+"""Four edges of a node, each of their numbers side by side: two lines of the processor's cache."""
 
 NODE = np.dtype(
     [
         ("total", np.float64),  # of what came back to the node, its own value included
+        ("visits", np.float64),  # its own evaluation included
         ("raw_value", np.float64),  # what the model says of the node itself
         ("mass", np.float64),  # of the priors of its visited edges
         ("weighed", np.float64),  # sum of prior * q over them
-        ("most", np.float64),  # visits of the edge that has most
         ("untried", np.float64),  # edges that may be chosen and have no visit
-        ("visits", np.uint32),  # its own evaluation included
-        ("choice", np.uint32),  # of the first descent that comes to it
-        ("at_chance", np.bool_),
+        ("reward", np.float64),  # of the edge that leads here
+        ("discount", np.float64),  # of the same; 0 at a root
     ],
     align=True,
 )
-STEP = np.dtype([("node", np.uint32), ("choice", np.uint32)], align=True)
-SCALE = np.dtype(
-    [
-        ("weight", np.float64),  # that q is multiplied by: 1, or 0 where it cannot be scaled yet
-        ("span", np.float64),  # that q would be divided by
-        ("least", np.float64),  # the q that counts as 0
-    ],
-    align=True,
-)
-"""Of q in a whole tree, by PUCT."""
+"""A line of the processor's cache. Beside each other the numbers of nodes lie in this order too."""
+
+STEP = np.dtype([("place", np.uint32), ("choice", np.uint32)], align=True)
 
 BESIDE = np.dtype(
     [
         (name, np.float64, (TILE,))
         for name in (
+            "prior",
             "q",
             "visits",
-            "prior",
             "worth",  # at a root noise + log prior; else how much of the improved policy it has
         )
     ]
@@ -73,28 +63,41 @@ BESIDE = np.dtype(
 NODES_BESIDE = np.dtype(
     [
         (name, np.float64, (TILE,))
-        for name in ("raw_value", "mass", "weighed", "most", "untried", "visits", "turn", "choice")
+        for name in (
+            *(NODE.names or ()),
+            "choice",
+            "turn",  # by Gumbel, visits of a root's move whose turn it is
+            # By PUCT, of all of a tree:
+            "weight",  # that q is multiplied by: 1, or 0 where it cannot be scaled yet
+            "span",  # that q would be divided by
+            "least",  # the q that counts as 0
+        )
     ]
 )
-"""What is the same for all moves of these nodes."""
+"""What is the same for all moves of so many nodes, each in a lane of its own."""
 
 
 class Trees(NamedTuple):
-    """B trees; what is asked of an edge together lies together. Only what was reached is set."""
+    """B trees; what is asked of a node together lies together. Only what was reached is set.
 
-    edges: NDArray[np.void]  # [B, N+1, W] EDGE
-    nodes: NDArray[np.void]  # [B, N+1] NODE
+    Node i of tree b has place b (N+1) + i among the nodes of all. The moves of a node are filled up
+    to groups of TURNED with such as are not to be chosen.
+    """
+
+    nodes: NDArray[np.void]  # [B (N+1)] NODE
+    edges: NDArray[np.void]  # [B (N+1), W / TURNED] EDGES
+    children: Indices  # [B (N+1), W] places that moves lead to; 0 while unvisited
+    at_chance: NDArray[np.bool_]  # [B (N+1)]
+    chance: NDArray[np.bool_]  # [1] whether there is such a node
     low: Floats  # [B] smallest q of the tree
     high: Floats  # [B] largest q of the tree
-    scale: NDArray[np.void]  # [B] SCALE of the next descent
     depth: Ints  # [B] of the deepest node
-    under_way: Indices  # [B] trees that are still descending
-    stale: Indices  # [B] those of them that stand where the choice is to be renewed
-    path: NDArray[np.void]  # [B, N+1] STEP of the last simulation
+    path: NDArray[np.void]  # [N+1, B] STEP of the last simulation
     path_length: Indices  # [B]
-    roots: NDArray[np.void]  # [B / TILE, W] BESIDE of the roots
-    moves: NDArray[np.void]  # [W] BESIDE, while other nodes are looked at side by side
-    beside: NDArray[np.void]  # [1] NODES_BESIDE
+    places: NDArray[np.uint64]  # [TILE] where they are
+    roots: NDArray[np.void]  # [B / TILE, W or more] BESIDE of the roots
+    moves: NDArray[np.void]  # [W or more] BESIDE, while other nodes are looked at side by side
+    told: NDArray[np.void]  # [1] NODES_BESIDE
 
 
 LINE = 64
@@ -111,20 +114,23 @@ def room_for(shape: tuple[int, ...] | int, kind: DTypeLike = np.float64) -> NDAr
 
 def plant(batch: int, nodes: int, width: int) -> Trees:
     """Room for trees, to be cleared before use."""
+    groups = -(-width // TURNED)
+    held = groups * TURNED
     return Trees(
-        edges=room_for((batch, nodes, width), EDGE),
-        nodes=room_for((batch, nodes), NODE),
+        nodes=room_for(batch * nodes, NODE),
+        edges=room_for((batch * nodes, groups), EDGES),
+        children=room_for((batch * nodes, width), np.uint32),
+        at_chance=room_for(batch * nodes, np.bool_),
+        chance=room_for(1, np.bool_),
         low=room_for(batch),
         high=room_for(batch),
-        scale=room_for(batch, SCALE),
         depth=room_for(batch, np.int32),
-        under_way=room_for(batch, np.uint32),
-        stale=room_for(batch, np.uint32),
-        path=room_for((batch, nodes), STEP),
+        path=room_for((nodes, batch), STEP),
         path_length=room_for(batch, np.uint32),
-        roots=room_for((-(-batch // TILE), width), BESIDE),
-        moves=room_for(width, BESIDE),
-        beside=room_for(1, NODES_BESIDE),
+        places=np.zeros(TILE, np.uint64),
+        roots=room_for((-(-batch // TILE), held), BESIDE),
+        moves=room_for(held, BESIDE),
+        told=room_for(1, NODES_BESIDE),
     )
 
 
@@ -134,7 +140,6 @@ class Leaves(NamedTuple):
     reward: NDArray[np.float32]  # [rows]
     discount: NDArray[np.float32]  # [rows]
     prior: Floats  # [rows, W or less]
-    likeliest: Floats  # [rows] the move of the greatest prior
     value: NDArray[np.float32]  # [rows]
     at_chance: NDArray[np.bool_]  # [rows]
 
