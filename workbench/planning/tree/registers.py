@@ -119,18 +119,17 @@ def _emit_sum_of_product(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 
 
-def _emit_power_of_two(builder: Any, shifted: Any) -> Any:
-    """2^n, where n + 1.5 * 2^52 is given."""
+def _emit_times_power_of_two(builder: Any, number: Any, shifted: Any) -> Any:
+    """number * 2^n, where n + 1.5 * 2^52 is given and both are far from the least there are."""
     word = ir.VectorType(ir.IntType(64), TILE)
-    bits = builder.add(builder.bitcast(shifted, word), ir.Constant(word, [1023] * TILE))
-    power = builder.shl(bits, ir.Constant(word, [52] * TILE))
-    return builder.bitcast(power, _lanes.register)
+    exponent = builder.shl(builder.bitcast(shifted, word), ir.Constant(word, [52] * TILE))
+    return builder.bitcast(builder.add(builder.bitcast(number, word), exponent), _lanes.register)
 
 
 every = _by_lane(lambda builder, number: number)
 if_greater, if_equal = _where(">"), _where("==")
 _fused = _by_lane(_emit_sum_of_product)
-_power_of_two = _by_lane(_emit_power_of_two)
+_times_power_of_two = _by_lane(_emit_times_power_of_two)
 
 
 def _loads(side: _Side) -> Any:
@@ -283,7 +282,7 @@ def exponential(x: Any) -> Any:
     series = every(_TAYLOR[0])
     for coefficient in _TAYLOR[1:]:
         series = _fused(series, f, coefficient)
-    return series * _power_of_two(shifted)
+    return _times_power_of_two(series, shifted)
 
 
 def block_product(rows: int, panels: int) -> Any:
