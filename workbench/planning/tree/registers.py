@@ -1,8 +1,9 @@
-"""What is written for the processor's vector registers: trees side by side, and products.
+"""What is written for the processor's vector registers: numbers side by side, and products.
 
 Of a loop LLVM makes vectors where it finds that it may, and that it pays. Here nothing is left to
-it: there is a type for the numbers of all trees that are grown side by side, a lane each, and
-kernels calculate with it as with numbers; and there are products whose sums stay in registers.
+it: there is a type for the numbers of all trees that are grown side by side, a lane each, and one
+for four edges of a node, and kernels calculate with both as with numbers; records are laid beside
+each other by whole registers; and there are products whose sums stay in registers.
 
 Numba keeps what it has compiled of a kernel while the kernel's own file is the same. Whoever
 changes this one writes its new digest into `kernels.REGISTERS`; a test asks for it.
@@ -27,7 +28,8 @@ LANES = 8
 PANEL = 2 * LANES
 """Columns of a matrix that lie together."""
 TURN, TURNED = 8, 4
-"""Records that are laid beside each other at once, and how many numbers of each."""
+"""Records that are laid beside each other at once, and how many numbers of each: so many edges of a
+node lie together too."""
 
 _TAYLOR = tuple(1 / factorial(order) for order in range(12, -1, -1))
 
