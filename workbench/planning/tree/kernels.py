@@ -36,7 +36,7 @@ from workbench.planning.tree.registers import (
     turner,
 )
 
-REGISTERS = "ca073bfc12670c87"
+REGISTERS = "2f3ac0770dac370e"
 """The digest of `registers.py`: where that changes so does this file, and what is cached of it."""
 
 NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
@@ -250,7 +250,7 @@ def _descend_by_gumbel(
         under_way = _follow_choices(trees, first, under_way, 0)
         while under_way > 0:
             _tell(trees, rows)
-            _stand_beside(trees, rows)
+            _stand_beside(trees, trees.moves, rows)
             _choose_by_improved_policy(trees, rules)
             under_way = _follow_choices(trees, first, under_way, length)
             length += 1
@@ -272,14 +272,13 @@ def _renew_roots(trees: Any, rules: Any, start: int, first: int, rows: int) -> N
     And note how many visits the move has whose turn it is.
     """
     moves, told = trees.roots[first // TILE], trees.told[0]
-    if trees.path_length[first] == 0:
-        _stand_beside(trees, rows)
-        _stand_roots(rules, trees.moves, start + first, rows)
-        for a in range(len(moves)):
-            moves[a] = trees.moves[a]
+    untouched = trees.path_length[first] == 0
+    if untouched:
+        _stand_beside(trees, moves, rows)
+        _stand_roots(rules, moves, start + first, rows)
     for lane in range(rows):
         b, row = np.uint32(first + lane), np.uint32(start + first + lane)
-        if trees.path_length[b] == 0:
+        if untouched:
             legal = np.int32(told.untried[lane])
             rules.entrants[row] = min(legal, len(rules.considered) - 1)
         else:
@@ -300,12 +299,12 @@ def _stand_roots(rules: Any, moves: Any, first: int, rows: int) -> None:
 
 
 @_inlined
-def _stand_beside(trees: Any, rows: int) -> None:
+def _stand_beside(trees: Any, moves: Any, rows: int) -> None:
     """Lay the moves of the nodes that the trees are at beside each other."""
-    size = 4 * len(trees.moves)
+    size = 4 * len(moves)
     for lane in range(0, rows, TURN):
         for at in range(0, size, 4 * TURNED):
-            _turn_edges(trees.edges, trees.places, lane, size, at, trees.moves, at)
+            _turn_edges(trees.edges, trees.places, lane, size, at, moves, at)
 
 
 @_inlined
@@ -532,7 +531,7 @@ def conclude_gumbel(
         rows = min(TILE, len(action) - first)
         _set_out(trees, first, rows)
         _tell(trees, rows)
-        _stand_beside(trees, rows)
+        _stand_beside(trees, moves, rows)
         _stand_roots(rules, moves, first, rows)
         completion = _complete(trees, rules, moves)
         store(told.turn, completion[3])

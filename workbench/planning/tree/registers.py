@@ -46,14 +46,7 @@ class _Side(types.Type):
         super().__init__(f"Side{count}")
 
 
-class _SideModel(_as_register):  # type: ignore[misc]
-    """As which they are compiled."""
-
-    def __init__(self, manager: Any, kind: _Side) -> None:
-        super().__init__(manager, kind, kind.register)
-
-
-register_model(_Side)(_SideModel)
+register_model(_Side)(lambda manager, kind: _as_register(manager, kind, kind.register))
 _lanes, _few = _Side(TILE), _Side(TURNED)
 
 
@@ -202,7 +195,7 @@ def turner(rows: Sequence[int]) -> Any:
     Source and target are arrays of whatever is made of float64, the target's in rows of TILE; the
     rows are so many that they are a multiple of 4. Of a record 4 numbers are read by one load.
     """
-    pair, block = ir.VectorType(ir.DoubleType(), TURNED), ir.VectorType(ir.DoubleType(), TURN)
+    four, eight = _few.register.as_pointer(), ir.VectorType(ir.DoubleType(), TURN).as_pointer()
     word, number = ir.IntType(64), ir.DoubleType().as_pointer()
 
     def pick(builder: Any, a: Any, b: Any, which: Sequence[int]) -> Any:
@@ -224,12 +217,9 @@ def turner(rows: Sequence[int]) -> Any:
             yield pick(builder, low, high, [j + i // 2 * 2 for j in (0, 1, 4, 5, 8, 9, 12, 13)])
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, places, lane, size, at, target, row = arguments
+        _, _, lane, size, at, _, row = arguments
         source, places, target = (
-            make_array(kind)(context, builder, array).data
-            for kind, array in zip(
-                (signature.args[i] for i in (0, 1, 5)), (source, places, target), strict=True
-            )
+            make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 1, 5)
         )
         source, target = builder.bitcast(source, number), builder.bitcast(target, number)
         starts = []
@@ -239,14 +229,13 @@ def turner(rows: Sequence[int]) -> Any:
         for first in range(0, len(rows), TURNED):
             records = []
             for start in starts:
-                four = builder.bitcast(builder.gep(start, [word(first)]), pair.as_pointer())
-                records.append(builder.load(four))
+                records.append(
+                    builder.load(builder.bitcast(builder.gep(start, [word(first)]), four))
+                )
                 records[-1].align = 8
             for i, column in enumerate(columns(builder, records)):
                 to = builder.mul(builder.add(row, word(rows[first + i])), word(TILE))
-                place = builder.bitcast(
-                    builder.gep(target, [builder.add(to, lane)]), block.as_pointer()
-                )
+                place = builder.bitcast(builder.gep(target, [builder.add(to, lane)]), eight)
                 builder.store(column, place).align = 8
         return context.get_dummy_value()
 
