@@ -102,7 +102,6 @@ _turn_nodes = turner(range(2 * TURNED))
 @_kernel
 def clear(trees: Any, prior: Any, value: Any, at_chance: Any) -> None:
     """Begin trees of one node: prior [B, W'], value [B], at_chance [B] of the roots."""
-    trees.chance[0] = False
     for b in range(len(value)):
         _open_root(trees, b, prior[b], value[b], at_chance[b])
 
@@ -201,7 +200,6 @@ def _open(trees: Any, place: Any, prior: Any, value: float, at_chance: bool) -> 
     for a in range(len(children)):
         children[a] = 0
     trees.at_chance[place] = at_chance
-    trees.chance[0] |= at_chance
     node.visits, node.total, node.raw_value = 1.0, value, value
     node.untried, node.mass, node.weighed = untried, 0.0, 0.0
 
@@ -338,7 +336,7 @@ def _follow_choices(trees: Any, first: int, under_way: Any, length: int) -> Any:
 def _follow(trees: Any, first: int, lane: Any, length: int, choice: Any) -> Any:
     """Add an edge to a path. The lane's bit if it leads to a node that is to be asked too."""
     b, place = np.uint64(first) + lane, trees.places[lane]
-    if trees.chance[0] and trees.at_chance[place]:
+    if trees.at_chance[place]:
         choice = np.uint32(_choose_outcome(trees.edges[place]))
     child = trees.children[place, choice]
     trees.path_length[b] = length + 1
@@ -839,7 +837,6 @@ def _copy(source: Any, target: Any) -> None:
 @_inlined
 def _begin_trees(room: Any, latents: Any, prior: Any, value: Any, first: int, rows: int) -> None:
     """Trees of one node in a thread's own room, of some of the roots."""
-    room.trees.chance[0] = False
     for r in range(rows):
         b = first + r
         _copy(latents[b], room.latents[r, 0])

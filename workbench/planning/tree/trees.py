@@ -88,7 +88,6 @@ class Trees(NamedTuple):
     edges: NDArray[np.void]  # [B (N+1), W / TURNED] EDGES
     children: Indices  # [B (N+1), W] places that moves lead to; 0 while unvisited
     at_chance: NDArray[np.bool_]  # [B (N+1)]
-    chance: NDArray[np.bool_]  # [1] whether there is such a node
     low: Floats  # [B] smallest q of the tree
     high: Floats  # [B] largest q of the tree
     depth: Ints  # [B] of the deepest node
@@ -121,7 +120,6 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
         edges=room_for((batch * nodes, groups), EDGES),
         children=room_for((batch * nodes, width), np.uint32),
         at_chance=room_for(batch * nodes, np.bool_),
-        chance=room_for(1, np.bool_),
         low=room_for(batch),
         high=room_for(batch),
         depth=room_for(batch, np.int32),
