@@ -11,25 +11,29 @@ from numba import njit
 from workbench.planning.tree import kernels, registers
 from workbench.planning.tree.registers import (
     TILE,
-    TURNED,
+    TOGETHER,
+    double,
     equals,
     every,
+    fused,
     greatest,
     if_equal,
     if_greater,
     load,
     load_few,
     lowest,
+    single,
     store,
     turner,
 )
+from workbench.planning.tree.trees import offset
 
 
 def test_exponentials_are_those_of_numpy() -> None:
-    x = np.concatenate([-np.geomspace(1e-9, 690, 4015), np.zeros(1)])
-    assert np.allclose(exponentials(x), np.exp(x), rtol=5e-16, atol=0)
-    far = exponentials(np.array([-1e4, -np.inf, np.nan] + [0.0] * (TILE - 3)))
-    assert (far[:2] < 1e-300).all()
+    x = np.concatenate([-np.geomspace(1e-9, 86.9, 4015), np.zeros(1)]).astype(np.float32)
+    assert np.allclose(exponentials(x), np.exp(x.astype(float)), rtol=4e-7, atol=0)
+    far = exponentials(np.array([-1e4, -np.inf, np.nan] + [0.0] * (TILE - 3), np.float32))
+    assert (far[:2] < 2e-38).all()
     assert np.isnan(far[2])
     assert (far[3:] == 1).all()
 
@@ -46,30 +50,59 @@ def exponentials(x: np.ndarray) -> np.ndarray:
 
 def test_lanes_are_calculated_with_and_chosen_between_one_by_one() -> None:
     numbers = np.random.default_rng(0).integers(-3, 4, (2, TILE)).astype(float)
-    a, b = numbers
-    a[:2] = np.nan, np.inf
-    with np.errstate(all="ignore"):
-        wanted = [2 - a * b, a / b + 1, np.where(a > b, a, b), np.where(a == b, 7.0, a)]
-    found = np.empty((4, TILE))
-    calculate(a, b, found)
-    assert np.array_equal(found, np.array(wanted), equal_nan=True)
+    numbers[0, :2] = np.nan, np.inf
+    for kind in (np.float64, np.float32):
+        a, b = numbers.astype(kind)
+        with np.errstate(all="ignore"):
+            wanted = [2 - a * b, a / b + 1, np.where(a > b, a, b), np.where(a == b, 7, a)]
+        found = np.empty((4, TILE), kind)
+        calculate(a, b, found)
+        assert np.array_equal(found, np.array(wanted, kind), equal_nan=True)
 
 
 @njit(error_model="numpy")
 def calculate(a: np.ndarray, b: np.ndarray, found: np.ndarray) -> None:
     x, y = load(a), load(b)
     store(found[0], 2 - x * y)
-    store(found[1], x / y + every(1))
+    store(found[1], 1 + x / y)
     store(found[2], if_greater(x, y, x, y))
     store(found[3], if_equal(x, y, 7, x))
+
+
+def test_singles_and_doubles_are_made_of_each_other_and_chosen_by_each_other() -> None:
+    random = np.random.default_rng(0)
+    doubles, singles = random.normal(size=TILE), random.normal(size=TILE).astype(np.float32)
+    narrow, wide = np.empty((2, TILE), np.float32), np.empty((2, TILE))
+    convert(doubles, singles, narrow, wide)
+    assert np.array_equal(narrow, [doubles.astype(np.float32), np.full(TILE, np.float32(0.1))])
+    assert np.array_equal(wide, [singles, np.where(singles > 0, doubles, 0.5)])
+
+
+@njit
+def convert(doubles: np.ndarray, singles: np.ndarray, narrow: np.ndarray, wide: np.ndarray) -> None:
+    store(narrow[0], single(load(doubles)))
+    store(narrow[1], single(0.1))
+    store(wide[0], double(load(singles)))
+    store(wide[1], if_greater(load(singles), 0.0, load(doubles), every(0.5)))
+
+
+def test_a_product_is_added_to_before_it_is_rounded() -> None:
+    a, found = np.full(TILE, 1 + 2.0**-30), np.empty(TILE)
+    add_product(a, found)
+    assert (np.abs(found - 2.0**-60) <= 2.0**-60).all()  # 2^-60, or 0 without such an instruction
+
+
+@njit
+def add_product(a: np.ndarray, found: np.ndarray) -> None:
+    store(found, fused(load(a), load(a), -(1 + 2.0**-29)))
 
 
 def test_of_four_numbers_the_greatest_is_found_and_where_it_stands() -> None:
     random = np.random.default_rng(0)
     for _ in range(200):
-        numbers = random.integers(-2, 3, TURNED).astype(float)
+        numbers = random.integers(-2, 3, TOGETHER).astype(float)
         assert first_of_the_greatest(numbers) == (numbers.max(), numbers.argmax())
-    assert first_of_the_greatest(np.full(TURNED, np.nan))[1] == 64
+    assert first_of_the_greatest(np.full(TOGETHER, np.nan))[1] == 64
 
 
 @njit
@@ -78,24 +111,36 @@ def first_of_the_greatest(numbers: np.ndarray) -> tuple[float, int]:
     return greatest(four), lowest(equals(four, greatest(four)))
 
 
+RECORD = np.dtype([("first", "i4"), ("singles", "f4", (8,)), ("doubles", "f8", (4,))])
+ROW = np.dtype([(name, kind, (TILE,)) for name, kind in (("b", "f4"), ("a", "f8"), ("c", "f4"))])
+
+
 def test_numbers_of_records_are_laid_beside_each_other() -> None:
     random = np.random.default_rng(0)
-    source, places = random.normal(size=(30, 20)), random.integers(0, 30, TILE).astype(np.uint64)
-    target, wanted = np.zeros((2, 18, TILE))
-    for number, row in enumerate(ROWS):
-        wanted[5 + row] = source[places, 3 + number]
-    lay_beside(source, places, target)
-    assert np.array_equal(target, wanted)
+    source, places = np.zeros((30, 2), RECORD), random.integers(0, 30, TILE).astype(np.uint64)
+    for name in ("singles", "doubles"):
+        source[name] = random.normal(size=source[name].shape)
+    rows = np.zeros(5, ROW)
+    lay_beside(source, places, rows[1:])
+    assert rows[:1].tobytes() == bytes(ROW.itemsize)
+    found = source[places, 1]
+    assert np.array_equal(rows["a"][1:].T, found["doubles"])
+    assert np.array_equal(rows["b"][1:].T, found["singles"][:, :4])
+    assert np.array_equal(rows["c"][1:].T, found["singles"][:, 4:])
 
 
-ROWS = (3, 0, 9, 12, 1, 2, 11, 5)
-_turn = turner(ROWS)
+_turn = turner(
+    RECORD.itemsize,
+    offset(RECORD, "doubles"),
+    offset(RECORD, "singles"),
+    ROW.itemsize,
+    [offset(ROW, name) for name in "abc"],
+)
 
 
 @njit
-def lay_beside(source: np.ndarray, places: np.ndarray, target: np.ndarray) -> None:
-    for lane in range(0, TILE, 8):
-        _turn(source, places, lane, 20, 3, target, 5)
+def lay_beside(source: np.ndarray, places: np.ndarray, rows: np.ndarray) -> None:
+    _turn(source, places, 2, 1, rows)
 
 
 def test_the_kernels_change_when_the_registers_do() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from torch import Generator, Tensor
+from torch import Generator
 
 from workbench.planning.tree.kernels import (
-    LEAST_PRIOR,
     conclude_gumbel,
     expand_gumbel,
     grow_gumbel,
@@ -34,16 +34,12 @@ class ByGumbel:
     select = staticmethod(select_gumbel)
     expand = staticmethod(expand_gumbel)
     grow = staticmethod(grow_gumbel)
-
-    def prior(self, logits: Tensor) -> Tensor:
-        return logits.double().softmax(-1).clamp(min=LEAST_PRIOR)
+    logs: ClassVar = True
 
     def begin(
         self, prior: np.ndarray, generator: Generator, explore: bool
     ) -> tuple[np.ndarray, GumbelRules]:
-        root = np.log(np.maximum(prior, LEAST_PRIOR))
-        if explore:
-            root += numpy_generator(generator).gumbel(size=prior.shape)
+        root = prior + numpy_generator(generator).gumbel(size=prior.shape) if explore else prior
         rules = GumbelRules(
             root=root,
             considered=self.considered,

@@ -20,23 +20,26 @@ from numba import njit
 from workbench.planning.tree.registers import (
     PANEL,
     TILE,
-    TURN,
-    TURNED,
+    TOGETHER,
     block_product,
+    double,
     equals,
     every,
     exponential,
+    fused,
     greatest,
     if_equal,
     if_greater,
     load,
     load_few,
     lowest,
+    single,
     store,
     turner,
 )
+from workbench.planning.tree.trees import BESIDE, EDGES, offset
 
-REGISTERS = "2f3ac0770dac370e"
+REGISTERS = "ded11d47919a1df8"
 """The digest of `registers.py`: where that changes so does this file, and what is cached of it."""
 
 NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
@@ -44,9 +47,6 @@ UNVISITED_ZERO, UNVISITED_PARENT = 0, 1
 
 PRODUCT, MIN_MAX, LAYER_NORM, L2 = 0, 1, 2, 3
 PLAIN, H, SYMLOG = 0, 1, 2
-
-LEAST_PRIOR = 1e-200
-"""So that every move has a finite log prior, however far behind its logit is."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -94,9 +94,14 @@ def _exp_single(x: Any) -> Any:
     return (series * f * f + f + _ONE) * power
 
 
-# Of edges prior, q and visits, which a move has in this order too, before its worth.
-_turn_edges = turner([4 * move + field for field in range(3) for move in range(TURNED)])
-_turn_nodes = turner(range(2 * TURNED))
+# Of edges priors and visits lie behind each other, as the turner reads its singles.
+_turn_edges = turner(
+    EDGES.itemsize,
+    offset(EDGES, "q"),
+    offset(EDGES, "prior"),
+    BESIDE.itemsize,
+    [offset(BESIDE, name) for name in ("q", "prior", "visits")],
+)
 
 
 @_kernel
@@ -109,252 +114,282 @@ def clear(trees: Any, prior: Any, value: Any, at_chance: Any) -> None:
 @_inlined
 def _open_root(trees: Any, b: int, prior: Any, value: float, at_chance: bool) -> None:
     """Begin a tree, and forget all simulations there were."""
-    place = _root(trees, b)
-    _open(trees, place, prior, value, at_chance)
+    place, moves = trees.begins[b], np.uint32(len(prior))
+    wide = trees.wide
+    for a in range(len(wide)):
+        wide[a] = prior[np.uint32(a)] if np.uint32(a) < moves else -np.inf
+    _open(trees, place, wide, value, at_chance)
     node = trees.nodes[place]
-    node.reward, node.discount = 0.0, 0.0
+    node.end, node.reward, node.discount, node.depth = 0, 0.0, 0.0, 0
     trees.low[b], trees.high[b], trees.depth[b] = np.inf, -np.inf, 0
-    trees.path_length[b] = 0
 
 
 @_inlined
-def _root(trees: Any, b: Any) -> Any:
-    """The place of a tree's root."""
-    return np.uint32(b) * np.uint32(len(trees.path))
-
-
-@_inlined
-def expand_puct(trees: Any, index: int, leaves: Any, count: int) -> None:
+def expand_puct(trees: Any, rules: Any, index: int, leaves: Any, count: int) -> None:
     """Attach `Leaves` as node `index` of the first `count` trees, and send values up the paths."""
     for b in range(count):
-        back = _attach(trees, b, index, leaves)
+        place, back = _attach(trees, b, index, leaves)
         low, high = trees.low[b], trees.high[b]
-        for level in range(trees.path_length[b] - 1, -1, -1):
-            step, child = trees.path[np.uint32(level), b], trees.path[np.uint32(level + 1), b].place
-            edges, i = trees.edges[step.place, step.choice // TURNED], step.choice % TURNED
-            back = _come_back(trees.nodes[step.place], trees.nodes[child], back)
-            visits, q = edges.visits[i] + 1.0, edges.q[i]
-            q += (back - q) / visits
-            edges.visits[i], edges.q[i] = visits, q
-            edges.share[i] = edges.prior[i] / (1.0 + visits)
+        for _ in range(trees.nodes[place].depth):
+            node = trees.nodes[place]
+            back = node.reward + node.discount * back
+            place, choice = node.parent, np.uint32(node.choice)
+            q = _come_back(trees, place, choice, back)
+            returns = trees.returns[place]
+            returns.total += back
+            returns.visits += 1.0
             low, high = min(low, q), max(high, q)
         trees.low[b], trees.high[b] = low, high
 
 
 @_inlined
-def expand_gumbel(trees: Any, index: int, leaves: Any, count: int) -> None:
-    """As `expand_puct`."""
-    for b in range(count):
-        back = _attach(trees, b, index, leaves)
-        for level in range(trees.path_length[b] - 1, -1, -1):
-            step, child = trees.path[np.uint32(level), b], trees.path[np.uint32(level + 1), b].place
-            edges, i = trees.edges[step.place, step.choice // TURNED], step.choice % TURNED
-            node = trees.nodes[step.place]
-            back = _come_back(node, trees.nodes[child], back)
-            before, prior, q = edges.visits[i], edges.prior[i], edges.q[i]
-            visits = before + 1.0
-            change = (back - q) / visits
-            edges.visits[i], edges.q[i] = visits, q + change
-            fresh = 1.0 - min(before, 1.0)
-            node.mass += fresh * prior
-            node.untried -= fresh
-            node.weighed += prior * change
+def expand_gumbel(trees: Any, rules: Any, index: int, leaves: Any, count: int) -> None:
+    """As `expand_puct`; and choose anew at all nodes that something came back to."""
+    for first in range(0, count, TILE):
+        rows, under_way = min(TILE, count - first), _NONE
+        returns = trees.told[0].back
+        for lane in range(rows):
+            place, returns[lane] = _attach(trees, first + lane, index, leaves)
+            trees.places[lane] = place
+            under_way |= np.uint64(trees.nodes[place].depth > 1) << np.uint64(lane)
+        changed = _go_up(trees, under_way, returns)
+        for lane in range(rows):
+            _come_to_root(trees, first, lane, returns[lane])
+        _choose_anew(trees, rules, changed)
 
 
 @_inlined
-def _attach(trees: Any, b: int, index: int, leaves: Any) -> float:
-    """Make what a model says of a leaf a node. What comes back from there."""
-    length = trees.path_length[b]
-    step, back = trees.path[length - 1, b], 0.0  # beyond a known end nothing comes back
-    if trees.path[length, b].place == 0:
-        place = _root(trees, b) + np.uint32(index)
-        trees.path[length, b].place = trees.children[step.place, step.choice] = place
+def _go_up(trees: Any, under_way: Any, returns: Any) -> Any:
+    """Send values up to children of roots, a level at a time as in `select_puct`.
+
+    How many nodes something came back to: they are noted, those first that are nearest to leaves.
+    """
+    changed = _NONE
+    while under_way > 0:
+        still = _NONE
+        while under_way > 0:
+            lane = lowest(under_way)
+            under_way &= under_way - _FIRST
+            node = trees.nodes[trees.places[lane]]
+            back, place = node.reward + node.discount * returns[lane], node.parent
+            _come_back(trees, place, np.uint32(node.choice), back)
+            returns[lane], trees.places[lane] = back, place
+            node = trees.nodes[place]
+            trees.changed[changed], trees.raw_values[changed] = place, node.raw_value
+            changed += _FIRST
+            still |= np.uint64(node.depth > 1) << lane
+        under_way = still
+    return changed
+
+
+@_inlined
+def _come_to_root(trees: Any, first: int, lane: int, back: float) -> None:
+    """Count what came back to a child of a root, and lay it beside the others."""
+    node = trees.nodes[trees.places[np.uint32(lane)]]
+    back, place, choice = node.reward + node.discount * back, node.parent, np.uint32(node.choice)
+    q = _come_back(trees, place, choice, back)
+    move, returns = trees.roots[first // TILE, choice], trees.returns[place]
+    move.q[lane], move.visits[lane] = q, move.visits[lane] + 1.0
+    returns.total += back
+    returns.visits += 1.0
+
+
+@_inlined
+def _attach(trees: Any, b: int, index: int, leaves: Any) -> Any:
+    """Make what a model says of a leaf a node. Its place, and what comes back from there."""
+    root, choice, back = trees.begins[b], np.uint32(trees.action[b]), 0.0
+    parent = root + np.uint32(trees.parent[b])
+    place = trees.children[parent, choice]
+    if place == 0:  # beyond a known end nothing comes back
+        place = root + np.uint32(index)
+        trees.children[parent, choice] = place
         back = leaves.value[b]
         _open(trees, place, leaves.prior[b], back, leaves.at_chance[b])
-        node = trees.nodes[place]
+        node, depth = trees.nodes[place], trees.nodes[parent].depth + 1
         node.reward, node.discount = leaves.reward[b], leaves.discount[b]
-    return back
+        node.parent, node.choice, node.depth = parent, choice, depth
+        going = leaves.discount[b] != 0.0
+        node.end = _edge(place, np.uint32(leaves.likeliest[b])) if going else _NONE
+        trees.depth[b] = max(trees.depth[b], np.int32(depth))
+    return place, back
 
 
 @_inlined
-def _come_back(node: Any, child: Any, back: float) -> float:
-    """Count at a node what came back to a child of it. What that is to the node."""
-    back = child.reward + child.discount * back
-    node.visits += 1.0
-    node.total += back
-    return back
+def _edge(place: Any, choice: Any) -> Any:
+    """An edge as one number."""
+    return np.uint64(place) << np.uint64(32) | np.uint64(choice)
+
+
+@_inlined
+def _come_back(trees: Any, place: Any, choice: Any, back: float) -> Any:
+    """Count at a node what came back by a move. Its q."""
+    edges, i = trees.edges[place, choice // TOGETHER], choice % TOGETHER
+    visits, q = edges.visits[i] + 1.0, edges.q[i]
+    q += (back - q) / visits
+    edges.visits[i], edges.q[i] = visits, q
+    return q
 
 
 @_inlined
 def _open(trees: Any, place: Any, prior: Any, value: float, at_chance: bool) -> None:
     """Write a node that nothing has come back to but its own value."""
-    groups, node, children = trees.edges[place], trees.nodes[place], trees.children[place]
-    untried, moves = 0.0, np.uint32(len(prior))
+    groups, children = trees.edges[place], trees.children[place]
     for group in range(len(groups)):
-        edges, first = groups[group], np.uint32(group * TURNED)
-        for i in range(TURNED):
-            edges.q[i], edges.visits[i] = 0.0, 0.0
-            chance = prior[first + i] if first + i < moves else -1.0
-            edges.prior[i], edges.share[i] = max(chance, 0.0), chance if chance >= 0.0 else -np.inf
-            untried += chance >= 0.0
-    for a in range(len(children)):
-        children[a] = 0
-    trees.at_chance[place] = at_chance
-    node.visits, node.total, node.raw_value = 1.0, value, value
-    node.untried, node.mass, node.weighed = untried, 0.0, 0.0
+        edges, first = groups[group], np.uint32(group * TOGETHER)
+        for i in range(TOGETHER):
+            edges.q[i], edges.visits[i], children[first + i] = 0.0, 0.0, 0
+    for group in range(len(groups)):
+        edges, first = groups[group], np.uint32(group * TOGETHER)
+        for i in range(TOGETHER):
+            edges.prior[i] = prior[first + i]
+    node, returns = trees.nodes[place], trees.returns[place]
+    node.raw_value, node.at_chance = value, at_chance
+    returns.total, returns.visits = value, 1.0
 
 
 @_inlined
-def select_puct(trees: Any, rules: Any, parent: Any, action: Any, count: int) -> None:
-    """Descend the first `count` trees to edges to expand, or to known ends; write where they start.
+def select_puct(trees: Any, rules: Any, count: int) -> None:
+    """Descend the first `count` trees to edges to expand, or to known ends.
 
     Trees go down a level together: what one waits for, the others have time to do. Which still do
     is kept as bits: of a list in memory, each would wait until the one before it is written down.
-
-    parent [B], action [B] int64: what the model is to step.
     """
     for first in range(0, count, TILE):
         rows = min(TILE, count - first)
-        under_way, length = _set_out(trees, first, rows), 0
         for lane in range(rows):
+            trees.places[lane] = trees.begins[first + lane]
             _scale(trees, first + lane, lane, rules)
+        under_way = (_FIRST << np.uint64(rows)) - _FIRST
         while under_way > 0:
             still = _NONE
             while under_way > 0:
                 lane = lowest(under_way)
                 under_way &= under_way - _FIRST
-                choice = _choose_by_puct(trees, lane, rules)
-                still |= _follow(trees, first, lane, length, choice)
-            under_way, length = still, length + 1
-        _arrive(trees, first, rows, parent, action)
-
-
-@_kernel
-def select_gumbel(trees: Any, rules: Any, parent: Any, action: Any, count: int) -> None:
-    """As `select_puct`: sequential halving at the root, below it the improved policy."""
-    _descend_by_gumbel(trees, rules, 0, parent, action, count)
+                still |= _follow(trees, first, lane, _choose_by_puct(trees, lane, rules))
+            under_way = still
 
 
 @_inlined
-def _descend_by_gumbel(
-    trees: Any, rules: Any, start: int, parent: Any, action: Any, count: int
-) -> None:
-    """The same; tree 0 is of row `start` of the rules."""
-    for first in range(0, count, TILE):
-        rows = min(TILE, count - first)
-        under_way, length = _set_out(trees, first, rows), 1
-        _tell(trees, rows)
-        _choose_at_roots(trees, rules, start, first, rows)
-        under_way = _follow_choices(trees, first, under_way, 0)
-        while under_way > 0:
-            _tell(trees, rows)
-            _stand_beside(trees, trees.moves, rows)
-            _choose_by_improved_policy(trees, rules)
-            under_way = _follow_choices(trees, first, under_way, length)
-            length += 1
-        _arrive(trees, first, rows, parent, action)
-
-
-@_inlined
-def _choose_at_roots(trees: Any, rules: Any, start: int, first: int, rows: int) -> None:
-    """Sequential halving."""
-    moves = trees.roots[first // TILE]
-    _renew_roots(trees, rules, start, first, rows)
-    _choose_at_root(trees, rules, moves, _complete(trees, rules, moves))
-
-
-@_inlined
-def _renew_roots(trees: Any, rules: Any, start: int, first: int, rows: int) -> None:
-    """Lay roots beside each other: all of them once, then the move that the last simulation made.
-
-    And note how many visits the move has whose turn it is.
-    """
-    moves, told = trees.roots[first // TILE], trees.told[0]
-    untouched = trees.path_length[first] == 0
-    if untouched:
-        _stand_beside(trees, moves, rows)
-        _stand_roots(rules, moves, start + first, rows)
-    for lane in range(rows):
-        b, row = np.uint32(first + lane), np.uint32(start + first + lane)
-        if untouched:
-            legal = np.int32(told.untried[lane])
-            rules.entrants[row] = min(legal, len(rules.considered) - 1)
-        else:
-            choice = trees.path[0, b].choice
-            edges, i = trees.edges[_root(trees, b), choice // TURNED], choice % TURNED
-            moves[choice].q[lane], moves[choice].visits[lane] = edges.q[i], edges.visits[i]
-        visits = np.uint32(told.visits[lane]) - np.uint32(1)
-        told.turn[lane] = rules.considered[rules.entrants[row], visits]
-
-
-@_inlined
-def _stand_roots(rules: Any, moves: Any, first: int, rows: int) -> None:
-    """Write noise + log prior of roots to their lanes."""
-    for lane in range(rows):
-        b = np.uint32(first + lane)
-        for a in range(rules.root.shape[1]):
-            moves[a].worth[lane] = rules.root[b, a] if moves[a].prior[lane] > 0.0 else -np.inf
-
-
-@_inlined
-def _stand_beside(trees: Any, moves: Any, rows: int) -> None:
-    """Lay the moves of the nodes that the trees are at beside each other."""
-    size = 4 * len(moves)
-    for lane in range(0, rows, TURN):
-        for at in range(0, size, 4 * TURNED):
-            _turn_edges(trees.edges, trees.places, lane, size, at, moves, at)
-
-
-@_inlined
-def _tell(trees: Any, rows: int) -> None:
-    """Lay what is the same for all moves of a node beside that of others."""
-    for lane in range(0, rows, TURN):
-        _turn_nodes(trees.nodes, trees.places, lane, 2 * TURNED, 0, trees.told, 0)
-
-
-@_inlined
-def _set_out(trees: Any, first: int, rows: int) -> Any:
-    """Stand at the roots. The lanes of trees that descend, as bits."""
-    for lane in range(rows):
-        trees.places[lane] = _root(trees, first + lane)
-    return (_FIRST << np.uint64(rows)) - _FIRST
-
-
-@_inlined
-def _follow_choices(trees: Any, first: int, under_way: Any, length: int) -> Any:
-    """Add what was chosen side by side to the paths. The lanes of trees that still descend."""
-    still = _NONE
-    while under_way > 0:
-        lane = lowest(under_way)
-        under_way &= under_way - _FIRST
-        choice = np.uint32(trees.told[0].choice[lane])
-        still |= _follow(trees, first, lane, length, choice)
-    return still
-
-
-@_inlined
-def _follow(trees: Any, first: int, lane: Any, length: int, choice: Any) -> Any:
-    """Add an edge to a path. The lane's bit if it leads to a node that is to be asked too."""
+def _follow(trees: Any, first: int, lane: Any, choice: Any) -> Any:
+    """Go down an edge. The lane's bit if it leads to a node that is to be asked too."""
     b, place = np.uint64(first) + lane, trees.places[lane]
-    if trees.at_chance[place]:
+    if trees.nodes[place].at_chance:
         choice = np.uint32(_choose_outcome(trees.edges[place]))
     child = trees.children[place, choice]
-    trees.path_length[b] = length + 1
-    step = trees.path[length, b]
-    step.place, step.choice = place, choice
-    trees.path[length + 1, b].place = child
+    trees.parent[b], trees.action[b] = place - trees.begins[b], choice
     trees.places[lane] = child
     return np.uint64(trees.nodes[child].discount != 0.0) << lane
 
 
+@_kernel
+def select_gumbel(trees: Any, rules: Any, count: int) -> None:
+    """As `select_puct`: sequential halving at the root, below it the improved policy."""
+    _descend_by_gumbel(trees, rules, 0, count)
+
+
 @_inlined
-def _arrive(trees: Any, first: int, rows: int, parent: Any, action: Any) -> None:
-    """Write down where the paths end."""
-    for b in range(first, first + rows):
-        length = trees.path_length[b]
-        trees.depth[b] = max(trees.depth[b], length)
-        step = trees.path[length - 1, b]
-        parent[b], action[b] = step.place - _root(trees, b), step.choice
+def _descend_by_gumbel(trees: Any, rules: Any, start: int, count: int) -> None:
+    """The same; tree 0 is of row `start` of the rules.
+
+    Below a root where descents end is known: nothing there has changed since it was noted.
+    """
+    for first in range(0, count, TILE):
+        rows, moves = min(TILE, count - first), trees.roots[first // TILE]
+        if trees.returns[trees.begins[first]].visits == 1.0:
+            _stand_roots(trees, rules, moves, start, first, rows)
+            _enter(rules, moves, start + first, rows)
+        _take_turns(trees, rules, start, first, rows)
+        _choose_at_root(trees, rules, moves, _complete(trees, rules, moves, _raw_value(trees, 0)))
+        for lane in range(rows):
+            b = np.uint32(first + lane)
+            end = _end(trees, trees.begins[b], np.uint32(trees.told[0].choice[lane]))
+            trees.parent[b] = np.uint32(end >> np.uint64(32)) - trees.begins[b]
+            trees.action[b] = np.uint32(end)
+
+
+@_inlined
+def _enter(rules: Any, moves: Any, row: int, rows: int) -> None:
+    """Note how many moves of roots enter the halving."""
+    for lane in range(rows):
+        legal = 0
+        for a in range(rules.root.shape[1]):
+            legal += moves[a].prior[lane] > -np.inf
+        rules.entrants[row + lane] = min(legal, len(rules.considered) - 1)
+
+
+@_inlined
+def _take_turns(trees: Any, rules: Any, start: int, first: int, rows: int) -> None:
+    """Note how many visits the move of a root has whose turn it is."""
+    for lane in range(rows):
+        row, root = np.uint32(start + first + lane), trees.begins[np.uint32(first + lane)]
+        visits = np.uint32(trees.returns[root].visits) - np.uint32(1)
+        trees.told[0].turn[lane] = rules.considered[rules.entrants[row], visits]
+        trees.raw_values[lane] = trees.nodes[root].raw_value
+
+
+@_inlined
+def _stand_roots(trees: Any, rules: Any, moves: Any, start: int, first: int, rows: int) -> None:
+    """Lay roots beside each other, and noise + log prior of their moves."""
+    for lane in range(rows):
+        trees.places[lane] = trees.begins[first + lane]
+        trees.raw_values[lane] = trees.nodes[trees.begins[first + lane]].raw_value
+    _stand_beside(trees, trees.places, moves)
+    for lane in range(rows):
+        b = np.uint32(start + first + lane)
+        for a in range(rules.root.shape[1]):
+            moves[a].score[lane] = rules.root[b, a]
+
+
+@_inlined
+def _stand_beside(trees: Any, places: Any, moves: Any) -> None:
+    """Lay the moves of nodes beside each other."""
+    groups = trees.edges.shape[1]
+    for group in range(groups):
+        _turn_edges(trees.edges, places, groups, group, moves[group * TOGETHER :])
+
+
+@_inlined
+def _raw_value(trees: Any, at: int) -> Any:
+    """Those of nodes beside each other."""
+    return double(load(trees.raw_values[at:]))
+
+
+@_inlined
+def _choose_anew(trees: Any, rules: Any, count: Any) -> None:
+    """Note where descents from nodes end, from those that are farthest from their roots on.
+
+    In three steps, each for other nodes: what one waits for, the others have time to do.
+    """
+    changed: Any = np.int64(count)
+    tiles = (changed + TILE - 1) // TILE
+    for tile in range(tiles + 2):
+        if tile < tiles:
+            at, moves, told = tile * TILE, trees.moves[tile % 2], trees.told[tile % 2]
+            _stand_beside(trees, trees.changed[at:], moves)
+            missing, highest, slope, _, total = _complete(
+                trees, rules, moves, _raw_value(trees, at)
+            )
+            store(told.missing, missing)
+            store(told.highest, highest)
+            store(told.slope, slope)
+            store(told.visits, total + 1.0)
+        if 1 <= tile <= tiles:
+            before = (tile - 1) % 2
+            _choose_by_improved_policy(trees, trees.moves[before], trees.told[before])
+        if tile >= 2:
+            at, told = (tile - 2) * TILE, trees.told[tile % 2]
+            for lane in range(min(TILE, changed - at)):
+                place = np.uint32(trees.changed[np.uint64(at + lane)])
+                trees.nodes[place].end = _end(trees, place, np.uint32(told.choice[lane]))
+
+
+@_inlined
+def _end(trees: Any, place: Any, choice: Any) -> Any:
+    """The edge at which a descent by this one ends."""
+    if trees.nodes[place].at_chance:
+        choice = np.uint32(_choose_outcome(trees.edges[place]))
+    further = trees.nodes[trees.children[place, choice]].end
+    return further if further != 0 else _edge(place, choice)
 
 
 @_inlined
@@ -363,10 +398,10 @@ def _choose_outcome(groups: Any) -> int:
     best, best_share = 0, 0.0
     for group in range(len(groups)):
         edges = groups[group]
-        for i in range(TURNED):
+        for i in range(TOGETHER):
             share = edges.prior[i] / (1.0 + edges.visits[i])
             if share > best_share:
-                best, best_share = group * TURNED + i, share
+                best, best_share = group * TOGETHER + i, share
     return best
 
 
@@ -392,18 +427,19 @@ def _choose_by_puct(trees: Any, lane: Any, rules: Any) -> Any:
     All times the span, and without what is the same for all moves.
     """
     told, place = trees.told[0], trees.places[lane]
-    groups, node = trees.edges[place], trees.nodes[place]
+    groups, returns = trees.edges[place], trees.returns[place]
     weight, unvisited = told.weight[lane], told.least[lane]
     if rules.unvisited == UNVISITED_PARENT:
-        unvisited = node.total / node.visits
-    exploration = rules.exploration[np.uint32(node.visits)] * told.span[lane]
+        unvisited = returns.total / returns.visits
+    exploration = rules.exploration[np.uint32(returns.visits)] * told.span[lane]
     choice, best = _NONE, -np.inf
     for group in range(len(groups)):
         edges = groups[group]
-        q = if_greater(load_few(edges.visits), 0.0, load_few(edges.q), unvisited)
-        score = q * weight + load_few(edges.share) * exploration
+        prior, visits = load_few(edges.prior), load_few(edges.visits)
+        q = if_greater(visits, 0.0, load_few(edges.q), unvisited)
+        score = q * weight + double(prior / (visits + 1.0)) * exploration
         here = greatest(score)
-        there = np.uint64(group) * np.uint64(TURNED) + lowest(equals(score, here))
+        there = np.uint64(group) * np.uint64(TOGETHER) + lowest(equals(score, here))
         choice = there if here > best else choice
         best = here if here > best else best
     return np.uint32(choice)
@@ -412,78 +448,87 @@ def _choose_by_puct(trees: Any, lane: Any, rules: Any) -> Any:
 @_inlined
 def _choose_at_root(trees: Any, rules: Any, moves: Any, completion: Any) -> None:
     """argmax of g(a) + log P(a) + sigma(q(a)) over a root's moves that have its `turn` visits."""
-    told = trees.told[0]
-    missing, highest, slope, _ = completion
-    its_turn, choice, best = load(told.turn), every(0.0), every(-np.inf)
+    missing, highest, slope, _, _ = completion
+    turn, choice, best = load(trees.told[0].turn), single(0.0), every(-np.inf)
     for a in range(rules.root.shape[1]):
         move = moves[a]
         visits = load(move.visits)
         q = if_greater(visits, 0.0, load(move.q), missing)
-        score = load(move.worth) + slope * (q - highest)
-        score = if_equal(visits, its_turn, score, -np.inf)
+        score = load(move.score) + slope * (q - highest)
+        score = if_equal(visits, turn, score, -np.inf)
         choice = if_greater(score, best, a, choice)
         best = if_greater(score, best, score, best)
-    store(told.choice, choice)
+    store(trees.told[0].choice, choice)
 
 
 @_inlined
-def _choose_by_improved_policy(trees: Any, rules: Any) -> None:
+def _choose_by_improved_policy(trees: Any, moves: Any, told: Any) -> None:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
-    told, moves = trees.told[0], trees.moves
-    total = _improve(trees, moves, _complete(trees, rules, moves))
-    visits = load(told.visits)
+    total = _improve(trees, moves, load(told.missing), load(told.highest), load(told.slope))
+    visits, less = load(told.visits), single(0.0) - total
     # Above 0 is always one; moves that are not legal are not.
-    choice, best = every(0.0), every(0.0)
-    for a in range(trees.children.shape[1]):
+    choice, best = single(0.0), single(0.0)
+    for a in range(trees.width[0]):
         move = moves[a]
-        score = load(move.worth) * visits - load(move.visits) * total  # times both totals
+        score = fused(load(move.worth), visits, load(move.visits) * less)  # times both totals
         choice = if_greater(score, best, a, choice)
         best = if_greater(score, best, score, best)
     store(told.choice, choice)
 
 
 @_inlined
-def _improve(trees: Any, moves: Any, completion: Any) -> Any:
+def _improve(trees: Any, moves: Any, missing: Any, highest: Any, slope: Any) -> Any:
     """Write pi' = softmax(log P + sigma(completed q)) of all moves, times the total returned."""
-    missing, highest, slope, _ = completion
-    total = every(0.0)
-    for a in range(trees.children.shape[1]):
+    most, total = single(-np.inf), single(0.0)
+    for a in range(trees.width[0]):
         move = moves[a]
         q = if_greater(load(move.visits), 0.0, load(move.q), missing)
-        weight = exponential(slope * (q - highest)) * load(move.prior)
-        store(move.worth, weight)
-        total = total + weight
+        logit = load(move.prior) + single(slope * (q - highest))
+        most = if_greater(logit, most, logit, most)
+        store(move.worth, logit)
+    for a in range(trees.width[0]):
+        worth = exponential(load(moves[a].worth) - most)
+        store(moves[a].worth, worth)
+        total = total + worth
     return total
 
 
 @_inlined
-def _complete(trees: Any, rules: Any, moves: Any) -> Any:
-    """The q of moves without visits, the greatest completed q, the slope of sigma, the most visits.
+def _complete(trees: Any, rules: Any, moves: Any, raw_value: Any) -> Any:
+    """The q of moves without visits, the greatest completed q, the slope of sigma, and visits.
 
-    Over the moves that may be chosen here; mctx counts illegal ones, as unvisited, in the range.
+    Visits of the most visited move, and of all. Over the moves that may be chosen here; mctx
+    counts illegal ones, as unvisited, in the range.
 
     sigma(q) = (c_visit + max_b N(b)) c_scale q / span (eq. 8); an offset of q counts for nothing.
     v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
     """
-    told = trees.told[0]
-    raw_value, total = load(told.raw_value), load(told.visits) - 1.0
+    total, most, untried = single(0.0), single(0.0), single(-np.inf)
+    mass, weighed, least, highest = every(0.0), every(0.0), every(np.inf), every(-np.inf)
+    for a in range(trees.width[0]):
+        move = moves[a]
+        visits, logit, q = load(move.visits), load(move.prior), load(move.q)
+        total, most = total + visits, if_greater(visits, most, visits, most)
+        prior = double(exponential(logit))
+        mass = if_greater(visits, 0.0, mass + prior, mass)
+        weighed = fused(prior, q, weighed)
+        still = if_greater(visits, 0.0, -np.inf, logit)
+        untried = if_greater(still, untried, still, untried)
+        tried = if_greater(visits, 0.0, q, np.nan)
+        least = if_greater(least, tried, tried, least)
+        highest = if_greater(tried, highest, tried, highest)
+    n = double(total)
+    mixed = fused(n, weighed, raw_value * mass) / (mass * (n + 1.0))
+    missing = if_greater(total, 0.0, mixed, raw_value)
     # Where none is missing, what stands for illegal moves must not widen the range.
-    mean = load(told.weighed) / load(told.mass)
-    mixed = (raw_value + total * mean) / (total + 1.0)
-    missing = if_greater(load(told.untried), 0.0, mixed, mean)
-    missing = if_greater(total, 0.0, missing, raw_value)
-    least, highest, most = every(np.inf), every(-np.inf), every(0.0)
-    for a in range(trees.children.shape[1]):
-        visits = load(moves[a].visits)
-        most = if_greater(visits, most, visits, most)
-        q = if_greater(visits, 0.0, load(moves[a].q), missing)
-        least = if_greater(least, q, q, least)
-        highest = if_greater(q, highest, q, highest)
+    missing = if_greater(untried, -np.inf, missing, highest)
+    least = if_greater(least, missing, missing, least)
+    highest = if_greater(missing, highest, missing, highest)
     # Differences too small to be more than rounding are not blown up (as in mctx).
     span = highest - least
     span = if_greater(span, 1e-8, span, 1e-8)
     span = if_greater(rules.span, 0.0, rules.span, span)
-    return missing, highest, (most + rules.c_visit) * rules.c_scale / span, most
+    return missing, highest, (double(most) + rules.c_visit) * rules.c_scale / span, most, total
 
 
 @_kernel
@@ -494,11 +539,11 @@ def summarise(trees: Any, policy: Any, value: Any, q: Any, visits: Any) -> bool:
     """
     finite = True
     for b in range(len(value)):
-        place, total = _root(trees, b), 0.0
-        node = trees.nodes[place]
-        value[b] = node.total / node.visits
+        place, total = trees.begins[b], 0.0
+        returns = trees.returns[place]
+        value[b] = returns.total / returns.visits
         for a in range(visits.shape[1]):
-            edges, i = trees.edges[place, np.uint32(a) // TURNED], np.uint32(a) % TURNED
+            edges, i = trees.edges[place, np.uint32(a) // TOGETHER], np.uint32(a) % TOGETHER
             visits[b, a] = np.int32(edges.visits[i])
             total += edges.visits[i]
             q[b, a] = edges.q[i] if edges.visits[i] > 0.0 else value[b]
@@ -524,17 +569,15 @@ def conclude_gumbel(
     Whether all of value and pi' are finite numbers.
     """
     finite = summarise(trees, policy, value, q, visits)
-    told, moves = trees.told[0], trees.moves
+    told, moves = trees.told[0], trees.moves[0]
     for first in range(0, len(action), TILE):
         rows = min(TILE, len(action) - first)
-        _set_out(trees, first, rows)
-        _tell(trees, rows)
-        _stand_beside(trees, moves, rows)
-        _stand_roots(rules, moves, first, rows)
-        completion = _complete(trees, rules, moves)
-        store(told.turn, completion[3])
+        _stand_roots(trees, rules, moves, 0, first, rows)
+        completion = _complete(trees, rules, moves, _raw_value(trees, 0))
+        missing, highest, slope, most, _ = completion
+        store(told.turn, most)
         _choose_at_root(trees, rules, moves, completion)
-        missing, total = completion[0], _improve(trees, moves, completion)
+        total = _improve(trees, moves, missing, highest, slope)
         for a in range(policy.shape[1]):
             move = moves[a]
             store(move.q, if_greater(load(move.visits), 0.0, load(move.q), missing))
@@ -755,12 +798,13 @@ def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
             going = _ONE / (_ONE + _exp_single(scratch[start + network.termination]))
             leaves.discount[r] *= going
         at = start + network.policy
-        _read_logits(scratch[at : at + leaves.prior.shape[1]], leaves.prior, r)
-    _soften_logits(leaves)
+        _read_logits(scratch[at : at + network.actions], leaves, r)
 
 
 @_kernel
-def predict(network: Any, room: Any, latents: Any, legal: Any, prior: Any, value: Any) -> bool:
+def predict(
+    network: Any, room: Any, latents: Any, legal: Any, logs: bool, prior: Any, value: Any
+) -> bool:
     """Of latents [B, size]: probabilities of the legal moves [B, A], -1 for the others, value [B].
 
     Whether all logits and values are finite numbers.
@@ -782,35 +826,36 @@ def predict(network: Any, room: Any, latents: Any, legal: Any, prior: Any, value
                 finite &= np.isfinite(logits[a])
                 if not legal[b, a]:
                     logits[a] = _LEAST
-            _read_logits(logits, room.leaves.prior, r)
-        _soften_logits(room.leaves)
+            _read_logits(logits, room.leaves, r)
+        if not logs:
+            _to_probabilities(room.leaves, network.actions)
         for r in range(rows):
             for a in range(prior.shape[1]):
-                prior[first + r, a] = room.leaves.prior[r, a] if legal[first + r, a] else -1.0
+                prior[first + r, a] = room.leaves.prior[r, a] if legal[first + r, a] else _LEAST
     return finite
 
 
 @_inlined
-def _read_logits(logits: Any, prior: Any, lane: int) -> None:
-    """Write logits, less their greatest, to a lane of the priors."""
-    most = _LEAST
+def _read_logits(logits: Any, leaves: Any, lane: int) -> None:
+    """Write logits, less their greatest, as log priors, and which is the greatest."""
+    likeliest, most = 0, _LEAST
     for a in range(len(logits)):
-        most = max(most, logits[a])
+        likeliest, most = a if logits[a] > most else likeliest, max(most, logits[a])
+    leaves.likeliest[lane] = likeliest
     for a in range(len(logits)):
-        prior[lane, a] = logits[a] - most
+        leaves.prior[lane, a] = logits[a] - most
 
 
 @_inlined
-def _soften_logits(leaves: Any) -> None:
-    """To probabilities in double precision, none of them nothing."""
-    prior, total = leaves.prior, every(0.0)
-    for a in range(prior.shape[1]):
+def _to_probabilities(leaves: Any, moves: int) -> None:
+    """Make log priors probabilities."""
+    prior, total = leaves.prior, single(0.0)
+    for a in range(moves):
         chance = exponential(load(prior[:, a]))
         store(prior[:, a], chance)
         total = total + chance
-    for a in range(prior.shape[1]):
-        chance = load(prior[:, a]) / total
-        store(prior[:, a], if_greater(chance, LEAST_PRIOR, chance, LEAST_PRIOR))
+    for a in range(moves):
+        store(prior[:, a], load(prior[:, a]) / total)
 
 
 @_inlined
@@ -819,9 +864,9 @@ def _imagine(network: Any, room: Any, index: int, rows: int) -> None:
     size = network.size
     for r in range(rows):
         start = np.uint32(r * network.width)
-        here = room.latents[r, np.uint32(room.parent[r])]
+        here = room.latents[r, np.uint32(room.trees.parent[r])]
         _copy(here, room.scratch[start : start + size])
-    evaluate(network, room.scratch, room.action, rows, 0)
+    evaluate(network, room.scratch, room.trees.action, rows, 0)
     for r in range(rows):
         start = np.uint32(r * network.width + network.latent)
         _copy(room.scratch[start : start + size], room.latents[r, np.uint32(index)])
@@ -848,9 +893,9 @@ def _take_back(roots: Any, room: Any, first: int, rows: int) -> None:
     """Keep what a search comes to: the roots and how deep it went."""
     trees = room.trees
     for r in range(rows):
-        here, there = _root(trees, r), _root(roots, first + r)
+        here, there = trees.begins[r], roots.begins[first + r]
         _copy(trees.edges[here], roots.edges[there])
-        roots.nodes[there] = trees.nodes[here]
+        roots.nodes[there], roots.returns[there] = trees.nodes[here], trees.returns[here]
         roots.depth[first + r] = trees.depth[r]
 
 
@@ -875,9 +920,10 @@ def grow_puct(
         rows = min(TILE, last - start)
         _begin_trees(room, latents, prior, value, start, rows)
         for index in range(1, room.latents.shape[1]):
-            select_puct(room.trees, rules, room.parent, room.action, rows)
+            select_puct(room.trees, rules, rows)
             _imagine(network, room, index, rows)
-            expand_puct(room.trees, index, room.leaves, rows)
+            _to_probabilities(room.leaves, network.actions)
+            expand_puct(room.trees, rules, index, room.leaves, rows)
         _take_back(roots, room, start, rows)
 
 
@@ -898,7 +944,7 @@ def grow_gumbel(
         rows = min(TILE, last - start)
         _begin_trees(room, latents, prior, value, start, rows)
         for index in range(1, room.latents.shape[1]):
-            _descend_by_gumbel(room.trees, rules, start, room.parent, room.action, rows)
+            _descend_by_gumbel(room.trees, rules, start, rows)
             _imagine(network, room, index, rows)
-            expand_gumbel(room.trees, index, room.leaves, rows)
+            expand_gumbel(room.trees, rules, index, room.leaves, rows)
         _take_back(roots, room, start, rows)

@@ -55,8 +55,6 @@ class Room(NamedTuple):
 
     trees: Trees  # of TILE roots
     latents: Floats32  # [TILE, N+1, size]
-    parent: NDArray[np.int64]  # [TILE] nodes to step
-    action: NDArray[np.int64]  # [TILE] and how
     no_action: NDArray[np.int64]  # [TILE] for the heads, which hang on none
     scratch: Floats32  # [TILE * width]
     leaves: Leaves
@@ -72,18 +70,19 @@ def workplace(network: Network, nodes: int, width: int, share: int = 0) -> Room:
 
 @lru_cache(maxsize=8)
 def _room(nodes: int, width: int, share: int, size: int, row: int, actions: int) -> Room:
-    numbers = np.empty((3, TILE), np.float32)
+    numbers, trees = room_for((4, TILE), np.float32), plant(TILE, nodes, width)
+    prior = room_for((trees.children.shape[1], TILE), np.float32)
+    prior[actions:] = -np.inf
     return Room(
-        trees=plant(TILE, nodes, width),
+        trees=trees,
         latents=room_for((TILE, nodes, size), np.float32),
-        parent=np.zeros(TILE, np.int64),
-        action=np.zeros(TILE, np.int64),
         no_action=np.zeros(TILE, np.int64),
         scratch=room_for(TILE * row, np.float32),
         leaves=Leaves(
             reward=numbers[0],
             discount=numbers[1],
-            prior=room_for((actions, TILE)).T,  # of one move, all trees' side by side
+            prior=prior.T,  # of a move, all trees' side by side
+            likeliest=numbers[3],
             value=numbers[2],
             at_chance=np.zeros(TILE, np.bool_),
         ),

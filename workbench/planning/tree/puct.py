@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from torch import Generator, Tensor
+from torch import Generator
 
 from workbench.planning.tree.kernels import expand_puct, grow_puct, select_puct, summarise
 from workbench.planning.tree.search import check, numbers, plan_of
@@ -41,9 +42,7 @@ class ByPUCT:
     select = staticmethod(select_puct)
     expand = staticmethod(expand_puct)
     grow = staticmethod(grow_puct)
-
-    def prior(self, logits: Tensor) -> Tensor:
-        return logits.softmax(-1)
+    logs: ClassVar = False
 
     def begin(
         self, prior: np.ndarray, generator: Generator, explore: bool
@@ -61,9 +60,9 @@ class ByPUCT:
 def _with_noise(prior: np.ndarray, noise: Noise, generator: Generator) -> np.ndarray:
     """Mix Dirichlet noise over the legal moves into the prior."""
     legal = prior >= 0
+    prior = np.where(legal, prior, 0.0)
     gamma = numpy_generator(generator).standard_gamma(noise.alpha, prior.shape) * legal
     # Tiny alphas can underflow to zero everywhere; the prior is then left as it is.
     total = gamma.sum(1, keepdims=True)
-    share = np.divide(gamma, total, out=np.where(legal, prior, 0.0), where=total > 0)
-    mixed = (1 - noise.fraction) * prior + noise.fraction * share
-    return np.where(legal, mixed, -1.0)
+    share = np.divide(gamma, total, out=prior.copy(), where=total > 0)
+    return np.where(legal, (1 - noise.fraction) * prior + noise.fraction * share, -np.inf)

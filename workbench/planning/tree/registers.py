@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from math import factorial
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, models, overload, register_jitable, register_model
+from numba.extending import intrinsic, models, overload, register_model
 from numba.np import arrayobj
 
 TILE = 16
@@ -27,11 +26,12 @@ LANES = 8
 """Numbers in single precision in a vector register, as the products are laid out."""
 PANEL = 2 * LANES
 """Columns of a matrix that lie together."""
-TURN, TURNED = 8, 4
-"""Records that are laid beside each other at once, and how many numbers of each: so many edges of a
-node lie together too."""
+TOGETHER = 4
+"""Edges of a node that lie together, each of their numbers side by side."""
 
-_TAYLOR = tuple(1 / factorial(order) for order in range(12, -1, -1))
+# Of 1 + f + a f^2 + ... + d f^5, which is e^f for f in +-ln 2 / 2 up to 1.04e-7 of it: there is no
+# better of this form (the greatest error minimised by a linear program).
+_SERIES = (1.0, 1.0, 0.499992311, 0.166670874, 0.0418902412, 0.00831479859)
 
 make_array: Any = arrayobj.make_array
 _as_register: Any = models.PrimitiveModel
@@ -41,40 +41,56 @@ _operands: Any = types.StarArgTuple
 class _Side(types.Type):
     """The type of so many numbers that lie side by side in vector registers."""
 
-    def __init__(self, count: int) -> None:
-        self.register = ir.VectorType(ir.DoubleType(), count)
-        super().__init__(f"Side{count}")
+    def __init__(self, count: int, of: Any = types.float64) -> None:
+        self.count, self.of = count, of
+        kind = ir.DoubleType() if of is types.float64 else ir.FloatType()
+        self.register = ir.VectorType(kind, count)
+        super().__init__(f"Side{count}{of}")
 
 
 register_model(_Side)(lambda manager, kind: _as_register(manager, kind, kind.register))
-_lanes, _few = _Side(TILE), _Side(TURNED)
+_lanes = _Side(TILE)
 
 
 def _spread(builder: Any, number: Any, register: Any) -> Any:
     """The same number in every lane of a register."""
     nothing = ir.Constant(register, ir.Undefined)
     one = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-    first = ir.Constant(ir.VectorType(ir.IntType(32), register.count), [0] * register.count)
-    return builder.shuffle_vector(one, nothing, first)
+    return _pick(builder, one, nothing, [0] * register.count)
 
 
-def _by_lane(emit: Callable[..., Any]) -> Any:
-    """A function of what lies side by side and of numbers, by `emit(builder, *registers)`."""
+def _pick(builder: Any, a: Any, b: Any, which: Sequence[int]) -> Any:
+    """Of the numbers in two registers those with these indices."""
+    kind = ir.VectorType(ir.IntType(32), len(which))
+    return builder.shuffle_vector(a, b, ir.Constant(kind, [*which]))
+
+
+def _by_lane(emit: Callable[..., Any], alike: int = 0, to: Any = None) -> Any:
+    """A function of what lies side by side and of numbers, by `emit(builder, *registers)`.
+
+    So many operands after each other are of one type, of which numbers become too; 0: all of them.
+    The result is of the type of the last ones, or as precise as is said.
+    """
 
     def apply(context: Any, *operands: Any) -> Any:
-        side = next((kind for kind in operands if isinstance(kind, _Side)), _lanes)
+        together, sides = alike or len(operands), []
+        for first in range(0, len(operands), together):
+            group = operands[first : first + together]
+            found = [kind for kind in group if isinstance(kind, _Side)]
+            sides += [found[0] if found else _lanes] * together
+        result = _Side(sides[-1].count, to or sides[-1].of)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             registers = []
-            for i, kind in enumerate(operands):
+            for i, (kind, side) in enumerate(zip(operands, sides, strict=True)):
                 value = builder.extract_value(arguments[0], i)
-                if kind is not side:
-                    number = context.cast(builder, value, kind, types.float64)
+                if kind != side:
+                    number = context.cast(builder, value, kind, side.of)
                     value = _spread(builder, number, side.register)
                 registers.append(value)
             return emit(builder, *registers)
 
-        return side(_operands(operands)), generate
+        return result(_operands(operands)), generate
 
     return intrinsic(apply)
 
@@ -107,31 +123,62 @@ def _where(comparison: str) -> Any:
     def emit(builder: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
         return builder.select(builder.fcmp_ordered(comparison, a, b), yes, no)
 
-    return _by_lane(emit)
+    return _by_lane(emit, alike=2)
 
 
 def _emit_sum_of_product(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 
 
-def _emit_times_power_of_two(builder: Any, number: Any, shifted: Any) -> Any:
-    """number * 2^n, where n + 1.5 * 2^52 is given and both are far from the least there are."""
-    word = ir.VectorType(ir.IntType(64), TILE)
-    exponent = builder.shl(builder.bitcast(shifted, word), ir.Constant(word, [52] * TILE))
-    return builder.bitcast(builder.add(builder.bitcast(number, word), exponent), _lanes.register)
+def _emit_exponential(builder: Any, x: Any) -> Any:
+    """e^x = 2^n e^f, f in +-ln 2 / 2."""
+    word = ir.VectorType(ir.IntType(32), x.type.count)
+
+    def number(value: float) -> Any:
+        return ir.Constant(x.type, [value] * x.type.count)
+
+    lowest, shift = number(-87.0), number(12582912.0)  # 1.5 * 2^23 rounds to a whole number
+    x = builder.select(builder.fcmp_ordered(">", lowest, x), lowest, x)  # what is no number stays
+    shifted = _emit_sum_of_product(builder, x, number(1.44269504088896341), shift)
+    n = builder.fsub(shifted, shift)
+    f = _emit_sum_of_product(builder, n, number(-0.693147181), x)
+    terms = [number(coefficient) for coefficient in _SERIES]
+    pairs = zip(terms[::2], terms[1::2], strict=True)
+    low, middle, high = (_emit_sum_of_product(builder, b, f, a) for a, b in pairs)
+    f = builder.fmul(f, f)
+    series = _emit_sum_of_product(builder, high, f, middle)
+    series = _emit_sum_of_product(builder, series, f, low)
+    exponent = builder.shl(builder.bitcast(shifted, word), ir.Constant(word, [23] * word.count))
+    power = builder.add(builder.bitcast(series, word), exponent)
+    return builder.bitcast(power, x.type)
+
+
+def _converted(instruction: str, to: Any) -> Any:
+    """A function of lanes, or of a number for all of them: the same, as precise as is said."""
+
+    def emit(builder: Any, x: Any) -> Any:
+        kind = _Side(x.type.count, to).register
+        return x if x.type == kind else getattr(builder, instruction)(x, kind)
+
+    return _by_lane(emit, to=to)
 
 
 every = _by_lane(lambda builder, number: number)
+single, double = _converted("fptrunc", types.float32), _converted("fpext", types.float64)
 if_greater, if_equal = _where(">"), _where("==")
-_fused = _by_lane(_emit_sum_of_product)
-_times_power_of_two = _by_lane(_emit_times_power_of_two)
+fused = _by_lane(_emit_sum_of_product)
+"""fused(a, b, c): a * b + c, rounded once where the processor can."""
+exponential = _by_lane(_emit_exponential)
+"""exponential(x): e^x of singles that are at most 0, to 4e-7 of it; of what is below -87, e^-87."""
 
 
-def _loads(side: _Side) -> Any:
+def _loads(count: int) -> Any:
     def emit(context: Any, array: Any) -> Any:
+        side = _Side(count, array.dtype)
+
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             loaded = builder.load(_at(context, builder, array, arguments[0], side))
-            loaded.align = 8
+            loaded.align = 4
             return loaded
 
         return side(array), generate
@@ -141,7 +188,7 @@ def _loads(side: _Side) -> Any:
 
 def _emit_store(context: Any, array: Any, numbers: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[1], _at(context, builder, array, arguments[0], numbers)).align = 8
+        builder.store(arguments[1], _at(context, builder, array, arguments[0], numbers)).align = 4
         return context.get_dummy_value()
 
     return types.void(array, numbers), generate
@@ -153,18 +200,17 @@ def _at(context: Any, builder: Any, kind: Any, array: Any, side: _Side) -> Any:
     return builder.bitcast(data, side.register.as_pointer())
 
 
-load, load_few = _loads(_lanes), _loads(_few)
-"""load(array), load_few(array): what stands in an array, [TILE] or [TURNED]."""
+load, load_few = _loads(TILE), _loads(TOGETHER)
+"""load(array), load_few(array): what stands in an array, [TILE] or [TOGETHER], single or double."""
 store: Any = intrinsic(_emit_store)
 """store(array, numbers): writes them there."""
 
 
 def _emit_greatest(context: Any, numbers: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.VectorType(ir.IntType(32), TURNED)
         (found,) = arguments
         for others in ([2, 3, 0, 1], [1, 0, 3, 2]):
-            other = builder.shuffle_vector(found, found, ir.Constant(kind, others))
+            other = _pick(builder, found, found, others)
             found = builder.select(builder.fcmp_ordered(">", found, other), found, other)
         return builder.extract_element(found, ir.Constant(ir.IntType(32), 0))
 
@@ -174,9 +220,9 @@ def _emit_greatest(context: Any, numbers: Any) -> Any:
 def _emit_equals(context: Any, numbers: Any, number: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         same = builder.fcmp_ordered(
-            "==", arguments[0], _spread(builder, arguments[1], _few.register)
+            "==", arguments[0], _spread(builder, arguments[1], numbers.register)
         )
-        return builder.zext(builder.bitcast(same, ir.IntType(TURNED)), ir.IntType(64))
+        return builder.zext(builder.bitcast(same, ir.IntType(TOGETHER)), ir.IntType(64))
 
     return types.uint64(numbers, types.float64), generate
 
@@ -187,63 +233,93 @@ equals: Any = intrinsic(_emit_equals)
 """equals(numbers, number): which of four are the same, as the lowest bits of a uint64."""
 
 
-def turner(rows: Sequence[int]) -> Any:
-    """What lays numbers of 8 records beside each other: their number i in row `rows[i]`.
-
-    turn(source, places, lane, size, at, target, row): for j < 8 and every i,
-    target[row + rows[i], lane + j] = source[places[lane + j] * size + at + i].
-    Source and target are arrays of whatever is made of float64, the target's in rows of TILE; the
-    rows are so many that they are a multiple of 4. Of a record 4 numbers are read by one load.
-    """
-    four, eight = _few.register.as_pointer(), ir.VectorType(ir.DoubleType(), TURN).as_pointer()
-    word, number = ir.IntType(64), ir.DoubleType().as_pointer()
-
-    def pick(builder: Any, a: Any, b: Any, which: Sequence[int]) -> Any:
-        kind = ir.VectorType(ir.IntType(32), len(which))
-        return builder.shuffle_vector(a, b, ir.Constant(kind, [*which]))
-
-    def columns(builder: Any, records: list[Any]) -> Any:
-        """4 numbers of 8 records, turned: 8 of each of the 4."""
-        a, b, c, d = (pick(builder, records[i], records[i + 2], range(8)) for i in (0, 1, 4, 5))
-        halves = [
-            [
-                pick(builder, x, y, [i + odd for i in (0, 8, 2, 10, 4, 12, 6, 14)])
+def _fours(builder: Any, records: list[Any]) -> list[Any]:
+    """Of 16 records of four doubles: 16 of each of the four."""
+    halves = []
+    for r in (records[:8], records[8:]):
+        a, b, c, d = (_pick(builder, r[i], r[i + 2], range(8)) for i in (0, 1, 4, 5))
+        columns = []
+        for i in range(4):
+            odd, upper = i % 2, i // 2 * 2
+            low, high = (
+                _pick(builder, x, y, [k + odd for k in (0, 8, 2, 10, 4, 12, 6, 14)])
                 for x, y in ((a, b), (c, d))
-            ]
-            for odd in range(2)
-        ]
-        for i in range(TURNED):
-            low, high = halves[i % 2]
-            yield pick(builder, low, high, [j + i // 2 * 2 for j in (0, 1, 4, 5, 8, 9, 12, 13)])
+            )
+            which = [j + upper for j in (0, 1, 4, 5, 8, 9, 12, 13)]
+            columns.append(_pick(builder, low, high, which))
+        halves.append(columns)
+    return [_pick(builder, x, y, range(16)) for x, y in zip(*halves, strict=True)]
+
+
+def _eights(builder: Any, records: list[Any]) -> list[Any]:
+    """Of 16 records of eight singles: 16 of each of the eight."""
+    quarter = (0, 4, 8, 12)
+    ones = [k + j for k in quarter for j in (0, 16, 1, 17)]
+    others = [k + j + 2 for k in quarter for j in (0, 16, 1, 17)]
+    evens = [k + j for k in quarter for j in (0, 1, 16, 17)]
+    odds = [k + j + 2 for k in quarter for j in (0, 1, 16, 17)]
+    by_half = []
+    for half in (records[:8], records[8:]):
+        a, b, c, d = (_pick(builder, half[i], half[i + 4], range(16)) for i in range(4))
+        found = []
+        for mixed in (ones, others):
+            x, y = _pick(builder, a, b, mixed), _pick(builder, c, d, mixed)
+            found += [_pick(builder, x, y, evens), _pick(builder, x, y, odds)]
+        by_half.append(found)
+    rows = []
+    for start in (0, 4):
+        which = [start + k + j for k in (0, 8, 16, 24) for j in range(4)]
+        rows += [_pick(builder, x, y, which) for x, y in zip(*by_half, strict=True)]
+    return rows
+
+
+def turner(size: int, doubles: int, singles: int, row: int, to: Sequence[int]) -> Any:
+    """What lays the numbers of 16 records beside each other.
+
+    turn(source, places, step, at, target): of the records places[lane] * step + at of the source,
+    each of `size` bytes, four doubles, from byte `doubles` on, go to the first four rows of the
+    target, of `row` bytes each, to their byte to[0]; of eight singles, from byte `singles` on, four
+    go to to[1] of these rows and four to to[2].
+    """
+
+    word, byte = ir.IntType(64), ir.IntType(8).as_pointer()
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, _, lane, size, at, _, row = arguments
+        _, _, step, at, _ = arguments
         source, places, target = (
-            make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 1, 5)
+            make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 1, 4)
         )
-        source, target = builder.bitcast(source, number), builder.bitcast(target, number)
+        source, target = builder.bitcast(source, byte), builder.bitcast(target, byte)
         starts = []
-        for j in range(TURN):
-            place = builder.load(builder.gep(places, [builder.add(lane, word(j))]))
-            starts.append(builder.gep(source, [builder.add(builder.mul(place, size), at)]))
-        for first in range(0, len(rows), TURNED):
-            records = []
+        for lane in range(TILE):
+            place = builder.load(builder.gep(places, [word(lane)]))
+            record = builder.add(builder.mul(place, step), at)
+            starts.append(builder.gep(source, [builder.mul(record, word(size))]))
+
+        def read(kind: Any, offset: int) -> list[Any]:
+            found = []
             for start in starts:
-                records.append(
-                    builder.load(builder.bitcast(builder.gep(start, [word(first)]), four))
-                )
-                records[-1].align = 8
-            for i, column in enumerate(columns(builder, records)):
-                to = builder.mul(builder.add(row, word(rows[first + i])), word(TILE))
-                place = builder.bitcast(builder.gep(target, [builder.add(to, lane)]), eight)
-                builder.store(column, place).align = 8
+                place = builder.bitcast(builder.gep(start, [word(offset)]), kind.as_pointer())
+                found.append(builder.load(place))
+                found[-1].align = 4
+            return found
+
+        def write(column: Any, offset: int) -> None:
+            place = builder.gep(target, [word(offset)])
+            builder.store(column, builder.bitcast(place, column.type.as_pointer())).align = 4
+
+        for i, column in enumerate(
+            _fours(builder, read(ir.VectorType(ir.DoubleType(), 4), doubles))
+        ):
+            write(column, i * row + to[0])
+        for i, column in enumerate(
+            _eights(builder, read(ir.VectorType(ir.FloatType(), 8), singles))
+        ):
+            write(column, i % 4 * row + to[1 + i // 4])
         return context.get_dummy_value()
 
-    def turn(
-        context: Any, source: Any, places: Any, lane: Any, size: Any, at: Any, target: Any, row: Any
-    ) -> Any:
-        index = types.intp
-        return types.void(source, places, index, index, index, target, index), generate
+    def turn(context: Any, source: Any, places: Any, step: Any, at: Any, target: Any) -> Any:
+        return types.void(source, places, types.intp, types.intp, target), generate
 
     return intrinsic(turn)
 
@@ -257,23 +333,6 @@ def _emit_lowest(context: Any, bits: Any) -> Any:
 
 lowest: Any = intrinsic(_emit_lowest)
 """lowest(bits): which is the lowest of a uint64's that is set; 64 of none."""
-
-
-@register_jitable(inline="always")
-def exponential(x: Any) -> Any:
-    """e^x of lanes that are at most 0.
-
-    e^x = 2^n e^f, f in +-ln 2 / 2, where e^f is Taylor's series to the 12th order up to 2e-16.
-    """
-    x = if_greater(-700.0, x, -700.0, x)  # what is no number stays
-    shifted = _fused(x, 1.4426950408889634, 6755399441055744.0)  # 1.5 * 2^52 rounds to a whole
-    n = shifted - 6755399441055744.0
-    f = _fused(n, -0.693147180369123816490, x)
-    f = _fused(n, -1.90821492927058770002e-10, f)
-    series = every(_TAYLOR[0])
-    for coefficient in _TAYLOR[1:]:
-        series = _fused(series, f, coefficient)
-    return _times_power_of_two(series, shifted)
 
 
 def block_product(rows: int, panels: int) -> Any:

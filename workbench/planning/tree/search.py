@@ -25,23 +25,25 @@ from workbench.types import Edge, Heads, Latent, Plan
 class Strategy(Protocol):
     """What tells one tree search from another. W is the width of a node."""
 
-    def prior(self, logits: Tensor) -> Tensor:
-        """[B, W] probabilities of the moves, 0 or more where the logit is -inf."""
+    @property
+    def logs(self) -> bool:
+        """Whether priors are logs of probabilities."""
         ...
 
     def begin(
         self, prior: np.ndarray, generator: Generator, explore: bool
     ) -> tuple[np.ndarray, Any]:
-        """The root's prior [B, W] as it is to count, and the rules of this one search."""
+        """The root's prior [B, W] as it is to count, and the rules of this one search.
+
+        prior: -inf of illegal moves.
+        """
         ...
 
-    def select(
-        self, trees: Trees, rules: Any, parent: np.ndarray, action: np.ndarray, count: int
-    ) -> None:
-        """Descend the first trees and write which edges to expand: parent, action [count]."""
+    def select(self, trees: Trees, rules: Any, count: int) -> None:
+        """Descend the first trees and write which edges to expand: their parent, action."""
         ...
 
-    def expand(self, trees: Trees, index: int, leaves: Leaves, count: int) -> None:
+    def expand(self, trees: Trees, rules: Any, index: int, leaves: Leaves, count: int) -> None:
         """Attach leaves as node `index` of the first trees, and send values up the paths."""
         ...
 
@@ -94,13 +96,15 @@ class TreeSearch:
         if network is None:
             heads, trees = model.predict(root), _trees(batch, nodes, width)
             prior, value = self._prior(heads, legal), _numpy(heads.value)
-            finite = bool(np.isfinite(prior).all() and np.isfinite(value).all())
+            finite = not np.isnan(prior).any() and bool(np.isfinite(value).all())
         else:
             latents = np.ascontiguousarray(_numpy(root).reshape(batch, -1))
             trees = _trees(batch, 1, width)
             prior, value = np.empty((batch, actions)), np.empty(batch, np.float32)
             room = workplace(network, nodes, width)
-            finite = kernels.predict(network, room, latents, _numpy(legal), prior, value)
+            finite = kernels.predict(
+                network, room, latents, _numpy(legal), self.strategy.logs, prior, value
+            )
         if not finite:
             raise TrialDiverged("the model's policy or value is not a finite number")
         prior, rules = self.strategy.begin(prior, generator, explore)
@@ -115,25 +119,28 @@ class TreeSearch:
         self, model: WorldModel, root: Latent, trees: Trees, rules: Any, generator: Generator
     ) -> None:
         """One call of the model a simulation, for the whole batch."""
-        nodes, batch = trees.path.shape
+        batch = len(trees.depth)
+        nodes = len(trees.nodes) // batch
         latents = Imagined(nodes, root)
-        parent, action = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
+        prior = np.full((batch, trees.children.shape[1]), -np.inf, np.float32)
         device = model.device
         for index in range(1, nodes):
-            self.strategy.select(trees, rules, parent, action, batch)
-            here = latents.read(torch.from_numpy(parent))
-            then, edge = model.step(here, torch.from_numpy(action).to(device), generator)
+            self.strategy.select(trees, rules, batch)
+            here = latents.read(torch.from_numpy(trees.parent))
+            then, edge = model.step(here, torch.from_numpy(trees.action).to(device), generator)
             heads = model.predict(then)
             latents.keep(index, then)
-            prior = self._prior(heads, heads.legal if self.interior_legality else None)
+            found = self._prior(heads, heads.legal if self.interior_legality else None)
+            prior[:, : found.shape[1]] = found
             leaves = Leaves(
                 reward=_numpy(edge.reward),
                 discount=_numpy(self._discount(edge)),
                 prior=prior,
+                likeliest=prior.argmax(1).astype(np.float32),
                 value=_numpy(heads.value),
                 at_chance=_at_chance(heads, batch),
             )
-            self.strategy.expand(trees, index, leaves, batch)
+            self.strategy.expand(trees, rules, index, leaves, batch)
 
     def _grow_within(
         self,
@@ -145,7 +152,7 @@ class TreeSearch:
         rules: Any,
     ) -> None:
         """No call at all: kernels evaluate the network, and threads share the trees out."""
-        nodes, width = self.simulations + 1, roots.children.shape[1]
+        nodes, width = self.simulations + 1, int(roots.width[0])
 
         def grow(share: int, first: int, last: int) -> None:
             room = workplace(network, nodes, width, share)
@@ -159,18 +166,16 @@ class TreeSearch:
         return edge.discount
 
     def _prior(self, heads: Heads, legal: Tensor | None) -> np.ndarray:
-        """[B, W] probabilities; -1 for what must not be chosen."""
+        """[B, W] probabilities, or their logs; -inf for what must not be chosen."""
         logits = heads.policy.cpu()
-        if legal is None:
-            result = _numpy(self.strategy.prior(logits))
-        else:
-            mask = legal.cpu()
-            prior = self.strategy.prior(logits.masked_fill(~mask, -torch.inf))
-            result = _numpy(prior.masked_fill(~mask, -1.0))
+        if legal is not None:
+            logits = logits.masked_fill(~legal.cpu(), -torch.inf)
+        prior = logits.log_softmax(-1) if self.strategy.logs else logits.softmax(-1)
+        result = _numpy(prior if legal is None else prior.masked_fill(~legal.cpu(), -torch.inf))
         if heads.chance is None or heads.at_chance is None:
             return result
         outcomes = _numpy(heads.chance)
-        mixed = np.full((len(result), max(result.shape[1], outcomes.shape[1])), -1.0)
+        mixed = np.full((len(result), max(result.shape[1], outcomes.shape[1])), -np.inf)
         chance = _numpy(heads.at_chance)
         mixed[~chance, : result.shape[1]] = result[~chance]
         mixed[chance, : outcomes.shape[1]] = outcomes[chance]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from workbench.planning.tree.registers import TILE, TURNED
+from workbench.planning.tree.registers import TILE, TOGETHER
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -20,58 +20,56 @@ Indices = NDArray[np.uint32]
 
 EDGES = np.dtype(
     [
-        (name, np.float64, (TURNED,))
-        for name in (
-            "prior",  # of an action, or probability of an outcome; 0: not to be chosen
-            "q",  # mean of reward + discount * what came back; 0 while unvisited
-            "visits",
-            "share",  # prior / (1 + visits), for PUCT; -inf: not to be chosen
-        )
+        ("q", np.float64, (TOGETHER,)),  # mean of reward + discount * what came back, 0 at first
+        ("prior", np.float32, (TOGETHER,)),  # by Gumbel its log; -inf: not to be chosen
+        ("visits", np.float32, (TOGETHER,)),
     ]
 )
-"""Four edges of a node, each of their numbers side by side: two lines of the processor's cache."""
+"""Four edges of a node, each of their numbers side by side: a line of the processor's cache."""
 
 NODE = np.dtype(
     [
-        ("total", np.float64),  # of what came back to the node, its own value included
-        ("visits", np.float64),  # its own evaluation included
-        ("raw_value", np.float64),  # what the model says of the node itself
-        ("mass", np.float64),  # of the priors of its visited edges
-        ("weighed", np.float64),  # sum of prior * q over them
-        ("untried", np.float64),  # edges that may be chosen and have no visit
-        ("reward", np.float64),  # of the edge that leads here
-        ("discount", np.float64),  # of the same; 0 at a root
+        ("end", np.uint64),  # the edge at which a descent by Gumbel from here on ends
+        ("raw_value", np.float32),  # what the model says of the node itself
+        ("reward", np.float32),  # of the edge that leads here
+        ("discount", np.float32),  # of the same; 0 at a root
+        ("parent", np.uint32),  # the place that it leads from
+        ("choice", np.uint16),  # by which move or outcome
+        ("depth", np.uint16),  # 0 of a root
+        ("at_chance", np.bool_),
     ],
     align=True,
 )
-"""A line of the processor's cache. Beside each other the numbers of nodes lie in this order too."""
+"""Half a line. An edge is the place it leads from, in the upper half of a word, and a choice."""
 
-STEP = np.dtype([("place", np.uint32), ("choice", np.uint32)], align=True)
+RETURNS = np.dtype([("total", np.float64), ("visits", np.float64)])
+"""What came back to a node, its own evaluation included; by Gumbel they are kept of roots only."""
 
 BESIDE = np.dtype(
     [
-        (name, np.float64, (TILE,))
-        for name in (
-            "prior",
-            "q",
-            "visits",
-            "worth",  # at a root noise + log prior; else how much of the improved policy it has
-        )
+        ("q", np.float64, (TILE,)),
+        ("score", np.float64, (TILE,)),  # at a root: noise + log prior
+        ("prior", np.float32, (TILE,)),
+        ("visits", np.float32, (TILE,)),
+        ("worth", np.float32, (TILE,)),  # how much of the improved policy it has
     ]
 )
 """One move of so many nodes, each in a lane of its own."""
-NODES_BESIDE = np.dtype(
+
+TOLD = np.dtype(
     [
-        (name, np.float64, (TILE,))
-        for name in (
-            *(NODE.names or ()),
-            "choice",
-            "turn",  # by Gumbel, visits of a root's move whose turn it is
-            # By PUCT, of all of a tree:
-            "weight",  # that q is multiplied by: 1, or 0 where it cannot be scaled yet
-            "span",  # that q would be divided by
-            "least",  # the q that counts as 0
-        )
+        # By Gumbel, of all moves of a node; the first three of completed q
+        ("missing", np.float64, (TILE,)),  # of moves without visits
+        ("highest", np.float64, (TILE,)),
+        ("slope", np.float64, (TILE,)),  # of sigma
+        ("visits", np.float32, (TILE,)),
+        ("choice", np.float32, (TILE,)),
+        ("turn", np.float32, (TILE,)),  # visits of a root's move whose turn it is
+        ("back", np.float64, (TILE,)),  # what comes back on the way up
+        # By PUCT, of all of a tree
+        ("weight", np.float64, (TILE,)),  # that q is multiplied by: 0 where it cannot be scaled yet
+        ("span", np.float64, (TILE,)),  # that q would be divided by
+        ("least", np.float64, (TILE,)),  # the q that counts as 0
     ]
 )
 """What is the same for all moves of so many nodes, each in a lane of its own."""
@@ -81,22 +79,34 @@ class Trees(NamedTuple):
     """B trees; what is asked of a node together lies together. Only what was reached is set.
 
     Node i of tree b has place b (N+1) + i among the nodes of all. The moves of a node are filled up
-    to groups of TURNED with such as are not to be chosen.
+    to groups of TOGETHER with such as are not to be chosen.
     """
 
+    begins: Indices  # [B] the places of the roots
     nodes: NDArray[np.void]  # [B (N+1)] NODE
-    edges: NDArray[np.void]  # [B (N+1), W / TURNED] EDGES
-    children: Indices  # [B (N+1), W] places that moves lead to; 0 while unvisited
-    at_chance: NDArray[np.bool_]  # [B (N+1)]
+    returns: NDArray[np.void]  # [B (N+1)] RETURNS
+    edges: NDArray[np.void]  # [B (N+1), W / TOGETHER] EDGES
+    width: Indices  # [1] W
+    children: Indices  # [B (N+1), W filled up] places that moves lead to; 0 while unvisited
     low: Floats  # [B] smallest q of the tree
     high: Floats  # [B] largest q of the tree
     depth: Ints  # [B] of the deepest node
-    path: NDArray[np.void]  # [N+1, B] STEP of the last simulation
-    path_length: Indices  # [B]
-    places: NDArray[np.uint64]  # [TILE] where they are
-    roots: NDArray[np.void]  # [B / TILE, W or more] BESIDE of the roots
-    moves: NDArray[np.void]  # [W or more] BESIDE, while other nodes are looked at side by side
-    told: NDArray[np.void]  # [1] NODES_BESIDE
+    parent: NDArray[np.int64]  # [B] the nodes that the last simulation led to
+    action: NDArray[np.int64]  # [B] and the moves by which their next are to be imagined
+    wide: NDArray[np.float32]  # [W filled up] the priors of a root
+    places: NDArray[np.uint64]  # [TILE] where trees are
+    changed: NDArray[np.uint64]  # [TILE N] nodes that something came back to, but for roots
+    raw_values: NDArray[np.float32]  # [TILE N] theirs
+    roots: NDArray[np.void]  # [B / TILE, W filled up] BESIDE of the roots
+    moves: NDArray[np.void]  # [2, W filled up] BESIDE, while other nodes are looked at side by side
+    told: NDArray[np.void]  # [2] TOLD, likewise
+
+
+def offset(kind: np.dtype[np.void], name: str) -> int:
+    """The byte of a record at which a field begins."""
+    fields = kind.fields
+    assert fields is not None
+    return fields[name][1]
 
 
 LINE = 64
@@ -113,22 +123,27 @@ def room_for(shape: tuple[int, ...] | int, kind: DTypeLike = np.float64) -> NDAr
 
 def plant(batch: int, nodes: int, width: int) -> Trees:
     """Room for trees, to be cleared before use."""
-    groups = -(-width // TURNED)
-    held = groups * TURNED
+    groups = -(-width // TOGETHER)
+    held, many = groups * TOGETHER, (nodes + 1) * TILE
     return Trees(
+        begins=np.arange(batch, dtype=np.uint32) * np.uint32(nodes),
         nodes=room_for(batch * nodes, NODE),
+        returns=room_for(batch * nodes, RETURNS),
         edges=room_for((batch * nodes, groups), EDGES),
-        children=room_for((batch * nodes, width), np.uint32),
-        at_chance=room_for(batch * nodes, np.bool_),
+        width=np.array([width], np.uint32),
+        children=room_for((batch * nodes, held), np.uint32),
         low=room_for(batch),
         high=room_for(batch),
         depth=room_for(batch, np.int32),
-        path=room_for((nodes, batch), STEP),
-        path_length=room_for(batch, np.uint32),
+        parent=np.zeros(batch, np.int64),
+        action=np.zeros(batch, np.int64),
+        wide=np.empty(held, np.float32),
         places=np.zeros(TILE, np.uint64),
+        changed=np.zeros(many, np.uint64),
+        raw_values=room_for(many, np.float32),
         roots=room_for((-(-batch // TILE), held), BESIDE),
-        moves=room_for(held, BESIDE),
-        told=room_for(1, NODES_BESIDE),
+        moves=room_for((2, held), BESIDE),
+        told=room_for(2, TOLD),
     )
 
 
@@ -137,7 +152,8 @@ class Leaves(NamedTuple):
 
     reward: NDArray[np.float32]  # [rows]
     discount: NDArray[np.float32]  # [rows]
-    prior: Floats  # [rows, W or less]
+    prior: NDArray[np.float32]  # [rows, W filled up], as `EDGES` has it; outcomes as they are
+    likeliest: NDArray[np.float32]  # [rows] the move of the greatest prior
     value: NDArray[np.float32]  # [rows]
     at_chance: NDArray[np.bool_]  # [rows]
 
@@ -155,7 +171,7 @@ class PUCTRules(NamedTuple):
 class GumbelRules(NamedTuple):
     """What the kernels read of a Gumbel search."""
 
-    root: Floats  # [B, A] Gumbel noise + log prior of the root's moves, illegal ones unmasked
+    root: Floats  # [B, A] Gumbel noise + log prior of the root's moves, -inf of illegal ones
     considered: Ints  # [m+1, N] by entrants and simulation, the visits of the move whose turn it is
     entrants: Ints  # [B] moves that enter the halving; written as the search begins
     c_visit: float
