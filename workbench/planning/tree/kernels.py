@@ -466,7 +466,7 @@ def _choose_by_improved_policy(trees: Any, moves: Any, told: Any) -> None:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
     total = _improve(trees, moves, load(told.missing), load(told.highest), load(told.slope))
     visits, less = load(told.visits), single(0.0) - total
-    # Above 0 is always one; moves that are not legal are not.
+    # One is far above 0; moves that are not legal are as near to it as the least exponential.
     choice, best = single(0.0), single(0.0)
     for a in range(trees.width[0]):
         move = moves[a]
@@ -581,7 +581,8 @@ def conclude_gumbel(
         for a in range(policy.shape[1]):
             move = moves[a]
             store(move.q, if_greater(load(move.visits), 0.0, load(move.q), missing))
-            store(move.worth, load(move.worth) / total)
+            share = load(move.worth) / total
+            store(move.worth, if_greater(load(move.prior), -np.inf, share, 0.0))
             for lane in range(rows):
                 q[first + lane, a] = move.q[lane]
                 finite &= np.isfinite(move.worth[lane])
