@@ -34,8 +34,8 @@ NODE = np.dtype(
         ("reward", np.float32),  # of the edge that leads here
         ("discount", np.float32),  # of the same; 0 at a root
         ("parent", np.uint32),  # the place that it leads from
+        ("depth", np.uint32),  # 0 of a root
         ("choice", np.uint16),  # by which move or outcome
-        ("depth", np.uint16),  # 0 of a root
         ("at_chance", np.bool_),
     ],
     align=True,
