@@ -1,4 +1,4 @@
-"""A model of nothing but dense layers, written down so that it can be evaluated without torch.
+"""Models of nothing but dense layers, written down so that they can be evaluated without torch.
 
 The tensors are the model's own parameters: what is written down stays true as it learns.
 """
@@ -27,6 +27,14 @@ class DenseHead:
 
     hidden: DenseLayer
     out: DenseLayer
+
+
+@dataclass(frozen=True)
+class DenseEncoder:
+    """h: norm(layer(... relu(layer(o)))) of a flattened observation."""
+
+    layers: tuple[DenseLayer, ...]
+    norm: str  # as of `LatentNorm`
 
 
 @dataclass(frozen=True)

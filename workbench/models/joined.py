@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from workbench.contracts import Prediction
-from workbench.models.dense import DenseModel
+from workbench.models.dense import DenseEncoder, DenseModel
 from workbench.models.dynamics.networks.noise import GaussianWalk
 from workbench.models.layers import LatentNorm, as_input
 from workbench.models.support import Codec
@@ -99,6 +99,13 @@ class LearnedModel(WorldModel):
             reward=codecs["reward"].scale,
             discount=self._discount,
         )
+
+    @torch.no_grad()
+    def dense_encoder(self) -> DenseEncoder | None:
+        """h as dense layers, where that is all it is."""
+        if not hasattr(self.representation, "dense"):
+            return None
+        return DenseEncoder(cast(Any, self.representation).dense(), self.norm.kind)
 
     def imagine(self, latent: Tensor, action: Tensor) -> Tensor:
         """The next latent alone."""

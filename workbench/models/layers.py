@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.models.dense import DenseLayer
 from workbench.models.mixing import Mixing, adjacency_of, by_channel
 from workbench.types import Graph
 
@@ -19,6 +20,21 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
+
+
+class FlatMLP(nn.Sequential):
+    """`mlp` of what is flattened: [B, ...] -> [B, sizes[-1]]"""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        super().__init__(nn.Flatten(), mlp(sizes))
+
+    def dense(self) -> tuple[DenseLayer, ...]:
+        """Its layers, with ReLU between them."""
+        return tuple(dense(layer) for layer in self.modules() if isinstance(layer, nn.Linear))
+
+
+def dense(layer: nn.Linear) -> DenseLayer:
+    return DenseLayer(layer.weight, layer.bias)
 
 
 def as_input(observation: Tensor, device: torch.device) -> Tensor:

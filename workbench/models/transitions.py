@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.models.dense import DenseHead, DenseLayer
-from workbench.models.layers import ActionPlanes
+from workbench.models.layers import ActionPlanes, dense
 
 Marks: TypeAlias = Sequence[Sequence[tuple[int, int]]]
 """By action, its (plane, cell) pairs; empty where actions enter one-hot."""
@@ -140,7 +140,3 @@ class FlatHead(nn.Module):
 
     def dense(self) -> DenseHead:
         return DenseHead(dense(self.hidden), dense(self.out))
-
-
-def dense(layer: nn.Linear) -> DenseLayer:
-    return DenseLayer(layer.weight, layer.bias)

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from workbench.types import Edge, Heads, Latent, ModelSpec, State, Unroll, map_tensors
 
 if TYPE_CHECKING:
-    from workbench.models.dense import DenseModel
+    from workbench.models.dense import DenseEncoder, DenseModel
     from workbench.models.support import Codec
 
 
@@ -52,6 +52,10 @@ class WorldModel(nn.Module, ABC):
 
     def dense(self) -> DenseModel | None:
         """Its `step` and `predict` as dense layers, if they are nothing else: searched faster."""
+        return None
+
+    def dense_encoder(self) -> DenseEncoder | None:
+        """Its `represent` as dense layers, if it is nothing else."""
         return None
 
     def code(self, latent: Latent) -> Tensor:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from math import inf
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
+from numba import njit
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.contracts import Parts
 from workbench.models.world_model import WorldModel
-from workbench.training.draws import draw_some
+from workbench.planning.tree.encoder import represent
+from workbench.training.draws import Picks
 from workbench.training.openings import Openings
 from workbench.training.replay import Episodes, stored
 from workbench.training.settings import OpeningConfig, TemperatureConfig
@@ -27,6 +29,9 @@ from workbench.types import (
     map_tensors,
     rebuild,
 )
+
+Bools: TypeAlias = NDArray[np.bool_]
+Words: TypeAlias = NDArray[np.int64]
 
 
 class Actor:
@@ -45,6 +50,7 @@ class Actor:
         self._sequence = sequence
         environment = parts.environment
         self._live = None if environment.spec.copyable else cast(LiveEnvironment, environment)
+        self._picks = Picks(parts.streams["actor"])
         self._openings = Openings(environment, opening, parts.streams["opening"])
         self._state: State = self._openings.take(batch)
         self._memory: Any = None  # of a model that carries one from step to step
@@ -104,7 +110,7 @@ class Actor:
     def _root(self, model: WorldModel, observation: Tensor, fresh: Tensor) -> Any:
         """The latent at each episode's present: carried on, or begun anew where it is `fresh`."""
         generator = self._parts.streams["model"]
-        begun = model.represent(observation, generator, self._state)
+        begun = represent(model, observation, generator, self._state)
         if self._saved_memory:
             self._memory, self._saved_memory = rebuild(begun, self._saved_memory), []
         if self._memory is None or self._last_action is None:
@@ -121,40 +127,39 @@ class Actor:
         """
         if plan.action is not None:
             return plan.action
-        moves = self._temperature.moves
-        early = self._unfinished.length.numpy() < (inf if moves is None else moves)
         weights = plan.policy
         if temperature != 1:
             # Relative to the best, so that a low temperature cannot bring them all to 0.
             weights = (weights / weights.amax(-1, keepdim=True)) ** (1 / temperature)
-        generator = self._parts.streams["actor"]
-        return draw_some(weights, early, plan.policy, plan.q, generator)
+        age = self._unfinished.length
+        return self._picks(weights, plan.policy, plan.q, age, self._temperature.moves)
 
     def _turn_over(self, model: WorldModel, then: State, transition: Transition) -> Episodes | None:
         """Hand over the episodes that have ended, and begin new ones in their place.
 
         What is long enough of one that goes on is handed over too, as an episode that was cut.
         """
-        ended = transition.terminated.numpy() | transition.truncated.numpy()
+        cut, ended, rows, last, over = _look_over(
+            transition.terminated.numpy(),
+            transition.truncated.numpy(),
+            self._unfinished.length.numpy(),
+            self._sequence,
+        )
         self._state, self._fresh_rows = then, torch.from_numpy(ended)
-        long = self._unfinished.length.numpy() >= (self._sequence or inf)
-        rows = np.flatnonzero(ended | long)
         if not len(rows):
             return None
-        index, terminated = torch.from_numpy(rows), transition.terminated.numpy()[rows]
-        final = self._final(gather(then, index))
-        if not terminated.all():
+        final = self._final(_rows(then, rows))
+        terminated = torch.from_numpy(last)
+        if cut:
             # What is expected where an episode was cut.
             observation = self._parts.environment.observe(then)
             root = self._root(model, observation, torch.zeros_like(self._fresh_rows))
-            ahead = model.predict(root).value.cpu()[index]
-            final["value"] = ahead.masked_fill(torch.from_numpy(terminated), 0.0)
-        steps, length = self._unfinished.take(index, final)
-        over = torch.from_numpy(np.flatnonzero(ended))
+            ahead = model.predict(root).value.cpu()[rows]
+            final["value"] = ahead.masked_fill(terminated, 0.0)
+        steps, length = self._unfinished.take(rows, final)
         if len(over):
-            fresh = self._openings.take(len(over))
-            self._state = map_tensors(lambda old, new: old.index_copy(0, over, new), then, fresh)
-        return Episodes(steps, length, torch.from_numpy(terminated))
+            self._state = _replaced(then, over, self._openings.take(len(over)))
+        return Episodes(steps, length, terminated)
 
     def _final(self, state: State) -> dict[str, Any]:
         """What is stored of final states [E, ...], where nothing follows."""
@@ -168,6 +173,7 @@ class Actor:
             "memory": leaves(self._memory),
             "fresh": self._fresh_rows,
             "action": self._last_action,
+            "picks": self._picks.state_dict(),
             "unfinished": self._unfinished.state_dict(),
             "openings": self._openings.state_dict(),
         }
@@ -180,5 +186,48 @@ class Actor:
             self._state = rebuild(self._state, state["state"])
         self._memory, self._saved_memory = None, state["memory"]
         self._fresh_rows, self._last_action = state["fresh"], state["action"]
+        self._picks.load_state_dict(state["picks"])
         self._unfinished.load_state_dict(state["unfinished"])
         self._openings.load_state_dict(state["openings"], self._state)
+
+
+def _rows(state: State, rows: Words) -> State:
+    """As `gather`, by numpy: so soon after a search its calls take less time than torch's."""
+    return map_tensors(lambda tensor: torch.from_numpy(tensor.numpy()[rows]), state)
+
+
+def _replaced(state: State, rows: Words, new: State) -> State:
+    """A copy of a state [B, ...] with `new` [E, ...] in such rows [E]."""
+
+    def replace(old: Tensor, fresh: Tensor) -> Tensor:
+        copy = old.numpy().copy()
+        copy[rows] = fresh.numpy()
+        return torch.from_numpy(copy)
+
+    return map_tensors(replace, state, new)
+
+
+@njit(cache=True)
+def _look_over(
+    terminated: Bools, truncated: Bools, length: Words, sequence: int
+) -> tuple[int, Bools, Words, Bools, Words]:
+    """What is to be handed over after a move [B] of episodes that have come to such a length.
+
+    Returns:
+        how many of those to hand over have not terminated; which episodes have ended [B]; the
+        numbers of those to hand over [E]; which of these have terminated [E]; the numbers of those
+        to begin anew.
+    """
+    ended, rows = np.empty(len(length), np.bool_), np.empty(len(length), np.int64)
+    last, over = np.empty(len(length), np.bool_), np.empty(len(length), np.int64)
+    cut = count = begun = 0
+    for row in range(len(length)):
+        ended[row] = terminated[row] or truncated[row]
+        if ended[row]:
+            over[begun] = row
+            begun += 1
+        if ended[row] or (sequence > 0 and length[row] >= sequence):
+            rows[count], last[count] = row, terminated[row]
+            cut += not terminated[row]
+            count += 1
+    return cut, ended, rows[:count], last[:count], over[:begun]

@@ -12,7 +12,7 @@ from workbench.training.settings import OpeningConfig
 from workbench.types import Environment, State, choose, leaves, map_tensors, rebuild
 
 AT_ONCE = 1024
-"""Openings played side by side, to be handed out as they are needed."""
+"""First states made side by side, to be handed out as they are needed."""
 
 
 class Openings:
@@ -29,25 +29,29 @@ class Openings:
 
     def take(self, count: int) -> State:
         """The states of `count` new episodes."""
-        if not self._settings.fraction:
+        if not (self._environment.spec.copyable or self._settings.fraction):
             return self._environment.reset(count, self._generator)
         while self._left < count:
             more = self._play(AT_ONCE)
             if self._left:
                 more = map_tensors(lambda old, new: torch.cat([old, new]), self._rest(), more)
             self._ready, self._left = more, self._left + AT_ONCE
-        taken = map_tensors(lambda tensor: tensor[:count], self._rest())
+        taken = self._rest(count)
         self._left -= count
         return taken
 
-    def _rest(self) -> State:
-        """What is ready and has not been handed out."""
-        return map_tensors(lambda tensor: tensor[len(tensor) - self._left :], self._ready)
+    def _rest(self, count: int | None = None) -> State:
+        """What is ready and has not been handed out, or the first `count` of it."""
+        left = self._left
+        end = None if count is None else count - left or None
+        return map_tensors(lambda tensor: tensor[-left or len(tensor) : end], self._ready)
 
     def _play(self, count: int) -> State:
         """So many openings; one in which the episode ends gives the start in its place."""
         environment, generator = self._environment, self._generator
         state = start = environment.reset(count, generator)
+        if not self._settings.fraction:
+            return state
         length = torch.randint(1, self._settings.moves + 1, (count,), generator=generator)
         length *= torch.rand(count, generator=generator) < self._settings.fraction
         over = torch.zeros(count, dtype=torch.bool)

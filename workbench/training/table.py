@@ -99,7 +99,7 @@ class Table:
         return cls(layout, torch.zeros(count, layout.bytes_per_step // WORD, dtype=torch.int64))
 
     def __len__(self) -> int:
-        return len(self.words)
+        return len(self.fields)  # a tensor's length takes a way through torch
 
     def __getitem__(self, name: str) -> Any:
         """An entry of all steps, in place: [count, ...]; what is packed as it is held."""
@@ -116,10 +116,11 @@ class Table:
             tensors = (values,) if isinstance(values, Tensor) else leaves(values)
             for key, tensor in zip(self.layout.keys[name], tensors, strict=True):
                 part = self.layout.parts[key]
-                array = np.ascontiguousarray(tensor.numpy(), part.kind)
+                array = tensor.numpy()
                 if len(array) > len(self) or array.shape[1:] != part.shape:
                     raise ValueError(f"{key}: {array.shape} into {len(self)} steps of {part.shape}")
-                parts.append(array.view(np.uint8).reshape(len(array), part.bytes))
+                array = array if array.dtype == part.kind else array.astype(part.kind)
+                parts.append(array.reshape(-1).view(np.uint8))
         _write(tuple(parts), self.layout.places(tuple(step)), self.bytes)
 
 
@@ -159,18 +160,19 @@ def _whole(size: int) -> int:
 def _write(
     parts: tuple[NDArray[np.uint8], ...], places: NDArray[np.int64], held: NDArray[np.uint8]
 ) -> None:
-    """Write parts [N, bytes] to the first N steps; bits stand from the highest of a byte down."""
+    """Write parts [N * bytes] to the first N steps; bits stand from the highest of a byte down."""
     for which in range(len(parts)):
         part = parts[which]
-        offset, size, bits, _ = places[which]
-        for row in range(len(part)):
+        offset, size, bits, width = places[which]
+        for row in range(len(part) // width):
+            at = row * width
             if bits > 0:
                 held[row, offset : offset + size] = 0
                 for k in range(bits):
-                    held[row, offset + (k >> 3)] |= part[row, k] << (7 - (k & 7))
+                    held[row, offset + (k >> 3)] |= part[at + k] << (7 - (k & 7))
             else:
                 for k in range(size):
-                    held[row, offset + k] = part[row, k]
+                    held[row, offset + k] = part[at + k]
 
 
 @njit(cache=True)

@@ -48,7 +48,7 @@ class Unfinished:
         if room_for(longest) > self._room:
             self._widen()
 
-    def take(self, ended: Tensor, final: Mapping[str, Any]) -> tuple[Table, Tensor]:
+    def take(self, ended: Words, final: Mapping[str, Any]) -> tuple[Table, Tensor]:
         """The steps of the episodes `ended` [E] one after the other, which then begin anew.
 
         Args:
@@ -60,7 +60,7 @@ class Unfinished:
         steps, last = self._steps.words.numpy(), self._latest.words.numpy()
         last.fill(0)
         self._latest.write(final)
-        taken, length = _take(steps, self._room, self.length.numpy(), ended.numpy(), last)
+        taken, length = _take(steps, self._room, self.length.numpy(), ended, last)
         return Table(self._steps.layout, torch.from_numpy(taken)), torch.from_numpy(length)
 
     def _widen(self) -> None:

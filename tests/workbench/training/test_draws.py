@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
-from workbench.training.draws import draw, draw_some
+from workbench.training.draws import AHEAD, Picks, draw
 from workbench.types import Plan
 
 
@@ -36,17 +36,41 @@ def test_a_number_rounded_up_to_the_total_finds_the_last_weight(
     assert draw(weights, Generator()).tolist() == [1]
 
 
-def test_where_nothing_is_to_be_drawn_the_move_is_a_plan_s_own() -> None:
-    # Of a few numbers only, so that many are alike.
+ROWS = 200
+AGE = torch.arange(ROWS) % 6
+
+
+def plan_and_weights() -> tuple[Plan, Tensor]:
+    """Of a few numbers only, so that many are alike; two moves a row."""
     g = Generator().manual_seed(3)
-    policy, q, weights = (torch.randint(1, 4, (200, 2, 5), generator=g).float() for _ in range(3))
-    plan = Plan(policy, value=q[..., 0], q=q, visits=policy, depth=q[..., 0])
-    some = torch.rand(200, generator=g) < 0.5
-    before = g.get_state()
-    none = draw_some(weights, torch.zeros(200, dtype=torch.bool).numpy(), policy, q, g)
-    assert torch.equal(none, plan.best())
-    assert torch.equal(g.get_state(), before)
-    mixed = draw_some(weights, some.numpy(), policy, q, g)
-    assert torch.equal(mixed[~some], plan.best()[~some])
-    assert torch.equal(mixed[some], draw(weights, g.set_state(before))[some])
-    assert not torch.equal(mixed[some], plan.best()[some])
+    policy, q, weights = (torch.randint(1, 4, (ROWS, 2, 5), generator=g).float() for _ in range(3))
+    return Plan(policy, value=q[..., 0], q=q, visits=policy, depth=q[..., 0]), weights
+
+
+def picked(picks: Picks, until: int | None) -> Tensor:
+    plan, weights = plan_and_weights()
+    return picks(weights, plan.policy, plan.q, AGE, until)
+
+
+def test_the_old_get_a_plan_s_own_move_and_the_young_a_drawn_one() -> None:
+    plan, weights = plan_and_weights()
+    picks, g = Picks(Generator().manual_seed(5)), Generator().manual_seed(5)
+    assert torch.equal(picked(picks, 0), plan.best())
+    # Of the stream's numbers none has been used up so far.
+    mixed, drawn = picked(picks, 3), draw(weights, g)
+    assert torch.equal(mixed[AGE >= 3], plan.best()[AGE >= 3])
+    assert torch.equal(mixed[AGE < 3], drawn[AGE < 3])
+    assert not torch.equal(drawn[AGE < 3], plan.best()[AGE < 3])
+    assert torch.equal(picked(picks, None), draw(weights, g))
+
+
+def test_numbers_drawn_ahead_come_in_order_and_are_saved() -> None:
+    _, weights = plan_and_weights()
+    rounds = 2 * AHEAD // (2 * ROWS)
+    picks, g = Picks(Generator().manual_seed(5)), Generator().manual_seed(5)
+    for number in range(rounds):
+        if number == 2:
+            saved = Picks(Generator().set_state(picks._generator.get_state()))
+            saved.load_state_dict(picks.state_dict())
+            picks = saved
+        assert torch.equal(picked(picks, None), draw(weights, g))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numba import njit
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
@@ -45,6 +46,7 @@ class ControlWorlds:
         self.spec = spec
         self._physics, self._discount = physics, np.float32(discount)
         self._sizes = np.asarray(scale, np.float32)
+        self._horizon = float(spec.horizon or np.inf)
 
     def reset(self, batch: int, generator: Generator) -> Tensor:
         size = (batch, self._physics.numbers)
@@ -59,8 +61,7 @@ class ControlWorlds:
         """What has ended stays as it is."""
         then = state.numpy().copy()
         reward, ended = self._physics.step(then, action.numpy())
-        cut = (then[:, -1] >= (self.spec.horizon or np.inf)) & ~ended
-        discount = self._discount * ~ended
+        discount, cut = _go_on(then, ended, self._discount, self._horizon)
         found = (then, reward, discount, ended, cut)
         moved, *transition = (torch.from_numpy(array) for array in found)
         return moved, Transition(*transition)
@@ -74,3 +75,15 @@ class ControlWorlds:
 
     def chance(self, state: Tensor) -> None:
         return None
+
+
+@njit(cache=True)
+def _go_on(
+    state: Numbers, ended: NDArray[np.bool_], discount: np.float32, horizon: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The discount [B] after a step to such states, 0 at an end, and where the limit cuts [B]."""
+    onward, cut = np.zeros(len(state), np.float32), np.zeros(len(state), np.bool_)
+    for row in range(len(state)):
+        if not ended[row]:
+            onward[row], cut[row] = discount, state[row, -1] >= horizon
+    return onward, cut

@@ -27,9 +27,7 @@ class MLP(RepresentationConfig):
         return LatentSpec("vector", (self.latent_size,))
 
     def build(self, environment: EnvironmentSpec) -> nn.Module:
-        from torch import nn
-
-        from workbench.models.layers import mlp
+        from workbench.models.layers import FlatMLP
 
         sizes = [prod(environment.observation), *[self.width] * self.depth, self.latent_size]
-        return nn.Sequential(nn.Flatten(), mlp(sizes))
+        return FlatMLP(sizes)

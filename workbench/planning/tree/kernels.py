@@ -788,6 +788,22 @@ def evaluate(network: Any, scratch: Any, action: Any, rows: int, since: int) -> 
 
 
 @_kernel
+def encode(
+    encoder: Any, observation: Any, divisor: Any, no_action: Any, scratch: Any, latents: Any
+) -> None:
+    """Write latents [B, size] of observations [B, D], which are divided by `divisor`."""
+    for first in range(0, len(observation), TILE):
+        rows = min(TILE, len(observation) - first)
+        for r in range(rows):
+            for i in range(observation.shape[1]):
+                scratch[r * encoder.width + i] = _f(observation[first + r, i]) / divisor
+        evaluate(encoder, scratch, no_action, rows, 0)
+        for r in range(rows):
+            start = r * encoder.width + encoder.latent
+            _copy(scratch[start : start + encoder.size], latents[first + r])
+
+
+@_kernel
 def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
     """From what the heads wrote to `Leaves`."""
     for r in range(rows):

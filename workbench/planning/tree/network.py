@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -89,7 +89,16 @@ def _room(nodes: int, width: int, share: int, size: int, row: int, actions: int)
     )
 
 
-class _Copies:
+class Laid(Protocol):
+    """Layers laid out."""
+
+    @property
+    def weights(self) -> Floats32: ...
+    @property
+    def offsets(self) -> Floats32: ...
+
+
+class Copies:
     """Where the numbers of all layers come from, and where they stand in a network."""
 
     def __init__(self, layers: list[DenseLayer], places: list[list[int]]) -> None:
@@ -106,7 +115,7 @@ class _Copies:
     def on_cpu(self) -> bool:
         return self._tensors[0].is_cpu
 
-    def renew(self, network: Network) -> None:
+    def renew(self, network: Laid) -> None:
         pointers = [tensor.data_ptr() for tensor in self._tensors]
         if pointers != self._pointers:  # a view of a tensor costs more than to copy it
             self._arrays = [tuple(_array(part) for part in parts) for parts in self._parts]
@@ -119,7 +128,7 @@ def _array(part: Tensor | None) -> Floats32:
     return np.empty((0, 0), np.float32) if part is None else part.detach().numpy()
 
 
-class _Layout:
+class Layout:
     """Places in a row, and the layers that are to be laid out."""
 
     def __init__(self) -> None:
@@ -132,6 +141,11 @@ class _Layout:
         """A place for so many numbers, in whole panels."""
         place, self.width = self.width, self.width + _panels(size) * PANEL
         return place
+
+    @property
+    def weights(self) -> int:
+        """How many there are."""
+        return self._weights
 
     def layers(
         self, side_by_side: list[DenseLayer], source: int, target: int, relu: bool, added: int = -1
@@ -152,7 +166,7 @@ class _Layout:
     def norm(self, kind: int, place: int, size: int) -> None:
         self.ops.append([kind, place, size, *[0] * 7])
 
-    def arrays(self) -> tuple[Floats32, Floats32, _Copies]:
+    def arrays(self) -> tuple[Floats32, Floats32, Copies]:
         """Weights and offsets, all 0 as yet, and what is to be copied there."""
         weights, offsets = room_for(self._weights, np.float32), room_for(self._offsets, np.float32)
         weights[:], offsets[:] = 0.0, 0.0
@@ -163,7 +177,7 @@ class _Layout:
                 every.append(layer)
                 places.append([weights_at, column, offset_at, width])
                 column += len(layer.weight)
-        return weights, offsets, _Copies(every, places)
+        return weights, offsets, Copies(every, places)
 
 
 def _panels(size: int) -> int:
@@ -175,7 +189,7 @@ class _LaidOut:
     """A model laid out once, and what is copied anew before every search."""
 
     network: Network
-    copies: _Copies
+    copies: Copies
 
     def renewed(self) -> Network:
         self.copies.renew(self.network)
@@ -183,7 +197,7 @@ class _LaidOut:
 
 
 def _lay_out(model: DenseModel) -> _LaidOut:
-    layout = _Layout()
+    layout = Layout()
     size = model.state.hidden.weight.shape[1]
     latent = layout.reserve(size)
     if model.transition:
@@ -224,7 +238,7 @@ def _lay_out(model: DenseModel) -> _LaidOut:
     return _LaidOut(network, copies)
 
 
-def _heads(layout: _Layout, state: DenseHead, edge: DenseHead, latent: int) -> tuple[int, int]:
+def _heads(layout: Layout, state: DenseHead, edge: DenseHead, latent: int) -> tuple[int, int]:
     """Both heads, their hidden layers as one. Where what they write stands."""
     hidden = [state.hidden, edge.hidden]
     place = layout.reserve(sum(len(layer.weight) for layer in hidden))
