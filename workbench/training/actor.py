@@ -92,7 +92,7 @@ class Actor:
         plan = parts.planner.plan(model, root, legal, parts.streams["search"], explore=True)
         if not plan.policy.is_cpu:
             plan = map_tensors(lambda tensor: tensor.cpu(), plan)
-        action = self._pick(plan, self._temperature.at(fraction))
+        action = self._pick(plan, fraction)
         then, transition = environment.step(self._state, action, parts.streams["environment"])
         step = {
             "observation": observation,
@@ -119,7 +119,7 @@ class Actor:
         carried = model.observe(self._memory, taken, observation, generator, self._state)
         return choose(fresh.to(model.device), begun, carried)
 
-    def _pick(self, plan: Plan, temperature: float) -> Tensor:
+    def _pick(self, plan: Plan, fraction: float) -> Tensor:
         """Draw by temperature in an episode's first moves, then take the best. [B, ...]
 
         What the planner itself chose is played as it is: its own choice is what improves on the
@@ -127,7 +127,7 @@ class Actor:
         """
         if plan.action is not None:
             return plan.action
-        weights = plan.policy
+        weights, temperature = plan.policy, self._temperature.at(fraction)
         if temperature != 1:
             # Relative to the best, so that a low temperature cannot bring them all to 0.
             weights = (weights / weights.amax(-1, keepdim=True)) ** (1 / temperature)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
@@ -89,9 +90,16 @@ class Table:
         self.layout = layout
         self.words = words
         """[count, words] int64, what the steps are made of."""
-        self.bytes: NDArray[np.uint8] = words.numpy().view(np.uint8)
-        self.fields = words.numpy().view(layout.fields)[:, 0]
+
+    @cached_property
+    def bytes(self) -> NDArray[np.uint8]:
+        """[count, bytes] the same."""
+        return self.words.numpy().view(np.uint8)
+
+    @cached_property
+    def fields(self) -> NDArray[Any]:
         """[count] the same as numpy's records."""
+        return self.words.numpy().view(self.layout.fields)[:, 0]
 
     @classmethod
     def empty(cls, layout: Layout, count: int) -> Table:
@@ -99,7 +107,7 @@ class Table:
         return cls(layout, torch.zeros(count, layout.bytes_per_step // WORD, dtype=torch.int64))
 
     def __len__(self) -> int:
-        return len(self.fields)  # a tensor's length takes a way through torch
+        return len(self.bytes)  # a tensor's length takes a way through torch
 
     def __getitem__(self, name: str) -> Any:
         """An entry of all steps, in place: [count, ...]; what is packed as it is held."""

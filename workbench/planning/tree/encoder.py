@@ -55,10 +55,11 @@ def represent(
     For use outside of training: no gradient flows through it. So soon after a search, which has
     left nothing of torch in the caches, the calls of two layers take longer than their products.
     """
-    if model not in _laid_out:
+    try:
+        found = _laid_out[model]
+    except KeyError:
         dense = model.dense_encoder()
-        _laid_out[model] = None if dense is None else _lay_out(dense)
-    found = _laid_out[model]
+        found = _laid_out[model] = None if dense is None else _lay_out(dense)
     if found is None or not found.copies.on_cpu:
         return model.represent(observation, generator, state)
     encoder = found.encoder
