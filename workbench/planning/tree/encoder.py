@@ -20,7 +20,7 @@ from workbench.planning.tree.trees import room_for
 from workbench.types import Latent, State
 
 SMALL = 2**16
-"""Weights. To copy more of them takes longer than torch's calls do."""
+"""Weights. A kernel takes 0.5 to 0.9 of torch's time with 50,000, and as long with 100,000."""
 
 ONE, SHADES = np.float32(1), np.float32(255)
 """What observations are divided by, as `as_input` does: those of bytes are shades."""
@@ -52,8 +52,8 @@ def represent(
 ) -> Latent:
     """`model.represent`, by one kernel where that is a few dense layers on the CPU.
 
-    For use outside of training: no gradient flows through it. So soon after a search, which has
-    left nothing of torch in the caches, the calls of two layers take longer than their products.
+    For use outside of training: no gradient flows through it. After a search nothing of torch is
+    in the caches, and the calls of two layers take longer than their products.
     """
     try:
         found = _laid_out[model]
