@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -23,7 +24,7 @@ from workbench.config import read_trial
 from workbench.contracts import Parts
 from workbench.documents import wrap
 from workbench.errors import Place
-from workbench.training.actor import Actor
+from workbench.training import actor
 from workbench.training.learner import Learner, Objective, Optimisers
 from workbench.training.replay import Replay
 from workbench.trial import build
@@ -75,18 +76,18 @@ class Stopwatch:
         return run
 
 
-def _methods(parts: Parts) -> Iterator[tuple[type, str, str, str | None]]:
-    """Class, method, part, and the part that alone it counts in."""
+def _methods(parts: Parts) -> Iterator[tuple[type | ModuleType, str, str, str | None]]:
+    """Class or module, what is called of it, part, and the part that alone it counts in."""
     model, world = type(parts.model), type(parts.environment)
     yield type(parts.planner), "plan", TREE, None
     for name in ("step", "predict"):
         yield model, name, NETWORK, TREE
-    yield model, "represent", "representation", SELF_PLAY
+    yield actor, "represent", "representation", SELF_PLAY
     yield model, "represent", FORWARD, LEARNER
     yield model, "unroll", FORWARD, None
     for name in ("reset", "step", "observe", "legal"):
         yield world, name, "world", SELF_PLAY
-    yield Actor, "move", SELF_PLAY, None
+    yield actor.Actor, "move", SELF_PLAY, None
     for name in ("add", "draw", "window"):
         yield Replay, name, "replay", None
     yield Objective, "__call__", "loss", None

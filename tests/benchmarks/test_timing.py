@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import timing
 from benchmarks.timing import Pairs, in_turn, quartiles
-from benchmarks.where_time_goes import REST, Stopwatch
+from benchmarks.where_time_goes import NETWORK, REST, SHOWN, Stopwatch, shares
 
 
 def test_calls_alternate_after_each_was_called_once_and_timed_once() -> None:
@@ -61,3 +61,9 @@ def test_a_part_stands_still_while_another_runs_in_it(monkeypatch: pytest.Monkey
     inner(8.0)  # not inside the other: it counts for whoever calls it
     watch.lap()
     assert watch.seconds == {"outer": 5.0, "inner": 2.0, REST: 8.0}
+
+
+def test_every_part_of_a_training_is_seen_but_a_network_that_the_search_evaluates_itself() -> None:
+    found = shares("muzero", 0.3)
+    assert [part for part in SHOWN if not found[part]] == [NETWORK]
+    assert sum(found.values()) == pytest.approx(1.0)
