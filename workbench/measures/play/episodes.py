@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from workbench.contracts import Planner
 from workbench.measures.play.choices import Choice
 from workbench.models.world_model import WorldModel
+from workbench.planning.tree.encoder import represent
 from workbench.randomness import seed_of
 from workbench.types import Environment, State, gather
 
@@ -50,8 +51,8 @@ class AgentPlayer:
 
     def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
         agent, generator = self._agent, self._generator
-        if action is None:
-            self._root = agent.represent(observation, generator, state)
+        if action is None or not agent.spec.memory:
+            self._root = represent(agent, observation, generator, state)
         else:
             taken = action.to(agent.device)
             self._root = agent.observe(self._root, taken, observation, generator, state)
