@@ -17,7 +17,7 @@ from workbench.training.draws import Picks
 from workbench.training.openings import Openings
 from workbench.training.replay import Episodes, stored
 from workbench.training.settings import OpeningConfig, TemperatureConfig
-from workbench.training.unfinished import Unfinished
+from workbench.training.unfinished import Unfinished, Words
 from workbench.types import (
     LiveEnvironment,
     Plan,
@@ -31,7 +31,6 @@ from workbench.types import (
 )
 
 Bools: TypeAlias = NDArray[np.bool_]
-Words: TypeAlias = NDArray[np.int64]
 
 
 class Actor:
