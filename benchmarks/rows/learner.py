@@ -138,10 +138,10 @@ def _dynamics(effort: Effort) -> Figure:
     generator = Generator().manual_seed(0)
     action = torch.randint(world.actions, (BATCH,), generator=generator)
     # Each as its encoders leave it in memory.
-    by_node = torch.rand(nodes, BATCH, FEATURES, generator=generator).transpose(0, 1)
+    by_cell = torch.rand(BATCH, nodes, FEATURES, generator=generator)
     by_plane = _laid_out(torch.rand(BATCH, *grid.shape, generator=generator))
     passes = (
-        _passes(dynamics, by_node.requires_grad_(), action),
+        _passes(dynamics, by_cell.requires_grad_(), action),
         _passes(reference, by_plane.requires_grad_(), action),
     )
     return _beside("dynamics gcn", dynamics, passes, f"conv of {_parameters(reference)}", effort)

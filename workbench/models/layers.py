@@ -164,13 +164,11 @@ class GraphConvolution(nn.Module):
         if self.backend == "sparse":
             result: Tensor = self._sparse[0](nodes, self.get_buffer("edges"))
             return F.relu(result) if self.relu else result
-        weight, by_node = self.lin.weight, nodes.transpose(0, 1)
+        weight = self.lin.weight
         if len(weight) > nodes.shape[2]:  # mixed where there are fewer channels
-            result = by_channel(self.mixing(by_node), weight, self.bias, self.relu)
-        else:
-            result = self.mixing(by_channel(by_node, weight)) + self.bias
-            result = F.relu(result, inplace=True) if self.relu else result
-        return result.transpose(0, 1)
+            return by_channel(self.mixing(nodes), weight, self.bias, self.relu)
+        result = self.mixing(by_channel(nodes, weight)) + self.bias
+        return F.relu(result, inplace=True) if self.relu else result
 
 
 class LayerStack(nn.Module):

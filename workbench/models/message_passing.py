@@ -76,6 +76,5 @@ class GraphIsomorphism(nn.Module):
 
     def forward(self, nodes: Tensor) -> Tensor:
         """[B, N, channels] -> [B, N, width]"""
-        by_node = nodes.transpose(0, 1)
-        result: Tensor = self.mlp((1 + self.epsilon) * by_node + self.mixing(by_node))
-        return result.transpose(0, 1)
+        result: Tensor = self.mlp((1 + self.epsilon) * nodes + self.mixing(nodes))
+        return result

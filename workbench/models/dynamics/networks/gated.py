@@ -80,6 +80,6 @@ class NodeGated(nn.Module):
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
         """[B, N, F], [B] -> [B, N, F]"""
-        near = self.mean(latent.transpose(0, 1)).transpose(0, 1)
+        near = self.mean(latent)
         result: Tensor = self.gates(torch.cat([self.marks(action), near], -1), latent)
         return result
