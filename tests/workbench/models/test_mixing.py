@@ -23,22 +23,45 @@ def matrix(nodes: int, share: float) -> Tensor:
     return torch.randn(nodes, nodes, generator=generator, dtype=torch.float64) * held
 
 
+FEW, MANY_BOARDS = 4, 300
+"""Of 3 channels: mixed by a product, and, where the matrix is sparse, by sums."""
+
+
+@pytest.mark.parametrize("boards", [FEW, MANY_BOARDS])
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.45, 0.9, 1.0])
-def test_nodes_become_the_sums_that_the_rows_of_the_matrix_say(share: float) -> None:
+def test_nodes_become_the_sums_that_the_rows_of_the_matrix_say(share: float, boards: int) -> None:
     weights = matrix(11, share)
-    nodes = torch.randn(11, 4, 3, dtype=torch.float64, requires_grad=True)
+    nodes = torch.randn(boards, 11, 3, dtype=torch.float64, requires_grad=True)
     mixed = Mixing(weights)(nodes)
-    wanted = torch.einsum("ij,jbc->ibc", weights, nodes)
-    assert torch.allclose(mixed, wanted, atol=1e-12)
-    gradient = torch.randn(11, 4, 3, dtype=torch.float64)
+    assert torch.allclose(mixed, torch.einsum("ij,bjc->bic", weights, nodes), atol=1e-12)
+    gradient = torch.randn(boards, 11, 3, dtype=torch.float64)
     (back,) = torch.autograd.grad(mixed, nodes, gradient)
-    assert torch.allclose(back, torch.einsum("ij,ibc->jbc", weights, gradient), atol=1e-12)
+    assert torch.allclose(back, torch.einsum("ij,bic->bjc", weights, gradient), atol=1e-12)
 
 
-def test_boards_first_in_memory_are_mixed_alike() -> None:
-    nodes = torch.randn(5, 11, 3, dtype=torch.float64)
+def test_sums_can_be_differentiated_twice() -> None:
+    nodes = torch.randn(256, 5, 2, dtype=torch.float64, requires_grad=True)
+    mixing = Mixing(matrix(5, 0.3))
+    assert torch.autograd.gradgradcheck(lambda x: mixing(x).pow(3), nodes, fast_mode=True)
+
+
+def test_nodes_first_in_memory_are_mixed_alike() -> None:
+    nodes = torch.randn(11, MANY_BOARDS, 3, dtype=torch.float64).transpose(0, 1)
     mixing = Mixing(matrix(11, 0.2))
-    assert torch.equal(mixing(nodes.transpose(0, 1)), mixing(nodes.transpose(0, 1).contiguous()))
+    assert torch.equal(mixing(nodes), mixing(nodes.contiguous()))
+
+
+def test_a_board_becomes_the_same_beside_more_or_fewer_others() -> None:
+    mixing, nodes = Mixing(matrix(11, 0.2).float()), torch.randn(3 * MANY_BOARDS, 11, 3)
+    with torch.inference_mode():  # what is kept of it must not keep anyone from learning
+        mixed = mixing(nodes[: 2 * MANY_BOARDS])
+    for boards in (MANY_BOARDS, 3 * MANY_BOARDS):
+        some = nodes[:boards].requires_grad_()
+        result = mixing(some)
+        shared = min(boards, len(mixed))
+        assert torch.equal(result[:shared], mixed[:shared])
+        assert torch.autograd.grad(result.sum(), some)[0].shape == some.shape
+    assert torch.allclose(mixing.double()(nodes.double())[: len(mixed)].float(), mixed, atol=1e-6)
 
 
 def test_a_mixing_is_no_part_of_what_is_saved_and_has_nothing_to_learn() -> None:
@@ -54,8 +77,7 @@ def test_a_layer_of_nodes_is_torchs_linear_layer_at_every_node(
 ) -> None:
     layer, there = NodesLinear(inputs, outputs), torch.nn.Linear(inputs, outputs)
     layer.load_state_dict(there.state_dict())
-    boards = torch.randn(rows // 2, 2, inputs)
-    nodes = boards.transpose(0, 1)  # as a board's cells come: in memory, boards first
+    nodes = torch.randn(2, rows // 2, inputs)
     result, wanted = layer(nodes), there(nodes)
     assert torch.allclose(result, wanted, atol=1e-5)
     gradient = torch.randn_like(wanted)
