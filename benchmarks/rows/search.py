@@ -120,9 +120,7 @@ def bytes_a_node(model: WorldModel, root: Latent, batch: int, simulations: int) 
         held = _size(plant(batch, nodes, actions)) + latents
     else:
         room = workplace(network, nodes, actions)
-        held = _size(plant(batch, 1, actions)) + shares_of(batch) * (
-            _size(room.trees) + room.latents.nbytes
-        )
+        held = shares_of(batch) * (_size(room.trees) + room.latents.nbytes)
     return held / (batch * simulations)
 
 

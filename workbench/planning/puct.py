@@ -35,6 +35,8 @@ class PUCT(TreeSearchConfig):
     noise_fraction: Fraction = Field(0.25, description="share of the root noise while training")
 
     def build(self, environment: EnvironmentSpec) -> Planner:
+        import numpy as np
+
         from workbench.planning.tree.puct import ByPUCT, Noise, exploration
         from workbench.planning.tree.search import TreeSearch
         from workbench.planning.tree.trees import PUCTRules
@@ -46,6 +48,8 @@ class PUCT(TreeSearchConfig):
             unvisited=("zero", "parent").index(self.unvisited_q),
             low=low,
             high=high,
+            fraction=0.0,
+            noise=np.empty((0, 0)),
         )
         return TreeSearch(
             ByPUCT(rules, Noise(self.dirichlet_alpha, self.noise_fraction)),

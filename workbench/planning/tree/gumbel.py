@@ -9,15 +9,14 @@ import numpy as np
 from torch import Generator
 
 from workbench.planning.tree.kernels import (
+    begin_gumbel,
     conclude_gumbel,
     expand_gumbel,
-    grow_gumbel,
+    search_gumbel,
     select_gumbel,
 )
-from workbench.planning.tree.search import check, numbers, plan_of
-from workbench.planning.tree.trees import GumbelRules, Ints, Trees
+from workbench.planning.tree.trees import GumbelRules, Ints
 from workbench.randomness import numpy_generator
-from workbench.types import Plan
 
 
 @dataclass(frozen=True)
@@ -31,27 +30,23 @@ class ByGumbel:
     """What Q is divided by; 0 for the range of a node's completed Q."""
     improved: bool
     """Whether the plan's policy is the improved one rather than the share of visits."""
+    begin = staticmethod(begin_gumbel)
     select = staticmethod(select_gumbel)
     expand = staticmethod(expand_gumbel)
-    grow = staticmethod(grow_gumbel)
+    conclude = staticmethod(conclude_gumbel)
+    search = staticmethod(search_gumbel)
     logs: ClassVar = True
+    moves: ClassVar = True
 
-    def begin(
-        self, prior: np.ndarray, generator: Generator, explore: bool
-    ) -> tuple[np.ndarray, GumbelRules]:
-        root = prior + numpy_generator(generator).gumbel(size=prior.shape) if explore else prior
-        rules = GumbelRules(
-            root=root,
+    def rules(self, legal: np.ndarray, generator: Generator, explore: bool) -> GumbelRules:
+        shape = legal.shape
+        noise = numpy_generator(generator).gumbel(size=shape) if explore else np.zeros(shape)
+        return GumbelRules(
+            noise=noise,
             considered=self.considered,
-            entrants=np.empty(len(prior), np.int32),
+            entrants=np.empty(len(legal), np.int32),
             c_visit=self.c_visit,
             c_scale=self.c_scale,
             span=self.span,
+            improved=self.improved,
         )
-        return prior, rules
-
-    def conclude(self, trees: Trees, rules: GumbelRules, actions: int) -> Plan:
-        batch = len(trees.depth)
-        found = {**numbers(batch, actions), "action": np.empty(batch, np.int64)}
-        check(conclude_gumbel(trees, rules, self.improved, **found))
-        return plan_of(trees, found)

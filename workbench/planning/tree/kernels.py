@@ -47,6 +47,7 @@ UNVISITED_ZERO, UNVISITED_PARENT = 0, 1
 
 PRODUCT, MIN_MAX, LAYER_NORM, L2 = 0, 1, 2, 3
 PLAIN, H, SYMLOG = 0, 1, 2
+SOUND, NO_PLAN, NO_ROOT = 0, 1, 2  # what is not made of finite numbers
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -105,10 +106,28 @@ _turn_edges = turner(
 
 
 @_kernel
-def clear(trees: Any, prior: Any, value: Any, at_chance: Any) -> None:
+def begin_puct(trees: Any, rules: Any, prior: Any, value: Any, at_chance: Any) -> None:
     """Begin trees of one node: prior [B, W'], value [B], at_chance [B] of the roots."""
     for b in range(len(value)):
+        if not at_chance[b]:
+            _add_noise(rules, prior[b], b)
         _open_root(trees, b, prior[b], value[b], at_chance[b])
+
+
+@_kernel
+def begin_gumbel(trees: Any, rules: Any, prior: Any, value: Any, at_chance: Any) -> None:
+    """As `begin_puct`; what noise there is adds to scores and not to the prior."""
+    for b in range(len(value)):
+        _open_root(trees, b, prior[b], value[b], at_chance[b])
+
+
+@_inlined
+def _add_noise(rules: Any, prior: Any, b: int) -> None:
+    """(1 - fraction) P + fraction Dir(alpha) of a root's legal moves, if there is to be noise."""
+    for a in range(rules.noise.shape[1]):
+        share, legal = rules.noise[b, a], prior[a] > -np.inf
+        if legal and share >= 0.0:
+            prior[a] = (1.0 - rules.fraction) * prior[a] + rules.fraction * share
 
 
 @_inlined
@@ -312,7 +331,7 @@ def _enter(rules: Any, moves: Any, row: int, rows: int) -> None:
     """Note how many moves of roots enter the halving."""
     for lane in range(rows):
         legal = 0
-        for a in range(rules.root.shape[1]):
+        for a in range(rules.noise.shape[1]):
             legal += moves[a].prior[lane] > -np.inf
         rules.entrants[row + lane] = min(legal, len(rules.considered) - 1)
 
@@ -324,7 +343,14 @@ def _take_turns(trees: Any, rules: Any, start: int, first: int, rows: int) -> No
         row, root = np.uint32(start + first + lane), trees.begins[np.uint32(first + lane)]
         visits = np.uint32(trees.returns[root].visits) - np.uint32(1)
         trees.told[0].turn[lane] = rules.considered[rules.entrants[row], visits]
-        trees.raw_values[lane] = trees.nodes[root].raw_value
+    _note_raw_values(trees, first, rows)
+
+
+@_inlined
+def _note_raw_values(trees: Any, first: int, rows: int) -> None:
+    """Lay those of roots beside each other."""
+    for lane in range(rows):
+        trees.raw_values[lane] = trees.nodes[trees.begins[np.uint32(first + lane)]].raw_value
 
 
 @_inlined
@@ -332,12 +358,11 @@ def _stand_roots(trees: Any, rules: Any, moves: Any, start: int, first: int, row
     """Lay roots beside each other, and noise + log prior of their moves."""
     for lane in range(rows):
         trees.places[lane] = trees.begins[first + lane]
-        trees.raw_values[lane] = trees.nodes[trees.begins[first + lane]].raw_value
     _stand_beside(trees, trees.places, moves)
     for lane in range(rows):
         b = np.uint32(start + first + lane)
-        for a in range(rules.root.shape[1]):
-            moves[a].score[lane] = rules.root[b, a]
+        for a in range(rules.noise.shape[1]):
+            moves[a].score[lane] = rules.noise[b, a] + moves[a].prior[lane]
 
 
 @_inlined
@@ -450,7 +475,7 @@ def _choose_at_root(trees: Any, rules: Any, moves: Any, completion: Any) -> None
     """argmax of g(a) + log P(a) + sigma(q(a)) over a root's moves that have its `turn` visits."""
     missing, highest, slope, _, _ = completion
     turn, choice, best = load(trees.told[0].turn), single(0.0), every(-np.inf)
-    for a in range(rules.root.shape[1]):
+    for a in range(rules.noise.shape[1]):
         move = moves[a]
         visits = load(move.visits)
         q = if_greater(visits, 0.0, load(move.q), missing)
@@ -532,64 +557,63 @@ def _complete(trees: Any, rules: Any, moves: Any, raw_value: Any) -> Any:
 
 
 @_kernel
-def summarise(trees: Any, policy: Any, value: Any, q: Any, visits: Any) -> bool:
-    """Of the roots: shares of the visits [B, A], value [B], q and visits [B, A].
+def conclude_puct(trees: Any, rules: Any, found: Any, start: int, count: int) -> bool:
+    """Write what the first `count` trees come to as rows of `found`, from `start` on.
 
     Whether all values are finite numbers.
     """
+    return _summarise(trees, found, start, count)
+
+
+@_inlined
+def _summarise(trees: Any, found: Any, start: int, count: int) -> bool:
+    """Shares of the visits, value, q and visits of roots, and how deep their trees are."""
     finite = True
-    for b in range(len(value)):
-        place, total = trees.begins[b], 0.0
+    for b in range(count):
+        place, row, total = trees.begins[b], start + b, 0.0
         returns = trees.returns[place]
-        value[b] = returns.total / returns.visits
-        for a in range(visits.shape[1]):
+        value = returns.total / returns.visits
+        for a in range(found.visits.shape[1]):
             edges, i = trees.edges[place, np.uint32(a) // TOGETHER], np.uint32(a) % TOGETHER
-            visits[b, a] = np.int32(edges.visits[i])
+            found.visits[row, a] = np.int32(edges.visits[i])
             total += edges.visits[i]
-            q[b, a] = edges.q[i] if edges.visits[i] > 0.0 else value[b]
-        for a in range(visits.shape[1]):
-            policy[b, a] = visits[b, a] / total
-        finite &= np.isfinite(value[b])
+            found.q[row, a] = edges.q[i] if edges.visits[i] > 0.0 else value
+        for a in range(found.visits.shape[1]):
+            found.policy[row, a] = found.visits[row, a] / total
+        found.value[row], found.depth[row] = value, trees.depth[b]
+        finite &= np.isfinite(found.value[row])
     return finite
 
 
 @_kernel
-def conclude_gumbel(
-    trees: Any,
-    rules: Any,
-    improved: bool,
-    policy: Any,
-    value: Any,
-    q: Any,
-    visits: Any,
-    action: Any,
-) -> bool:
-    """As `summarise`, with completed q, the move [B], and if it is to be `improved`, pi' [B, A].
+def conclude_gumbel(trees: Any, rules: Any, found: Any, start: int, count: int) -> bool:
+    """As `conclude_puct`, with completed q, the move, and if it is to be improved, pi'.
 
-    Whether all of value and pi' are finite numbers.
+    Whether all of value and pi' are finite numbers. Roots stand beside each other no more.
     """
-    finite = summarise(trees, policy, value, q, visits)
-    told, moves = trees.told[0], trees.moves[0]
-    for first in range(0, len(action), TILE):
-        rows = min(TILE, len(action) - first)
-        _stand_roots(trees, rules, moves, 0, first, rows)
+    finite = _summarise(trees, found, start, count)
+    told = trees.told[0]
+    for first in range(0, count, TILE):
+        rows, moves = min(TILE, count - first), trees.roots[first // TILE]
+        _note_raw_values(trees, first, rows)
         completion = _complete(trees, rules, moves, _raw_value(trees, 0))
         missing, highest, slope, most, _ = completion
         store(told.turn, most)
         _choose_at_root(trees, rules, moves, completion)
         total = _improve(trees, moves, missing, highest, slope)
-        for a in range(policy.shape[1]):
+        for a in range(found.policy.shape[1]):
             move = moves[a]
             store(move.q, if_greater(load(move.visits), 0.0, load(move.q), missing))
             share = load(move.worth) / total
             store(move.worth, if_greater(load(move.prior), -np.inf, share, 0.0))
             for lane in range(rows):
-                q[first + lane, a] = move.q[lane]
+                row = start + first + lane
+                found.q[row, a] = move.q[lane]
                 finite &= np.isfinite(move.worth[lane])
-                if improved:
-                    policy[first + lane, a] = move.worth[lane]
+                if rules.improved:
+                    found.policy[row, a] = move.worth[lane]
         for lane in range(rows):
-            action[first + lane] = np.int64(told.choice[lane])
+            found.action[start + first + lane] = np.int64(told.choice[lane])
     return finite
 
 
@@ -818,40 +842,6 @@ def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
         _read_logits(scratch[at : at + network.actions], leaves, r)
 
 
-@_kernel
-def predict(
-    network: Any, room: Any, latents: Any, legal: Any, logs: bool, prior: Any, value: Any
-) -> bool:
-    """Of latents [B, size]: probabilities of the legal moves [B, A], -1 for the others, value [B].
-
-    Whether all logits and values are finite numbers.
-    """
-    finite = True
-    for first in range(0, len(value), TILE):
-        rows = min(TILE, len(value) - first)
-        for r in range(rows):
-            start = r * network.width + network.latent
-            _copy(latents[first + r], room.scratch[start : start + network.size])
-        evaluate(network, room.scratch, room.no_action, rows, network.heads)
-        for r in range(rows):
-            b, start = first + r, r * network.width
-            value[b] = _read_scalar(network, 0, room.scratch, start)
-            at = start + network.policy
-            logits = room.scratch[at : at + prior.shape[1]]
-            finite &= np.isfinite(value[b])
-            for a in range(len(logits)):
-                finite &= np.isfinite(logits[a])
-                if not legal[b, a]:
-                    logits[a] = _LEAST
-            _read_logits(logits, room.leaves, r)
-        if not logs:
-            _to_probabilities(room.leaves, network.actions)
-        for r in range(rows):
-            for a in range(prior.shape[1]):
-                prior[first + r, a] = room.leaves.prior[r, a] if legal[first + r, a] else _LEAST
-    return finite
-
-
 @_inlined
 def _read_logits(logits: Any, leaves: Any, lane: int) -> None:
     """Write logits, less their greatest, as log priors, and which is the greatest."""
@@ -897,71 +887,92 @@ def _copy(source: Any, target: Any) -> None:
 
 
 @_inlined
-def _begin_trees(room: Any, latents: Any, prior: Any, value: Any, first: int, rows: int) -> None:
-    """Trees of one node in a thread's own room, of some of the roots."""
+def _predict_roots(
+    network: Any, room: Any, latents: Any, legal: Any, logs: bool, start: int, rows: int
+) -> bool:
+    """Evaluate roots, as a leaf is, and keep their latents. Whether all are finite numbers."""
+    finite, leaves = True, room.leaves
     for r in range(rows):
-        b = first + r
-        _copy(latents[b], room.latents[r, 0])
-        _open_root(room.trees, r, prior[b], value[b], False)  # a dense model has no chance
-
-
-@_inlined
-def _take_back(roots: Any, room: Any, first: int, rows: int) -> None:
-    """Keep what a search comes to: the roots and how deep it went."""
-    trees = room.trees
+        at, here = r * network.width + network.latent, latents[start + r]
+        _copy(here, room.latents[r, 0])
+        _copy(here, room.scratch[at : at + network.size])
+    evaluate(network, room.scratch, room.no_action, rows, network.heads)
     for r in range(rows):
-        here, there = trees.begins[r], roots.begins[first + r]
-        _copy(trees.edges[here], roots.edges[there])
-        roots.nodes[there], roots.returns[there] = trees.nodes[here], trees.returns[here]
-        roots.depth[first + r] = trees.depth[r]
+        begin = r * network.width
+        leaves.value[r] = _read_scalar(network, 0, room.scratch, begin)
+        finite &= np.isfinite(leaves.value[r])
+        at = begin + network.policy
+        logits = room.scratch[at : at + network.actions]
+        for a in range(len(logits)):
+            finite &= np.isfinite(logits[a])
+            if not legal[start + r, a]:
+                logits[a] = _LEAST
+        _read_logits(logits, leaves, r)
+    if not logs:
+        _to_probabilities(leaves, network.actions)
+    for r in range(rows):
+        for a in range(network.actions):
+            if not legal[start + r, a]:
+                leaves.prior[r, a] = _LEAST
+    return finite
 
 
 @_kernel
-def grow_puct(
-    roots: Any,
+def search_puct(
     rules: Any,
     network: Any,
     room: Any,
     latents: Any,
-    prior: Any,
-    value: Any,
+    legal: Any,
+    found: Any,
     first: int,
     last: int,
-) -> None:
-    """All simulations of the trees [first, last), some of them side by side.
+) -> int:
+    """Whole searches from the latents [first, last), some of them side by side.
 
-    They grow in one room after the other, so that the processor's caches hold all of it: of `roots`
-    no more than node 0 is written.
+    They grow in one room after the other, so that the processor's caches hold all of it.
     """
+    outcome, trees, leaves = SOUND, room.trees, room.leaves
     for start in range(first, last, TILE):
         rows = min(TILE, last - start)
-        _begin_trees(room, latents, prior, value, start, rows)
+        if not _predict_roots(network, room, latents, legal, False, start, rows):
+            return NO_ROOT
+        for r in range(rows):
+            _add_noise(rules, leaves.prior[r], start + r)
+            _open_root(trees, r, leaves.prior[r], leaves.value[r], False)
         for index in range(1, room.latents.shape[1]):
-            select_puct(room.trees, rules, rows)
+            select_puct(trees, rules, rows)
             _imagine(network, room, index, rows)
-            _to_probabilities(room.leaves, network.actions)
-            expand_puct(room.trees, rules, index, room.leaves, rows)
-        _take_back(roots, room, start, rows)
+            _to_probabilities(leaves, network.actions)
+            expand_puct(trees, rules, index, leaves, rows)
+        if not _summarise(trees, found, start, rows):
+            outcome = NO_PLAN
+    return outcome
 
 
 @_kernel
-def grow_gumbel(
-    roots: Any,
+def search_gumbel(
     rules: Any,
     network: Any,
     room: Any,
     latents: Any,
-    prior: Any,
-    value: Any,
+    legal: Any,
+    found: Any,
     first: int,
     last: int,
-) -> None:
-    """As `grow_puct`."""
+) -> int:
+    """As `search_puct`."""
+    outcome, trees, leaves = SOUND, room.trees, room.leaves
     for start in range(first, last, TILE):
         rows = min(TILE, last - start)
-        _begin_trees(room, latents, prior, value, start, rows)
+        if not _predict_roots(network, room, latents, legal, True, start, rows):
+            return NO_ROOT
+        for r in range(rows):
+            _open_root(trees, r, leaves.prior[r], leaves.value[r], False)
         for index in range(1, room.latents.shape[1]):
-            _descend_by_gumbel(room.trees, rules, start, rows)
+            _descend_by_gumbel(trees, rules, start, rows)
             _imagine(network, room, index, rows)
-            expand_gumbel(room.trees, rules, index, room.leaves, rows)
-        _take_back(roots, room, start, rows)
+            expand_gumbel(trees, rules, index, leaves, rows)
+        if not conclude_gumbel(trees, rules, found, start, rows):
+            outcome = NO_PLAN
+    return outcome

@@ -8,11 +8,15 @@ from typing import ClassVar
 import numpy as np
 from torch import Generator
 
-from workbench.planning.tree.kernels import expand_puct, grow_puct, select_puct, summarise
-from workbench.planning.tree.search import check, numbers, plan_of
-from workbench.planning.tree.trees import Floats, PUCTRules, Trees
+from workbench.planning.tree.kernels import (
+    begin_puct,
+    conclude_puct,
+    expand_puct,
+    search_puct,
+    select_puct,
+)
+from workbench.planning.tree.trees import Floats, PUCTRules
 from workbench.randomness import numpy_generator
-from workbench.types import Plan
 
 
 def exploration(simulations: int, c1: float, c2: float) -> Floats:
@@ -37,32 +41,30 @@ class Noise:
 class ByPUCT:
     """MuZero's search; noise only to explore."""
 
-    rules: PUCTRules
+    without_noise: PUCTRules
     noise: Noise
+    begin = staticmethod(begin_puct)
     select = staticmethod(select_puct)
     expand = staticmethod(expand_puct)
-    grow = staticmethod(grow_puct)
+    conclude = staticmethod(conclude_puct)
+    search = staticmethod(search_puct)
     logs: ClassVar = False
+    moves: ClassVar = False
 
-    def begin(
-        self, prior: np.ndarray, generator: Generator, explore: bool
-    ) -> tuple[np.ndarray, PUCTRules]:
-        if explore and self.noise.fraction > 0:
-            prior = _with_noise(prior, self.noise, generator)
-        return prior, self.rules
-
-    def conclude(self, trees: Trees, rules: PUCTRules, actions: int) -> Plan:
-        found = numbers(len(trees.depth), actions)
-        check(summarise(trees, **found))
-        return plan_of(trees, found)
+    def rules(self, legal: np.ndarray, generator: Generator, explore: bool) -> PUCTRules:
+        if not explore or self.noise.fraction == 0:
+            return self.without_noise
+        return self.without_noise._replace(
+            fraction=self.noise.fraction, noise=_dirichlet(legal, self.noise.alpha, generator)
+        )
 
 
-def _with_noise(prior: np.ndarray, noise: Noise, generator: Generator) -> np.ndarray:
-    """Mix Dirichlet noise over the legal moves into the prior."""
-    legal = prior >= 0
-    prior = np.where(legal, prior, 0.0)
-    gamma = numpy_generator(generator).standard_gamma(noise.alpha, prior.shape) * legal
-    # Tiny alphas can underflow to zero everywhere; the prior is then left as it is.
+def _dirichlet(legal: np.ndarray, alpha: float, generator: Generator) -> Floats:
+    """[B, A] Dir(alpha) over the legal moves; -1 where there is none.
+
+    Tiny alphas can underflow to zero everywhere; such a root's prior is left as it is.
+    """
+    gamma = numpy_generator(generator).standard_gamma(alpha, legal.shape) * legal
     total = gamma.sum(1, keepdims=True)
-    share = np.divide(gamma, total, out=prior.copy(), where=total > 0)
-    return np.where(legal, (1 - noise.fraction) * prior + noise.fraction * share, -np.inf)
+    noise: Floats = np.divide(gamma, total, out=np.full_like(gamma, -1.0), where=total > 0)
+    return noise

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -14,11 +14,11 @@ from torch import Generator, Tensor
 
 from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
-from workbench.planning.tree import kernels
 from workbench.planning.tree.imagined import Imagined
+from workbench.planning.tree.kernels import NO_PLAN, NO_ROOT, SOUND
 from workbench.planning.tree.network import Network, Room, network_of, workplace
 from workbench.planning.tree.registers import TILE
-from workbench.planning.tree.trees import Leaves, Trees, plant
+from workbench.planning.tree.trees import Found, Leaves, Trees, plant
 from workbench.types import Edge, Heads, Latent, Plan
 
 
@@ -30,10 +30,19 @@ class Strategy(Protocol):
         """Whether priors are logs of probabilities."""
         ...
 
+    @property
+    def moves(self) -> bool:
+        """Whether the search tells the move."""
+        ...
+
+    def rules(self, legal: np.ndarray, generator: Generator, explore: bool) -> Any:
+        """The rules of this one search from roots with these legal moves [B, A], noise included."""
+        ...
+
     def begin(
-        self, prior: np.ndarray, generator: Generator, explore: bool
-    ) -> tuple[np.ndarray, Any]:
-        """The root's prior [B, W] as it is to count, and the rules of this one search.
+        self, trees: Trees, rules: Any, prior: np.ndarray, value: np.ndarray, at_chance: np.ndarray
+    ) -> None:
+        """Begin trees of one node: of roots prior [B, W'], value [B] and at_chance [B].
 
         prior: -inf of illegal moves.
         """
@@ -47,26 +56,28 @@ class Strategy(Protocol):
         """Attach leaves as node `index` of the first trees, and send values up the paths."""
         ...
 
-    def grow(
+    def conclude(self, trees: Trees, rules: Any, found: Found, start: int, count: int) -> bool:
+        """Write what the first trees come to as rows of `found`, from `start` on.
+
+        Whether they are finite numbers.
+        """
+        ...
+
+    def search(
         self,
-        roots: Trees,
         rules: Any,
         network: Network,
         room: Room,
         latents: np.ndarray,
-        prior: np.ndarray,
-        value: np.ndarray,
+        legal: np.ndarray,
+        found: Found,
         first: int,
         last: int,
-    ) -> None:
-        """The whole search from the roots [first, last), with the model laid out as a network.
+    ) -> int:
+        """All of that from the roots [first, last), with the model laid out as a network.
 
-        latents [B, size] and value [B] float32, prior [B, A]. Only node 0 of their trees is kept.
+        latents [B, size] float32, legal [B, A]. `SOUND`, or what is not made of finite numbers.
         """
-        ...
-
-    def conclude(self, trees: Trees, rules: Any, actions: int) -> Plan:
-        """What the search comes to. Raises TrialDiverged where that is not finite numbers."""
         ...
 
 
@@ -91,34 +102,68 @@ class TreeSearch:
     ) -> Plan:
         """Search from a batch of roots; `legal` [B, A] masks the moves at the root."""
         batch, actions = legal.shape
-        nodes, width = self.simulations + 1, max(actions, model.spec.chance)
+        allowed = _numpy(legal)
+        rules = self.strategy.rules(allowed, generator, explore)
+        found = Found(
+            policy=np.empty((batch, actions), np.float32),
+            value=np.empty(batch, np.float32),
+            q=np.empty((batch, actions), np.float32),
+            visits=np.empty((batch, actions), np.int32),
+            action=np.empty(batch, np.int64),
+            depth=np.empty(batch, np.int32),
+        )
         network = network_of(model, self.use_predicted_termination)
         if network is None:
-            heads, trees = model.predict(root), _trees(batch, nodes, width)
-            prior, value = self._prior(heads, legal), _numpy(heads.value)
-            finite = not np.isnan(prior).any() and bool(np.isfinite(value).all())
+            outcome = self._search(model, root, legal, rules, found, generator)
         else:
             latents = np.ascontiguousarray(_numpy(root).reshape(batch, -1))
-            trees = _trees(batch, 1, width)
-            prior, value = np.empty((batch, actions)), np.empty(batch, np.float32)
-            room = workplace(network, nodes, width)
-            finite = kernels.predict(
-                network, room, latents, _numpy(legal), self.strategy.logs, prior, value
-            )
-        if not finite:
+            outcome = self._search_within(network, latents, allowed, rules, found)
+        if outcome == NO_ROOT:
             raise TrialDiverged("the model's policy or value is not a finite number")
-        prior, rules = self.strategy.begin(prior, generator, explore)
-        if network is None:
-            kernels.clear(trees, prior, value, _at_chance(heads, batch))
-            self._grow(model, root, trees, rules, generator)
-        else:
-            self._grow_within(network, latents, prior, value, trees, rules)
-        return self.strategy.conclude(trees, rules, actions)
+        check(outcome == SOUND)
+        parts: dict[str, Any] = {
+            name: torch.from_numpy(array)
+            for name, array in zip(Found._fields, found, strict=True)
+            if name != "action" or self.strategy.moves
+        }
+        return Plan(**parts)
+
+    def _search_within(
+        self, network: Network, latents: np.ndarray, legal: np.ndarray, rules: Any, found: Found
+    ) -> int:
+        """No call of the model at all: kernels evaluate it, and threads share the roots out."""
+        nodes, width = self.simulations + 1, legal.shape[1]
+
+        def search(share: int, first: int, last: int) -> int:
+            room = workplace(network, nodes, width, share)
+            return self.strategy.search(rules, network, room, latents, legal, found, first, last)
+
+        return max(share_out(search, len(latents)))
+
+    def _search(
+        self,
+        model: WorldModel,
+        root: Latent,
+        legal: Tensor,
+        rules: Any,
+        found: Found,
+        generator: Generator,
+    ) -> int:
+        """One call of the model a simulation, for the whole batch."""
+        batch, actions = legal.shape
+        heads = model.predict(root)
+        prior, value = self._prior(heads, legal), _numpy(heads.value)
+        if np.isnan(prior).any() or not np.isfinite(value).all():
+            return NO_ROOT
+        trees = _trees(batch, self.simulations + 1, max(actions, model.spec.chance))
+        self.strategy.begin(trees, rules, prior, value, _at_chance(heads, batch))
+        self._grow(model, root, trees, rules, generator)
+        return SOUND if self.strategy.conclude(trees, rules, found, 0, batch) else NO_PLAN
 
     def _grow(
         self, model: WorldModel, root: Latent, trees: Trees, rules: Any, generator: Generator
     ) -> None:
-        """One call of the model a simulation, for the whole batch."""
+        """All simulations."""
         batch = len(trees.depth)
         nodes = len(trees.nodes) // batch
         latents = Imagined(nodes, root)
@@ -141,24 +186,6 @@ class TreeSearch:
                 at_chance=_at_chance(heads, batch),
             )
             self.strategy.expand(trees, rules, index, leaves, batch)
-
-    def _grow_within(
-        self,
-        network: Network,
-        latents: np.ndarray,
-        prior: np.ndarray,
-        value: np.ndarray,
-        roots: Trees,
-        rules: Any,
-    ) -> None:
-        """No call at all: kernels evaluate the network, and threads share the trees out."""
-        nodes, width = self.simulations + 1, int(roots.width[0])
-
-        def grow(share: int, first: int, last: int) -> None:
-            room = workplace(network, nodes, width, share)
-            self.strategy.grow(roots, rules, network, room, latents, prior, value, first, last)
-
-        share_out(grow, len(latents))
 
     def _discount(self, edge: Edge) -> Tensor:
         if self.use_predicted_termination and edge.termination is not None:
@@ -186,14 +213,16 @@ class TreeSearch:
 _trees = lru_cache(maxsize=4)(plant)
 
 
-def share_out(work: Callable[[int, int, int], None], batch: int) -> None:
+_Result = TypeVar("_Result")
+
+
+def share_out(work: Callable[[int, int, int], _Result], batch: int) -> list[_Result]:
     """Call `work(share, first, last)` on as many threads as torch has, each on a part of it."""
     shares = shares_of(batch)
-    ends = [batch * share // shares for share in range(shares + 1)]
     if shares == 1:
-        work(0, 0, batch)
-    else:
-        list(_pool(shares).map(work, range(shares), ends[:-1], ends[1:]))
+        return [work(0, 0, batch)]
+    ends = [batch * share // shares for share in range(shares + 1)]
+    return list(_pool(shares).map(work, range(shares), ends[:-1], ends[1:]))
 
 
 def shares_of(batch: int) -> int:
@@ -213,22 +242,6 @@ def _at_chance(heads: Heads, batch: int) -> np.ndarray:
 def _numpy(tensor: Tensor) -> np.ndarray:
     array: np.ndarray = tensor.cpu().numpy()
     return array
-
-
-def numbers(batch: int, actions: int) -> dict[str, np.ndarray]:
-    """Room for what `kernels.summarise` writes, by its names, which are a plan's."""
-    return {
-        "policy": np.empty((batch, actions), np.float32),
-        "value": np.empty(batch, np.float32),
-        "q": np.empty((batch, actions), np.float32),
-        "visits": np.empty((batch, actions), np.int32),
-    }
-
-
-def plan_of(trees: Trees, arrays: dict[str, np.ndarray]) -> Plan:
-    """The plan made of these, and of how deep the trees are."""
-    found: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    return Plan(depth=torch.from_numpy(trees.depth.copy()), **found)
 
 
 def checked(plan: Plan) -> Plan:

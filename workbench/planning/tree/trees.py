@@ -166,14 +166,28 @@ class PUCTRules(NamedTuple):
     unvisited: int
     low: float
     high: float
+    fraction: float  # of the noise in a root's prior
+    noise: Floats  # [B, A] a root's noise, -1 where there is none; [0, 0] of a search without
 
 
 class GumbelRules(NamedTuple):
     """What the kernels read of a Gumbel search."""
 
-    root: Floats  # [B, A] Gumbel noise + log prior of the root's moves, -inf of illegal ones
+    noise: Floats  # [B, A] of the root's moves
     considered: Ints  # [m+1, N] by entrants and simulation, the visits of the move whose turn it is
     entrants: Ints  # [B] moves that enter the halving; written as the search begins
     c_visit: float
     c_scale: float
     span: float  # that Q is divided by; 0 for the range of the node's own completed Q
+    improved: bool  # whether the plan's policy is pi' and not the share of visits
+
+
+class Found(NamedTuple):
+    """What searches come to, by root."""
+
+    policy: NDArray[np.float32]  # [B, A]
+    value: NDArray[np.float32]  # [B]
+    q: NDArray[np.float32]  # [B, A]
+    visits: Ints  # [B, A]
+    action: NDArray[np.int64]  # [B] by Gumbel the move
+    depth: Ints  # [B] of the deepest node
