@@ -138,8 +138,9 @@ def _open_root(trees: Any, b: int, prior: Any, value: float, at_chance: bool) ->
     for a in range(len(wide)):
         wide[a] = prior[np.uint32(a)] if np.uint32(a) < moves else -np.inf
     _open(trees, place, wide, value, at_chance)
-    node = trees.nodes[place]
+    node, returns = trees.nodes[place], trees.returns[place]
     node.end, node.reward, node.discount, node.depth = 0, 0.0, 0.0, 0
+    returns.total, returns.visits = value, 1.0
     trees.low[b], trees.high[b], trees.depth[b] = np.inf, -np.inf, 0
 
 
@@ -148,7 +149,8 @@ def expand_puct(trees: Any, rules: Any, index: int, leaves: Any, count: int) -> 
     """Attach `Leaves` as node `index` of the first `count` trees, and send values up the paths."""
     for b in range(count):
         place, back = _attach(trees, b, index, leaves)
-        low, high = trees.low[b], trees.high[b]
+        own, low, high = trees.returns[place], trees.low[b], trees.high[b]
+        own.total, own.visits = back, 1.0
         for _ in range(trees.nodes[place].depth):
             node = trees.nodes[place]
             back = node.reward + node.discount * back
@@ -174,7 +176,8 @@ def expand_gumbel(trees: Any, rules: Any, index: int, leaves: Any, count: int) -
         changed = _go_up(trees, under_way, returns)
         for lane in range(rows):
             _come_to_root(trees, first, lane, returns[lane])
-        _choose_anew(trees, rules, changed)
+        if index < rules.considered.shape[1]:  # of the last simulation nobody asks
+            _choose_anew(trees, rules, changed)
 
 
 @_inlined
@@ -261,9 +264,8 @@ def _open(trees: Any, place: Any, prior: Any, value: float, at_chance: bool) -> 
         edges, first = groups[group], np.uint32(group * TOGETHER)
         for i in range(TOGETHER):
             edges.prior[i] = prior[first + i]
-    node, returns = trees.nodes[place], trees.returns[place]
+    node = trees.nodes[place]
     node.raw_value, node.at_chance = value, at_chance
-    returns.total, returns.visits = value, 1.0
 
 
 @_inlined
