@@ -141,11 +141,17 @@ class GraphConvolution(nn.Module):
     `dense` multiplies by the normalised adjacency, or sums what of it is not 0, an order of
     magnitude faster on a board; `sparse` is torch-geometric's GCNConv over the edge list. They hold
     the same parameters under the same names (`lin.weight`, `bias`) and give the same numbers.
-    With `relu` the layer ends in one.
+    With `relu` the layer ends in one. Layers over the same graph can share what mixes its nodes.
     """
 
     def __init__(
-        self, graph: Graph, channels: int, width: int, backend: str, relu: bool = False
+        self,
+        graph: Graph,
+        channels: int,
+        width: int,
+        backend: str,
+        relu: bool = False,
+        mixing: Mixing | None = None,
     ) -> None:
         super().__init__()
         from torch_geometric.nn import GCNConv
@@ -155,7 +161,7 @@ class GraphConvolution(nn.Module):
         self.backend, self.relu = backend, relu
         edges = torch.tensor(graph.edges, dtype=torch.int64).reshape(-1, 2).T.contiguous()
         self.register_buffer("edges", edges, persistent=False)
-        self.mixing = Mixing(normalised_adjacency(graph))
+        self.mixing = mixing or Mixing(normalised_adjacency(graph))
         # Outside the module tree: it shares the parameters, which are to be counted once.
         self._sparse = (reference,)
 
@@ -190,9 +196,9 @@ class GraphStack(nn.Module):
 
     def __init__(self, graph: Graph, sizes: Sequence[int], backend: str) -> None:
         super().__init__()
-        last = len(sizes) - 2
+        last, mixing = len(sizes) - 2, Mixing(normalised_adjacency(graph))
         self.layers = nn.ModuleList(
-            GraphConvolution(graph, before, after, backend, relu=i < last)
+            GraphConvolution(graph, before, after, backend, i < last, mixing)
             for i, (before, after) in enumerate(pairwise(sizes))
         )
 

@@ -103,7 +103,8 @@ class Mixing(nn.Module):
     def __init__(self, matrix: Tensor) -> None:
         super().__init__()
         self.register_buffer("matrix", matrix, persistent=False)
-        self.there, self.back = Sums(matrix), Sums(matrix.T)
+        self.there = Sums(matrix)
+        self.back = self.there if torch.equal(matrix, matrix.T) else Sums(matrix.T)
         self._sparse = 2 * len(self.there.of) <= matrix.numel()
 
     def forward(self, nodes: Tensor) -> Tensor:
