@@ -94,10 +94,24 @@ def test_a_row_is_searched_alike_in_any_batch(preset: str) -> None:
         assert single.depth == whole.depth[row]
 
 
+def test_noise_that_is_too_small_to_be_drawn_leaves_the_prior_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = parts_of("muzero", **{"planner.dirichlet_alpha": 1e-9})
+    calm = plan(parts)
+    assert torch.equal(plan(parts, explore=True).visits, calm.visits)
+    assert same(by_calls(parts, monkeypatch, explore=True), calm)
+
+
+@pytest.mark.parametrize(
+    ("part", "told"), [("dynamics", "the plan"), ("prediction", "policy or value")]
+)
+@pytest.mark.parametrize("preset", ["muzero", "gumbel_muzero"])
 @pytest.mark.parametrize("norm", NORMS)
-def test_weights_that_are_no_numbers_are_told(norm: str) -> None:
-    parts = parts_of("muzero", **{"model.latent_norm": norm})
+def test_weights_that_are_no_numbers_are_told(norm: str, preset: str, part: str, told: str) -> None:
+    parts = parts_of(preset, **{"model.latent_norm": norm})
     with torch.no_grad():
-        next(parts.model.parts()["dynamics"].parameters())[0, 0] = torch.nan
-    with pytest.raises(TrialDiverged):
+        for parameter in parts.model.parts()[part].parameters():
+            parameter[:] = torch.nan
+    with pytest.raises(TrialDiverged, match=told):
         plan(parts)
