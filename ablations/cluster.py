@@ -9,7 +9,8 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import psutil
@@ -44,12 +45,23 @@ def cores() -> int:
 
 
 @contextlib.contextmanager
-def started(concurrent: int, threads: int, address: str | None, shared: Path) -> Iterator[Path]:
+def started(
+    concurrent: int,
+    threads: int,
+    address: str | None,
+    shared: Path,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[Path]:
     """Ray, running, and standard output silenced; yields a folder for what Tune writes.
 
     Without an address a private Ray is started, with a temporary folder of its own (which also
     keeps apart the users of one machine), and everything of it is removed at the end. A cluster
     needs `shared`, a folder that all of its machines see.
+
+    Ray is started by a thread of its own, which lives as long as it does, for its processes end
+    with that thread. In the main thread it would take SIGTERM for itself, by a handler that raises
+    SystemExit wherever it strikes: within a fork that is swallowed, and leaves locks held. `check`
+    is called ten times a second meanwhile; if it raises, the start is abandoned.
 
     Raises:
         WorkbenchError: there is no cluster at the address.
@@ -64,20 +76,31 @@ def started(concurrent: int, threads: int, address: str | None, shared: Path) ->
         import ray
 
         logging.getLogger("ray").setLevel(logging.CRITICAL)
+        starter = ThreadPoolExecutor(1)
+        if address is None:
+            starting = starter.submit(_start, concurrent * threads, scratch)
+        else:
+            starting = starter.submit(_join, address, variables)
         try:
-            if address is None:
-                _start(concurrent * threads, scratch)
-            else:
-                _join(address, variables)
+            _wait(starting, check)
             yield scratch / "tune" if address is None else shared
-        except (KeyboardInterrupt, SystemExit):
+        except KeyboardInterrupt:
             _kill(set(psutil.Process().children(recursive=True)) - others)
             raise
         finally:
-            ray.shutdown()
+            if starting.done():
+                ray.shutdown()
+            starter.shutdown(wait=starting.done())
             shutil.rmtree(scratch, ignore_errors=True)
             if address is not None:
                 shutil.rmtree(shared, ignore_errors=True)
+
+
+def _wait(starting: Future[None], check: Callable[[], None]) -> None:
+    while not starting.done():
+        wait([starting], timeout=0.1)
+        check()
+    starting.result()
 
 
 def _start(cores: int, scratch: Path) -> None:

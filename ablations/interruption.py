@@ -48,8 +48,7 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.getsignal(number)
-        self.install()
+            self._before[number] = signal.signal(number, self._request)
         return self
 
     def __exit__(
@@ -61,11 +60,6 @@ class Interruption:
         self._watchdog.cancel()
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-    def install(self) -> None:
-        """Take the signals; once more after a library has put its own handlers there."""
-        for number in self._before:
-            signal.signal(number, self._request)
 
     def check(self) -> None:
         """Raises Interrupted if a signal has come."""

@@ -97,12 +97,8 @@ def _launch(
             open_tracker, plan, request.outputs, request.tracking_uri, request.command
         )
         try:
-            with started(*place) as scratch:
-                interruption.install()
+            with started(*place, interruption.check) as scratch:
                 _run(launch, plan, scratch, opening.result(), console, interruption)
-        except SystemExit:  # Ray takes SIGTERM for itself while it starts
-            interruption.requested = True
-            raise Interrupted from None
         finally:
             if opening.exception() is None:
                 opening.result().close(_status(plan, interruption))

@@ -297,6 +297,14 @@ def test_a_signal_while_ray_starts_is_not_lost(file: Path, tmp_path: Path) -> No
     assert [run.info.status for run in tracked(tmp_path, "first")] in ([], ["KILLED"])
 
 
+def test_ray_leaves_the_signals_to_the_launch(tmp_path: Path) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with cluster.started(1, 1, None, tmp_path):
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+        assert ray.get(ray.put(3)) == 3
+    assert not ray.is_initialized()
+
+
 def test_where_all_is_done_nothing_is_started(first: Launched, monkeypatch: Any) -> None:
     for trial in first.plan.trials:
         if trial.record.state() == "failed":
