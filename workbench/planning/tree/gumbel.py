@@ -19,6 +19,10 @@ from workbench.planning.tree.trees import GumbelRules, Ints
 from workbench.randomness import numpy_generator
 
 
+_FAR = 40.0
+"""How far below 0 all logits of an improved policy may lie; their exponentials reach to -87."""
+
+
 @dataclass(frozen=True)
 class ByGumbel:
     """Search by Gumbel MuZero (Danihelka et al. 2022); Gumbel noise only to explore."""
@@ -41,6 +45,7 @@ class ByGumbel:
     def rules(self, legal: np.ndarray, generator: Generator, explore: bool) -> GumbelRules:
         shape = legal.shape
         noise = numpy_generator(generator).gumbel(size=shape) if explore else np.zeros(shape)
+        greatest_sigma = (self.c_visit + self.considered.shape[1]) * self.c_scale
         return GumbelRules(
             noise=noise,
             considered=self.considered,
@@ -48,5 +53,6 @@ class ByGumbel:
             c_visit=self.c_visit,
             c_scale=self.c_scale,
             span=self.span,
+            apart=self.span > 0.0 or greatest_sigma > _FAR,
             improved=self.improved,
         )

@@ -393,7 +393,7 @@ def _choose_anew(trees: Any, rules: Any, count: Any) -> None:
         if tile < tiles:
             at, moves, told = tile * TILE, trees.moves[tile % 2], trees.told[tile % 2]
             _stand_beside(trees, trees.changed[at:], moves)
-            missing, highest, slope, _, total = _complete(
+            missing, highest, slope, _, total, _ = _complete(
                 trees, rules, moves, _raw_value(trees, at)
             )
             store(told.missing, missing)
@@ -402,7 +402,7 @@ def _choose_anew(trees: Any, rules: Any, count: Any) -> None:
             store(told.visits, total + 1.0)
         if 1 <= tile <= tiles:
             before = (tile - 1) % 2
-            _choose_by_improved_policy(trees, trees.moves[before], trees.told[before])
+            _choose_by_improved_policy(trees, rules, trees.moves[before], trees.told[before])
         if tile >= 2:
             at, told = (tile - 2) * TILE, trees.told[tile % 2]
             for lane in range(min(TILE, changed - at)):
@@ -475,23 +475,22 @@ def _choose_by_puct(trees: Any, lane: Any, rules: Any) -> Any:
 @_inlined
 def _choose_at_root(trees: Any, rules: Any, moves: Any, completion: Any) -> None:
     """argmax of g(a) + log P(a) + sigma(q(a)) over a root's moves that have its `turn` visits."""
-    missing, highest, slope, _, _ = completion
-    turn, choice, best = load(trees.told[0].turn), single(0.0), every(-np.inf)
+    missing, highest, slope, _, _, _ = completion
+    turn, choice, best = load(trees.told[0].turn), single(0.0), single(-np.inf)
     for a in range(rules.noise.shape[1]):
         move = moves[a]
-        visits = load(move.visits)
-        q = if_greater(visits, 0.0, load(move.q), missing)
-        score = load(move.score) + slope * (q - highest)
-        score = if_equal(visits, turn, score, -np.inf)
+        score = load(move.score) + _sigma(move, missing, highest, slope)
+        score = if_equal(load(move.visits), turn, score, -np.inf)
         choice = if_greater(score, best, a, choice)
         best = if_greater(score, best, score, best)
     store(trees.told[0].choice, choice)
 
 
 @_inlined
-def _choose_by_improved_policy(trees: Any, moves: Any, told: Any) -> None:
+def _choose_by_improved_policy(trees: Any, rules: Any, moves: Any, told: Any) -> None:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
-    total = _improve(trees, moves, load(told.missing), load(told.highest), load(told.slope))
+    missing, highest, slope = load(told.missing), load(told.highest), load(told.slope)
+    total = _improve(trees, rules, moves, missing, highest, slope)
     visits, less = load(told.visits), single(0.0) - total
     # One is far above 0; moves that are not legal are as near to it as the least exponential.
     choice, best = single(0.0), single(0.0)
@@ -504,58 +503,74 @@ def _choose_by_improved_policy(trees: Any, moves: Any, told: Any) -> None:
 
 
 @_inlined
-def _improve(trees: Any, moves: Any, missing: Any, highest: Any, slope: Any) -> Any:
+def _improve(
+    trees: Any, rules: Any, moves: Any, missing: Any, highest: Any, slope: Any
+) -> Any:
     """Write pi' = softmax(log P + sigma(completed q)) of all moves, times the total returned."""
-    most, total = single(-np.inf), single(0.0)
+    most, total = single(0.0), single(0.0)
+    if rules.apart:
+        most = single(-np.inf)
+        for a in range(trees.width[0]):
+            logit = load(moves[a].prior) + _sigma(moves[a], missing, highest, slope)
+            most = if_greater(logit, most, logit, most)
     for a in range(trees.width[0]):
         move = moves[a]
-        q = if_greater(load(move.visits), 0.0, load(move.q), missing)
-        logit = load(move.prior) + single(slope * (q - highest))
-        most = if_greater(logit, most, logit, most)
-        store(move.worth, logit)
-    for a in range(trees.width[0]):
-        worth = exponential(load(moves[a].worth) - most)
-        store(moves[a].worth, worth)
+        logit = load(move.prior) + _sigma(move, missing, highest, slope)
+        worth = exponential(logit - most)
+        store(move.worth, worth)
         total = total + worth
     return total
 
 
 @_inlined
-def _complete(trees: Any, rules: Any, moves: Any, raw_value: Any) -> Any:
-    """The q of moves without visits, the greatest completed q, the slope of sigma, and visits.
+def _sigma(move: Any, missing: Any, highest: Any, slope: Any) -> Any:
+    """sigma of a move's completed q, 0 for the greatest (eq. 8)."""
+    return slope * (if_greater(load(move.visits), 0.0, load(move.gap), missing) - highest)
 
-    Visits of the most visited move, and of all. Over the moves that may be chosen here; mctx
-    counts illegal ones, as unvisited, in the range.
+
+@_inlined
+def _complete(trees: Any, rules: Any, moves: Any, raw_value: Any) -> Any:
+    """Write the gaps of q, and tell completed q of moves without visits, and what sigma asks.
+
+    The gap of the completed q of moves without visits, the greatest one, the slope of sigma; visits
+    of the most visited move, and of all; from which q gaps count: the greatest, or the node's own
+    value. Over the moves that may be chosen here; mctx counts illegal ones, as unvisited, in the
+    range. Gaps are single, but differences of doubles: however far from 0 values are, their digits
+    are kept.
 
     sigma(q) = (c_visit + max_b N(b)) c_scale q / span (eq. 8); an offset of q counts for nothing.
     v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
     """
-    total, most, untried = single(0.0), single(0.0), single(-np.inf)
-    mass, weighed, least, highest = every(0.0), every(0.0), every(np.inf), every(-np.inf)
+    total, most, top = single(0.0), single(0.0), every(-np.inf)
+    for a in range(trees.width[0]):
+        visits = load(moves[a].visits)
+        total, most = total + visits, if_greater(visits, most, visits, most)
+        tried = if_greater(visits, 0.0, load(moves[a].q), -np.inf)
+        top = if_greater(tried, top, tried, top)
+    top = if_greater(total, 0.0, top, raw_value)
+    mass, weighed, least, untried = single(0.0), single(0.0), single(0.0), single(-np.inf)
     for a in range(trees.width[0]):
         move = moves[a]
-        visits, logit, q = load(move.visits), load(move.prior), load(move.q)
-        total, most = total + visits, if_greater(visits, most, visits, most)
-        prior = double(exponential(logit))
-        mass = if_greater(visits, 0.0, mass + prior, mass)
-        weighed = fused(prior, q, weighed)
+        visits, logit = load(move.visits), load(move.prior)
+        gap = if_greater(visits, 0.0, single(load(move.q) - top), 0.0)
+        store(move.gap, gap)
+        chance = if_greater(visits, 0.0, exponential(logit), 0.0)
+        mass, weighed = mass + chance, fused(chance, gap, weighed)
+        least = if_greater(least, gap, gap, least)
         still = if_greater(visits, 0.0, -np.inf, logit)
         untried = if_greater(still, untried, still, untried)
-        tried = if_greater(visits, 0.0, q, np.nan)
-        least = if_greater(least, tried, tried, least)
-        highest = if_greater(tried, highest, tried, highest)
-    n = double(total)
-    mixed = fused(n, weighed, raw_value * mass) / (mass * (n + 1.0))
-    missing = if_greater(total, 0.0, mixed, raw_value)
+    own = single(raw_value - top)
+    mixed = fused(total, weighed, own * mass) / (mass * (total + 1.0))
     # Where none is missing, what stands for illegal moves must not widen the range.
-    missing = if_greater(untried, -np.inf, missing, highest)
+    missing = if_greater(total, 0.0, mixed, 0.0)
+    missing = if_greater(untried, -np.inf, missing, 0.0)
+    highest = if_greater(missing, 0.0, missing, 0.0)
     least = if_greater(least, missing, missing, least)
-    highest = if_greater(missing, highest, missing, highest)
     # Differences too small to be more than rounding are not blown up (as in mctx).
     span = highest - least
     span = if_greater(span, 1e-8, span, 1e-8)
     span = if_greater(rules.span, 0.0, rules.span, span)
-    return missing, highest, (double(most) + rules.c_visit) * rules.c_scale / span, most, total
+    return missing, highest, (most + rules.c_visit) * rules.c_scale / span, most, total, top
 
 
 @_kernel
@@ -599,13 +614,13 @@ def conclude_gumbel(trees: Any, rules: Any, found: Any, start: int, count: int) 
         rows, moves = min(TILE, count - first), trees.roots[first // TILE]
         _note_raw_values(trees, first, rows)
         completion = _complete(trees, rules, moves, _raw_value(trees, 0))
-        missing, highest, slope, most, _ = completion
+        missing, highest, slope, most, _, top = completion
         store(told.turn, most)
         _choose_at_root(trees, rules, moves, completion)
-        total = _improve(trees, moves, missing, highest, slope)
+        total = _improve(trees, rules, moves, missing, highest, slope)
         for a in range(found.policy.shape[1]):
             move = moves[a]
-            store(move.q, if_greater(load(move.visits), 0.0, load(move.q), missing))
+            store(move.q, if_greater(load(move.visits), 0.0, load(move.q), top + double(missing)))
             share = load(move.worth) / total
             store(move.worth, if_greater(load(move.prior), -np.inf, share, 0.0))
             for lane in range(rows):

@@ -48,9 +48,10 @@ RETURNS = np.dtype([("total", np.float64), ("visits", np.float64)])
 BESIDE = np.dtype(
     [
         ("q", np.float64, (TILE,)),
-        ("score", np.float64, (TILE,)),  # at a root: noise + log prior
         ("prior", np.float32, (TILE,)),
         ("visits", np.float32, (TILE,)),
+        ("score", np.float32, (TILE,)),  # at a root: noise + log prior
+        ("gap", np.float32, (TILE,)),  # from the greatest q of the node to this one
         ("worth", np.float32, (TILE,)),  # how much of the improved policy it has
     ]
 )
@@ -58,10 +59,10 @@ BESIDE = np.dtype(
 
 TOLD = np.dtype(
     [
-        # By Gumbel, of all moves of a node; the first three of completed q
-        ("missing", np.float64, (TILE,)),  # of moves without visits
-        ("highest", np.float64, (TILE,)),
-        ("slope", np.float64, (TILE,)),  # of sigma
+        # By Gumbel, of all moves of a node; the first three of gaps of completed q
+        ("missing", np.float32, (TILE,)),  # of moves without visits
+        ("highest", np.float32, (TILE,)),
+        ("slope", np.float32, (TILE,)),  # of sigma
         ("visits", np.float32, (TILE,)),
         ("choice", np.float32, (TILE,)),
         ("turn", np.float32, (TILE,)),  # visits of a root's move whose turn it is
@@ -179,6 +180,7 @@ class GumbelRules(NamedTuple):
     c_visit: float
     c_scale: float
     span: float  # that Q is divided by; 0 for the range of the node's own completed Q
+    apart: bool  # whether logits of pi' can all be so far below 0 that one is to be brought there
     improved: bool  # whether the plan's policy is pi' and not the share of visits
 
 
