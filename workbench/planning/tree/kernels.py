@@ -37,9 +37,9 @@ from workbench.planning.tree.registers import (
     store,
     turner,
 )
-from workbench.planning.tree.trees import BESIDE, EDGES, offset
+from workbench.planning.tree.trees import BESIDE, EDGES, place_of
 
-REGISTERS = "ded11d47919a1df8"
+REGISTERS = "061964e1d7ce8a09"
 """The digest of `registers.py`: where that changes so does this file, and what is cached of it."""
 
 NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
@@ -75,6 +75,7 @@ _LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504088896341), _f(0.693359375), _f(-2.12
 _E1, _E2, _E3 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
 _E4, _E5, _E6 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
 _NONE, _FIRST = np.uint64(0), np.uint64(1)  # sets of lanes, as bits
+_EDGES = np.uint64(EDGES.itemsize)  # bytes
 _SHIFT = _f(12582912.0)  # 1.5 * 2^23: what is added to it is rounded to a whole number
 _LOWEST, _HIGHEST = _f(-87.0), _f(88.0)
 
@@ -98,10 +99,10 @@ def _exp_single(x: Any) -> Any:
 # Of edges priors and visits lie behind each other, as the turner reads its singles.
 _turn_edges = turner(
     EDGES.itemsize,
-    offset(EDGES, "q"),
-    offset(EDGES, "prior"),
+    place_of(EDGES, "q"),
+    place_of(EDGES, "prior"),
     BESIDE.itemsize,
-    [offset(BESIDE, name) for name in ("q", "prior", "visits")],
+    [place_of(BESIDE, name) for name in ("q", "prior", "visits")],
 )
 
 
@@ -142,6 +143,7 @@ def _open_root(trees: Any, b: int, prior: Any, value: float, at_chance: bool) ->
     node.end, node.reward, node.discount, node.depth = 0, 0.0, 0.0, 0
     returns.total, returns.visits = value, 1.0
     trees.low[b], trees.high[b], trees.depth[b] = np.inf, -np.inf, 0
+    trees.latest[b] = value
 
 
 @_inlined
@@ -194,10 +196,11 @@ def _go_up(trees: Any, under_way: Any, returns: Any) -> Any:
             under_way &= under_way - _FIRST
             node = trees.nodes[trees.places[lane]]
             back, place = node.reward + node.discount * returns[lane], node.parent
-            _come_back(trees, place, np.uint32(node.choice), back)
+            q = _come_back(trees, place, np.uint32(node.choice), back)
             returns[lane], trees.places[lane] = back, place
             node = trees.nodes[place]
-            trees.changed[changed], trees.raw_values[changed] = place, node.raw_value
+            trees.changed[changed], trees.recent[changed] = place, q
+            trees.raw_values[changed] = node.raw_value
             changed += _FIRST
             still |= np.uint64(node.depth > 1) << lane
         under_way = still
@@ -212,6 +215,7 @@ def _come_to_root(trees: Any, first: int, lane: int, back: float) -> None:
     q = _come_back(trees, place, choice, back)
     move, returns = trees.roots[first // TILE, choice], trees.returns[place]
     move.q[lane], move.visits[lane] = q, move.visits[lane] + 1.0
+    trees.latest[np.uint32(first + lane)] = q
     returns.total += back
     returns.visits += 1.0
 
@@ -320,7 +324,7 @@ def _descend_by_gumbel(trees: Any, rules: Any, start: int, count: int) -> None:
             _stand_roots(trees, rules, moves, start, first, rows)
             _enter(rules, moves, start + first, rows)
         _take_turns(trees, rules, start, first, rows)
-        _choose_at_root(trees, rules, moves, _complete(trees, rules, moves, _raw_value(trees, 0)))
+        _choose_at_root(trees, rules, moves, _complete(trees, rules, moves, 0))
         for lane in range(rows):
             b = np.uint32(first + lane)
             end = _end(trees, trees.begins[b], np.uint32(trees.told[0].choice[lane]))
@@ -345,14 +349,16 @@ def _take_turns(trees: Any, rules: Any, start: int, first: int, rows: int) -> No
         row, root = np.uint32(start + first + lane), trees.begins[np.uint32(first + lane)]
         visits = np.uint32(trees.returns[root].visits) - np.uint32(1)
         trees.told[0].turn[lane] = rules.considered[rules.entrants[row], visits]
-    _note_raw_values(trees, first, rows)
+    _note_values(trees, first, rows)
 
 
 @_inlined
-def _note_raw_values(trees: Any, first: int, rows: int) -> None:
+def _note_values(trees: Any, first: int, rows: int) -> None:
     """Lay those of roots beside each other."""
     for lane in range(rows):
-        trees.raw_values[lane] = trees.nodes[trees.begins[np.uint32(first + lane)]].raw_value
+        b = np.uint32(first + lane)
+        trees.raw_values[lane] = trees.nodes[trees.begins[b]].raw_value
+        trees.recent[lane] = trees.latest[b]
 
 
 @_inlined
@@ -371,14 +377,11 @@ def _stand_roots(trees: Any, rules: Any, moves: Any, start: int, first: int, row
 def _stand_beside(trees: Any, places: Any, moves: Any) -> None:
     """Lay the moves of nodes beside each other."""
     groups = trees.edges.shape[1]
+    size = np.uint64(groups) * _EDGES
+    for lane in range(TILE):
+        trees.starts[lane] = places[lane] * size
     for group in range(groups):
-        _turn_edges(trees.edges, places, groups, group, moves[group * TOGETHER :])
-
-
-@_inlined
-def _raw_value(trees: Any, at: int) -> Any:
-    """Those of nodes beside each other."""
-    return double(load(trees.raw_values[at:]))
+        _turn_edges(trees.edges, trees.starts, group, moves[group * TOGETHER :])
 
 
 @_inlined
@@ -393,12 +396,10 @@ def _choose_anew(trees: Any, rules: Any, count: Any) -> None:
         if tile < tiles:
             at, moves, told = tile * TILE, trees.moves[tile % 2], trees.told[tile % 2]
             _stand_beside(trees, trees.changed[at:], moves)
-            missing, highest, slope, _, total, _ = _complete(
-                trees, rules, moves, _raw_value(trees, at)
-            )
+            missing, slope, offset, _, total = _complete(trees, rules, moves, at)
             store(told.missing, missing)
-            store(told.highest, highest)
             store(told.slope, slope)
+            store(told.offset, offset)
             store(told.visits, total + 1.0)
         if 1 <= tile <= tiles:
             before = (tile - 1) % 2
@@ -475,11 +476,11 @@ def _choose_by_puct(trees: Any, lane: Any, rules: Any) -> Any:
 @_inlined
 def _choose_at_root(trees: Any, rules: Any, moves: Any, completion: Any) -> None:
     """argmax of g(a) + log P(a) + sigma(q(a)) over a root's moves that have its `turn` visits."""
-    missing, highest, slope, _, _, _ = completion
+    missing, slope, offset, _, _ = completion
     turn, choice, best = load(trees.told[0].turn), single(0.0), single(-np.inf)
     for a in range(rules.noise.shape[1]):
         move = moves[a]
-        score = load(move.score) + _sigma(move, missing, highest, slope)
+        score = load(move.score) + _sigma(move, missing, slope, offset)
         score = if_equal(load(move.visits), turn, score, -np.inf)
         choice = if_greater(score, best, a, choice)
         best = if_greater(score, best, score, best)
@@ -489,8 +490,8 @@ def _choose_at_root(trees: Any, rules: Any, moves: Any, completion: Any) -> None
 @_inlined
 def _choose_by_improved_policy(trees: Any, rules: Any, moves: Any, told: Any) -> None:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
-    missing, highest, slope = load(told.missing), load(told.highest), load(told.slope)
-    total = _improve(trees, rules, moves, missing, highest, slope)
+    missing, slope, offset = load(told.missing), load(told.slope), load(told.offset)
+    total = _improve(trees, rules, moves, missing, slope, offset)
     visits, less = load(told.visits), single(0.0) - total
     # One is far above 0; moves that are not legal are as near to it as the least exponential.
     choice, best = single(0.0), single(0.0)
@@ -503,19 +504,17 @@ def _choose_by_improved_policy(trees: Any, rules: Any, moves: Any, told: Any) ->
 
 
 @_inlined
-def _improve(
-    trees: Any, rules: Any, moves: Any, missing: Any, highest: Any, slope: Any
-) -> Any:
+def _improve(trees: Any, rules: Any, moves: Any, missing: Any, slope: Any, offset: Any) -> Any:
     """Write pi' = softmax(log P + sigma(completed q)) of all moves, times the total returned."""
     most, total = single(0.0), single(0.0)
     if rules.apart:
         most = single(-np.inf)
         for a in range(trees.width[0]):
-            logit = load(moves[a].prior) + _sigma(moves[a], missing, highest, slope)
+            logit = load(moves[a].prior) + _sigma(moves[a], missing, slope, offset)
             most = if_greater(logit, most, logit, most)
     for a in range(trees.width[0]):
         move = moves[a]
-        logit = load(move.prior) + _sigma(move, missing, highest, slope)
+        logit = load(move.prior) + _sigma(move, missing, slope, offset)
         worth = exponential(logit - most)
         store(move.worth, worth)
         total = total + worth
@@ -523,54 +522,53 @@ def _improve(
 
 
 @_inlined
-def _sigma(move: Any, missing: Any, highest: Any, slope: Any) -> Any:
+def _sigma(move: Any, missing: Any, slope: Any, offset: Any) -> Any:
     """sigma of a move's completed q, 0 for the greatest (eq. 8)."""
-    return slope * (if_greater(load(move.visits), 0.0, load(move.gap), missing) - highest)
+    return fused(slope, if_greater(load(move.visits), 0.0, load(move.gap), missing), offset)
 
 
 @_inlined
-def _complete(trees: Any, rules: Any, moves: Any, raw_value: Any) -> Any:
+def _complete(trees: Any, rules: Any, moves: Any, at: int) -> Any:
     """Write the gaps of q, and tell completed q of moves without visits, and what sigma asks.
 
-    The gap of the completed q of moves without visits, the greatest one, the slope of sigma; visits
-    of the most visited move, and of all; from which q gaps count: the greatest, or the node's own
-    value. Over the moves that may be chosen here; mctx counts illegal ones, as unvisited, in the
-    range. Gaps are single, but differences of doubles: however far from 0 values are, their digits
-    are kept.
+    The gap of the completed q of moves without visits, the slope of sigma and what it adds; visits
+    of the most visited move, and of all. Over the moves that may be chosen here; mctx counts
+    illegal ones, as unvisited, in the range. Gaps are from what the node's `recent` says: one of
+    its q, so that their digits are kept in single precision, wherever values lie.
 
     sigma(q) = (c_visit + max_b N(b)) c_scale q / span (eq. 8); an offset of q counts for nothing.
     v_mix = (v + n sum_b P(b) q(b) / sum_b P(b)) / (1 + n), visited b, n visits (appendix D).
     """
-    total, most, top = single(0.0), single(0.0), every(-np.inf)
-    for a in range(trees.width[0]):
-        visits = load(moves[a].visits)
-        total, most = total + visits, if_greater(visits, most, visits, most)
-        tried = if_greater(visits, 0.0, load(moves[a].q), -np.inf)
-        top = if_greater(tried, top, tried, top)
-    top = if_greater(total, 0.0, top, raw_value)
-    mass, weighed, least, untried = single(0.0), single(0.0), single(0.0), single(-np.inf)
+    recent = load(trees.recent[at:])
+    total, most, least, highest = single(0.0), single(0.0), single(0.0), single(0.0)
     for a in range(trees.width[0]):
         move = moves[a]
-        visits, logit = load(move.visits), load(move.prior)
-        gap = if_greater(visits, 0.0, single(load(move.q) - top), 0.0)
+        visits = load(move.visits)
+        total, most = total + visits, if_greater(visits, most, visits, most)
+        gap = if_greater(visits, 0.0, single(load(move.q) - recent), 0.0)
         store(move.gap, gap)
+        least, highest = if_greater(least, gap, gap, least), if_greater(gap, highest, gap, highest)
+    mass, weighed, untried = single(0.0), single(0.0), single(-np.inf)
+    for a in range(trees.width[0]):  # both loops in one do not fit into registers
+        move = moves[a]
+        visits, logit = load(move.visits), load(move.prior)
         chance = if_greater(visits, 0.0, exponential(logit), 0.0)
-        mass, weighed = mass + chance, fused(chance, gap, weighed)
-        least = if_greater(least, gap, gap, least)
+        mass, weighed = mass + chance, fused(chance, load(move.gap), weighed)
         still = if_greater(visits, 0.0, -np.inf, logit)
         untried = if_greater(still, untried, still, untried)
-    own = single(raw_value - top)
+    own = single(double(load(trees.raw_values[at:])) - recent)
     mixed = fused(total, weighed, own * mass) / (mass * (total + 1.0))
+    missing = if_greater(total, 0.0, mixed, own)
     # Where none is missing, what stands for illegal moves must not widen the range.
-    missing = if_greater(total, 0.0, mixed, 0.0)
-    missing = if_greater(untried, -np.inf, missing, 0.0)
-    highest = if_greater(missing, 0.0, missing, 0.0)
+    missing = if_greater(untried, -np.inf, missing, highest)
     least = if_greater(least, missing, missing, least)
+    highest = if_greater(missing, highest, missing, highest)
     # Differences too small to be more than rounding are not blown up (as in mctx).
     span = highest - least
     span = if_greater(span, 1e-8, span, 1e-8)
     span = if_greater(rules.span, 0.0, rules.span, span)
-    return missing, highest, (most + rules.c_visit) * rules.c_scale / span, most, total, top
+    slope = (most + rules.c_visit) * rules.c_scale / span
+    return missing, slope, single(0.0) - slope * highest, most, total
 
 
 @_kernel
@@ -612,15 +610,16 @@ def conclude_gumbel(trees: Any, rules: Any, found: Any, start: int, count: int) 
     told = trees.told[0]
     for first in range(0, count, TILE):
         rows, moves = min(TILE, count - first), trees.roots[first // TILE]
-        _note_raw_values(trees, first, rows)
-        completion = _complete(trees, rules, moves, _raw_value(trees, 0))
-        missing, highest, slope, most, _, top = completion
+        _note_values(trees, first, rows)
+        completion = _complete(trees, rules, moves, 0)
+        missing, slope, offset, most, _ = completion
+        recent = load(trees.recent)
         store(told.turn, most)
         _choose_at_root(trees, rules, moves, completion)
-        total = _improve(trees, rules, moves, missing, highest, slope)
+        total = _improve(trees, rules, moves, missing, slope, offset)
         for a in range(found.policy.shape[1]):
             move = moves[a]
-            store(move.q, if_greater(load(move.visits), 0.0, load(move.q), top + double(missing)))
+            store(move.q, if_greater(load(move.visits), 0.0, load(move.q), recent + double(missing)))
             share = load(move.worth) / total
             store(move.worth, if_greater(load(move.prior), -np.inf, share, 0.0))
             for lane in range(rows):

@@ -143,11 +143,9 @@ def _emit_exponential(builder: Any, x: Any) -> Any:
     n = builder.fsub(shifted, shift)
     f = _emit_sum_of_product(builder, n, number(-0.693147181), x)
     terms = [number(coefficient) for coefficient in _SERIES]
-    pairs = zip(terms[::2], terms[1::2], strict=True)
-    low, middle, high = (_emit_sum_of_product(builder, b, f, a) for a, b in pairs)
-    f = builder.fmul(f, f)
-    series = _emit_sum_of_product(builder, high, f, middle)
-    series = _emit_sum_of_product(builder, series, f, low)
+    series = terms.pop()
+    while terms:
+        series = _emit_sum_of_product(builder, series, f, terms.pop())
     exponent = builder.shl(builder.bitcast(shifted, word), ir.Constant(word, [23] * word.count))
     power = builder.add(builder.bitcast(series, word), exponent)
     return builder.bitcast(power, x.type)
@@ -276,25 +274,24 @@ def _eights(builder: Any, records: list[Any]) -> list[Any]:
 def turner(size: int, doubles: int, singles: int, row: int, to: Sequence[int]) -> Any:
     """What lays the numbers of 16 records beside each other.
 
-    turn(source, places, step, at, target): of the records places[lane] * step + at of the source,
-    each of `size` bytes, four doubles, from byte `doubles` on, go to the first four rows of the
-    target, of `row` bytes each, to their byte to[0]; of eight singles, from byte `singles` on, four
-    go to to[1] of these rows and four to to[2].
+    turn(source, starts, at, target): of the records `at` after those that begin at the bytes
+    starts[lane] of the source, each of `size` bytes, four doubles, from byte `doubles` on, go to
+    the first four rows of the target, of `row` bytes each, to their byte to[0]; of eight singles,
+    from byte `singles` on, four go to to[1] of these rows and four to to[2].
     """
 
     word, byte = ir.IntType(64), ir.IntType(8).as_pointer()
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, _, step, at, _ = arguments
-        source, places, target = (
-            make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 1, 4)
+        source, begins, target = (
+            make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 1, 3)
         )
         source, target = builder.bitcast(source, byte), builder.bitcast(target, byte)
+        source = builder.gep(source, [builder.mul(arguments[2], word(size))])
         starts = []
         for lane in range(TILE):
-            place = builder.load(builder.gep(places, [word(lane)]))
-            record = builder.add(builder.mul(place, step), at)
-            starts.append(builder.gep(source, [builder.mul(record, word(size))]))
+            begin = builder.load(builder.gep(begins, [word(lane)]))
+            starts.append(builder.gep(source, [begin]))
 
         def read(kind: Any, offset: int) -> list[Any]:
             found = []
@@ -318,8 +315,8 @@ def turner(size: int, doubles: int, singles: int, row: int, to: Sequence[int]) -
             write(column, i % 4 * row + to[1 + i // 4])
         return context.get_dummy_value()
 
-    def turn(context: Any, source: Any, places: Any, step: Any, at: Any, target: Any) -> Any:
-        return types.void(source, places, types.intp, types.intp, target), generate
+    def turn(context: Any, source: Any, starts: Any, at: Any, target: Any) -> Any:
+        return types.void(source, starts, types.intp, target), generate
 
     return intrinsic(turn)
 

@@ -51,7 +51,7 @@ BESIDE = np.dtype(
         ("prior", np.float32, (TILE,)),
         ("visits", np.float32, (TILE,)),
         ("score", np.float32, (TILE,)),  # at a root: noise + log prior
-        ("gap", np.float32, (TILE,)),  # from the greatest q of the node to this one
+        ("gap", np.float32, (TILE,)),  # of q, from one that the node has
         ("worth", np.float32, (TILE,)),  # how much of the improved policy it has
     ]
 )
@@ -59,10 +59,10 @@ BESIDE = np.dtype(
 
 TOLD = np.dtype(
     [
-        # By Gumbel, of all moves of a node; the first three of gaps of completed q
-        ("missing", np.float32, (TILE,)),  # of moves without visits
-        ("highest", np.float32, (TILE,)),
+        # By Gumbel, of all moves of a node
+        ("missing", np.float32, (TILE,)),  # the gap of the completed q of moves without visits
         ("slope", np.float32, (TILE,)),  # of sigma
+        ("offset", np.float32, (TILE,)),
         ("visits", np.float32, (TILE,)),
         ("choice", np.float32, (TILE,)),
         ("turn", np.float32, (TILE,)),  # visits of a root's move whose turn it is
@@ -96,14 +96,17 @@ class Trees(NamedTuple):
     action: NDArray[np.int64]  # [B] and the moves by which their next are to be imagined
     wide: NDArray[np.float32]  # [W filled up] the priors of a root
     places: NDArray[np.uint64]  # [TILE] where trees are
+    starts: NDArray[np.uint64]  # [TILE] at which bytes of `edges` nodes begin that are looked at
     changed: NDArray[np.uint64]  # [TILE N] nodes that something came back to, but for roots
     raw_values: NDArray[np.float32]  # [TILE N] theirs
+    recent: Floats  # [TILE N] the q that changed there
+    latest: Floats  # [B] the same of roots
     roots: NDArray[np.void]  # [B / TILE, W filled up] BESIDE of the roots
     moves: NDArray[np.void]  # [2, W filled up] BESIDE, while other nodes are looked at side by side
     told: NDArray[np.void]  # [2] TOLD, likewise
 
 
-def offset(kind: np.dtype[np.void], name: str) -> int:
+def place_of(kind: np.dtype[np.void], name: str) -> int:
     """The byte of a record at which a field begins."""
     fields = kind.fields
     assert fields is not None
@@ -140,8 +143,11 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
         action=np.zeros(batch, np.int64),
         wide=np.empty(held, np.float32),
         places=np.zeros(TILE, np.uint64),
+        starts=np.zeros(TILE, np.uint64),
         changed=np.zeros(many, np.uint64),
         raw_values=room_for(many, np.float32),
+        recent=room_for(many),
+        latest=room_for(batch),
         roots=room_for((-(-batch // TILE), held), BESIDE),
         moves=room_for((2, held), BESIDE),
         told=room_for(2, TOLD),
