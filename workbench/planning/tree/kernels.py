@@ -169,48 +169,30 @@ def expand_puct(trees: Any, rules: Any, index: int, leaves: Any, count: int) -> 
 def expand_gumbel(trees: Any, rules: Any, index: int, leaves: Any, count: int) -> None:
     """As `expand_puct`; and choose anew at all nodes that something came back to."""
     for first in range(0, count, TILE):
-        rows, under_way = min(TILE, count - first), _NONE
-        returns = trees.told[0].back
+        rows, changed = min(TILE, count - first), _NONE
         for lane in range(rows):
-            place, returns[lane] = _attach(trees, first + lane, index, leaves)
-            trees.places[lane] = place
-            under_way |= np.uint64(trees.nodes[place].depth > 1) << np.uint64(lane)
-        changed = _go_up(trees, under_way, returns)
+            trees.places[lane], trees.back[lane] = _attach(trees, first + lane, index, leaves)
         for lane in range(rows):
-            _come_to_root(trees, first, lane, returns[lane])
+            changed = _go_up(trees, first, lane, changed)
         if index < rules.considered.shape[1]:  # of the last simulation nobody asks
             _choose_anew(trees, rules, changed)
 
 
 @_inlined
-def _go_up(trees: Any, under_way: Any, returns: Any) -> Any:
-    """Send values up to children of roots, a level at a time as in `select_puct`.
+def _go_up(trees: Any, first: int, lane: int, changed: Any) -> Any:
+    """Send a value up to the root.
 
     How many nodes something came back to: they are noted, those first that are nearest to leaves.
     """
-    changed = _NONE
-    while under_way > 0:
-        still = _NONE
-        while under_way > 0:
-            lane = lowest(under_way)
-            under_way &= under_way - _FIRST
-            node = trees.nodes[trees.places[lane]]
-            back, place = node.reward + node.discount * returns[lane], node.parent
-            q = _come_back(trees, place, np.uint32(node.choice), back)
-            returns[lane], trees.places[lane] = back, place
-            node = trees.nodes[place]
-            trees.changed[changed], trees.recent[changed] = place, q
-            trees.raw_values[changed] = node.raw_value
-            changed += _FIRST
-            still |= np.uint64(node.depth > 1) << lane
-        under_way = still
-    return changed
-
-
-@_inlined
-def _come_to_root(trees: Any, first: int, lane: int, back: float) -> None:
-    """Count what came back to a child of a root, and lay it beside the others."""
-    node = trees.nodes[trees.places[np.uint32(lane)]]
+    place, back = trees.places[np.uint32(lane)], trees.back[np.uint32(lane)]
+    node = trees.nodes[place]
+    while node.depth > 1:
+        back, place = node.reward + node.discount * back, node.parent
+        q = _come_back(trees, place, np.uint32(node.choice), back)
+        node = trees.nodes[place]
+        trees.changed[changed], trees.recent[changed] = place, q
+        trees.raw_values[changed] = node.raw_value
+        changed += _FIRST
     back, place, choice = node.reward + node.discount * back, node.parent, np.uint32(node.choice)
     q = _come_back(trees, place, choice, back)
     move, returns = trees.roots[first // TILE, choice], trees.returns[place]
@@ -218,6 +200,7 @@ def _come_to_root(trees: Any, first: int, lane: int, back: float) -> None:
     trees.latest[np.uint32(first + lane)] = q
     returns.total += back
     returns.visits += 1.0
+    return changed
 
 
 @_inlined
