@@ -44,19 +44,29 @@ class Gumbel(TreeSearchConfig):
     )
 
     def build(self, environment: EnvironmentSpec) -> Planner:
+        import numpy as np
+
         from workbench.planning.tree.gumbel import ByGumbel
         from workbench.planning.tree.halving import considered_table
         from workbench.planning.tree.search import TreeSearch
+        from workbench.planning.tree.trees import FAR, GumbelRules
 
         low, high = environment.bounds or (0.0, 1.0)
-        most = min(self.max_considered, environment.actions)
-        strategy = ByGumbel(
-            considered=considered_table(most, self.simulations),
+        greatest_sigma = (self.c_visit + self.simulations) * self.c_scale
+        rules = GumbelRules(
+            noise=np.empty((0, 0)),
+            considered=considered_table(
+                min(self.max_considered, environment.actions), self.simulations
+            ),
             c_visit=self.c_visit,
             c_scale=self.c_scale,
             span={"min_max": 0.0, "bounds": high - low, "none": 1.0}[self.q_normalisation],
+            apart=self.q_normalisation != "min_max" or greatest_sigma > FAR,
             improved=self.policy == "completed_q",
         )
         return TreeSearch(
-            strategy, self.simulations, self.interior_legality, self.use_predicted_termination
+            ByGumbel(rules),
+            self.simulations,
+            self.interior_legality,
+            self.use_predicted_termination,
         )

@@ -246,6 +246,22 @@ def test_a_prior_far_behind_is_still_weighed_by_its_q() -> None:
     assert float(plan.policy[0, 1]) == pytest.approx(1.0)
 
 
+def test_values_far_from_zero_keep_their_digits() -> None:
+    # Single numbers around 2^14 are a thousandth apart, those of the gaps between them are not.
+    model, root, far = random_table(STATES, ACTIONS, seed=21), torch.arange(TREES), 2.0**14
+    model.discount = torch.ones_like(model.discount)
+    model.reward, model.value = (
+        (model.reward * 256).round() / 256,
+        (model.value * 256).round() / 256,
+    )
+    near = searched(model, root, simulations=SIMULATIONS)
+    model.value = model.value + far
+    beyond = searched(model, root, simulations=SIMULATIONS)
+    assert torch.equal(beyond.visits, near.visits)
+    assert torch.allclose(beyond.policy, near.policy, rtol=0, atol=2e-6)
+    assert torch.allclose(beyond.value, near.value + far)
+
+
 def test_many_roots_searched_together_equal_each_searched_alone() -> None:
     model = random_table(STATES, ACTIONS, seed=9)
     root = torch.arange(16)

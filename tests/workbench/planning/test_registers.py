@@ -26,7 +26,7 @@ from workbench.planning.tree.registers import (
     store,
     turner,
 )
-from workbench.planning.tree.trees import offset
+from workbench.planning.tree.trees import place_of
 
 
 def test_exponentials_are_those_of_numpy() -> None:
@@ -121,7 +121,7 @@ def test_numbers_of_records_are_laid_beside_each_other() -> None:
     for name in ("singles", "doubles"):
         source[name] = random.normal(size=source[name].shape)
     rows = np.zeros(5, ROW)
-    lay_beside(source, places, rows[1:])
+    lay_beside(source, places * np.uint64(2 * RECORD.itemsize), rows[1:])
     assert rows[:1].tobytes() == bytes(ROW.itemsize)
     found = source[places, 1]
     assert np.array_equal(rows["a"][1:].T, found["doubles"])
@@ -131,16 +131,16 @@ def test_numbers_of_records_are_laid_beside_each_other() -> None:
 
 _turn = turner(
     RECORD.itemsize,
-    offset(RECORD, "doubles"),
-    offset(RECORD, "singles"),
+    place_of(RECORD, "doubles"),
+    place_of(RECORD, "singles"),
     ROW.itemsize,
-    [offset(ROW, name) for name in "abc"],
+    [place_of(ROW, name) for name in "abc"],
 )
 
 
 @njit
-def lay_beside(source: np.ndarray, places: np.ndarray, rows: np.ndarray) -> None:
-    _turn(source, places, 2, 1, rows)
+def lay_beside(source: np.ndarray, starts: np.ndarray, rows: np.ndarray) -> None:
+    _turn(source, starts, 1, rows)
 
 
 def test_the_kernels_change_when_the_registers_do() -> None:

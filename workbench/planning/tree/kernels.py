@@ -305,8 +305,8 @@ def _descend_by_gumbel(trees: Any, rules: Any, start: int, count: int) -> None:
         rows, moves = min(TILE, count - first), trees.roots[first // TILE]
         if trees.returns[trees.begins[first]].visits == 1.0:
             _stand_roots(trees, rules, moves, start, first, rows)
-            _enter(rules, moves, start + first, rows)
-        _take_turns(trees, rules, start, first, rows)
+            _enter(trees, rules, moves, first, rows)
+        _take_turns(trees, rules, first, rows)
         _choose_at_root(trees, rules, moves, _complete(trees, rules, moves, 0))
         for lane in range(rows):
             b = np.uint32(first + lane)
@@ -316,22 +316,22 @@ def _descend_by_gumbel(trees: Any, rules: Any, start: int, count: int) -> None:
 
 
 @_inlined
-def _enter(rules: Any, moves: Any, row: int, rows: int) -> None:
+def _enter(trees: Any, rules: Any, moves: Any, first: int, rows: int) -> None:
     """Note how many moves of roots enter the halving."""
     for lane in range(rows):
         legal = 0
-        for a in range(rules.noise.shape[1]):
+        for a in range(trees.width[0]):
             legal += moves[a].prior[lane] > -np.inf
-        rules.entrants[row + lane] = min(legal, len(rules.considered) - 1)
+        trees.entrants[first + lane] = min(legal, len(rules.considered) - 1)
 
 
 @_inlined
-def _take_turns(trees: Any, rules: Any, start: int, first: int, rows: int) -> None:
+def _take_turns(trees: Any, rules: Any, first: int, rows: int) -> None:
     """Note how many visits the move of a root has whose turn it is."""
     for lane in range(rows):
-        row, root = np.uint32(start + first + lane), trees.begins[np.uint32(first + lane)]
-        visits = np.uint32(trees.returns[root].visits) - np.uint32(1)
-        trees.told[0].turn[lane] = rules.considered[rules.entrants[row], visits]
+        b = np.uint32(first + lane)
+        visits = np.uint32(trees.returns[trees.begins[b]].visits) - np.uint32(1)
+        trees.told[0].turn[lane] = rules.considered[np.uint32(trees.entrants[b]), visits]
     _note_values(trees, first, rows)
 
 
@@ -350,10 +350,13 @@ def _stand_roots(trees: Any, rules: Any, moves: Any, start: int, first: int, row
     for lane in range(rows):
         trees.places[lane] = trees.begins[first + lane]
     _stand_beside(trees, trees.places, moves)
-    for lane in range(rows):
-        b = np.uint32(start + first + lane)
-        for a in range(rules.noise.shape[1]):
-            moves[a].score[lane] = rules.noise[b, a] + moves[a].prior[lane]
+    for a in range(trees.width[0]):
+        store(moves[a].score, load(moves[a].prior))
+    if len(rules.noise) > 0:
+        for lane in range(rows):
+            b = np.uint32(start + first + lane)
+            for a in range(rules.noise.shape[1]):
+                moves[a].score[lane] += rules.noise[b, a]
 
 
 @_inlined
@@ -461,7 +464,7 @@ def _choose_at_root(trees: Any, rules: Any, moves: Any, completion: Any) -> None
     """argmax of g(a) + log P(a) + sigma(q(a)) over a root's moves that have its `turn` visits."""
     missing, slope, offset, _, _ = completion
     turn, choice, best = load(trees.told[0].turn), single(0.0), single(-np.inf)
-    for a in range(rules.noise.shape[1]):
+    for a in range(trees.width[0]):
         move = moves[a]
         score = load(move.score) + _sigma(move, missing, slope, offset)
         score = if_equal(load(move.visits), turn, score, -np.inf)
@@ -602,7 +605,9 @@ def conclude_gumbel(trees: Any, rules: Any, found: Any, start: int, count: int) 
         total = _improve(trees, rules, moves, missing, slope, offset)
         for a in range(found.policy.shape[1]):
             move = moves[a]
-            store(move.q, if_greater(load(move.visits), 0.0, load(move.q), recent + double(missing)))
+            store(
+                move.q, if_greater(load(move.visits), 0.0, load(move.q), recent + double(missing))
+            )
             share = load(move.worth) / total
             store(move.worth, if_greater(load(move.prior), -np.inf, share, 0.0))
             for lane in range(rows):

@@ -91,7 +91,6 @@ class TreeSearch:
     use_predicted_termination: bool
     differentiable: bool = False
 
-    @torch.inference_mode()
     def plan(
         self,
         model: WorldModel,
@@ -116,7 +115,7 @@ class TreeSearch:
         if network is None:
             outcome = self._search(model, root, legal, rules, found, generator)
         else:
-            latents = np.ascontiguousarray(_numpy(root).reshape(batch, -1))
+            latents = np.ascontiguousarray(_numpy(root.detach()).reshape(batch, -1))
             outcome = self._search_within(network, latents, allowed, rules, found)
         if outcome == NO_ROOT:
             raise TrialDiverged("the model's policy or value is not a finite number")
@@ -140,6 +139,7 @@ class TreeSearch:
 
         return max(share_out(search, len(latents)))
 
+    @torch.inference_mode()
     def _search(
         self,
         model: WorldModel,

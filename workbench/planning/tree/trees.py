@@ -101,6 +101,7 @@ class Trees(NamedTuple):
     raw_values: NDArray[np.float32]  # [TILE N] theirs
     recent: Floats  # [TILE N] the q that changed there
     latest: Floats  # [B] the same of roots
+    entrants: Ints  # [B] by Gumbel the moves that enter the halving at a root
     roots: NDArray[np.void]  # [B / TILE, W filled up] BESIDE of the roots
     moves: NDArray[np.void]  # [2, W filled up] BESIDE, while other nodes are looked at side by side
     told: NDArray[np.void]  # [2] TOLD, likewise
@@ -149,6 +150,7 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
         raw_values=room_for(many, np.float32),
         recent=room_for(many),
         latest=room_for(batch),
+        entrants=room_for(batch, np.int32),
         roots=room_for((-(-batch // TILE), held), BESIDE),
         moves=room_for((2, held), BESIDE),
         told=room_for(2, TOLD),
@@ -178,16 +180,19 @@ class PUCTRules(NamedTuple):
     noise: Floats  # [B, A] a root's noise, -1 where there is none; [0, 0] of a search without
 
 
+FAR = 40.0
+"""So far below 0 all logits of an improved policy may lie; their exponentials reach to -87."""
+
+
 class GumbelRules(NamedTuple):
     """What the kernels read of a Gumbel search."""
 
-    noise: Floats  # [B, A] of the root's moves
+    noise: Floats  # [B, A] of a root's moves; [0, 0] of a search without
     considered: Ints  # [m+1, N] by entrants and simulation, the visits of the move whose turn it is
-    entrants: Ints  # [B] moves that enter the halving; written as the search begins
     c_visit: float
     c_scale: float
     span: float  # that Q is divided by; 0 for the range of the node's own completed Q
-    apart: bool  # whether logits of pi' can all be so far below 0 that one is to be brought there
+    apart: bool  # whether the logits of pi' can all be farther than FAR below 0
     improved: bool  # whether the plan's policy is pi' and not the share of visits
 
 
