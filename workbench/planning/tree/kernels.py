@@ -24,7 +24,6 @@ from workbench.planning.tree.registers import (
     block_product,
     double,
     equals,
-    every,
     exponential,
     fused,
     greatest,
