@@ -143,9 +143,11 @@ def _emit_exponential(builder: Any, x: Any) -> Any:
     n = builder.fsub(shifted, shift)
     f = _emit_sum_of_product(builder, n, number(-0.693147181), x)
     terms = [number(coefficient) for coefficient in _SERIES]
-    series = terms.pop()
-    while terms:
-        series = _emit_sum_of_product(builder, series, f, terms.pop())
+    pairs = zip(terms[::2], terms[1::2], strict=True)
+    low, middle, high = (_emit_sum_of_product(builder, b, f, a) for a, b in pairs)
+    f = builder.fmul(f, f)
+    series = _emit_sum_of_product(builder, high, f, middle)
+    series = _emit_sum_of_product(builder, series, f, low)
     exponent = builder.shl(builder.bitcast(shifted, word), ir.Constant(word, [23] * word.count))
     power = builder.add(builder.bitcast(series, word), exponent)
     return builder.bitcast(power, x.type)
