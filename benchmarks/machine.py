@@ -28,15 +28,27 @@ def limit_threads(threads: int) -> None:
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores, load at the start, system, versions, day."""
+    """Processor, cores, load at the start, system, versions, day.
+
+    Processors of one name differ in their registers and caches, and what is small beside its floor
+    on one may not be on another.
+    """
+    from torch.backends import cpu
+
     return {
         "date": date.today().isoformat(),
-        "processor": _processor(),
+        "processor": f"{_processor()} ({cpu.get_cpu_capability()}{_second_cache()})",
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
         "versions": {"python": platform.python_version()} | versions(VERSIONS),
     }
+
+
+def _second_cache() -> str:
+    """How much a core holds, as Linux tells."""
+    size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
+    return f", {size.read_text(encoding='ascii').strip()} of L2" if size.exists() else ""
 
 
 def _processor() -> str:

@@ -189,11 +189,13 @@ class _LaidOut:
     """A model laid out once, and what is copied anew before every search."""
 
     network: Network
+    uncut: Network
+    """The same, which asks for no termination."""
     copies: Copies
 
-    def renewed(self) -> Network:
+    def renewed(self, cut: bool) -> Network:
         self.copies.renew(self.network)
-        return self.network
+        return self.network if cut else self.uncut
 
 
 def _lay_out(model: DenseModel) -> _LaidOut:
@@ -235,7 +237,7 @@ def _lay_out(model: DenseModel) -> _LaidOut:
         termination=edge + model.reward.size,
         discount=model.discount,
     )
-    return _LaidOut(network, copies)
+    return _LaidOut(network, network._replace(termination=-1), copies)
 
 
 def _heads(layout: Layout, state: DenseHead, edge: DenseHead, latent: int) -> tuple[int, int]:
@@ -263,11 +265,9 @@ def network_of(model: WorldModel, cut: bool) -> Network | None:
     Args:
         cut: whether a predicted termination lessens the discount.
     """
-    if model not in _laid_out:
+    try:
+        found = _laid_out[model]
+    except KeyError:
         dense = model.dense()
-        _laid_out[model] = None if dense is None else _lay_out(dense)
-    found = _laid_out[model]
-    if found is None or not found.copies.on_cpu:
-        return None
-    network = found.renewed()
-    return network if cut else network._replace(termination=-1)
+        found = _laid_out[model] = None if dense is None else _lay_out(dense)
+    return found.renewed(cut) if found is not None and found.copies.on_cpu else None

@@ -240,7 +240,8 @@ def _at_chance(heads: Heads, batch: int) -> np.ndarray:
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
-    array: np.ndarray = tensor.cpu().numpy()
+    # Where nothing is to be moved, a call of torch less.
+    array: np.ndarray = tensor.numpy() if tensor.is_cpu else tensor.cpu().numpy()
     return array
 
 
