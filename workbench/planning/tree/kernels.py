@@ -371,7 +371,7 @@ def _stand_beside(trees: Any, places: Any, moves: Any) -> None:
 
 @_inlined
 def _choose_anew(trees: Any, rules: Any, count: Any) -> None:
-    """Note where descents from nodes end, from those that are farthest from their roots on.
+    """Note where descents from nodes end, in every tree from the farthest from its root on.
 
     In three steps, each for other nodes: what one waits for, the others have time to do.
     """
