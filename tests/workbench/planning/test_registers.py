@@ -14,7 +14,6 @@ from workbench.planning.tree.registers import (
     TOGETHER,
     double,
     equals,
-    every,
     fused,
     greatest,
     if_equal,
@@ -83,7 +82,7 @@ def convert(doubles: np.ndarray, singles: np.ndarray, narrow: np.ndarray, wide: 
     store(narrow[0], single(load(doubles)))
     store(narrow[1], single(0.1))
     store(wide[0], double(load(singles)))
-    store(wide[1], if_greater(load(singles), 0.0, load(doubles), every(0.5)))
+    store(wide[1], if_greater(load(singles), 0.0, load(doubles), double(0.5)))
 
 
 def test_a_product_is_added_to_before_it_is_rounded() -> None:

@@ -38,7 +38,7 @@ from workbench.planning.tree.registers import (
 )
 from workbench.planning.tree.trees import BESIDE, EDGES, place_of
 
-REGISTERS = "4312d68e86e3d9ed"
+REGISTERS = "d3d101feb62ac08f"
 """The digest of `registers.py`: where that changes so does this file, and what is cached of it."""
 
 NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
@@ -170,20 +170,18 @@ def expand_gumbel(trees: Any, rules: Any, index: int, leaves: Any, count: int) -
     for first in range(0, count, TILE):
         rows, changed = min(TILE, count - first), _NONE
         for lane in range(rows):
-            trees.places[lane], trees.back[lane] = _attach(trees, first + lane, index, leaves)
-        for lane in range(rows):
-            changed = _go_up(trees, first, lane, changed)
+            place, back = _attach(trees, first + lane, index, leaves)
+            changed = _go_up(trees, first, lane, place, back, changed)
         if index < rules.considered.shape[1]:  # of the last simulation nobody asks
             _choose_anew(trees, rules, changed)
 
 
 @_inlined
-def _go_up(trees: Any, first: int, lane: int, changed: Any) -> Any:
-    """Send a value up to the root.
+def _go_up(trees: Any, first: int, lane: int, place: Any, back: float, changed: Any) -> Any:
+    """Send a value up from a node to the root.
 
     How many nodes something came back to: they are noted, those first that are nearest to leaves.
     """
-    place, back = trees.places[np.uint32(lane)], trees.back[np.uint32(lane)]
     node = trees.nodes[place]
     while node.depth > 1:
         back, place = node.reward + node.discount * back, node.parent

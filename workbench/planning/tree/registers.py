@@ -163,7 +163,6 @@ def _converted(instruction: str, to: Any) -> Any:
     return _by_lane(emit, to=to)
 
 
-every = _by_lane(lambda builder, number: number)
 single, double = _converted("fptrunc", types.float32), _converted("fpext", types.float64)
 if_greater, if_equal = _where(">"), _where("==")
 fused = _by_lane(_emit_sum_of_product)

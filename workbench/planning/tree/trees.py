@@ -95,7 +95,6 @@ class Trees(NamedTuple):
     action: NDArray[np.int64]  # [B] and the moves by which their next are to be imagined
     wide: NDArray[np.float32]  # [W filled up] the priors of a root
     places: NDArray[np.uint64]  # [TILE] where trees are
-    back: Floats  # [TILE] what comes back on the way up
     starts: NDArray[np.uint64]  # [TILE] at which bytes of `edges` nodes begin that are looked at
     changed: NDArray[np.uint64]  # [TILE N] nodes that something came back to, but for roots
     raw_values: NDArray[np.float32]  # [TILE N] theirs
@@ -144,7 +143,6 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
         action=np.zeros(batch, np.int64),
         wide=np.empty(held, np.float32),
         places=np.zeros(TILE, np.uint64),
-        back=room_for(TILE),
         starts=np.zeros(TILE, np.uint64),
         changed=np.zeros(many, np.uint64),
         raw_values=room_for(many, np.float32),
