@@ -48,6 +48,10 @@ class TrialDiverged(Exception):
     """Training produced a number that is not finite; the trial is failed, others go on."""
 
 
+class TrialStopped(Exception):
+    """A trial was asked to stop, and did where nothing of it is lost."""
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """`; did you mean 'x'?` or nothing."""
     matches = get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)

@@ -14,7 +14,7 @@ import torch
 from workbench import documents, host
 from workbench.config import SCHEMA_VERSION, TrialConfig, dump, identity, read_trial, walk
 from workbench.contracts import Loss, Measure, Parts, Procedure
-from workbench.errors import WorkbenchError
+from workbench.errors import TrialStopped, WorkbenchError
 from workbench.models.world_model import WorldModel
 from workbench.models.world_model import count_parameters as parameters_of
 from workbench.randomness import Streams, seeded
@@ -22,9 +22,9 @@ from workbench.record import CONFIG, TrialRecord
 from workbench.training import checkpoint
 
 Report = Callable[[float, Mapping[str, float | None]], None]
+"""Told after every measurement: the fraction of the trial that is done, and the latest metrics."""
 Tell = Callable[[str, float], None]
 """Hears what is being done, and how much of the training is done."""
-"""Told after every measurement: the fraction of the trial that is done, and the latest metrics."""
 
 
 def run_trial(
@@ -32,18 +32,21 @@ def run_trial(
     folder: Path,
     report: Report | None = None,
     tell: Tell = lambda doing, fraction: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Train and measure one agent in `folder`; goes on where an earlier run stopped.
 
     Args:
         report: called after every measurement.
         tell: called before whatever may take long, and at every move of the games.
+        stopping: asked at every move of the games whether to leave it at that for now.
 
     Returns:
         the result, as it stands in `result.json`.
 
     Raises:
         TrialDiverged: training gave a number that is not finite.
+        TrialStopped: `stopping` said so; the checkpoint has all that was learned until then.
         WorkbenchError: the folder holds another trial, or a checkpoint that cannot be read.
     """
     record = TrialRecord(folder)
@@ -67,6 +70,10 @@ def run_trial(
     del state  # which holds the whole replay once more
     row = record.last_row()
     while True:
+        if stopping():
+            clock.trained()
+            checkpoint.save(record.checkpoint, _state(parts, procedure, clock))
+            raise TrialStopped(f"{folder}: stopped after {procedure.steps} steps")
         if clock.due(procedure):
             tell("measuring", procedure.fraction)
             row = _measure(procedure, measures, parts, clock)
@@ -112,13 +119,7 @@ def load_agent(folder: Path) -> tuple[Parts, WorldModel]:
     if state is None:
         raise WorkbenchError(f"{record.checkpoint}: there is no checkpoint")
     _known(record, state)
-    try:
-        procedure.load_state_dict(state["procedure"])
-    except (RuntimeError, KeyError, ValueError) as error:
-        raise WorkbenchError(
-            f"{record.checkpoint}: does not fit what {CONFIG} describes, so it was written by "
-            f"another version of the workbench; run the trial again ({str(error).splitlines()[0]})"
-        ) from None
+    _take_up(record, state, procedure)
     return parts, procedure.agent.eval()
 
 
@@ -238,11 +239,21 @@ def _resume(
     if state is None:
         record.cut(-1, -1)
         return clock
-    procedure.load_state_dict(state["procedure"])
+    _take_up(record, state, procedure)
     parts.streams.load_state_dict(state["streams"])
     clock.next, clock.last, clock.training, clock.processing, clock.evaluating = state["clock"]
     record.cut(procedure.steps, procedure.updates)
     return clock
+
+
+def _take_up(record: TrialRecord, state: Mapping[str, Any], procedure: Procedure) -> None:
+    try:
+        procedure.load_state_dict(state["procedure"])
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise WorkbenchError(
+            f"{record.checkpoint}: does not fit what {CONFIG} describes, so it was written by "
+            f"another version of the workbench; run the trial again ({str(error).splitlines()[0]})"
+        ) from None
 
 
 def _result(

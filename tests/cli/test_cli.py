@@ -6,14 +6,18 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from workbench.cli import main, report, ui
+from workbench.cli.interruption import noted
 from workbench.cli.train import read
 from workbench.errors import ConfigError, WorkbenchError
 
@@ -164,6 +168,45 @@ def test_a_trial_is_trained_once(
     assert run(monkeypatch, *command) == 0
     assert "done" in capsys.readouterr().out
     assert (tmp_path / "trial" / "metrics.jsonl").read_bytes() == written
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_training_that_is_interrupted_keeps_what_it_learned_since_it_was_measured(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    changes = ["evaluate_every=100000", "measures.decision=null", "measures.predictive=null"]
+    command = [sys.executable, "-m", "workbench.cli", "train", "--preset", "muzero"]
+    command += [word for change in changes for word in ("--set", change)]
+    process = subprocess.Popen(
+        [*command, "--output", str(tmp_path)], stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("  0%"):
+            break
+    time.sleep(1)
+    process.send_signal(number)
+    shown, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopping after this move" in shown
+    assert "Stopped, all of it kept; to go on from the checkpoint:\n  workbench train" in shown
+    measured = json.loads((tmp_path / "metrics.jsonl").read_text())
+    kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["procedure"]
+    assert measured["step"] == 0 < kept["steps"]
+
+
+def test_the_first_signal_is_noted_and_the_next_interrupts(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with noted("wait") as came:
+        assert not came()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert came()
+        assert capfd.readouterr().out == "\nwait\n"
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_every_component_is_listed_with_its_options(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from tests.workbench.fakes import TINY, trial
 from workbench.components import LossConfig
 from workbench.config import TrialConfig, identity
-from workbench.errors import TrialDiverged, WorkbenchError
+from workbench.errors import TrialDiverged, TrialStopped, WorkbenchError
 from workbench.record import TrialRecord, read_rows
 from workbench.registry import register, unregister
 from workbench.training import checkpoint
@@ -164,6 +165,25 @@ def test_a_trial_killed_in_its_last_measurement_equals_one_that_was_not(
     assert mine is not None
     assert whole is not None
     assert mine["metrics"] == whole["metrics"]
+
+
+@pytest.mark.parametrize("every", [2, 7])
+def test_a_trial_that_is_stopped_between_measurements_loses_nothing(
+    tmp_path: Path, uninterrupted: Path, every: int
+) -> None:
+    stops = 0
+    while not TrialRecord(tmp_path).result():
+        asked: list[None] = []
+
+        def stopping(asked: list[None] = asked) -> bool:
+            asked.append(None)
+            return len(asked) > every
+
+        with contextlib.suppress(TrialStopped):
+            run_trial(quick(), tmp_path, stopping=stopping)
+        stops += 1
+    assert stops > len(read_rows(tmp_path / "metrics.jsonl"))
+    assert_same_trial(tmp_path, uninterrupted)
 
 
 def test_rows_after_the_checkpoint_are_cut_and_a_torn_last_line_too(

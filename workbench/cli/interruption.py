@@ -1,4 +1,4 @@
-"""Ctrl-C where nothing can be lost by ending there and then."""
+"""Ctrl-C: where nothing can be lost by ending there and then, and where something can."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 INTERRUPTED = 130
 
@@ -22,9 +23,34 @@ def ending_at_once(told: Callable[[], str]) -> Iterator[None]:
         os.write(1, f"\n{told()}\n".encode())
         os._exit(INTERRUPTED)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    with _answered(end):
+        yield
+
+
+@contextmanager
+def noted(told: str) -> Iterator[Callable[[], bool]]:
+    """The first SIGINT or SIGTERM is answered by what is `told`, and noted; the next interrupts.
+
+    What is yielded tells whether one has come, to whoever can stop where nothing is lost.
+    """
+    came = False
+
+    def note(number: int, frame: object) -> None:
+        nonlocal came
+        if came:
+            raise KeyboardInterrupt
+        came = True
+        os.write(1, f"\n{told}\n".encode())
+
+    with _answered(note):
+        yield lambda: came
+
+
+@contextmanager
+def _answered(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)

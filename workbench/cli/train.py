@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.errors import ConfigError, Place, Problem, TrialDiverged, WorkbenchError
+from workbench.cli.interruption import noted
+from workbench.errors import (
+    ConfigError,
+    Place,
+    Problem,
+    TrialDiverged,
+    TrialStopped,
+    WorkbenchError,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +29,8 @@ if TYPE_CHECKING:
     from workbench.documents import Node
 
 FAILED, INTERRUPTED = 1, 130
+
+STOPPING = "Stopping after this move or measurement, so that nothing is lost; again: at once."
 
 FOLLOWED = (
     "training/loss",
@@ -108,9 +118,10 @@ def _run(trial: TrialConfig, folder: Path, console: Console) -> int:
         record.fail(f"{type(error).__name__}: {error}")
         console.print(f"FAILED: {error}", style="red", highlight=False)
         return FAILED
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TrialStopped) as end:
         command = shlex.join(["workbench", *sys.argv[1:]])
-        text = f"\nInterrupted; to go on from the checkpoint:\n  {command}"
+        how = "Stopped, all of it kept" if isinstance(end, TrialStopped) else "Interrupted"
+        text = f"{how}; to go on from the checkpoint:\n  {command}"
         console.print(text, highlight=False, soft_wrap=True)
         return INTERRUPTED
     _show(result, console)
@@ -121,9 +132,9 @@ def _trained(trial: TrialConfig, folder: Path, console: Console) -> dict[str, An
     from workbench.trial import run_trial
 
     try:
-        with console.status("") as status:  # which only a terminal shows
+        with console.status("") as status, noted(STOPPING) as stopping:
             progress = _Progress(console, status)
-            return run_trial(trial, folder, progress.report, progress.tell)
+            return run_trial(trial, folder, progress.report, progress.tell, stopping)
     except OSError as error:
         raise WorkbenchError(f"{folder}: cannot be written: {error}") from None
 

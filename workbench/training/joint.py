@@ -166,6 +166,9 @@ class JointSelfPlay:
             "owed": self._owed,
             "steps": self.steps,
             "updates": self.updates,
+            "names": self._names,
+            "sums": self._sums,
+            "since": self._since,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -177,3 +180,4 @@ class JointSelfPlay:
         self._reanalysis.owed = state["reanalysis"]
         self._owed = state["owed"]
         self.steps, self.updates = state["steps"], state["updates"]
+        self._names, self._sums, self._since = state["names"], state["sums"], state["since"]
