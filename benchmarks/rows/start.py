@@ -23,7 +23,6 @@ TINY = {
     "procedure.games": 16,
     "procedure.batch": 16,
     "procedure.warm_up": 16,
-    "measures": {},
     "evaluate_every": 1,
 }
 

@@ -239,16 +239,20 @@ def _follow(
     and `lasting` [2, B, K + 1]; over `action` [B, K, ...] the moves made, up to the end.
     """
     for b in range(len(start)):
-        remaining[b] = end = left[start[b]]
-        lasts = ended[start[b]]
-        for k in range(far.shape[2]):
-            place = start[b] + min(k, end)
+        begin, lasts = start[b], ended[start[b]]
+        remaining[b] = end = left[begin]
+        for k in range(rows.shape[1]):
+            place = begin + min(k, end)
             if place >= len(left):  # a division would take most of the time
                 place -= len(left)
-            if k < rows.shape[1]:
-                rows[b, k] = place
-                masks[0, b, k], masks[1, b, k] = k < end, k < end or lasts
+            rows[b, k] = place
+            masks[0, b, k], masks[1, b, k] = k < end, k < end or lasts
             if k < min(end, action.shape[1]):
                 action[b, k] = moves[place]
-            for i in range(len(scalars)):
-                far[i, b, k] = scalars[i][place]
+        whole = min(end + 1, far.shape[2])
+        before = min(whole, len(left) - begin)  # the rest stands at the beginning of the ring
+        for i in range(len(scalars)):
+            found, scalar = far[i, b], scalars[i]
+            found[:before] = scalar[begin : begin + before]
+            found[before:whole] = scalar[: whole - before]
+            found[whole:] = found[whole - 1]

@@ -34,11 +34,17 @@ def _n_step(
     steps: int,
 ) -> NDArray[np.float32]:
     found = np.empty((len(reward), length), reward.dtype)
+    # Before each of the rewards, from the first state on: what was gained, and what it counts.
+    gained, share = np.zeros(length + steps), np.ones(length + steps)
     for row in range(len(reward)):
+        end = remaining[row]
+        for i in range(min(length - 1 + steps, end)):
+            gained[i + 1] = gained[i] + share[i] * reward[row, i]
+            share[i + 1] = share[i] * discount[row, i]
         for k in range(length):
-            gained, share = 0.0, 1.0
-            for i in range(k, min(k + steps, remaining[row])):
-                gained += share * reward[row, i]
-                share *= discount[row, i]
-            found[row, k] = gained + share * value[row, k + steps]
+            found[row, k] = value[row, k + steps]
+            if k < end:
+                then = min(k + steps, end)
+                total = gained[then] - gained[k] + share[then] * value[row, k + steps]
+                found[row, k] = total / share[k]
     return found
