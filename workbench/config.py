@@ -246,20 +246,21 @@ def _read_component(
     if isinstance(node.value, str):
         node = Node({"name": node}, node.place)
     key = ".".join(path)
-    known = registry.components(kind)
     if not isinstance(node.value, dict) or "name" not in node.value:
         article = "an" if kind[0] in "aeiou" else "a"
         text = f"expected {article} {kind}: its name, or a mapping with `name`; known: "
-        problems.append(Problem(text + ", ".join(known), key, node.place))
+        problems.append(Problem(text + ", ".join(registry.components(kind)), key, node.place))
         return None
     options = dict(node.value)
     name = options.pop("name")
     if isinstance(name.value, bool):
         name = Node(str(name.value).lower(), name.place)
-    if not isinstance(name.value, str) or name.value not in known:
+    found = registry.component(kind, name.value) if isinstance(name.value, str) else None
+    if found is None:
+        known = registry.components(kind)
         problems.append(Problem(unknown(kind, str(name.value), known), key, name.place))
         return None
-    return _salvage(known[name.value], Node(options, node.place), problems, path)
+    return _salvage(found, Node(options, node.place), problems, path)
 
 
 def _expected(what: str, node: Node) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -446,3 +448,14 @@ def test_no_misfit_is_told_of_a_part_that_has_a_mistake_of_its_own() -> None:
         "preset: muzero\nmodel.representation: {name: cnn, ends_on: grid}\nmodel.dynamics: conv\n"
     )
     assert "ends_on" in only(text)
+
+
+def test_no_component_is_read_that_a_trial_does_not_name() -> None:
+    code = (
+        "import sys; from workbench.config import read_trial; from workbench.documents import wrap;"
+        "from workbench.errors import Place;"
+        "read_trial(wrap({'preset': 'muzero'}, Place('here'))); print(*sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    read = {name for name in ran.stdout.split() if name.startswith("workbench.models.dynamics.")}
+    assert read == {"workbench.models.dynamics.mlp"}
