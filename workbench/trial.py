@@ -57,10 +57,7 @@ def run_trial(
     host.prepare(config.threads)
     host.forget_peak_memory()
     parts = build(config)
-    measures = {}
-    for name, measure in config.measures.items():
-        tell(f"preparing measure '{name}'", 0.0)
-        measures[name] = measure.build(parts)
+    measures = _measures(parts, tell)
     procedure = config.procedure.build(parts)
     state = checkpoint.load(record.checkpoint)
     if state is not None:
@@ -104,6 +101,14 @@ def build(config: TrialConfig) -> Parts:
         targets={name: target.build() for name, target in config.targets.items()},
         streams=Streams(config.seed),
     )
+
+
+def _measures(parts: Parts, tell: Tell) -> dict[str, Measure]:
+    measures = {}
+    for name, measure in parts.config.measures.items():
+        tell(f"preparing measure '{name}'", 0.0)
+        measures[name] = measure.build(parts)
+    return measures
 
 
 def load_agent(folder: Path) -> tuple[Parts, WorldModel]:

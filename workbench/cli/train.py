@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli.interruption import noted
+from workbench.cli.interruption import INTERRUPTED, noted
 from workbench.errors import (
     ConfigError,
     Place,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.config import TrialConfig
     from workbench.documents import Node
 
-FAILED, INTERRUPTED = 1, 130
+FAILED = 1
 
 STOPPING = "Stopping after this move or measurement, so that nothing is lost; again: at once."
 
