@@ -125,7 +125,8 @@ def test_a_search_equals_a_plain_recursive_one(
 def plain_search(model: TableModel, termination: bool, legality: bool) -> Search:
     def evaluate(state: Any) -> tuple[dict[int, float], float]:
         assert model.legal is not None
-        moves = [a for a in range(ACTIONS) if not legality or model.legal[state, a]]
+        every_move = range(model.logits.shape[1])
+        moves = [a for a in every_move if not legality or model.legal[state, a]]
         return {a: float(model.logits[state, a]) for a in moves}, float(model.value[state])
 
     def follow(state: Any, move: int) -> tuple[Any, float, float]:
@@ -144,6 +145,27 @@ def test_one_player_searches_equal_plain_ones_too() -> None:
     for b in range(TREES):
         tree = plain_search(model, False, False)(b, SIMULATIONS, list(range(ACTIONS)))
         assert plan.visits[b].tolist() == [tree.count(a) for a in range(ACTIONS)]
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 4.0, 16.0])
+def test_of_many_moves_those_that_were_not_tried_weigh_in_the_policy(spread: float) -> None:
+    # Moves stand by their priors, and of those without visits the first is looked at for all. Equal
+    # priors (0), and such of which some are e^-80 of others and yet weigh where q tells them apart.
+    actions = 13
+    model = random_table(STATES, actions, seed=5, legality=True)
+    model.logits = (model.logits * 4).round() / 4 * spread  # many of them alike
+    made = Gumbel(simulations=60, interior_legality=True, c_scale=0.5)
+    made = made.build(EnvironmentSpec("table", (1,), actions, bounds=BOUNDS))
+    assert model.legal is not None
+    root = torch.arange(STATES)
+    legal = model.legal[root]
+    plan = made.plan(model, root, legal, Generator())
+    for b in range(STATES):
+        search = replace(plain_search(model, False, True), c_scale=0.5)
+        tree = search(b, 60, legal[b].nonzero().flatten().tolist())
+        assert plan.visits[b].tolist() == [tree.count(a) for a in range(actions)]
+        assert int(plan.depth[b]) == search.deepest
+        assert float(plan.value[b]) == pytest.approx(tree.mean.value, abs=1e-6)
 
 
 def sines() -> TableModel:

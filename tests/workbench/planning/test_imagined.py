@@ -35,7 +35,8 @@ def test_every_node_is_read_as_it_was_kept(name: str) -> None:
         tensors = [_other(tensor, index) for tensor in leaves(root)]
         store.keep(index, tuple(tensors) if isinstance(root, tuple) else tensors[0])
     node = torch.tensor([3, 0, 4])
-    for found, tensor in zip(leaves(store.read(node)), leaves(root), strict=True):
+    place = node * BATCH + torch.arange(BATCH)
+    for found, tensor in zip(leaves(store.read(place)), leaves(root), strict=True):
         wanted = torch.stack([_other(tensor, int(k))[b] for b, k in enumerate(node)])
         assert torch.equal(found, wanted)
         assert found.dtype == tensor.dtype
@@ -43,16 +44,16 @@ def test_every_node_is_read_as_it_was_kept(name: str) -> None:
 
 def test_a_board_keeps_its_layout() -> None:
     board = LATENTS["a grid with its channels last"]
-    found = Imagined(NODES, board).read(torch.zeros(BATCH, dtype=torch.int64))
+    found = Imagined(NODES, board).read(torch.arange(BATCH))
     assert isinstance(found, Tensor)
     assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_room_is_used_again_unless_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    root, node = torch.rand(BATCH, 11), torch.zeros(BATCH, dtype=torch.int64)
+    root, place = torch.rand(BATCH, 11), torch.arange(BATCH)
     first, second = Imagined(NODES, root), Imagined(NODES, root + 1)
-    assert torch.equal(first.read(node), root + 1)  # the same rows, now the second search's
+    assert torch.equal(first.read(place), root + 1)  # the same rows, now the second search's
     monkeypatch.setattr(imagined, "REUSED", 0)
     third = Imagined(NODES, root + 2)
-    assert torch.equal(second.read(node), root + 1)
-    assert torch.equal(third.read(node), root + 2)
+    assert torch.equal(second.read(place), root + 1)
+    assert torch.equal(third.read(place), root + 2)

@@ -12,6 +12,7 @@ from workbench.planning.tree import kernels, registers
 from workbench.planning.tree.registers import (
     TILE,
     TOGETHER,
+    any_above,
     double,
     equals,
     fused,
@@ -24,6 +25,7 @@ from workbench.planning.tree.registers import (
     single,
     store,
     turner,
+    whole,
 )
 from workbench.planning.tree.trees import place_of
 
@@ -85,6 +87,36 @@ def convert(doubles: np.ndarray, singles: np.ndarray, narrow: np.ndarray, wide: 
     store(wide[1], if_greater(load(singles), 0.0, load(doubles), double(0.5)))
 
 
+def test_numbers_that_count_are_chosen_by_others_and_kept_as_they_are() -> None:
+    random = np.random.default_rng(0)
+    x, counts = random.normal(size=TILE).astype(np.float32), np.arange(TILE, dtype=np.uint32) << 27
+    found = np.empty(TILE, np.uint32)
+    choose_counts(x, counts, found)
+    assert np.array_equal(found, np.where(x > 0, counts, 7))
+
+
+@njit
+def choose_counts(x: np.ndarray, counts: np.ndarray, found: np.ndarray) -> None:
+    store(found, if_greater(load(x), 0.0, load(counts), whole(7)))
+
+
+def test_whether_any_is_greater_is_told() -> None:
+    for kind in (np.float64, np.float32):
+        for lane in range(TILE):
+            numbers = np.zeros(TILE, kind)
+            assert not is_any_above(numbers, 0.0)
+            numbers[lane] = 1e-30
+            assert is_any_above(numbers, 0.0)
+            assert not is_any_above(numbers, 1e-30)
+    assert not is_any_above(np.full(TILE, np.nan), 0.0)
+
+
+@njit
+def is_any_above(numbers: np.ndarray, number: float) -> bool:
+    found: bool = any_above(load(numbers), number)
+    return found
+
+
 def test_a_product_is_added_to_before_it_is_rounded() -> None:
     a, found = np.full(TILE, 1 + 2.0**-30), np.empty(TILE)
     add_product(a, found)
@@ -120,7 +152,7 @@ def test_numbers_of_records_are_laid_beside_each_other() -> None:
     for name in ("singles", "doubles"):
         source[name] = random.normal(size=source[name].shape)
     rows = np.zeros(5, ROW)
-    lay_beside(source, places * np.uint64(2 * RECORD.itemsize), rows[1:])
+    lay_beside(source, places, rows[1:])
     assert rows[:1].tobytes() == bytes(ROW.itemsize)
     found = source[places, 1]
     assert np.array_equal(rows["a"][1:].T, found["doubles"])
@@ -138,8 +170,8 @@ _turn = turner(
 
 
 @njit
-def lay_beside(source: np.ndarray, starts: np.ndarray, rows: np.ndarray) -> None:
-    _turn(source, starts, 1, rows)
+def lay_beside(source: np.ndarray, places: np.ndarray, rows: np.ndarray) -> None:
+    _turn(source, places, 2, 1, rows)
 
 
 def test_the_kernels_change_when_the_registers_do() -> None:

@@ -35,13 +35,12 @@ class Imagined:
             first, count = index * len(tensor), len(tensor)
             rows[first : first + count] = tensor.permute(order).reshape(count, -1)
 
-    def read(self, node: Tensor) -> Latent:
-        """The latents [B, ...] of one node [B] of each tree."""
-        tree = torch.arange(len(node))
+    def read(self, place: Tensor) -> Latent:
+        """The latents [B, ...] of the nodes in these places [B]: i B + b for node i of tree b."""
         found = []
         for rows, order, like in zip(self._rows, self._orders, leaves(self._like), strict=True):
-            at = (node * len(node) + tree).to(rows.device)
-            here = rows.index_select(0, at).view([like.shape[dim] for dim in order])
+            here = rows.index_select(0, place.to(rows.device))
+            here = here.view([like.shape[dim] for dim in order])
             found.append(here.permute([order.index(dim) for dim in range(len(order))]))
         return rebuild(self._like, found)
 

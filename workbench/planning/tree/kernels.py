@@ -21,6 +21,7 @@ from workbench.planning.tree.registers import (
     PANEL,
     TILE,
     TOGETHER,
+    any_above,
     block_product,
     double,
     equals,
@@ -35,10 +36,11 @@ from workbench.planning.tree.registers import (
     single,
     store,
     turner,
+    whole,
 )
 from workbench.planning.tree.trees import BESIDE, EDGES, place_of
 
-REGISTERS = "d3d101feb62ac08f"
+REGISTERS = "80deb03882ed89fa"
 """The digest of `registers.py`: where that changes so does this file, and what is cached of it."""
 
 NORMALISE_NONE, NORMALISE_MIN_MAX, NORMALISE_BOUNDS = 0, 1, 2
@@ -74,7 +76,6 @@ _LOG2E, _LN2_HIGH, _LN2_LOW = _f(1.44269504088896341), _f(0.693359375), _f(-2.12
 _E1, _E2, _E3 = _f(1.9875691500e-4), _f(1.3981999507e-3), _f(8.3334519073e-3)
 _E4, _E5, _E6 = _f(4.1665795894e-2), _f(1.6666665459e-1), _f(5.0000001201e-1)
 _NONE, _FIRST = np.uint64(0), np.uint64(1)  # sets of lanes, as bits
-_EDGES = np.uint64(EDGES.itemsize)  # bytes
 _SHIFT = _f(12582912.0)  # 1.5 * 2^23: what is added to it is rounded to a whole number
 _LOWEST, _HIGHEST = _f(-87.0), _f(88.0)
 
@@ -106,19 +107,19 @@ _turn_edges = turner(
 
 
 @_kernel
-def begin_puct(trees: Any, rules: Any, prior: Any, value: Any, at_chance: Any) -> None:
-    """Begin trees of one node: prior [B, W'], value [B], at_chance [B] of the roots."""
-    for b in range(len(value)):
-        if not at_chance[b]:
-            _add_noise(rules, prior[b], b)
-        _open_root(trees, b, prior[b], value[b], at_chance[b])
+def begin_puct(trees: Any, rules: Any, leaves: Any, count: int) -> None:
+    """Begin trees of one node, the first `count`."""
+    for b in range(count):
+        if not leaves.at_chance[b]:
+            _add_noise(rules, leaves.prior[b], b)
+        _open_root(trees, leaves, b)
 
 
 @_kernel
-def begin_gumbel(trees: Any, rules: Any, prior: Any, value: Any, at_chance: Any) -> None:
+def begin_gumbel(trees: Any, rules: Any, leaves: Any, count: int) -> None:
     """As `begin_puct`; what noise there is adds to scores and not to the prior."""
-    for b in range(len(value)):
-        _open_root(trees, b, prior[b], value[b], at_chance[b])
+    for b in range(count):
+        _open_root(trees, leaves, b)
 
 
 @_inlined
@@ -131,25 +132,55 @@ def _add_noise(rules: Any, prior: Any, b: int) -> None:
 
 
 @_inlined
-def _open_root(trees: Any, b: int, prior: Any, value: float, at_chance: bool) -> None:
+def _open_root(trees: Any, leaves: Any, b: int) -> None:
     """Begin a tree, and forget all simulations there were."""
-    place, moves = trees.begins[b], np.uint32(len(prior))
-    wide = trees.wide
-    for a in range(len(wide)):
-        wide[a] = prior[np.uint32(a)] if np.uint32(a) < moves else -np.inf
-    _open(trees, place, wide, value, at_chance)
+    place = np.uint32(b)
+    _open(trees, place, leaves, b, False)
+    for a in range(trees.order.shape[1]):
+        trees.order[place, a] = a
     node, returns = trees.nodes[place], trees.returns[place]
     node.end, node.reward, node.discount, node.depth = 0, 0.0, 0.0, 0
-    returns.total, returns.visits = value, 1.0
+    returns.total, returns.visits = leaves.value[b], 1.0
     trees.low[b], trees.high[b], trees.depth[b] = np.inf, -np.inf, 0
-    trees.latest[b] = value
+    trees.latest[b] = leaves.value[b]
+
+
+@_inlined
+def _stand_in_order(leaves: Any, moves: Any, first: int) -> None:
+    """Sort the moves of so many leaves by their priors; those of equal ones stay as they are."""
+    for a in range(moves):
+        new = load(leaves.prior[first:, a])
+        prior, move = new, whole(a)
+        for i in range(a):  # what is less moves on by one
+            here, there = load(leaves.prior[first:, i]), load(leaves.order[first:, i])
+            store(leaves.prior[first:, i], if_greater(new, here, prior, here))
+            store(leaves.order[first:, i], if_greater(new, here, move, there))
+            prior, move = if_greater(new, here, here, prior), if_greater(new, here, there, move)
+        store(leaves.prior[first:, a], prior)
+        store(leaves.order[first:, a], move)
+
+
+@_inlined
+def _sum_up_rest(leaves: Any, moves: Any, first: int) -> None:
+    """Write of every move how much prior there is from it on, in shares of its own.
+
+    So little as that may be, it counts where all that was tried has turned out far worse.
+    """
+    after, rest = single(-np.inf), single(0.0)
+    for back in range(moves):
+        a = np.uint32(moves - np.uint32(1)) - np.uint32(back)
+        prior = load(leaves.prior[first:, a])
+        rest = if_greater(prior, -np.inf, fused(exponential(after - prior), rest, single(1.0)), 1.0)
+        store(leaves.rest[first:, a], rest)
+        after = prior
 
 
 @_inlined
 def expand_puct(trees: Any, rules: Any, index: int, leaves: Any, count: int) -> None:
     """Attach `Leaves` as node `index` of the first `count` trees, and send values up the paths."""
     for b in range(count):
-        place, back = _attach(trees, b, index, leaves)
+        choice = np.uint32(trees.action[b])
+        place, back = _attach(trees, b, choice, index, leaves, False)
         own, low, high = trees.returns[place], trees.low[b], trees.high[b]
         own.total, own.visits = back, 1.0
         for _ in range(trees.nodes[place].depth):
@@ -169,8 +200,11 @@ def expand_gumbel(trees: Any, rules: Any, index: int, leaves: Any, count: int) -
     """As `expand_puct`; and choose anew at all nodes that something came back to."""
     for first in range(0, count, TILE):
         rows, changed = min(TILE, count - first), _NONE
+        _stand_in_order(leaves, trees.width[0], first)
+        _sum_up_rest(leaves, trees.width[0], first)
         for lane in range(rows):
-            place, back = _attach(trees, first + lane, index, leaves)
+            b = np.uint32(first + lane)
+            place, back = _attach(trees, b, trees.choice[b], index, leaves, True)
             changed = _go_up(trees, first, lane, place, back, changed)
         if index < rules.considered.shape[1]:  # of the last simulation nobody asks
             _choose_anew(trees, rules, changed)
@@ -201,21 +235,21 @@ def _go_up(trees: Any, first: int, lane: int, place: Any, back: float, changed: 
 
 
 @_inlined
-def _attach(trees: Any, b: int, index: int, leaves: Any) -> Any:
+def _attach(trees: Any, b: Any, choice: Any, index: int, leaves: Any, in_order: bool) -> Any:
     """Make what a model says of a leaf a node. Its place, and what comes back from there."""
-    root, choice, back = trees.begins[b], np.uint32(trees.action[b]), 0.0
-    parent = root + np.uint32(trees.parent[b])
+    parent, back = np.uint32(trees.parent[b]), 0.0
     place = trees.children[parent, choice]
     if place == 0:  # beyond a known end nothing comes back
-        place = root + np.uint32(index)
+        place = np.uint32(index * len(trees.depth) + b)
         trees.children[parent, choice] = place
         back = leaves.value[b]
-        _open(trees, place, leaves.prior[b], back, leaves.at_chance[b])
+        _open(trees, place, leaves, b, in_order)
         node, depth = trees.nodes[place], trees.nodes[parent].depth + 1
         node.reward, node.discount = leaves.reward[b], leaves.discount[b]
         node.parent, node.choice, node.depth = parent, choice, depth
-        going = leaves.discount[b] != 0.0
-        node.end = _edge(place, np.uint32(leaves.likeliest[b])) if going else _NONE
+        if in_order:
+            node.end = _edge(place, np.uint32(0)) if leaves.discount[b] != 0.0 else _NONE
+            trees.edges[parent, choice // TOGETHER].q[choice % TOGETHER] = 0.0
         trees.depth[b] = max(trees.depth[b], np.int32(depth))
     return place, back
 
@@ -237,19 +271,22 @@ def _come_back(trees: Any, place: Any, choice: Any, back: float) -> Any:
 
 
 @_inlined
-def _open(trees: Any, place: Any, prior: Any, value: float, at_chance: bool) -> None:
+def _open(trees: Any, place: Any, leaves: Any, b: int, in_order: bool) -> None:
     """Write a node that nothing has come back to but its own value."""
-    groups, children = trees.edges[place], trees.children[place]
+    groups, order, children = trees.edges[place], trees.order[place], trees.children[place]
     for group in range(len(groups)):
         edges, first = groups[group], np.uint32(group * TOGETHER)
         for i in range(TOGETHER):
-            edges.q[i], edges.visits[i], children[first + i] = 0.0, 0.0, 0
+            edges.visits[i], children[first + i] = 0.0, 0
+            edges.q[i] = leaves.rest[b, first + i] if in_order else 0.0
     for group in range(len(groups)):
         edges, first = groups[group], np.uint32(group * TOGETHER)
         for i in range(TOGETHER):
-            edges.prior[i] = prior[first + i]
+            edges.prior[i] = leaves.prior[b, first + i]
+            if in_order:
+                order[first + i] = leaves.order[b, first + i]
     node = trees.nodes[place]
-    node.raw_value, node.at_chance = value, at_chance
+    node.raw_value, node.at_chance = leaves.value[b], leaves.at_chance[b]
 
 
 @_inlined
@@ -262,7 +299,7 @@ def select_puct(trees: Any, rules: Any, count: int) -> None:
     for first in range(0, count, TILE):
         rows = min(TILE, count - first)
         for lane in range(rows):
-            trees.places[lane] = trees.begins[first + lane]
+            trees.places[lane] = first + lane
             _scale(trees, first + lane, lane, rules)
         under_way = (_FIRST << np.uint64(rows)) - _FIRST
         while under_way > 0:
@@ -281,7 +318,7 @@ def _follow(trees: Any, first: int, lane: Any, choice: Any) -> Any:
     if trees.nodes[place].at_chance:
         choice = np.uint32(_choose_outcome(trees.edges[place]))
     child = trees.children[place, choice]
-    trees.parent[b], trees.action[b] = place - trees.begins[b], choice
+    trees.parent[b], trees.action[b] = place, choice
     trees.places[lane] = child
     return np.uint64(trees.nodes[child].discount != 0.0) << lane
 
@@ -300,16 +337,17 @@ def _descend_by_gumbel(trees: Any, rules: Any, start: int, count: int) -> None:
     """
     for first in range(0, count, TILE):
         rows, moves = min(TILE, count - first), trees.roots[first // TILE]
-        if trees.returns[trees.begins[first]].visits == 1.0:
+        if trees.returns[first].visits == 1.0:
             _stand_roots(trees, rules, moves, start, first, rows)
             _enter(trees, rules, moves, first, rows)
         _take_turns(trees, rules, first, rows)
-        _choose_at_root(trees, rules, moves, _complete(trees, rules, moves, 0))
+        _choose_at_root(trees, rules, moves, _complete(trees, rules, moves, 0, trees.width[0]))
         for lane in range(rows):
             b = np.uint32(first + lane)
-            end = _end(trees, trees.begins[b], np.uint32(trees.told[0].choice[lane]))
-            trees.parent[b] = np.uint32(end >> np.uint64(32)) - trees.begins[b]
-            trees.action[b] = np.uint32(end)
+            end = _end(trees, b, np.uint32(trees.told[0].choice[lane]))
+            place, choice = np.uint32(end >> np.uint64(32)), np.uint32(end)
+            trees.parent[b], trees.choice[b] = place, choice
+            trees.action[b] = trees.order[place, choice]
 
 
 @_inlined
@@ -327,7 +365,7 @@ def _take_turns(trees: Any, rules: Any, first: int, rows: int) -> None:
     """Note how many visits the move of a root has whose turn it is."""
     for lane in range(rows):
         b = np.uint32(first + lane)
-        visits = np.uint32(trees.returns[trees.begins[b]].visits) - np.uint32(1)
+        visits = np.uint32(trees.returns[b].visits) - np.uint32(1)
         trees.told[0].turn[lane] = rules.considered[np.uint32(trees.entrants[b]), visits]
     _note_values(trees, first, rows)
 
@@ -337,7 +375,7 @@ def _note_values(trees: Any, first: int, rows: int) -> None:
     """Lay those of roots beside each other."""
     for lane in range(rows):
         b = np.uint32(first + lane)
-        trees.raw_values[lane] = trees.nodes[trees.begins[b]].raw_value
+        trees.raw_values[lane] = trees.nodes[b].raw_value
         trees.recent[lane] = trees.latest[b]
 
 
@@ -345,8 +383,10 @@ def _note_values(trees: Any, first: int, rows: int) -> None:
 def _stand_roots(trees: Any, rules: Any, moves: Any, start: int, first: int, rows: int) -> None:
     """Lay roots beside each other, and noise + log prior of their moves."""
     for lane in range(rows):
-        trees.places[lane] = trees.begins[first + lane]
-    _stand_beside(trees, trees.places, moves)
+        trees.places[lane] = first + lane
+    groups = trees.edges.shape[1]
+    for group in range(groups):
+        _turn_edges(trees.edges, trees.places, groups, group, moves[group * TOGETHER :])
     for a in range(trees.width[0]):
         store(moves[a].score, load(moves[a].prior))
     if len(rules.noise) > 0:
@@ -357,14 +397,19 @@ def _stand_roots(trees: Any, rules: Any, moves: Any, start: int, first: int, row
 
 
 @_inlined
-def _stand_beside(trees: Any, places: Any, moves: Any) -> None:
-    """Lay the moves of nodes beside each other."""
-    groups = trees.edges.shape[1]
-    size = np.uint64(groups) * _EDGES
-    for lane in range(TILE):
-        trees.starts[lane] = places[lane] * size
-    for group in range(groups):
-        _turn_edges(trees.edges, trees.starts, group, moves[group * TOGETHER :])
+def _stand_beside(trees: Any, places: Any, moves: Any) -> Any:
+    """Lay the moves of nodes beside each other, up to the first that was tried at none of them.
+
+    How many these are.
+    """
+    reach, tried = np.uint32(0), True
+    while tried and reach < trees.width[0]:
+        if reach % TOGETHER == 0:
+            group = reach // TOGETHER
+            _turn_edges(trees.edges, places, trees.edges.shape[1], group, moves[reach:])
+        tried = any_above(load(moves[reach].visits), 0.0)
+        reach += np.uint32(1)
+    return reach
 
 
 @_inlined
@@ -378,8 +423,9 @@ def _choose_anew(trees: Any, rules: Any, count: Any) -> None:
     for tile in range(tiles + 2):
         if tile < tiles:
             at, moves, told = tile * TILE, trees.moves[tile % 2], trees.told[tile % 2]
-            _stand_beside(trees, trees.changed[at:], moves)
-            missing, slope, offset, _, total = _complete(trees, rules, moves, at)
+            reach = _stand_beside(trees, trees.changed[at:], moves)
+            missing, slope, offset, _, total = _complete(trees, rules, moves, at, reach)
+            told.reach = reach
             store(told.missing, missing)
             store(told.slope, slope)
             store(told.offset, offset)
@@ -474,11 +520,11 @@ def _choose_at_root(trees: Any, rules: Any, moves: Any, completion: Any) -> None
 def _choose_by_improved_policy(trees: Any, rules: Any, moves: Any, told: Any) -> None:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
     missing, slope, offset = load(told.missing), load(told.slope), load(told.offset)
-    total = _improve(trees, rules, moves, missing, slope, offset)
+    total = _improve(trees, rules, moves, missing, slope, offset, told.reach)
     visits, less = load(told.visits), single(0.0) - total
     # One is far above 0; moves that are not legal are as near to it as the least exponential.
     choice, best = single(0.0), single(0.0)
-    for a in range(trees.width[0]):
+    for a in range(told.reach):
         move = moves[a]
         score = fused(load(move.worth), visits, load(move.visits) * less)  # times both totals
         choice = if_greater(score, best, a, choice)
@@ -487,20 +533,29 @@ def _choose_by_improved_policy(trees: Any, rules: Any, moves: Any, told: Any) ->
 
 
 @_inlined
-def _improve(trees: Any, rules: Any, moves: Any, missing: Any, slope: Any, offset: Any) -> Any:
-    """Write pi' = softmax(log P + sigma(completed q)) of all moves, times the total returned."""
+def _improve(
+    trees: Any, rules: Any, moves: Any, missing: Any, slope: Any, offset: Any, reach: Any
+) -> Any:
+    """Write pi' = softmax(log P + sigma(completed q)) of the first moves, times the total of all.
+
+    The total is returned. Where the last of these was not tried, it stands for all that follow.
+    """
     most, total = single(0.0), single(0.0)
     if rules.apart:
         most = single(-np.inf)
-        for a in range(trees.width[0]):
+        for a in range(reach):
             logit = load(moves[a].prior) + _sigma(moves[a], missing, slope, offset)
             most = if_greater(logit, most, logit, most)
-    for a in range(trees.width[0]):
+    for a in range(reach):
         move = moves[a]
         logit = load(move.prior) + _sigma(move, missing, slope, offset)
         worth = exponential(logit - most)
         store(move.worth, worth)
         total = total + worth
+    if reach < trees.width[0]:
+        last = moves[reach - np.uint32(1)]
+        more = if_greater(load(last.visits), 0.0, 0.0, single(load(last.q)) - 1.0)
+        total = fused(load(last.worth), more, total)
     return total
 
 
@@ -511,7 +566,7 @@ def _sigma(move: Any, missing: Any, slope: Any, offset: Any) -> Any:
 
 
 @_inlined
-def _complete(trees: Any, rules: Any, moves: Any, at: int) -> Any:
+def _complete(trees: Any, rules: Any, moves: Any, at: int, reach: Any) -> Any:
     """Write the gaps of q, and tell completed q of moves without visits, and what sigma asks.
 
     The gap of the completed q of moves without visits, the slope of sigma and what it adds; visits
@@ -524,7 +579,7 @@ def _complete(trees: Any, rules: Any, moves: Any, at: int) -> Any:
     """
     recent = load(trees.recent[at:])
     total, most, least, highest = single(0.0), single(0.0), single(0.0), single(0.0)
-    for a in range(trees.width[0]):
+    for a in range(reach):
         move = moves[a]
         visits = load(move.visits)
         total, most = total + visits, if_greater(visits, most, visits, most)
@@ -532,7 +587,7 @@ def _complete(trees: Any, rules: Any, moves: Any, at: int) -> Any:
         store(move.gap, gap)
         least, highest = if_greater(least, gap, gap, least), if_greater(gap, highest, gap, highest)
     mass, weighed, untried = single(0.0), single(0.0), single(-np.inf)
-    for a in range(trees.width[0]):  # both loops in one do not fit into registers
+    for a in range(reach):  # both loops in one do not fit into registers
         move = moves[a]
         visits, logit = load(move.visits), load(move.prior)
         chance = if_greater(visits, 0.0, exponential(logit), 0.0)
@@ -568,7 +623,7 @@ def _summarise(trees: Any, found: Any, start: int, count: int) -> bool:
     """Shares of the visits, value, q and visits of roots, and how deep their trees are."""
     finite = True
     for b in range(count):
-        place, row, total = trees.begins[b], start + b, 0.0
+        place, row, total = np.uint32(b), start + b, 0.0
         returns = trees.returns[place]
         value = returns.total / returns.visits
         for a in range(found.visits.shape[1]):
@@ -594,12 +649,12 @@ def conclude_gumbel(trees: Any, rules: Any, found: Any, start: int, count: int) 
     for first in range(0, count, TILE):
         rows, moves = min(TILE, count - first), trees.roots[first // TILE]
         _note_values(trees, first, rows)
-        completion = _complete(trees, rules, moves, 0)
+        completion = _complete(trees, rules, moves, 0, trees.width[0])
         missing, slope, offset, most, _ = completion
         recent = load(trees.recent)
         store(told.turn, most)
         _choose_at_root(trees, rules, moves, completion)
-        total = _improve(trees, rules, moves, missing, slope, offset)
+        total = _improve(trees, rules, moves, missing, slope, offset, trees.width[0])
         for a in range(found.policy.shape[1]):
             move = moves[a]
             store(
@@ -845,11 +900,10 @@ def read(network: Any, scratch: Any, leaves: Any, rows: int) -> None:
 
 @_inlined
 def _read_logits(logits: Any, leaves: Any, lane: int) -> None:
-    """Write logits, less their greatest, as log priors, and which is the greatest."""
-    likeliest, most = 0, _LEAST
+    """Write logits, less their greatest, as log priors."""
+    most = _LEAST
     for a in range(len(logits)):
-        likeliest, most = a if logits[a] > most else likeliest, max(most, logits[a])
-    leaves.likeliest[lane] = likeliest
+        most = max(most, logits[a])
     for a in range(len(logits)):
         leaves.prior[lane, a] = logits[a] - most
 
@@ -872,12 +926,12 @@ def _imagine(network: Any, room: Any, index: int, rows: int) -> None:
     size = network.size
     for r in range(rows):
         start = np.uint32(r * network.width)
-        here = room.latents[r, np.uint32(room.trees.parent[r])]
+        here = room.latents[np.uint32(room.trees.parent[r])]
         _copy(here, room.scratch[start : start + size])
     evaluate(network, room.scratch, room.trees.action, rows, 0)
     for r in range(rows):
         start = np.uint32(r * network.width + network.latent)
-        _copy(room.scratch[start : start + size], room.latents[r, np.uint32(index)])
+        _copy(room.scratch[start : start + size], room.latents[np.uint32(index * TILE + r)])
     read(network, room.scratch, room.leaves, rows)
 
 
@@ -895,7 +949,7 @@ def _predict_roots(
     finite, leaves = True, room.leaves
     for r in range(rows):
         at, here = r * network.width + network.latent, latents[start + r]
-        _copy(here, room.latents[r, 0])
+        _copy(here, room.latents[r])
         _copy(here, room.scratch[at : at + network.size])
     evaluate(network, room.scratch, room.no_action, rows, network.heads)
     for r in range(rows):
@@ -940,8 +994,8 @@ def search_puct(
             return NO_ROOT
         for r in range(rows):
             _add_noise(rules, leaves.prior[r], start + r)
-            _open_root(trees, r, leaves.prior[r], leaves.value[r], False)
-        for index in range(1, room.latents.shape[1]):
+            _open_root(trees, leaves, r)
+        for index in range(1, len(room.latents) // TILE):
             select_puct(trees, rules, rows)
             _imagine(network, room, index, rows)
             _to_probabilities(leaves, network.actions)
@@ -969,8 +1023,8 @@ def search_gumbel(
         if not _predict_roots(network, room, latents, legal, True, start, rows):
             return NO_ROOT
         for r in range(rows):
-            _open_root(trees, r, leaves.prior[r], leaves.value[r], False)
-        for index in range(1, room.latents.shape[1]):
+            _open_root(trees, leaves, r)
+        for index in range(1, len(room.latents) // TILE):
             _descend_by_gumbel(trees, rules, start, rows)
             _imagine(network, room, index, rows)
             expand_gumbel(trees, rules, index, leaves, rows)

@@ -24,7 +24,7 @@ from workbench.planning.tree.kernels import (
     lay_out,
 )
 from workbench.planning.tree.registers import PANEL, TILE
-from workbench.planning.tree.trees import Leaves, Trees, plant, room_for
+from workbench.planning.tree.trees import Leaves, Trees, leaves_of, plant, room_for
 
 Floats32 = NDArray[np.float32]
 
@@ -54,7 +54,7 @@ class Room(NamedTuple):
     """Where one thread works on a tile of trees, again and again."""
 
     trees: Trees  # of TILE roots
-    latents: Floats32  # [TILE, N+1, size]
+    latents: Floats32  # [(N+1) TILE, size]
     no_action: NDArray[np.int64]  # [TILE] for the heads, which hang on none
     scratch: Floats32  # [TILE * width]
     leaves: Leaves
@@ -65,27 +65,17 @@ def workplace(network: Network, nodes: int, width: int, share: int = 0) -> Room:
 
     It is the same at every search, for fresh memory costs more than a search.
     """
-    return _room(nodes, width, share, network.size, network.width, network.actions)
+    return _room(nodes, width, share, network.size, network.width)
 
 
 @lru_cache(maxsize=8)
-def _room(nodes: int, width: int, share: int, size: int, row: int, actions: int) -> Room:
-    numbers, trees = room_for((4, TILE), np.float32), plant(TILE, nodes, width)
-    prior = room_for((trees.children.shape[1], TILE), np.float32)
-    prior[actions:] = -np.inf
+def _room(nodes: int, width: int, share: int, size: int, row: int) -> Room:
     return Room(
-        trees=trees,
-        latents=room_for((TILE, nodes, size), np.float32),
+        trees=plant(TILE, nodes, width),
+        latents=room_for((nodes * TILE, size), np.float32),
         no_action=np.zeros(TILE, np.int64),
         scratch=room_for(TILE * row, np.float32),
-        leaves=Leaves(
-            reward=numbers[0],
-            discount=numbers[1],
-            prior=prior.T,  # of a move, all trees' side by side
-            likeliest=numbers[3],
-            value=numbers[2],
-            at_chance=np.zeros(TILE, np.bool_),
-        ),
+        leaves=leaves_of(TILE, width),
     )
 
 

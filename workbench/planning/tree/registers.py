@@ -33,6 +33,12 @@ TOGETHER = 4
 # better of this form (the greatest error minimised by a linear program).
 _SERIES = (1.0, 1.0, 0.499992311, 0.166670874, 0.0418902412, 0.00831479859)
 
+_KINDS = {
+    types.float64: ir.DoubleType(),
+    types.float32: ir.FloatType(),
+    types.uint32: ir.IntType(32),
+}
+
 make_array: Any = arrayobj.make_array
 _as_register: Any = models.PrimitiveModel
 _operands: Any = types.StarArgTuple
@@ -43,8 +49,7 @@ class _Side(types.Type):
 
     def __init__(self, count: int, of: Any = types.float64) -> None:
         self.count, self.of = count, of
-        kind = ir.DoubleType() if of is types.float64 else ir.FloatType()
-        self.register = ir.VectorType(kind, count)
+        self.register = ir.VectorType(_KINDS[of], count)
         super().__init__(f"Side{count}{of}")
 
 
@@ -164,6 +169,8 @@ def _converted(instruction: str, to: Any) -> Any:
 
 
 single, double = _converted("fptrunc", types.float32), _converted("fpext", types.float64)
+whole = _converted("fptoui", types.uint32)
+"""single(x), double(x), whole(x): as numbers of 32 and 64 bits, and as such that count."""
 if_greater, if_equal = _where(">"), _where("==")
 fused = _by_lane(_emit_sum_of_product)
 """fused(a, b, c): a * b + c, rounded once where the processor can."""
@@ -226,6 +233,19 @@ def _emit_equals(context: Any, numbers: Any, number: Any) -> Any:
     return types.uint64(numbers, types.float64), generate
 
 
+def _emit_any_above(context: Any, numbers: Any, number: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        above = builder.fcmp_ordered(
+            ">", arguments[0], _spread(builder, arguments[1], numbers.register)
+        )
+        bits = ir.IntType(numbers.count)
+        return builder.icmp_unsigned("!=", builder.bitcast(above, bits), bits(0))
+
+    return types.boolean(numbers, numbers.of), generate
+
+
+any_above: Any = intrinsic(_emit_any_above)
+"""any_above(numbers, number): whether one of those side by side is greater."""
 greatest: Any = intrinsic(_emit_greatest)
 """greatest(numbers): of four."""
 equals: Any = intrinsic(_emit_equals)
@@ -275,24 +295,25 @@ def _eights(builder: Any, records: list[Any]) -> list[Any]:
 def turner(size: int, doubles: int, singles: int, row: int, to: Sequence[int]) -> Any:
     """What lays the numbers of 16 records beside each other.
 
-    turn(source, starts, at, target): of the records `at` after those that begin at the bytes
-    starts[lane] of the source, each of `size` bytes, four doubles, from byte `doubles` on, go to
-    the first four rows of the target, of `row` bytes each, to their byte to[0]; of eight singles,
-    from byte `singles` on, four go to to[1] of these rows and four to to[2].
+    turn(source, places, each, at, target): of the records at + each * places[lane] of the source,
+    of `size` bytes each, four doubles, from byte `doubles` on, go to the first four rows of the
+    target, of `row` bytes each, to their byte to[0]; of eight singles, from byte `singles` on, four
+    go to to[1] of these rows and four to to[2].
     """
 
     word, byte = ir.IntType(64), ir.IntType(8).as_pointer()
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, begins, target = (
-            make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 1, 3)
+        source, places, target = (
+            make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 1, 4)
         )
         source, target = builder.bitcast(source, byte), builder.bitcast(target, byte)
-        source = builder.gep(source, [builder.mul(arguments[2], word(size))])
+        each, at = (builder.mul(arguments[i], word(size)) for i in (2, 3))
+        source = builder.gep(source, [at])
         starts = []
         for lane in range(TILE):
-            begin = builder.load(builder.gep(begins, [word(lane)]))
-            starts.append(builder.gep(source, [begin]))
+            place = builder.load(builder.gep(places, [word(lane)]))
+            starts.append(builder.gep(source, [builder.mul(place, each)]))
 
         def read(kind: Any, offset: int) -> list[Any]:
             found = []
@@ -316,8 +337,8 @@ def turner(size: int, doubles: int, singles: int, row: int, to: Sequence[int]) -
             write(column, i % 4 * row + to[1 + i // 4])
         return context.get_dummy_value()
 
-    def turn(context: Any, source: Any, starts: Any, at: Any, target: Any) -> Any:
-        return types.void(source, starts, types.intp, target), generate
+    def turn(context: Any, source: Any, places: Any, each: Any, at: Any, target: Any) -> Any:
+        return types.void(source, places, types.intp, types.intp, target), generate
 
     return intrinsic(turn)
 

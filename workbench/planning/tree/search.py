@@ -18,7 +18,7 @@ from workbench.planning.tree.imagined import Imagined
 from workbench.planning.tree.kernels import NO_PLAN, NO_ROOT, SOUND
 from workbench.planning.tree.network import Network, Room, network_of, workplace
 from workbench.planning.tree.registers import TILE
-from workbench.planning.tree.trees import Found, Leaves, Trees, plant
+from workbench.planning.tree.trees import Found, Leaves, Trees, leaves_of, plant
 from workbench.types import Edge, Heads, Latent, Plan
 
 
@@ -39,13 +39,8 @@ class Strategy(Protocol):
         """The rules of this one search from roots with these legal moves [B, A], noise included."""
         ...
 
-    def begin(
-        self, trees: Trees, rules: Any, prior: np.ndarray, value: np.ndarray, at_chance: np.ndarray
-    ) -> None:
-        """Begin trees of one node: of roots prior [B, W'], value [B] and at_chance [B].
-
-        prior: -inf of illegal moves.
-        """
+    def begin(self, trees: Trees, rules: Any, leaves: Leaves, count: int) -> None:
+        """Begin the first trees with a node each, of which reward and discount do not count."""
         ...
 
     def select(self, trees: Trees, rules: Any, count: int) -> None:
@@ -151,41 +146,45 @@ class TreeSearch:
     ) -> int:
         """One call of the model a simulation, for the whole batch."""
         batch, actions = legal.shape
-        heads = model.predict(root)
-        prior, value = self._prior(heads, legal), _numpy(heads.value)
-        if np.isnan(prior).any() or not np.isfinite(value).all():
+        width = max(actions, model.spec.chance)
+        trees, leaves = _trees(batch, self.simulations + 1, width), leaves_of(batch, width)
+        self._read(model.predict(root), legal, leaves)
+        if np.isnan(leaves.prior).any() or not np.isfinite(leaves.value).all():
             return NO_ROOT
-        trees = _trees(batch, self.simulations + 1, max(actions, model.spec.chance))
-        self.strategy.begin(trees, rules, prior, value, _at_chance(heads, batch))
-        self._grow(model, root, trees, rules, generator)
+        self.strategy.begin(trees, rules, leaves, batch)
+        self._grow(model, root, trees, leaves, rules, generator)
         return SOUND if self.strategy.conclude(trees, rules, found, 0, batch) else NO_PLAN
 
     def _grow(
-        self, model: WorldModel, root: Latent, trees: Trees, rules: Any, generator: Generator
+        self,
+        model: WorldModel,
+        root: Latent,
+        trees: Trees,
+        leaves: Leaves,
+        rules: Any,
+        generator: Generator,
     ) -> None:
         """All simulations."""
         batch = len(trees.depth)
         nodes = len(trees.nodes) // batch
-        latents = Imagined(nodes, root)
-        prior = np.full((batch, trees.children.shape[1]), -np.inf, np.float32)
-        device = model.device
+        latents, device = Imagined(nodes, root), model.device
         for index in range(1, nodes):
             self.strategy.select(trees, rules, batch)
             here = latents.read(torch.from_numpy(trees.parent))
             then, edge = model.step(here, torch.from_numpy(trees.action).to(device), generator)
             heads = model.predict(then)
             latents.keep(index, then)
-            found = self._prior(heads, heads.legal if self.interior_legality else None)
-            prior[:, : found.shape[1]] = found
-            leaves = Leaves(
-                reward=_numpy(edge.reward),
-                discount=_numpy(self._discount(edge)),
-                prior=prior,
-                likeliest=prior.argmax(1).astype(np.float32),
-                value=_numpy(heads.value),
-                at_chance=_at_chance(heads, batch),
-            )
+            self._read(heads, heads.legal if self.interior_legality else None, leaves)
+            leaves.reward[:], leaves.discount[:] = _numpy(edge.reward), _numpy(self._discount(edge))
             self.strategy.expand(trees, rules, index, leaves, batch)
+
+    def _read(self, heads: Heads, legal: Tensor | None, leaves: Leaves) -> None:
+        """Write what the model predicts of nodes."""
+        leaves.value[:] = _numpy(heads.value)
+        leaves.at_chance[:] = False if heads.at_chance is None else _numpy(heads.at_chance)
+        prior = self._prior(heads, legal)
+        batch, width = prior.shape
+        leaves.prior[:batch, :width], leaves.prior[:batch, width:] = prior, -np.inf
 
     def _discount(self, edge: Edge) -> Tensor:
         if self.use_predicted_termination and edge.termination is not None:
@@ -233,10 +232,6 @@ def shares_of(batch: int) -> int:
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "search")
-
-
-def _at_chance(heads: Heads, batch: int) -> np.ndarray:
-    return np.zeros(batch, np.bool_) if heads.at_chance is None else _numpy(heads.at_chance)
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:

@@ -1,6 +1,10 @@
 """The records that the compiled kernels work on: a batch of trees, and the rules of a search.
 
 A tree has N+1 nodes of W children. The node expanded by simulation i has index i; the root is 0.
+Below a root a node's moves stand in the order of their priors, of equal ones as the model has them.
+What was not tried there differs in nothing else, so that it is tried in this order too: the moves
+that were tried stand first, and of the others only the first one can be next.
+
 Both players share one tree: an edge's discount is negative where the player changes, so a child's
 value is always seen from its own mover and Q(s, a) = r + discount * V(child) from the parent's.
 """
@@ -20,7 +24,9 @@ Indices = NDArray[np.uint32]
 
 EDGES = np.dtype(
     [
-        ("q", np.float64, (TOGETHER,)),  # mean of reward + discount * what came back, 0 at first
+        # Mean of reward + discount * what came back. Before anything did, by Gumbel how much prior
+        # there is from this move on, in shares of its own.
+        ("q", np.float64, (TOGETHER,)),
         ("prior", np.float32, (TOGETHER,)),  # by Gumbel its log; -inf: not to be chosen
         ("visits", np.float32, (TOGETHER,)),
     ]
@@ -35,7 +41,7 @@ NODE = np.dtype(
         ("discount", np.float32),  # of the same; 0 at a root
         ("parent", np.uint32),  # the place that it leads from
         ("depth", np.uint32),  # 0 of a root
-        ("choice", np.uint16),  # by which move or outcome
+        ("choice", np.uint16),  # by which of its moves or outcomes, as they stand there
         ("at_chance", np.bool_),
     ],
     align=True,
@@ -66,6 +72,7 @@ TOLD = np.dtype(
         ("visits", np.float32, (TILE,)),
         ("choice", np.float32, (TILE,)),
         ("turn", np.float32, (TILE,)),  # visits of a root's move whose turn it is
+        ("reach", np.uint32),  # moves that have been tried at any of the nodes, and one more
         # By PUCT, of all of a tree
         ("weight", np.float64, (TILE,)),  # that q is multiplied by: 0 where it cannot be scaled yet
         ("span", np.float64, (TILE,)),  # that q would be divided by
@@ -78,24 +85,24 @@ TOLD = np.dtype(
 class Trees(NamedTuple):
     """B trees; what is asked of a node together lies together. Only what was reached is set.
 
-    Node i of tree b has place b (N+1) + i among the nodes of all. The moves of a node are filled up
+    Node i of tree b has place i B + b among the nodes of all: those of one simulation lie together,
+    and tree b begins at place b. The moves of a node are filled up
     to groups of TOGETHER with such as are not to be chosen.
     """
 
-    begins: Indices  # [B] the places of the roots
-    nodes: NDArray[np.void]  # [B (N+1)] NODE
-    returns: NDArray[np.void]  # [B (N+1)] RETURNS
-    edges: NDArray[np.void]  # [B (N+1), W / TOGETHER] EDGES
+    nodes: NDArray[np.void]  # [(N+1) B] NODE
+    returns: NDArray[np.void]  # [(N+1) B] RETURNS
+    edges: NDArray[np.void]  # [(N+1) B, W / TOGETHER] EDGES
     width: Indices  # [1] W
-    children: Indices  # [B (N+1), W filled up] places that moves lead to; 0 while unvisited
+    order: NDArray[np.uint16]  # [(N+1) B, W filled up] the moves or outcomes that stand there
+    children: Indices  # [(N+1) B, W filled up] places that they lead to; 0 while unvisited
     low: Floats  # [B] smallest q of the tree
     high: Floats  # [B] largest q of the tree
     depth: Ints  # [B] of the deepest node
-    parent: NDArray[np.int64]  # [B] the nodes that the last simulation led to
+    parent: NDArray[np.int64]  # [B] the places that the last simulation led to
+    choice: Indices  # [B] and by which edge
     action: NDArray[np.int64]  # [B] and the moves by which their next are to be imagined
-    wide: NDArray[np.float32]  # [W filled up] the priors of a root
     places: NDArray[np.uint64]  # [TILE] where trees are
-    starts: NDArray[np.uint64]  # [TILE] at which bytes of `edges` nodes begin that are looked at
     changed: NDArray[np.uint64]  # [TILE N] nodes that something came back to, but for roots
     raw_values: NDArray[np.float32]  # [TILE N] theirs
     recent: Floats  # [TILE N] the q that changed there
@@ -130,20 +137,19 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
     groups = -(-width // TOGETHER)
     held, many = groups * TOGETHER, (nodes + 1) * TILE
     return Trees(
-        begins=np.arange(batch, dtype=np.uint32) * np.uint32(nodes),
         nodes=room_for(batch * nodes, NODE),
         returns=room_for(batch * nodes, RETURNS),
         edges=room_for((batch * nodes, groups), EDGES),
         width=np.array([width], np.uint32),
+        order=room_for((batch * nodes, held), np.uint16),
         children=room_for((batch * nodes, held), np.uint32),
         low=room_for(batch),
         high=room_for(batch),
         depth=room_for(batch, np.int32),
         parent=np.zeros(batch, np.int64),
+        choice=np.zeros(batch, np.uint32),
         action=np.zeros(batch, np.int64),
-        wide=np.empty(held, np.float32),
         places=np.zeros(TILE, np.uint64),
-        starts=np.zeros(TILE, np.uint64),
         changed=np.zeros(many, np.uint64),
         raw_values=room_for(many, np.float32),
         recent=room_for(many),
@@ -156,14 +162,35 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
 
 
 class Leaves(NamedTuple):
-    """What a model says of the nodes that are to be attached, one for each of some trees."""
+    """What a model says of the nodes that are to be attached, one for each of some trees.
+
+    Of a move all trees' numbers lie side by side, in whole tiles.
+    """
 
     reward: NDArray[np.float32]  # [rows]
     discount: NDArray[np.float32]  # [rows]
     prior: NDArray[np.float32]  # [rows, W filled up], as `EDGES` has it; outcomes as they are
-    likeliest: NDArray[np.float32]  # [rows] the move of the greatest prior
+    order: Indices  # [rows, W filled up] which moves these are
+    rest: NDArray[np.float32]  # [rows, W filled up] `EDGES.q` of what was not tried yet
     value: NDArray[np.float32]  # [rows]
     at_chance: NDArray[np.bool_]  # [rows]
+
+
+def leaves_of(rows: int, width: int) -> Leaves:
+    """Room for them; no move may be chosen but those whose priors are written."""
+    groups, tiles = -(-width // TOGETHER), -(-rows // TILE)
+    shape = groups * TOGETHER, tiles * TILE
+    prior, order, rest = (room_for(shape, kind) for kind in (np.float32, np.uint32, np.float32))
+    prior[:], order[:], rest[:] = -np.inf, np.arange(shape[0], dtype=np.uint32)[:, None], 0.0
+    return Leaves(
+        reward=room_for(rows, np.float32),
+        discount=room_for(rows, np.float32),
+        prior=prior.T,
+        order=order.T,
+        rest=rest.T,
+        value=room_for(rows, np.float32),
+        at_chance=np.zeros(rows, np.bool_),
+    )
 
 
 class PUCTRules(NamedTuple):
