@@ -425,14 +425,15 @@ def _choose_anew(trees: Any, rules: Any, count: Any) -> None:
             at, moves, told = tile * TILE, trees.moves[tile % 2], trees.told[tile % 2]
             reach = _stand_beside(trees, trees.changed[at:], moves)
             missing, slope, offset, _, total = _complete(trees, rules, moves, at, reach)
-            told.reach = reach
+            trees.reach[tile % 2] = reach
             store(told.missing, missing)
             store(told.slope, slope)
             store(told.offset, offset)
             store(told.visits, total + 1.0)
         if 1 <= tile <= tiles:
             before = (tile - 1) % 2
-            _choose_by_improved_policy(trees, rules, trees.moves[before], trees.told[before])
+            moves, told, reach = trees.moves[before], trees.told[before], trees.reach[before]
+            _choose_by_improved_policy(trees, rules, moves, told, reach)
         if tile >= 2:
             at, told = (tile - 2) * TILE, trees.told[tile % 2]
             for lane in range(min(TILE, changed - at)):
@@ -517,14 +518,14 @@ def _choose_at_root(trees: Any, rules: Any, moves: Any, completion: Any) -> None
 
 
 @_inlined
-def _choose_by_improved_policy(trees: Any, rules: Any, moves: Any, told: Any) -> None:
+def _choose_by_improved_policy(trees: Any, rules: Any, moves: Any, told: Any, reach: Any) -> None:
     """argmax_a pi'(a) - N(a) / (1 + sum_b N(b)) (Danihelka et al. 2022, section 5)."""
     missing, slope, offset = load(told.missing), load(told.slope), load(told.offset)
-    total = _improve(trees, rules, moves, missing, slope, offset, told.reach)
+    total = _improve(trees, rules, moves, missing, slope, offset, reach)
     visits, less = load(told.visits), single(0.0) - total
     # One is far above 0; moves that are not legal are as near to it as the least exponential.
     choice, best = single(0.0), single(0.0)
-    for a in range(told.reach):
+    for a in range(reach):
         move = moves[a]
         score = fused(load(move.worth), visits, load(move.visits) * less)  # times both totals
         choice = if_greater(score, best, a, choice)

@@ -1,9 +1,10 @@
 """The records that the compiled kernels work on: a batch of trees, and the rules of a search.
 
 A tree has N+1 nodes of W children. The node expanded by simulation i has index i; the root is 0.
-Below a root a node's moves stand in the order of their priors, of equal ones as the model has them.
-What was not tried there differs in nothing else, so that it is tried in this order too: the moves
-that were tried stand first, and of the others only the first one can be next.
+By Gumbel the moves of a node stand in the order of their priors, of equal ones in the model's; but
+for roots, where noise and turns say what is tried. What was not tried at a node differs in nothing
+but its prior, so that it is tried in this order too: what was tried stands first, and of the others
+only the first can be next. By PUCT, which has less to compute for a move, sorting does not pay.
 
 Both players share one tree: an edge's discount is negative where the player changes, so a child's
 value is always seen from its own mover and Q(s, a) = r + discount * V(child) from the parent's.
@@ -72,7 +73,6 @@ TOLD = np.dtype(
         ("visits", np.float32, (TILE,)),
         ("choice", np.float32, (TILE,)),
         ("turn", np.float32, (TILE,)),  # visits of a root's move whose turn it is
-        ("reach", np.uint32),  # moves that have been tried at any of the nodes, and one more
         # By PUCT, of all of a tree
         ("weight", np.float64, (TILE,)),  # that q is multiplied by: 0 where it cannot be scaled yet
         ("span", np.float64, (TILE,)),  # that q would be divided by
@@ -86,21 +86,21 @@ class Trees(NamedTuple):
     """B trees; what is asked of a node together lies together. Only what was reached is set.
 
     Node i of tree b has place i B + b among the nodes of all: those of one simulation lie together,
-    and tree b begins at place b. The moves of a node are filled up
-    to groups of TOGETHER with such as are not to be chosen.
+    and tree b begins at place b. The moves of a node are filled up to groups of TOGETHER with such
+    as are not to be chosen.
     """
 
     nodes: NDArray[np.void]  # [(N+1) B] NODE
     returns: NDArray[np.void]  # [(N+1) B] RETURNS
     edges: NDArray[np.void]  # [(N+1) B, W / TOGETHER] EDGES
     width: Indices  # [1] W
-    order: NDArray[np.uint16]  # [(N+1) B, W filled up] the moves or outcomes that stand there
+    order: NDArray[np.uint16]  # [(N+1) B, W filled up] by Gumbel the moves that stand there
     children: Indices  # [(N+1) B, W filled up] places that they lead to; 0 while unvisited
     low: Floats  # [B] smallest q of the tree
     high: Floats  # [B] largest q of the tree
     depth: Ints  # [B] of the deepest node
     parent: NDArray[np.int64]  # [B] the places that the last simulation led to
-    choice: Indices  # [B] and by which edge
+    choice: Indices  # [B] by Gumbel, and by which of their edges
     action: NDArray[np.int64]  # [B] and the moves by which their next are to be imagined
     places: NDArray[np.uint64]  # [TILE] where trees are
     changed: NDArray[np.uint64]  # [TILE N] nodes that something came back to, but for roots
@@ -111,6 +111,7 @@ class Trees(NamedTuple):
     roots: NDArray[np.void]  # [B / TILE, W filled up] BESIDE of the roots
     moves: NDArray[np.void]  # [2, W filled up] BESIDE, while other nodes are looked at side by side
     told: NDArray[np.void]  # [2] TOLD, likewise
+    reach: Indices  # [2] the moves that were tried at any of them, and one more
 
 
 def place_of(kind: np.dtype[np.void], name: str) -> int:
@@ -158,6 +159,7 @@ def plant(batch: int, nodes: int, width: int) -> Trees:
         roots=room_for((-(-batch // TILE), held), BESIDE),
         moves=room_for((2, held), BESIDE),
         told=room_for(2, TOLD),
+        reach=np.zeros(2, np.uint32),
     )
 
 
