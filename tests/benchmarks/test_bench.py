@@ -50,7 +50,7 @@ def figure(row: str) -> Figure:
             {
                 "forward and backward",
                 "cnn of 5880 parameters",
-                "conv of 7096 parameters",
+                "conv of 10632 parameters",
                 "pyspiel",
             },
         ),
