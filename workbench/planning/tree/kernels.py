@@ -147,31 +147,40 @@ def _open_root(trees: Any, leaves: Any, b: int) -> None:
 
 @_inlined
 def _stand_in_order(leaves: Any, moves: Any, first: int) -> None:
-    """Sort the moves of so many leaves by their priors; those of equal ones stay as they are."""
+    """Put the likeliest moves of so many leaves first; of equal ones, those that came first."""
     for a in range(moves):
-        new = load(leaves.prior[first:, a])
-        prior, move = new, whole(a)
-        for i in range(a):  # what is less moves on by one
-            here, there = load(leaves.prior[first:, i]), load(leaves.order[first:, i])
-            store(leaves.prior[first:, i], if_greater(new, here, prior, here))
-            store(leaves.order[first:, i], if_greater(new, here, move, there))
-            prior, move = if_greater(new, here, here, prior), if_greater(new, here, there, move)
+        store(leaves.order[first:, a], whole(a))
+    for best in range(min(moves, np.uint32(TOGETHER))):
+        a = np.uint32(moves - np.uint32(1))
+        prior, move = load(leaves.prior[first:, a]), load(leaves.order[first:, a])
+        while a > best:  # the greatest so far is carried on, the others stay behind it
+            before = np.uint32(a - np.uint32(1))
+            here, there = load(leaves.prior[first:, before]), load(leaves.order[first:, before])
+            store(leaves.prior[first:, a], if_greater(prior, here, here, prior))
+            store(leaves.order[first:, a], if_greater(prior, here, there, move))
+            move = if_greater(prior, here, move, there)
+            prior = if_greater(prior, here, prior, here)
+            a = before
         store(leaves.prior[first:, a], prior)
         store(leaves.order[first:, a], move)
 
 
 @_inlined
 def _sum_up_rest(leaves: Any, moves: Any, first: int) -> None:
-    """Write of every move how much prior there is from it on, in shares of its own.
+    """Write of the likeliest moves how much prior there is from each on, in shares of its own.
 
     So little as that may be, it counts where all that was tried has turned out far worse.
     """
-    after, rest = single(-np.inf), single(0.0)
-    for back in range(moves):
-        a = np.uint32(moves - np.uint32(1)) - np.uint32(back)
-        prior = load(leaves.prior[first:, a])
-        rest = if_greater(prior, -np.inf, fused(exponential(after - prior), rest, single(1.0)), 1.0)
-        store(leaves.rest[first:, a], rest)
+    a = np.uint32(min(moves, np.uint32(TOGETHER)) - np.uint32(1))
+    after, rest = load(leaves.prior[first:, a]), single(0.0)
+    for other in range(a, moves):
+        rest = rest + exponential(load(leaves.prior[first:, other]) - after)
+    store(leaves.rest[first:, a], if_greater(after, -np.inf, rest, 1.0))
+    while a > 0:
+        a = np.uint32(a - np.uint32(1))
+        prior, rest = load(leaves.prior[first:, a]), load(leaves.rest[first:, a + np.uint32(1)])
+        more = fused(exponential(after - prior), rest, single(1.0))
+        store(leaves.rest[first:, a], if_greater(prior, -np.inf, more, 1.0))
         after = prior
 
 
@@ -400,14 +409,14 @@ def _stand_roots(trees: Any, rules: Any, moves: Any, start: int, first: int, row
 def _stand_beside(trees: Any, places: Any, moves: Any) -> Any:
     """Lay the moves of nodes beside each other, up to the first that was tried at none of them.
 
-    How many these are.
+    How many these are: all, where more were tried than stand in order.
     """
     reach, tried = np.uint32(0), True
     while tried and reach < trees.width[0]:
         if reach % TOGETHER == 0:
             group = reach // TOGETHER
             _turn_edges(trees.edges, places, trees.edges.shape[1], group, moves[reach:])
-        tried = any_above(load(moves[reach].visits), 0.0)
+        tried = reach >= TOGETHER or any_above(load(moves[reach].visits), 0.0)
         reach += np.uint32(1)
     return reach
 

@@ -1,10 +1,11 @@
 """The records that the compiled kernels work on: a batch of trees, and the rules of a search.
 
 A tree has N+1 nodes of W children. The node expanded by simulation i has index i; the root is 0.
-By Gumbel the moves of a node stand in the order of their priors, of equal ones in the model's; but
-for roots, where noise and turns say what is tried. What was not tried at a node differs in nothing
-but its prior, so that it is tried in this order too: what was tried stands first, and of the others
-only the first can be next. By PUCT, which has less to compute for a move, sorting does not pay.
+By Gumbel the TOGETHER likeliest moves of a node stand first, in the order of their priors, of equal
+ones in the model's; but for roots, where noise and turns say what is tried. What was not tried at a
+node differs in nothing but its prior, so that it is tried in this order too: what was tried stands
+first, and of the others only the first can be next. Where more were tried, all moves are looked at.
+By PUCT, which has less to compute for a move, sorting does not pay.
 
 Both players share one tree: an edge's discount is negative where the player changes, so a child's
 value is always seen from its own mover and Q(s, a) = r + discount * V(child) from the parent's.
