@@ -148,8 +148,8 @@ def _open_root(trees: Any, leaves: Any, b: int) -> None:
 @_inlined
 def _stand_in_order(leaves: Any, moves: Any, first: int) -> None:
     """Put the likeliest moves of so many leaves first; of equal ones, those that came first."""
-    for a in range(moves):
-        store(leaves.order[first:, a], whole(a))
+    for each in range(moves):
+        store(leaves.order[first:, each], whole(each))
     for best in range(min(moves, np.uint32(TOGETHER))):
         a = np.uint32(moves - np.uint32(1))
         prior, move = load(leaves.prior[first:, a]), load(leaves.order[first:, a])
@@ -173,8 +173,8 @@ def _sum_up_rest(leaves: Any, moves: Any, first: int) -> None:
     """
     a = np.uint32(min(moves, np.uint32(TOGETHER)) - np.uint32(1))
     after, rest = load(leaves.prior[first:, a]), single(0.0)
-    for other in range(a, moves):
-        rest = rest + exponential(load(leaves.prior[first:, other]) - after)
+    for each in range(a, moves):
+        rest = rest + exponential(load(leaves.prior[first:, each]) - after)
     store(leaves.rest[first:, a], if_greater(after, -np.inf, rest, 1.0))
     while a > 0:
         a = np.uint32(a - np.uint32(1))
@@ -416,7 +416,7 @@ def _stand_beside(trees: Any, places: Any, moves: Any) -> Any:
         if reach % TOGETHER == 0:
             group = reach // TOGETHER
             _turn_edges(trees.edges, places, trees.edges.shape[1], group, moves[reach:])
-        tried = reach >= TOGETHER or any_above(load(moves[reach].visits), 0.0)
+        tried = bool(reach >= TOGETHER) or any_above(load(moves[reach].visits), 0.0)
         reach += np.uint32(1)
     return reach
 
