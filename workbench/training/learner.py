@@ -16,44 +16,53 @@ from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
 from workbench.training.averaged import Averaged
 from workbench.training.copied import Copied
+from workbench.training.muon import Muon
 from workbench.training.settings import OptimiserConfig
 from workbench.types import Plan, State, Target, Unroll, Window, map_tensors
 
 
 class Optimisers:
-    """Named groups of parameters, each with an optimiser of its own."""
+    """Named groups of parameters, each with optimisers of its own."""
 
     def __init__(self, groups: Mapping[str, tuple[list[Tensor], OptimiserConfig]]) -> None:
         self._settings = {name: settings for name, (_, settings) in groups.items()}
+        self._parameters = {
+            name: [parameter for parameter in parameters if parameter.requires_grad]
+            for name, (parameters, _) in groups.items()
+        }
         self._optimisers = {
-            name: _optimiser([p for p in parameters if p.requires_grad], settings)
-            for name, (parameters, settings) in groups.items()
+            name: _optimisers(self._parameters[name], settings)
+            for name, settings in self._settings.items()
         }
 
     def pace(self, fraction: float) -> None:
         """Set the step sizes for when so much of the training is done."""
         for name, settings in self._settings.items():
-            for group in self._optimisers[name].param_groups:
-                group["lr"] = settings.learning_rate * settings.decay**fraction
+            for optimiser in self._optimisers[name]:
+                optimiser.param_groups[0]["lr"] = settings.learning_rate * settings.decay**fraction
 
     def step(self, group: str, loss: Tensor) -> None:
         """Descend `loss` in the parameters of one group; those of the others stay as they are."""
-        optimiser = self._optimisers[group]
-        parameters = optimiser.param_groups[0]["params"]
+        parameters = self._parameters[group]
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         limit = self._settings[group].clip
         if limit:
             torch.nn.utils.clip_grad_norm_(parameters, limit)
-        optimiser.step()
+        for optimiser in self._optimisers[group]:
+            optimiser.step()
 
     def state_dict(self) -> dict[str, Any]:
-        return {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()}
+        return {
+            name: [optimiser.state_dict() for optimiser in optimisers]
+            for name, optimisers in self._optimisers.items()
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, optimiser in self._optimisers.items():
-            optimiser.load_state_dict(state[name])
+        for name, optimisers in self._optimisers.items():
+            for optimiser, saved in zip(optimisers, state[name], strict=True):
+                optimiser.load_state_dict(saved)
 
 
 def _uncompiled(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
@@ -71,13 +80,19 @@ def _uncompiled(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.
 
 
 _SGD, _AdamW = _uncompiled(torch.optim.SGD), _uncompiled(torch.optim.AdamW)
+_Muon = _uncompiled(Muon)
 
 
-def _optimiser(parameters: list[Tensor], settings: OptimiserConfig) -> torch.optim.Optimizer:
-    rate, decay = settings.learning_rate, settings.weight_decay
+def _optimisers(parameters: list[Tensor], settings: OptimiserConfig) -> list[torch.optim.Optimizer]:
+    common = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.name == "sgd":
-        return _SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
-    return _AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+        return [_SGD(parameters, momentum=0.9, **common)]
+    if settings.name == "adamw":
+        return [_AdamW(parameters, fused=True, **common)]
+    matrices = [parameter for parameter in parameters if Muon.takes(parameter)]
+    others = [parameter for parameter in parameters if not Muon.takes(parameter)]
+    found = [_Muon(matrices, **common)] if matrices else []
+    return [*found, _AdamW(others, fused=True, **common)] if others else found
 
 
 @dataclass(frozen=True)

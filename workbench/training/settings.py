@@ -12,15 +12,21 @@ from workbench.components import Config, Fraction, NonNegative, Positive
 class OptimiserConfig(Config):
     """How one group of parameters descends its loss."""
 
-    name: Literal["adamw", "sgd"] = Field("adamw", description="sgd has momentum 0.9")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(0.001, description="step size at first")
+    name: Literal["adamw", "muon", "sgd"] = Field(
+        "adamw",
+        description="muon (Jordan et al. 2024) steps matrices and kernels, adamw what is left; sgd "
+        "has momentum 0.9",
+    )
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        0.001, description="step size at first; of an entry, by muon in the root mean square"
+    )
     decay: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
         description="step size at the end of the training as a share of the first; it falls "
         "exponentially in between (MuZero, appendix G); 1 for none",
     )
     weight_decay: NonNegative = Field(
-        0.0001, description="decoupled from the gradient (adamw), or L2 (sgd)"
+        0.0001, description="decoupled from the gradient (adamw, muon), or L2 (sgd)"
     )
     clip: NonNegative = Field(0.0, description="greatest norm of the gradient; 0 for no limit")
 

@@ -75,8 +75,8 @@ def test_torchs_compiler_is_not_imported_for_a_step() -> None:
 import sys, torch
 from workbench.training.learner import Optimisers
 from workbench.training.settings import OptimiserConfig
-for name in ("adamw", "sgd"):
-    weight = torch.ones(3, requires_grad=True)
+for name in ("adamw", "muon", "sgd"):
+    weight = torch.ones(20, 20, requires_grad=True)
     optimisers = Optimisers({"all": ([weight], OptimiserConfig(name=name))})
     optimisers.step("all", weight.sum())
     optimisers.load_state_dict(optimisers.state_dict())
