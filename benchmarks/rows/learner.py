@@ -29,7 +29,14 @@ from workbench.training.replay import Replay
 from workbench.trial import build
 from workbench.types import LatentSpec, Window
 
-PRESETS = ("muzero", "muzero_cartpole")
+UPDATES = {
+    "muzero": {"procedure.optimiser.name": "adamw"},
+    "muzero_cartpole": {},
+    "muzero, by muon": {},
+}
+"""Of which preset, and what is set otherwise: what replay, targets and AdamW take beside the model,
+and then what the products of Muon take as well.
+"""
 BATCH = 256
 """Boards that an encoder and a dynamics are timed on."""
 
@@ -50,18 +57,20 @@ DYNAMICS = {72: 24, 192: 64}
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Updates a second of two presets; boards a second through h and g and back, 6x7 cells."""
-    for preset in PRESETS[:1] if effort.quick else PRESETS:
-        yield _update(preset, effort)
+    """Updates a second of presets; boards a second through h and g and back, 6x7 cells."""
+    for name in list(UPDATES)[: 1 if effort.quick else None]:
+        yield _update(name, effort)
     for name in list(ENCODERS)[: 1 if effort.quick else None]:
         yield _encoder(name, effort)
     for features, channels in list(DYNAMICS.items())[: 1 if effort.quick else None]:
         yield _dynamics(features, channels, effort)
 
 
-def _update(preset: str, effort: Effort) -> Figure:
+def _update(name: str, effort: Effort) -> Figure:
     """Draw, window, targets, unroll, loss, backward, optimiser; and the bare middle of it."""
+    preset = name.partition(",")[0]
     overlay = {"preset": preset, "planner.simulations": 2, "threads": effort.threads}
+    overlay |= UPDATES[name]
     parts = build(read_trial(wrap(overlay, Place("benchmark"))))
     config = cast(SelfPlay, parts.config.procedure)
     learner = Learner(
@@ -84,7 +93,7 @@ def _update(preset: str, effort: Effort) -> Figure:
         return learner.update(window())
 
     bare = _forward_and_backward(parts, config, learner, window())
-    case: dict[str, str | int] = {"what": f"update, {preset}", "batch": config.batch}
+    case: dict[str, str | int] = {"what": f"update, {name}", "batch": config.batch}
     return in_turn(update, bare, effort.repeats).figure(
         "learner", case, "forward and backward", 1, "updates/s"
     )
