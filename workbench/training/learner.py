@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -34,11 +34,12 @@ class Optimisers:
             name: _optimisers(self._parameters[name], settings)
             for name, settings in self._settings.items()
         }
+        """By group, those that step its parameters, by what a checkpoint adds to its name."""
 
     def pace(self, fraction: float) -> None:
         """Set the step sizes for when so much of the training is done."""
         for name, settings in self._settings.items():
-            for optimiser in self._optimisers[name]:
+            for optimiser in self._optimisers[name].values():
                 optimiser.param_groups[0]["lr"] = settings.learning_rate * settings.decay**fraction
 
     def step(self, group: str, loss: Tensor) -> None:
@@ -50,19 +51,20 @@ class Optimisers:
         limit = self._settings[group].clip
         if limit:
             torch.nn.utils.clip_grad_norm_(parameters, limit)
-        for optimiser in self._optimisers[group]:
+        for optimiser in self._optimisers[group].values():
             optimiser.step()
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            name: [optimiser.state_dict() for optimiser in optimisers]
-            for name, optimisers in self._optimisers.items()
-        }
+        return {name: optimiser.state_dict() for name, optimiser in self._named()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, optimiser in self._named():
+            optimiser.load_state_dict(state[name])
+
+    def _named(self) -> Iterator[tuple[str, torch.optim.Optimizer]]:
         for name, optimisers in self._optimisers.items():
-            for optimiser, saved in zip(optimisers, state[name], strict=True):
-                optimiser.load_state_dict(saved)
+            for part, optimiser in optimisers.items():
+                yield name + part, optimiser
 
 
 def _uncompiled(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
@@ -83,16 +85,18 @@ _SGD, _AdamW = _uncompiled(torch.optim.SGD), _uncompiled(torch.optim.AdamW)
 _Muon = _uncompiled(Muon)
 
 
-def _optimisers(parameters: list[Tensor], settings: OptimiserConfig) -> list[torch.optim.Optimizer]:
+def _optimisers(
+    parameters: list[Tensor], settings: OptimiserConfig
+) -> dict[str, torch.optim.Optimizer]:
     common = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.name == "sgd":
-        return [_SGD(parameters, momentum=0.9, **common)]
+        return {"": _SGD(parameters, momentum=0.9, **common)}
     if settings.name == "adamw":
-        return [_AdamW(parameters, fused=True, **common)]
+        return {"": _AdamW(parameters, fused=True, **common)}
     matrices = [parameter for parameter in parameters if Muon.takes(parameter)]
     others = [parameter for parameter in parameters if not Muon.takes(parameter)]
-    found = [_Muon(matrices, **common)] if matrices else []
-    return [*found, _AdamW(others, fused=True, **common)] if others else found
+    found = {"": _AdamW(others, fused=True, **common)} if others else {}
+    return found | {".matrices": _Muon(matrices, **common)} if matrices else found
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def test_steps_are_torchs_own_across_a_checkpoint(name: Literal["adamw", "sgd"])
     for step in range(6):
         if step == 3:
             saved = optimisers.state_dict()
+            assert saved["all"].keys() == theirs.state_dict().keys()
             optimisers = Optimisers({"all": ([own], settings)})
             optimisers.load_state_dict(saved)
         optimisers.step("all", (own**2 * (step + 1)).sum())
