@@ -71,7 +71,7 @@ class ControlWorlds:
         return torch.from_numpy(shown / self._sizes)
 
     def legal(self, state: Tensor) -> Tensor:
-        return torch.ones(len(state), self.spec.actions, dtype=torch.bool)
+        return torch.from_numpy(np.ones((len(state), self.spec.actions), np.bool_))
 
     def chance(self, state: Tensor) -> None:
         return None

@@ -41,6 +41,8 @@ class TabularWorlds:
         self._discount = signed * going_on.float()  # [S, A]
         arrays = (tables.successor, tables.reward, self._discount, tables.legal, tables.terminal)
         self._arrays = tuple(tensor.numpy() for tensor in arrays)
+        # By numpy: so soon after a search its calls take less time than torch's.
+        self._observation, self._legal = tables.observation.numpy(), tables.legal.numpy()
         self._q = self._solve().float().masked_fill(~tables.legal, -torch.inf)
 
     def reset(self, batch: int, generator: Generator) -> Tensor:
@@ -62,10 +64,10 @@ class TabularWorlds:
         return then, Transition(reward, discount, ended, cut)
 
     def observe(self, state: Tensor) -> Tensor:
-        return self._rules.observation.index_select(0, state)
+        return torch.from_numpy(self._observation.take(state.numpy(), 0))
 
     def legal(self, state: Tensor) -> Tensor:
-        return self._rules.legal.index_select(0, state)
+        return torch.from_numpy(self._legal.take(state.numpy(), 0))
 
     def chance(self, state: Tensor) -> None:
         return None
