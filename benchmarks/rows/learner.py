@@ -29,8 +29,8 @@ from workbench.training.replay import Replay
 from workbench.trial import build
 from workbench.types import LatentSpec, Window
 
-UPDATES = {
-    "muzero": {"procedure.optimiser.name": "adamw"},
+UPDATES: dict[str, dict[str, Any]] = {
+    "muzero": {"procedure.optimiser": {"name": "adamw", "learning_rate": 0.005}},
     "muzero_cartpole": {},
     "muzero, by muon": {},
 }
