@@ -30,13 +30,11 @@ from workbench.trial import build
 from workbench.types import LatentSpec, Window
 
 UPDATES: dict[str, dict[str, Any]] = {
-    "muzero": {"procedure.optimiser": {"name": "adamw", "learning_rate": 0.005}},
-    "muzero_cartpole": {},
-    "muzero, by muon": {},
+    "muzero": {"preset": "muzero", "procedure.optimiser": {"name": "adamw"}},
+    "muzero_cartpole": {"preset": "muzero_cartpole"},
+    "muzero, by muon": {"preset": "muzero"},
 }
-"""Of which preset, and what is set otherwise: what replay, targets and AdamW take beside the model,
-and then what the products of Muon take as well.
-"""
+"""What replay, targets and AdamW take beside the model, and then the products of Muon as well."""
 BATCH = 256
 """Boards that an encoder and a dynamics are timed on."""
 
@@ -68,9 +66,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
 
 def _update(name: str, effort: Effort) -> Figure:
     """Draw, window, targets, unroll, loss, backward, optimiser; and the bare middle of it."""
-    preset = name.partition(",")[0]
-    overlay = {"preset": preset, "planner.simulations": 2, "threads": effort.threads}
-    overlay |= UPDATES[name]
+    overlay = UPDATES[name] | {"planner.simulations": 2, "threads": effort.threads}
     parts = build(read_trial(wrap(overlay, Place("benchmark"))))
     config = cast(SelfPlay, parts.config.procedure)
     learner = Learner(

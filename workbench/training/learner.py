@@ -95,8 +95,12 @@ def _optimisers(
         return {"": _AdamW(parameters, fused=True, **common)}
     matrices = [parameter for parameter in parameters if Muon.takes(parameter)]
     others = [parameter for parameter in parameters if not Muon.takes(parameter)]
-    found = {"": _AdamW(others, fused=True, **common)} if others else {}
-    return found | {".matrices": _Muon(matrices, **common)} if matrices else found
+    found = {}
+    if others:
+        found[""] = _AdamW(others, fused=True, **common)
+    if matrices:
+        found[".matrices"] = _Muon(matrices, **common)
+    return found
 
 
 @dataclass(frozen=True)

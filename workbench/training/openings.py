@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from workbench.training.draws import draw
 from workbench.training.settings import OpeningConfig
@@ -44,7 +44,7 @@ class Openings:
         """What is ready and has not been handed out, or the first `count` of it."""
         left = self._left
         end = None if count is None else count - left or None
-        return map_tensors(lambda tensor: _part(tensor, -left or len(tensor), end), self._ready)
+        return map_tensors(lambda tensor: tensor[-left or len(tensor) : end], self._ready)
 
     def _play(self, count: int) -> State:
         """So many openings; one in which the episode ends gives the start in its place."""
@@ -74,8 +74,3 @@ class Openings:
         """`form` is a state of the environment: a record of tensors has its form."""
         self._left = state["left"]
         self._ready = rebuild(form, state["ready"]) if state["ready"] else None
-
-
-def _part(tensor: Tensor, start: int, end: int | None) -> Tensor:
-    """In its place, by numpy: so soon after a search its calls take less time than torch's."""
-    return torch.from_numpy(tensor.numpy()[start:end])

@@ -41,8 +41,6 @@ class TabularWorlds:
         self._discount = signed * going_on.float()  # [S, A]
         arrays = (tables.successor, tables.reward, self._discount, tables.legal, tables.terminal)
         self._arrays = tuple(tensor.numpy() for tensor in arrays)
-        # By numpy: so soon after a search its calls take less time than torch's.
-        self._observation, self._legal = tables.observation.numpy(), tables.legal.numpy()
         self._q = self._solve().float().masked_fill(~tables.legal, -torch.inf)
 
     def reset(self, batch: int, generator: Generator) -> Tensor:
@@ -64,10 +62,10 @@ class TabularWorlds:
         return then, Transition(reward, discount, ended, cut)
 
     def observe(self, state: Tensor) -> Tensor:
-        return torch.from_numpy(self._observation.take(state.numpy(), 0))
+        return _rows(self._rules.observation, state)
 
     def legal(self, state: Tensor) -> Tensor:
-        return torch.from_numpy(self._legal.take(state.numpy(), 0))
+        return _rows(self._rules.legal, state)
 
     def chance(self, state: Tensor) -> None:
         return None
@@ -87,6 +85,11 @@ class TabularWorlds:
     def _solve(self) -> Tensor:
         """[S, A] float64, the worth of every legal move."""
         return value_iteration(self._rules, self._discount)
+
+
+def _rows(table: Tensor, state: Tensor) -> Tensor:
+    """By numpy: so soon after a search its calls take less time than torch's."""
+    return torch.from_numpy(table.numpy().take(state.numpy(), 0))
 
 
 SETTLED = 1e-12
