@@ -63,11 +63,12 @@ def represent(
     if found is None or not found.copies.on_cpu:
         return model.represent(observation, generator, state)
     encoder = found.encoder
-    found.copies.renew(encoder)
     seen = np.ascontiguousarray(observation.numpy()).reshape(len(observation), -1)
     divisor = SHADES if seen.dtype == np.uint8 else ONE
     latents = np.empty((len(seen), encoder.size), np.float32)
-    kernels.encode(encoder, seen, divisor, found.no_action, found.scratch, latents)
+    kernels.encode(
+        encoder, found.copies.sources(), seen, divisor, found.no_action, found.scratch, latents
+    )
     return torch.from_numpy(latents)
 
 

@@ -691,12 +691,14 @@ _four_rows, _four_panels, _one_panel = (
 
 
 @_kernel
-def lay_out(network: Any, places: Any, weights: Any, offsets: Any, by_action: Any) -> None:
+def lay_out(network: Any, sources: Any) -> None:
     """Copy the layers of a model to where a network has them.
 
-    places [layers, 4]: where its panels begin, the first of its columns, where its offsets begin,
-    columns of its offsets; weights [out, in], offsets [out], by_action [A or 0, out] by layer.
+    sources: places [layers, 4], where its panels begin, the first of its columns, where its
+    offsets begin, columns of its offsets; weights [out, in], offsets [out], by_action [A or 0, out]
+    by layer.
     """
+    places, weights, offsets, by_action = sources
     for layer in range(len(places)):
         panels_at, column, offset_at, width = places[layer]
         weight, offset, more = weights[layer], offsets[layer], by_action[layer]
@@ -879,9 +881,16 @@ def evaluate(network: Any, scratch: Any, action: Any, rows: int, since: int) -> 
 
 @_kernel
 def encode(
-    encoder: Any, observation: Any, divisor: Any, no_action: Any, scratch: Any, latents: Any
+    encoder: Any,
+    sources: Any,
+    observation: Any,
+    divisor: Any,
+    no_action: Any,
+    scratch: Any,
+    latents: Any,
 ) -> None:
-    """Write latents [B, size] of observations [B, D], which are divided by `divisor`."""
+    """Lay an encoder out, and write latents [B, size] of observations [B, D] over `divisor`."""
+    lay_out(encoder, sources)
     for first in range(0, len(observation), TILE):
         rows = min(TILE, len(observation) - first)
         for r in range(rows):

@@ -27,6 +27,8 @@ from workbench.planning.tree.registers import PANEL, TILE
 from workbench.planning.tree.trees import Leaves, Trees, leaves_of, plant, room_for
 
 Floats32 = NDArray[np.float32]
+Arrays = tuple[Floats32, ...]
+Whole = NDArray[np.int64]
 
 NORMS = {"min_max": MIN_MAX, "layer_norm": LAYER_NORM, "l2": L2}
 TRANSFORMS = {"none": PLAIN, "h": H, "symlog": SYMLOG}
@@ -105,17 +107,20 @@ class Copies:
     def on_cpu(self) -> bool:
         return self._tensors[0].is_cpu
 
-    def renew(self, network: Laid) -> None:
+    def sources(self) -> tuple[Whole, Arrays, Arrays, Arrays]:
+        """What `kernels.lay_out` copies from."""
         pointers = [tensor.data_ptr() for tensor in self._tensors]
         if pointers != self._pointers:  # a view of a tensor costs more than to copy it
-            self._arrays = [tuple(_array(part) for part in parts) for parts in self._parts]
+            weights, offsets, by_action = map(_arrays, self._parts)
+            self._sources = (self._places, weights, offsets, by_action)
             self._pointers = pointers
-        lay_out(network, self._places, *self._arrays)
+        return self._sources
 
 
-def _array(part: Tensor | None) -> Floats32:
-    """In its place; of what a layer has not, an empty one."""
-    return np.empty((0, 0), np.float32) if part is None else part.detach().numpy()
+def _arrays(parts: list[Tensor | None]) -> Arrays:
+    """In their place; of what a layer has not, an empty one."""
+    empty = np.empty((0, 0), np.float32)
+    return tuple(empty if part is None else part.detach().numpy() for part in parts)
 
 
 class Layout:
@@ -184,7 +189,7 @@ class _LaidOut:
     copies: Copies
 
     def renewed(self, cut: bool) -> Network:
-        self.copies.renew(self.network)
+        lay_out(self.network, self.copies.sources())
         return self.network if cut else self.uncut
 
 
