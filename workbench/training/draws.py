@@ -13,6 +13,9 @@ from torch import Generator, Tensor
 AHEAD = 2048
 """Uniform numbers drawn at once: so soon after a search each call of torch takes long."""
 
+NEVER = 2**63 - 1
+"""A move that no episode comes to."""
+
 Singles: TypeAlias = NDArray[np.float32]
 Doubles: TypeAlias = NDArray[np.float64]
 Whole: TypeAlias = NDArray[np.int64]
@@ -57,7 +60,7 @@ class Picks:
         if len(self._ahead) < count:
             more = _uniform(max(count, AHEAD), self._generator)
             self._ahead = np.concatenate([self._ahead, more])
-        end = np.iinfo(np.int64).max if until is None else until
+        end = NEVER if until is None else until
         picked = np.empty(batch, np.int64)
         moves = picked.reshape(-1)
         if _pick(by_weight, by_policy, by_q, self._ahead, age.numpy(), end, moves):

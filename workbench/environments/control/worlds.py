@@ -67,11 +67,13 @@ class ControlWorlds:
         return moved, Transition(*transition)
 
     def observe(self, state: Tensor) -> Tensor:
-        shown = self._physics.show(state.numpy()[:, :-1]).astype(np.float32)
-        return torch.from_numpy(shown / self._sizes)
+        shown = self._physics.show(state.numpy()[:, :-1])
+        return torch.from_numpy(np.divide(shown, self._sizes, dtype=np.float32))
 
     def legal(self, state: Tensor) -> Tensor:
-        return torch.from_numpy(np.ones((len(state), self.spec.actions), np.bool_))
+        allowed = np.empty((len(state), self.spec.actions), np.bool_)
+        allowed.fill(True)
+        return torch.from_numpy(allowed)
 
     def chance(self, state: Tensor) -> None:
         return None
