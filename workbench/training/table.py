@@ -9,15 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 from torch import Tensor
 
+from workbench.training.packing import WORD, Addresses, Bytes, Words, copy, whole
 from workbench.types import leaves, rebuild
-
-WORD = 8
-"""Bytes. A step takes a whole number of words, so that every entry of it can be read in place."""
 
 PACKED = ("observation", "legal")
 """What is held as bits, if it is true or false."""
@@ -34,7 +30,18 @@ class Part(NamedTuple):
     bytes: int
     """Outside."""
     kind: np.dtype[Any]
+    type: torch.dtype
     shape: tuple[int, ...]
+
+
+class Entries(NamedTuple):
+    """Entries of steps, each laid out by itself, as the kernels read them."""
+
+    addresses: Addresses
+    places: Words
+    """Where in a step they stand: offset, size, bits, bytes."""
+    tensors: list[Tensor]
+    """What lies there, as long as this is kept."""
 
 
 class Layout:
@@ -57,30 +64,49 @@ class Layout:
                 kind, shape = part.numpy().dtype, tuple(part.shape[1:])
                 bits = prod(shape) if name in PACKED and kind == np.bool_ else 0
                 entries.append((key, np.uint8, (-(-bits // 8),)) if bits else (key, kind, shape))
-                seen[key] = (bits, kind, shape)
+                seen[key] = (bits, kind, part.dtype, shape)
         # The widest numbers first: then each of them stands where its width divides the place.
         entries.sort(key=lambda entry: -np.dtype(entry[1]).itemsize)
         filled = -np.dtype(entries).itemsize % WORD
         self.fields = np.dtype([*entries, ("", np.uint8, (filled,))] if filled else entries)
-        self._places: dict[tuple[str, ...], NDArray[np.int64]] = {}
+        self._places: dict[tuple[str, ...], Words] = {}
         self.parts: dict[str, Part] = {}
         """By field."""
         offset = 0
         for entry in entries:
-            size, (bits, kind, shape) = np.dtype([entry]).itemsize, seen[entry[0]]
-            self.parts[entry[0]] = Part(offset, size, bits, bits or size, kind, shape)
+            size, (bits, kind, type_, shape) = np.dtype([entry]).itemsize, seen[entry[0]]
+            self.parts[entry[0]] = Part(offset, size, bits, bits or size, kind, type_, shape)
             offset += size
 
     @property
     def bytes_per_step(self) -> int:
         return self.fields.itemsize
 
-    def places(self, names: tuple[str, ...]) -> NDArray[np.int64]:
+    def places(self, names: tuple[str, ...]) -> Words:
         """Of the fields of entries, as the kernels read them: offset, size, bits, bytes."""
         if names not in self._places:
             parts = (self.parts[key] for name in names for key in self.keys[name])
             self._places[names] = np.array([part[:4] for part in parts], np.int64)
         return self._places[names]
+
+    def entries(self, step: Mapping[str, Any], count: int) -> Entries:
+        """What is named of so many steps [count, ...].
+
+        Raises ValueError where an entry has another shape.
+        """
+        tensors = []
+        for name, values in step.items():
+            parts = (values,) if isinstance(values, Tensor) else leaves(values)
+            for key, tensor in zip(self.keys[name], parts, strict=True):
+                part, shape = self.parts[key], tensor.shape
+                if shape != (count, *part.shape):
+                    raise ValueError(f"{key}: {tuple(shape)} instead of {(count, *part.shape)}")
+                if not (tensor.dtype is part.type and tensor.is_contiguous() and tensor.is_cpu):
+                    tensor = tensor.to("cpu", part.type).contiguous()
+                tensors.append(tensor)
+        # By address: an array for each costs more than to copy what it holds.
+        addresses = tuple([tensor.data_ptr() for tensor in tensors])
+        return Entries(addresses, self.places(tuple(step)), tensors)
 
 
 class Table:
@@ -92,7 +118,7 @@ class Table:
         """[count, words] int64, what the steps are made of."""
 
     @cached_property
-    def bytes(self) -> NDArray[np.uint8]:
+    def bytes(self) -> Bytes:
         """[count, bytes] the same."""
         return self.words.numpy().view(np.uint8)
 
@@ -114,23 +140,6 @@ class Table:
         columns = [torch.from_numpy(self.fields[key]) for key in self.layout.keys[name]]
         return rebuild(self.layout.forms[name], columns)
 
-    def write(self, step: Mapping[str, Any]) -> None:
-        """Fill the entries that are named [N, ...] of the first N steps; the others stay.
-
-        Raises ValueError where there are fewer steps, or an entry has another shape.
-        """
-        parts = []
-        for name, values in step.items():
-            tensors = (values,) if isinstance(values, Tensor) else leaves(values)
-            for key, tensor in zip(self.layout.keys[name], tensors, strict=True):
-                part = self.layout.parts[key]
-                array = tensor.numpy()
-                if len(array) > len(self) or array.shape[1:] != part.shape:
-                    raise ValueError(f"{key}: {array.shape} into {len(self)} steps of {part.shape}")
-                array = array if array.dtype == part.kind else array.astype(part.kind)
-                parts.append(array.reshape(-1).view(np.uint8))
-        _write(tuple(parts), self.layout.places(tuple(step)), self.bytes)
-
 
 class Reader:
     """Copies some entries of steps, each laid out by itself."""
@@ -140,72 +149,19 @@ class Reader:
         self._parts = {name: [layout.parts[key] for key in layout.keys[name]] for name in names}
         self._places = layout.places(names)
 
-    def __call__(self, table: Table, rows: NDArray[np.int64]) -> dict[str, Any]:
+    def __call__(self, table: Table, rows: Words) -> dict[str, Any]:
         """By name, the entries of the steps `rows` [...]: [..., *entry]."""
         count = rows.size
         every = (part for parts in self._parts.values() for part in parts)
-        copied = np.empty(sum(_whole(count * part.bytes) for part in every), np.uint8)
-        _copy(table.bytes, rows.reshape(-1), self._places, copied)
+        copied = np.empty(sum(whole(count * part.bytes) for part in every), np.uint8)
+        copy(table.bytes, rows.reshape(-1), self._places, copied)
         found, start = {}, 0
         for name, parts in self._parts.items():
             tensors = []
             for part in parts:
                 shape = (*rows.shape, *part.shape)
                 tensors.append(torch.from_numpy(np.ndarray(shape, part.kind, copied, start)))
-                start += _whole(count * part.bytes)
+                start += whole(count * part.bytes)
             form = self._forms[name]
             found[name] = tensors[0] if isinstance(form, Tensor) else rebuild(form, tensors)
         return found
-
-
-@register_jitable
-def _whole(size: int) -> int:
-    """In whole words, so that what follows can be read in place."""
-    return -(-size // WORD) * WORD
-
-
-@njit(cache=True)
-def _write(
-    parts: tuple[NDArray[np.uint8], ...], places: NDArray[np.int64], held: NDArray[np.uint8]
-) -> None:
-    """Write parts [N * bytes] to the first N steps; bits stand from the highest of a byte down."""
-    for which in range(len(parts)):
-        part = parts[which]
-        offset, size, bits, width = places[which]
-        for row in range(len(part) // width):
-            at = row * width
-            if bits > 0:
-                held[row, offset : offset + size] = 0
-                for k in range(bits):
-                    held[row, offset + (k >> 3)] |= part[at + k] << (7 - (k & 7))
-            else:
-                for k in range(size):
-                    held[row, offset + k] = part[at + k]
-
-
-@njit(cache=True)
-def _copy(
-    held: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    places: NDArray[np.int64],
-    copied: NDArray[np.uint8],
-) -> None:
-    """Copy the parts of rows, one part after the other.
-
-    places [parts, 4]: offset, size, bits, and the bytes that a part takes where it is copied to.
-    """
-    words, copied_words, start = held.view(np.uint32), copied.view(np.uint32), 0
-    for part in range(len(places)):
-        offset, size, bits, width = places[part]
-        for i in range(len(rows)):
-            at, row = start + i * width, rows[i]
-            if bits > 0:
-                for k in range(bits):
-                    copied[at + k] = (held[row, offset + (k >> 3)] >> (7 - (k & 7))) & 1
-            elif offset % 4 == 0 and size % 4 == 0:
-                for k in range(size // 4):
-                    copied_words[at // 4 + k] = words[row, offset // 4 + k]
-            else:
-                for k in range(size):
-                    copied[at + k] = held[row, offset + k]
-        start += _whole(len(rows) * width)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from workbench.training.packing import append
 from workbench.training.replay import Episodes, stored
 from workbench.training.table import Layout, Table
 
@@ -118,8 +121,14 @@ def episodes_of(rows: dict[str, Tensor], length: list[int], terminated: list[boo
         name: t if t.dtype in (torch.int64, torch.bool) else t.double() for name, t in rows.items()
     }
     steps = Table.empty(layout_of(step), len(step["reward"]))
-    steps.write(step)
+    fill(steps, step)
     return Episodes(steps, torch.tensor(length), torch.tensor(terminated))
+
+
+def fill(table: Table, step: dict[str, Any]) -> None:
+    """Write entries [count, ...] of all steps of a table: episodes of one step each."""
+    entries = table.layout.entries(step, len(table))
+    append(entries.addresses, entries.places, table.bytes, 1, np.zeros(len(table), np.int64))
 
 
 def layout_of(step: dict[str, Tensor]) -> Layout:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
+from tests.workbench.training.histories import fill
 from workbench.errors import WorkbenchError
 from workbench.training.joint import JointSelfPlay
 from workbench.training.table import Layout, Reader, Table
@@ -32,14 +33,14 @@ def test_bits_stand_from_the_highest_down_and_rows_begin_a_byte() -> None:
     rows = torch.tensor([[[1, 0, 0], [0, 0, 1], [0, 1, 1]], [[0, 0, 0], [1, 1, 1], [0, 0, 0]]])
     steps = written(rows.bool())
     assert steps["observation"].tolist() == [[0b10000101, 0b10000000], [0b00011100, 0]]
-    steps.write({"observation": rows[1:].bool()})  # over what stood there
+    fill(Table(steps.layout, steps.words[:1]), {"observation": rows[1:].bool()})  # over the first
     assert steps["observation"].tolist() == [[0b00011100, 0], [0b00011100, 0]]
 
 
 def written(entries: Tensor) -> Table:
     """Steps of nothing but these observations [count, ...]."""
     steps = Table.empty(Layout({"observation": entries[:1]}), len(entries))
-    steps.write({"observation": entries})
+    fill(steps, {"observation": entries})
     return steps
 
 

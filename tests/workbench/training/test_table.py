@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from tests.workbench.training.histories import fill
 from workbench.training.table import Layout, Reader, Table
 from workbench.types import leaves, map_tensors
 
@@ -42,8 +43,9 @@ def test_entries_are_read_as_they_were_written(observation: torch.dtype) -> None
     first, second = step(12, observation, 0), step(5, observation, 1)
     layout = Layout(map_tensors(lambda tensor: tensor[:1], first))
     table = Table.empty(layout, 12)
-    table.write(first)
-    table.write({"value": second["value"], "state": second["state"]})  # of the first five
+    fill(table, first)
+    first_five = Table(layout, table.words[:5])
+    fill(first_five, {"value": second["value"], "state": second["state"]})
     for name, values in first.items():
         wanted = values
         if name in ("value", "state"):
@@ -71,5 +73,5 @@ def test_what_does_not_fit_is_refused() -> None:
     before = table.words.clone()
     for entries in (torch.zeros(5), torch.zeros(4, 2)):
         with pytest.raises(ValueError, match="value"):
-            table.write({"value": entries})
+            fill(table, {"value": entries})
     assert torch.equal(table.words, before)
