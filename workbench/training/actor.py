@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -53,6 +54,7 @@ class Actor:
         self._picks = Picks(parts.streams["actor"])
         self._openings = Openings(environment, opening, parts.streams["opening"])
         self._state: State = self._openings.take(batch)
+        self._shown = self._show(self._state)
         self._memory: Any = None  # of a model that carries one from step to step
         self._saved_memory: list[Tensor] = []  # of a checkpoint, until the model gives it its form
         self._fresh_rows = torch.ones(batch, dtype=torch.bool)
@@ -62,11 +64,10 @@ class Actor:
 
     def _example(self) -> dict[str, Any]:
         """A step, of which nothing but its form counts."""
-        environment = self._parts.environment
         state = gather(self._state, torch.tensor([0]))
-        legal, number = environment.legal(state), torch.zeros(1)
+        (observation, legal), number = self._show(state), torch.zeros(1)
         return {
-            "observation": environment.observe(state),
+            "observation": observation,
             "action": torch.zeros(legal.shape[:-1], dtype=torch.int64),
             "legal": legal,
             "policy": torch.zeros(legal.shape),
@@ -74,6 +75,11 @@ class Actor:
             "reward": number,
             "discount": number,
         } | self._stored_state(state)
+
+    def _show(self, state: State) -> tuple[Tensor, Tensor]:
+        """Observations and legal moves."""
+        environment = self._parts.environment
+        return environment.observe(state), environment.legal(state)
 
     def _stored_state(self, state: State) -> dict[str, Any]:
         """The state as a part of a step, for a model that needs it."""
@@ -87,8 +93,8 @@ class Actor:
             the number of environment steps made, and the episodes that ended, if any.
         """
         parts, environment = self._parts, self._parts.environment
-        observation, legal = environment.observe(self._state), environment.legal(self._state)
-        root = self._root(model, observation, self._fresh_rows)
+        observation, legal = self._shown
+        root = self._root(model, observation, self._fresh_rows, self._state)
         plan = parts.planner.plan(model, root, legal, parts.streams["search"], explore=True)
         if not plan.policy.is_cpu:
             plan = map_tensors(lambda tensor: tensor.cpu(), plan)
@@ -107,16 +113,16 @@ class Actor:
         self._memory, self._last_action = root if model.spec.memory else None, action
         return self._batch, self._turn_over(model, then, transition)
 
-    def _root(self, model: WorldModel, observation: Tensor, fresh: Tensor) -> Any:
+    def _root(self, model: WorldModel, observation: Tensor, fresh: Tensor, state: State) -> Any:
         """The latent at each episode's present: carried on, or begun anew where it is `fresh`."""
         generator = self._parts.streams["model"]
-        begun = represent(model, observation, generator, self._state)
+        begun = represent(model, observation, generator, state)
         if self._saved_memory:
             self._memory, self._saved_memory = rebuild(begun, self._saved_memory), []
         if self._memory is None or self._last_action is None:
             return begun
         taken = self._last_action.to(model.device)
-        carried = model.observe(self._memory, taken, observation, generator, self._state)
+        carried = model.observe(self._memory, taken, observation, generator, state)
         return choose(fresh.to(model.device), begun, carried)
 
     def _pick(self, plan: Plan, fraction: float) -> Tensor:
@@ -145,31 +151,33 @@ class Actor:
             self._unfinished.length.numpy(),
             self._sequence,
         )
-        self._state, self._fresh_rows = then, torch.from_numpy(ended)
-        if not len(rows):
+        self._fresh_rows, terminated = torch.from_numpy(ended), torch.from_numpy(last)
+        batch, handed = self._batch, rows[self._batch :]
+        if not len(handed):
+            self._state, self._shown = then, self._show(then)
             return None
-        final = self._final(_rows(then, rows))
-        terminated = torch.from_numpy(last)
+        # The final states stand behind those that are played on: all are observed at once.
+        states = map_tensors(lambda tensor: torch.from_numpy(tensor.numpy().take(rows, 0)), then)
+        if len(over):
+            replace = partial(_replace, over)
+            map_tensors(replace, states, self._openings.take(len(over)))
+        observation, legal = self._show(states)
+        final = {"observation": observation[batch:], "legal": legal[batch:]}
+        final |= self._stored_state(map_tensors(lambda tensor: tensor[batch:], states))
         if cut:
             # What is expected where an episode was cut.
-            observation = self._parts.environment.observe(then)
-            root = self._root(model, observation, torch.zeros_like(self._fresh_rows))
-            ahead = model.predict(root).value.cpu()[rows]
-            final["value"] = ahead.masked_fill(terminated, 0.0)
-        steps, length = self._unfinished.take(rows, final)
-        if len(over):
-            self._state = _replaced(then, over, self._openings.take(len(over)))
-        return Episodes(steps, length, terminated)
-
-    def _final(self, state: State) -> dict[str, Any]:
-        """What is stored of final states [E, ...], where nothing follows."""
-        environment = self._parts.environment
-        shown = {"observation": environment.observe(state), "legal": environment.legal(state)}
-        return shown | self._stored_state(state)
+            seen = self._parts.environment.observe(then)
+            root = self._root(model, seen, torch.zeros_like(self._fresh_rows), then)
+            final["value"] = model.predict(root).value.cpu()[handed].masked_fill(terminated, 0.0)
+        self._state = map_tensors(lambda tensor: tensor[:batch], states)
+        self._shown = observation[:batch], legal[:batch]
+        return Episodes(*self._unfinished.take(handed, final), terminated)
 
     def state_dict(self) -> dict[str, Any]:
+        state = self._live.save(self._state) if self._live else self._state
         return {
-            "state": leaves(self._live.save(self._state) if self._live else self._state),
+            # Of more rows than these, a part would be saved with all.
+            "state": [part.clone() for part in leaves(state)],
             "memory": leaves(self._memory),
             "fresh": self._fresh_rows,
             "action": self._last_action,
@@ -184,6 +192,7 @@ class Actor:
             self._state = self._live.restore(rebuild(form, state["state"]))
         else:
             self._state = rebuild(self._state, state["state"])
+        self._shown = self._show(self._state)
         self._memory, self._saved_memory = None, state["memory"]
         self._fresh_rows, self._last_action = state["fresh"], state["action"]
         self._picks.load_state_dict(state["picks"])
@@ -191,20 +200,9 @@ class Actor:
         self._openings.load_state_dict(state["openings"], self._state)
 
 
-def _rows(state: State, rows: Words) -> State:
-    """As `gather`, by numpy: so soon after a search its calls take less time than torch's."""
-    return map_tensors(lambda tensor: torch.from_numpy(tensor.numpy().take(rows, 0)), state)
-
-
-def _replaced(state: State, rows: Words, new: State) -> State:
-    """A copy of a state [B, ...] with `new` [E, ...] in such rows [E]."""
-
-    def replace(old: Tensor, fresh: Tensor) -> Tensor:
-        copy = old.numpy().copy()
-        copy[rows] = fresh.numpy()
-        return torch.from_numpy(copy)
-
-    return map_tensors(replace, state, new)
+def _replace(rows: Words, old: Tensor, new: Tensor) -> None:
+    """Put `new` [E, ...] in the place of such rows [E]."""
+    old.numpy()[rows] = new.numpy()
 
 
 @njit(cache=True)
@@ -215,19 +213,21 @@ def _look_over(
 
     Returns:
         how many of those to hand over have not terminated; which episodes have ended [B]; the
-        numbers of those to hand over [E]; which of these have terminated [E]; the numbers of those
-        to begin anew.
+        numbers of all, and behind them of those to hand over [B + E]; which of these have
+        terminated [E]; the numbers of those to begin anew.
     """
-    ended, rows = np.empty(len(length), np.bool_), np.empty(len(length), np.int64)
-    last, over = np.empty(len(length), np.bool_), np.empty(len(length), np.int64)
+    batch = len(length)
+    ended, rows = np.empty(batch, np.bool_), np.empty(2 * batch, np.int64)
+    last, over = np.empty(batch, np.bool_), np.empty(batch, np.int64)
     cut = count = begun = 0
-    for row in range(len(length)):
+    for row in range(batch):
+        rows[row] = row
         ended[row] = terminated[row] or truncated[row]
         if ended[row]:
             over[begun] = row
             begun += 1
         if ended[row] or (sequence > 0 and length[row] >= sequence):
-            rows[count], last[count] = row, terminated[row]
+            rows[batch + count], last[count] = row, terminated[row]
             cut += not terminated[row]
             count += 1
-    return cut, ended, rows[:count], last[:count], over[:begun]
+    return cut, ended, rows[: batch + count], last[:count], over[:begun]
