@@ -60,6 +60,17 @@ def test_entries_are_read_as_they_were_written(observation: torch.dtype) -> None
     assert torch.equal(together["observation"], first["observation"][ROWS])
 
 
+def test_what_is_of_another_kind_or_does_not_lie_in_one_piece_is_written_as_if_it_did() -> None:
+    table = Table.empty(Layout(step(1, torch.bool, 0)), 12)
+    wanted = step(12, torch.bool, 0)
+    apart = torch.stack([wanted["observation"], ~wanted["observation"]], -1)[..., 0]
+    assert not apart.is_contiguous()
+    fill(table, {"value": wanted["value"].double(), "observation": apart})
+    found = Reader(table.layout, ("value", "observation"))(table, ROWS.numpy())
+    for name in found:
+        assert torch.equal(found[name], wanted[name][ROWS])
+
+
 def test_a_step_takes_whole_words_and_bits_take_an_eighth() -> None:
     # 75 and 18 bits in 10 and 3 bytes; 8 + 4 + 8 + 7 bytes; together 40.
     layout = Layout(step(1, torch.bool, 0))
