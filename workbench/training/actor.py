@@ -163,7 +163,8 @@ class Actor:
             map_tensors(replace, states, self._openings.take(len(over)))
         observation, legal = self._show(states)
         final = {"observation": observation[batch:], "legal": legal[batch:]}
-        final |= self._stored_state(map_tensors(lambda tensor: tensor[batch:], states))
+        if self._parts.model.spec.needs_state:
+            final["state"] = map_tensors(lambda tensor: tensor[batch:], states)
         if cut:
             # What is expected where an episode was cut.
             seen = self._parts.environment.observe(then)

@@ -31,6 +31,7 @@ class Part(NamedTuple):
     """Outside."""
     kind: np.dtype[Any]
     type: torch.dtype
+    """The same, as torch has it."""
     shape: tuple[int, ...]
 
 

@@ -32,14 +32,13 @@ class Unfinished:
     def __init__(self, layout: Layout, batch: int) -> None:
         self.length = torch.zeros(batch, dtype=torch.int64)
         """[B] moves of every episode so far."""
-        self._layout = layout
         self._steps = Table.empty(layout, batch * ROOM)
         self._room = ROOM
 
     def append(self, step: Mapping[str, Any]) -> None:
         """A move in every episode, [B, ...] each."""
         steps, moves = self._steps.bytes, self.length.numpy()
-        entries = self._layout.entries(step, len(moves))
+        entries = self._steps.layout.entries(step, len(moves))
         longest = append(entries.addresses, entries.places, steps, self._room, moves)
         if room_for(longest) > self._room:
             self._widen()
@@ -54,20 +53,20 @@ class Unfinished:
             the steps [sum(T + 1)], and the numbers of moves T [E].
         """
         steps, moves = self._steps.words.numpy(), self.length.numpy()
-        entries = self._layout.entries(final, len(ended))
+        entries = self._steps.layout.entries(final, len(ended))
         taken, length = take(entries.addresses, entries.places, steps, self._room, moves, ended)
-        return Table(self._layout, torch.from_numpy(taken)), torch.from_numpy(length)
+        return Table(self._steps.layout, torch.from_numpy(taken)), torch.from_numpy(length)
 
     def _widen(self) -> None:
         """Room for twice as many steps."""
         old = self._steps.words.view(len(self.length), self._room, -1)
         wider = torch.cat([old, torch.zeros_like(old)], 1)
-        self._steps, self._room = Table(self._layout, wider.flatten(0, 1)), 2 * self._room
+        self._steps, self._room = Table(self._steps.layout, wider.flatten(0, 1)), 2 * self._room
 
     def state_dict(self) -> dict[str, Any]:
         return {"length": self.length, "steps": self._steps.words}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.length = state["length"]
-        self._steps = Table(self._layout, state["steps"])
+        self._steps = Table(self._steps.layout, state["steps"])
         self._room = len(self._steps) // len(self.length)

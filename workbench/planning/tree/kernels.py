@@ -889,7 +889,10 @@ def encode(
     scratch: Any,
     latents: Any,
 ) -> None:
-    """Lay an encoder out, and write latents [B, size] of observations [B, D] over `divisor`."""
+    """Lay an encoder out, and write latents [B, size] of observations [B, D].
+
+    These are divided by `divisor`. sources: what `lay_out` copies from.
+    """
     lay_out(encoder, sources)
     for first in range(0, len(observation), TILE):
         rows = min(TILE, len(observation) - first)

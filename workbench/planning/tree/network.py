@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -79,15 +79,6 @@ def _room(nodes: int, width: int, share: int, size: int, row: int) -> Room:
         scratch=room_for(TILE * row, np.float32),
         leaves=leaves_of(TILE, width),
     )
-
-
-class Laid(Protocol):
-    """Layers laid out."""
-
-    @property
-    def weights(self) -> Floats32: ...
-    @property
-    def offsets(self) -> Floats32: ...
 
 
 class Copies:
