@@ -181,6 +181,12 @@ class Edge:
     termination: Tensor | None = None  # [B] predicted probability that the episode ends here
     raw: Mapping[str, Tensor] = field(default_factory=dict)  # what the losses read
 
+    def onward(self, cut: bool) -> Tensor:
+        """[B] what the value beyond counts; with `cut`, less where an end is predicted."""
+        if cut and self.termination is not None:
+            return self.discount * (1 - self.termination)
+        return self.discount
+
 
 @dataclass(frozen=True)
 class Heads:

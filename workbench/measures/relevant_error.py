@@ -31,4 +31,5 @@ class RelevantError(MeasureConfig):
         from workbench.measures.exact.judged import judged_positions
         from workbench.measures.exact.relevant import DecisionRelevantError
 
-        return DecisionRelevantError(judged_positions(parts, self.positions))
+        cut = getattr(parts.config.planner, "use_predicted_termination", False)
+        return DecisionRelevantError(judged_positions(parts, self.positions), cut)

@@ -166,7 +166,9 @@ class SimulatedModel(WorldModel):
         return Simulated(state, self.noise.begin(seen), self.norm(seen))
 
     def step(self, latent: Latent, action: Tensor, generator: Generator) -> tuple[Simulated, Edge]:
-        state, transition = self._environment.step(latent.state, action.cpu(), generator)
+        state, transition = self._environment.step(
+            latent.state, self._allowed(latent.state, action.cpu()), generator
+        )
         seen = self._see(self._environment.observe(state))
         blurred, walk = self.noise(seen, latent.walk, generator)
         edge = Edge(transition.reward, transition.discount)
@@ -194,6 +196,16 @@ class SimulatedModel(WorldModel):
             "prediction": self.prediction,
             **({"decoder": self.decoder} if self.decoder is not None else {}),
         }
+
+    def _allowed(self, state: State, action: Tensor) -> Tensor:
+        """The moves, or where the world forbids one, the first that is legal.
+
+        Nobody looks at what comes of it: a full tree masks illegal moves, and what is unrolled past
+        the cut of a sequence is masked in the losses.
+        """
+        legal = self._environment.legal(state)
+        fits = legal.gather(1, action[:, None]).squeeze(1)
+        return action.where(fits, legal.int().argmax(-1))
 
     def _see(self, observation: Tensor) -> Tensor:
         """What h makes of it, not yet scaled."""

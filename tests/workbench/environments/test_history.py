@@ -59,7 +59,9 @@ class Played:
         for row, observation in enumerate(self.plain.observe(self.bare)):
             if not self.over[row]:
                 self.shown[row].append(observation)
-        self.over |= wanted.terminated | wanted.truncated
+        self.over |= wanted.terminated
+        if not self.plain.spec.copyable:
+            self.over |= wanted.truncated
 
     def stacked(self, frames: int) -> Tensor:
         """The last `frames` of what was shown, after zeros, along the first axis of each."""
@@ -80,6 +82,14 @@ def test_it_shows_the_last_observations_oldest_first_and_stays_at_the_end(
         assert torch.equal(seen, game.stacked(frames))
         game.move()
     assert bool(game.over.any())
+
+
+def test_a_time_limit_is_no_wall_to_a_search_that_looks_past_it() -> None:
+    config = CartPole(max_steps=3)
+    game = Played(History(of=config, frames=1))
+    for _ in range(6):
+        game.move()
+        assert torch.equal(game.seen.observe(game.state), game.plain.observe(game.bare))
 
 
 def test_a_past_position_is_shown_as_its_own_mover_saw_it() -> None:

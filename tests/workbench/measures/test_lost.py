@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -257,6 +258,28 @@ def test_relevant_error_equals_a_plain_count(parts: Parts, tic_tac_toe: TableEnv
             above += weight * (0.0 if ended else 0.25)
             total += weight
     assert found == pytest.approx(above / total, rel=1e-6)
+
+
+class Untaught(Player):
+    """Knows all but what final states are worth, and tells ends by `termination` alone."""
+
+    def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
+        then, edge = super().step(latent, action, generator)
+        return then, replace(edge, discount=torch.full_like(edge.discount, -1.0))
+
+    def predict(self, latent: Tensor) -> Heads:
+        heads = super().predict(latent)
+        return replace(heads, value=heads.value.where(heads.legal.any(-1), torch.tensor(0.7)))
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_relevant_error_looks_beyond_a_predicted_end_where_the_search_does(
+    cut: bool, tic_tac_toe: TableEnvironment
+) -> None:
+    parts = build(trial({"planner.use_predicted_termination": cut}))
+    found = measured("relevant_error", parts, Untaught(tic_tac_toe))
+    error = found["predictive/relevant_error"]
+    assert error == pytest.approx(0.0, abs=1e-9) if cut else error > 0.1
 
 
 def test_exploitability_equals_a_walk_through_the_game(tic_tac_toe: TableEnvironment) -> None:

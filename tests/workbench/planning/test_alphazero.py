@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from tests.workbench.fakes import trial
+from tests.workbench.fakes import TINY, trial
 from workbench.environments.games.table import TableEnvironment
 from workbench.models.world_model import WorldModel
-from workbench.trial import build
+from workbench.record import METRICS, read_rows
+from workbench.trial import build, run_trial
 
 SIMULATIONS = 60
 
@@ -156,3 +158,63 @@ def number(environment: TableEnvironment, history: list[int]) -> torch.Tensor:
     for action in history:
         state, _ = environment.step(state, torch.tensor([action]), torch.Generator())
     return state
+
+
+# --- moves that the rules forbid -----------------------------------------------------------------
+
+TRUE = {
+    "model.dynamics": "true",
+    "losses.reward": None,
+    "losses.termination": None,
+    "procedure.steps": 200,
+    "measures": {},
+}
+
+
+@pytest.mark.parametrize(
+    "planner", [{"name": "one_step"}, {"name": "depth_d", "depth": 2, "interior_legality": True}]
+)
+def test_a_full_tree_over_the_rules_tells_the_worth_of_every_legal_move(
+    planner: dict[str, Any], tic_tac_toe: TableEnvironment
+) -> None:
+    world = tic_tac_toe
+    searchless = {name: value for name, value in TINY.items() if name != "planner.simulations"}
+    parts = build(trial(TRUE | {"planner": planner}, base=searchless))
+    model: Any = parts.model.eval()
+    state = torch.tensor([0, *world.positions()[::500].tolist()]).unique()
+    random = torch.Generator()
+    with torch.inference_mode():
+        root = model.represent(world.observe(state), random, state)
+        legal = world.legal(state)
+        plan = parts.planner.plan(model, root, legal, random)
+        for row, move in legal.nonzero().tolist():
+            then = world.table.successor[state[row], move]
+            worth = _worth(model, world, int(then), planner.get("depth", 1) - 1)
+            wanted = float(world.table.reward[state[row], move]) - worth
+            assert float(plan.q[row, move]) == pytest.approx(wanted, abs=1e-5)
+    assert not plan.policy[~legal].any()
+
+
+def _worth(model: Any, world: TableEnvironment, state: int, depth: int) -> float:
+    """To the player to move, by plain recursion over the rules."""
+    if world.table.terminal[state]:
+        return 0.0
+    at = torch.tensor([state])
+    if depth == 0:
+        random = torch.Generator()
+        return float(model.predict(model.represent(world.observe(at), random, at)).value)
+    moves = world.table.legal[state].nonzero().flatten().tolist()
+    return max(
+        float(world.table.reward[state, move])
+        - _worth(model, world, int(world.table.successor[state, move]), depth - 1)
+        for move in moves
+    )
+
+
+def test_windows_past_the_cut_of_a_sequence_may_make_moves_that_the_rules_forbid(
+    tmp_path: Path,
+) -> None:
+    changes = {"planner.interior_legality": True, "procedure.sequence": 2}
+    config = trial(TRUE | changes | {"procedure.temperature": {"moves": None}})
+    run_trial(config, tmp_path / "trial")
+    assert read_rows(tmp_path / "trial" / METRICS)

@@ -25,7 +25,7 @@ class Remembered:
 
     state: State
     seen: Tensor  # [B, frames, (n,) *observation of the world], oldest first, 0 before it began
-    over: Tensor  # [B] bool, the episode has ended or was cut
+    over: Tensor  # [B] bool, nothing new is shown: it has ended, or was cut where that is the end
 
 
 class HistoryEnvironment:
@@ -51,7 +51,9 @@ class HistoryEnvironment:
         """As of the world; what an ended episode has shown stays as it is."""
         then, transition = self._world.step(state.state, action, generator)
         seen = torch.cat([state.seen[:, 1:], self._world.observe(then)[:, None]], 1)
-        over = state.over | transition.terminated | transition.truncated
+        over = state.over | transition.terminated
+        if not self.spec.copyable:  # such a world stands still when it is cut, others go on
+            over = over | transition.truncated
         return Remembered(then, choose(state.over, state.seen, seen), over), transition
 
     def observe(self, state: Remembered) -> Tensor:

@@ -22,11 +22,12 @@ class DecisionRelevantError:
     between its best move and the best of those that are worse: 0 where nothing is at stake.
     """
 
-    def __init__(self, judged: JudgedPositions) -> None:
-        self._judged = judged
+    def __init__(self, judged: JudgedPositions, cut: bool) -> None:
+        """With `cut`, a predicted end lessens the value beyond, as in the search."""
+        self._judged, self._cut = judged, cut
 
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
-        imagined, visits = self._judged.each(agent, partial(_looked_at, agent, planner))
+        imagined, visits = self._judged.each(agent, partial(_looked_at, agent, planner, self._cut))
         shares = visits / visits.sum(-1, keepdim=True).clamp(min=1)
         return {NAME: self._weighted((imagined - self._judged.q) ** 2, shares)}
 
@@ -55,7 +56,12 @@ class DecisionRelevantError:
 
 
 def _looked_at(
-    agent: WorldModel, planner: Planner, root: Latent, legal: Tensor, generator: Generator
+    agent: WorldModel,
+    planner: Planner,
+    cut: bool,
+    root: Latent,
+    legal: Tensor,
+    generator: Generator,
 ) -> tuple[Tensor, Tensor]:
     """The imagined worth of every move, and its visits. [B, A] each"""
     visits = planner.plan(agent, root, legal, generator).visits.cpu().double()
@@ -65,5 +71,5 @@ def _looked_at(
     if agent.spec.needs_state:  # a simulator makes legal moves only
         action = action.where(legal.flatten(), legal.int().argmax(-1).repeat_interleave(actions))
     then, edge = agent.step(every, action.to(agent.device), generator)
-    worth = edge.reward + edge.discount * agent.predict(then).value
+    worth = edge.reward + edge.onward(cut) * agent.predict(then).value
     return worth.cpu().view(batch, actions), visits

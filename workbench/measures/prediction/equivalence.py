@@ -11,7 +11,7 @@ from workbench.measures.prediction.encoded import visited
 from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
 from workbench.measures.prediction.tally import Tally, facts, on_cpu
 from workbench.models.world_model import WorldModel
-from workbench.types import Edge, Heads, gather
+from workbench.types import Heads, gather
 
 OWN_VALUE, REWARDS = "value_equivalence_error", "policy_evaluation_error"
 CONSISTENCY = "self_consistency_error"
@@ -42,7 +42,7 @@ class EquivalenceError:
                 continue
             made, on_edge = data.reached[:, k - 1], on_cpu(edge)
             earned = earned + weight * on_edge.reward
-            weight = weight * self._onward(on_edge)
+            weight = weight * on_edge.onward(self._cut)
             # The value of any state past the end: its weight is 0.
             true = self._earned[:, k - 1] + self._weight[:, k - 1] * known[self._row[:, k]]
             imagined = earned + weight * agent.predict(latent).value.cpu()
@@ -63,11 +63,6 @@ class EquivalenceError:
     def _tally(self) -> Tally:
         return Tally(self._source, SOURCES)
 
-    def _onward(self, edge: Edge) -> Tensor:
-        if self._cut and edge.termination is not None:
-            return edge.discount * (1 - edge.termination)
-        return edge.discount
-
     def _consistency(self, agent: WorldModel) -> Tally:
         """(r + discount v' - v)^2 along the likeliest imagined moves, from every position once.
 
@@ -84,7 +79,7 @@ class EquivalenceError:
             latent, edge = agent.step(latent, action, generator)
             value, heads, legal = heads.value.cpu(), agent.predict(latent), None
             edge = on_cpu(edge)
-            onward = self._onward(edge)
+            onward = edge.onward(self._cut)
             error = (edge.reward + onward * heads.value.cpu() - value).square()
             tally.mean(CONSISTENCY, k, error, going)
             going = going & (onward.abs() > 0.5 * edge.discount.abs())

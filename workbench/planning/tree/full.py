@@ -59,11 +59,9 @@ class FullTree:
         every = map_tensors(lambda t: t.repeat_interleave(actions, 0), latent)
         action = torch.arange(actions, device=model.device).repeat(len(leaves(latent)[0]))
         then, edge = model.step(every, action, generator)
-        discount = edge.discount
-        if self.use_predicted_termination and edge.termination is not None:
-            discount = discount * (1 - edge.termination)
         ahead = self._value(model, then, actions, generator, depth - 1)
-        return (edge.reward + discount * ahead).view(-1, actions)
+        onward = edge.onward(self.use_predicted_termination)
+        return (edge.reward + onward * ahead).view(-1, actions)
 
     def _value(
         self, model: WorldModel, latent: Latent, actions: int, generator: Generator, depth: int

@@ -19,7 +19,7 @@ from workbench.planning.tree.kernels import NO_PLAN, NO_ROOT, SOUND
 from workbench.planning.tree.network import Network, Room, network_of, workplace
 from workbench.planning.tree.registers import TILE
 from workbench.planning.tree.trees import Found, Leaves, Trees, leaves_of, plant
-from workbench.types import Edge, Heads, Latent, Plan
+from workbench.types import Heads, Latent, Plan
 
 
 class Strategy(Protocol):
@@ -175,7 +175,8 @@ class TreeSearch:
             heads = model.predict(then)
             latents.keep(index, then)
             self._read(heads, heads.legal if self.interior_legality else None, leaves)
-            leaves.reward[:], leaves.discount[:] = _numpy(edge.reward), _numpy(self._discount(edge))
+            onward = edge.onward(self.use_predicted_termination)
+            leaves.reward[:], leaves.discount[:] = _numpy(edge.reward), _numpy(onward)
             self.strategy.expand(trees, rules, index, leaves, batch)
 
     def _read(self, heads: Heads, legal: Tensor | None, leaves: Leaves) -> None:
@@ -185,11 +186,6 @@ class TreeSearch:
         prior = self._prior(heads, legal)
         batch, width = prior.shape
         leaves.prior[:batch, :width], leaves.prior[:batch, width:] = prior, -np.inf
-
-    def _discount(self, edge: Edge) -> Tensor:
-        if self.use_predicted_termination and edge.termination is not None:
-            return edge.discount * (1 - edge.termination)
-        return edge.discount
 
     def _prior(self, heads: Heads, legal: Tensor | None) -> np.ndarray:
         """[B, W] probabilities, or their logs; -inf for what must not be chosen."""
