@@ -103,7 +103,7 @@ def selection(predictive: pd.Series[float], decision: pd.Series[float]) -> Selec
 
     Ties of the predictive metric are picked from at random: the loss is their mean.
     """
-    both = pd.DataFrame({"predictive": predictive, "decision": decision}).dropna()
+    both = _both(predictive, decision)
     if len(both) < 2:
         return None
     lost = both["decision"].max() - both["decision"]
@@ -118,7 +118,7 @@ def selection(predictive: pd.Series[float], decision: pd.Series[float]) -> Selec
 
 def discord(predictive: pd.Series[float], decision: pd.Series[float]) -> Discord:
     """Count pairs of labels in which the better predictor decides better, worse, or a tie."""
-    both = pd.DataFrame({"predictive": predictive, "decision": decision}).dropna()
+    both = _both(predictive, decision)
     rows = list(both.itertuples(index=True, name=None))
     signs = [np.sign(a[1] - b[1]) * np.sign(a[2] - b[2]) for a, b in combinations(rows, 2)]
     pairs = tuple(
@@ -131,6 +131,7 @@ def discord(predictive: pd.Series[float], decision: pd.Series[float]) -> Discord
 
 def spearman(x: Floats, y: Floats) -> float:
     """NaN where either side is constant or there are fewer than two points."""
+    x, y = _settled(x), _settled(y)
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     return float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
@@ -142,7 +143,23 @@ def kendall(x: Floats, y: Floats) -> float:
         return float("nan")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
-        return float(stats.kendalltau(x, y).statistic)
+        return float(stats.kendalltau(_settled(x), _settled(y)).statistic)
+
+
+def _both(predictive: pd.Series[float], decision: pd.Series[float]) -> pd.DataFrame:
+    """Where both are known."""
+    both = pd.DataFrame({"predictive": predictive, "decision": decision}).dropna()
+    return both.apply(_settled, raw=True)
+
+
+def _settled(values: Floats) -> Floats:
+    """To twelve digits of the greatest: the same seeds in another order have another last bit."""
+    greatest = float(np.abs(values).max(initial=0.0))
+    if greatest == 0.0:
+        return values
+    digits = 11 - int(np.floor(np.log10(greatest)))
+    rounded: Floats = np.round(values, digits)
+    return rounded
 
 
 def _columns(frame: pd.DataFrame) -> tuple[Floats, Floats]:
@@ -160,7 +177,7 @@ def _within(data: pd.DataFrame) -> Correlation:
     if not groups:
         note = "fewer than two seeds in every condition"
         return Correlation(float("nan"), float("nan"), 0, note=note)
-    ranks = [[stats.rankdata(column) for column in _columns(group)] for group in groups]
+    ranks = [[stats.rankdata(_settled(column)) for column in _columns(group)] for group in groups]
     x, y = (np.concatenate([pair[i] - pair[i].mean() for pair in ranks]) for i in (0, 1))
     taus = np.array([kendall(*_columns(group)) for group in groups])
     pairs = np.array([len(group) * (len(group) - 1) / 2 for group in groups])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from analysis.comparisons import Comparison, compare
 from analysis.frames import StudyResults
 from analysis.mismatch import correlate
-from analysis.statistics import smallest_p
 from analysis.wording import count, p_value
 
 
@@ -60,11 +59,12 @@ def _unfinished(results: StudyResults) -> list[str]:
 
 def _few_seeds(comparisons: list[Comparison]) -> list[str]:
     pairs = max((c.test.interval.n for c in comparisons), default=0)
-    if pairs < 2 or smallest_p(pairs) * len(comparisons) <= 0.05:
+    least = min((c.test.smallest_p for c in comparisons if c.test.interval.n), default=1.0)
+    if pairs < 2 or least * len(comparisons) <= 0.05:
         return []
-    reach = f"p = {p_value(smallest_p(pairs))}"
-    if smallest_p(pairs) <= 0.05:
-        corrected = p_value(smallest_p(pairs) * len(comparisons))
+    reach = f"p = {p_value(least)}"
+    if least <= 0.05:
+        corrected = p_value(least * len(comparisons))
         reach += f", {corrected} after Holm's correction for {len(comparisons)} comparisons"
     return [
         f"With {count(pairs, 'pair')} an exact sign-flip test cannot go below {reach}: it cannot "

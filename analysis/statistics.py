@@ -16,6 +16,8 @@ from scipy import stats
 Floats = NDArray[np.float64]
 EXACT_UP_TO = 20
 """Pairs up to which every sign flip is enumerated."""
+DRAWS = 100_000
+"""Sign flips that are drawn beyond that."""
 Verdict = Literal["favours", "against", "not established", "identical", "not enough seeds"]
 
 
@@ -75,12 +77,12 @@ def paired_test(baseline: ArrayLike, against: ArrayLike, level: float = 0.95) ->
         differences=differences,
         interval=mean_interval(differences, level),
         p=sign_flip(differences),
-        smallest_p=smallest_p(differences.size),
+        smallest_p=smallest_p(differences),
         effect=effect_size(differences),
     )
 
 
-def sign_flip(differences: ArrayLike, draws: int = 100_000, seed: int = 0) -> float:
+def sign_flip(differences: ArrayLike, draws: int = DRAWS, seed: int = 0) -> float:
     """Two-sided sign-flip p of mean difference 0: exact up to 20 pairs, then Monte Carlo."""
     sample = finite(differences)
     if sample.size == 0:
@@ -98,9 +100,18 @@ def sign_flip(differences: ArrayLike, draws: int = 100_000, seed: int = 0) -> fl
     return (extreme + 1) / (draws + 1)
 
 
-def smallest_p(pairs: int) -> float:
-    """The least p that a two-sided sign-flip test can give: 2 / 2^n, 0.25 at three pairs."""
-    return min(1.0, 2.0 ** (1 - pairs)) if pairs else float("nan")
+def smallest_p(differences: ArrayLike) -> float:
+    """The least p that a two-sided sign-flip test of differences of these sizes can give.
+
+    2 / 2^n, 0.25 at three pairs. A difference of 0 has no sign to flip and does not count.
+    """
+    sample = finite(differences)
+    if sample.size == 0:
+        return float("nan")
+    sizes = np.abs(sample)
+    flipped = int(np.sum(sizes > 1e-12 * sizes.max()))
+    least = min(1.0, 2.0 ** (1 - flipped))
+    return least if sample.size <= EXACT_UP_TO else max(least, 1 / (DRAWS + 1))
 
 
 def effect_size(differences: ArrayLike) -> float:

@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.agreement import FEWEST_CLUSTERS, agreement, discord, kendall, selection, spearman
+from analysis.agreement import (
+    FEWEST_CLUSTERS,
+    Discord,
+    agreement,
+    discord,
+    kendall,
+    selection,
+    spearman,
+)
 
 
 def frame(groups: dict[str, list[tuple[float, float]]]) -> pd.DataFrame:
@@ -78,6 +86,20 @@ def test_selection_shares_the_loss_of_a_tie_and_needs_two() -> None:
     assert tied.picked == "a or b"
     assert tied.loss == pytest.approx((6 + 8) / 2)
     assert selection(pd.Series([1.0], ["a"]), pd.Series([1.0], ["a"])) is None
+
+
+def test_the_same_values_in_another_order_are_a_tie() -> None:
+    seeds = [0.9, 0.7, 0.1, 0.3, 0.6]
+    means = [float(np.mean(np.array(order))) for order in (seeds, sorted(seeds), seeds[::-1])]
+    assert len(set(means)) > 1  # the last bit, from the order in which they were added
+    index = ["a", "b", "c"]
+    predictive, decision = pd.Series([3.0, 2.0, 1.0], index), pd.Series(means, index)
+    assert discord(predictive, decision) == Discord(0, 0, 3, ())
+    found = selection(predictive, decision)
+    assert found is not None
+    assert found.loss == found.by_chance == 0.0
+    assert np.isnan(spearman(np.arange(3.0), np.array(means)))
+    assert np.isnan(kendall(np.arange(3.0), np.array(means)))
 
 
 def test_discordant_pairs_by_hand() -> None:

@@ -103,10 +103,26 @@ def test_monte_carlo_sign_flip_is_near_the_normal_tail_and_repeats() -> None:
 
 
 def test_smallest_attainable_p() -> None:
-    assert [smallest_p(n) for n in (1, 3, 5, 6, 8)] == [1.0, 0.25, 0.0625, 0.03125, 0.0078125]
+    least = [smallest_p(np.arange(1, n + 1)) for n in (1, 3, 5, 6, 8)]
+    assert least == [1.0, 0.25, 0.0625, 0.03125, 0.0078125]
     assert sign_flip([0.5, 0.6, 0.7]) == 0.25
-    assert np.isnan(smallest_p(0))
+    assert np.isnan(smallest_p([]))
     assert np.isnan(sign_flip([]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=7))
+def test_no_signs_give_less_than_the_smallest_p(differences: list[int]) -> None:
+    """Pairs that do not differ count for nothing."""
+    sizes = [abs(value) for value in differences]
+    flips = product((1, -1), repeat=len(sizes))
+    reached = [sign_flip([s * v for s, v in zip(signs, sizes, strict=True)]) for signs in flips]
+    assert smallest_p(differences) == min(reached)
+
+
+def test_drawn_signs_cannot_go_below_what_was_drawn() -> None:
+    differences = np.linspace(1.0, 2.0, 30)
+    assert smallest_p(differences) == sign_flip(differences) == 1 / 100_001
 
 
 def test_holm_by_hand() -> None:

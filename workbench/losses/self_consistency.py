@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -13,6 +13,7 @@ from workbench.registry import register
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.config import TrialConfig
     from workbench.contracts import Loss
     from workbench.models.world_model import WorldModel
     from workbench.types import Plan, Target, Unroll
@@ -35,6 +36,15 @@ class SelfConsistency(LossConfig):
         description="which line: moves drawn from the model's own policy (the paper), or those "
         "that were played",
     )
+
+    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        yield from super().misfits(trial)
+        if self.actions == "policy" and getattr(trial.procedure, "terminal", None) == "mask":
+            yield (
+                "loss 'self_consistency' along imagined moves meets ends that the real line has "
+                "not reached, and reads the value there, which `procedure.terminal: mask` does not "
+                "teach: use `terminal: absorbing`, or `actions: real`"
+            )
 
     def build(self, model: WorldModel) -> Loss:
         import torch.nn.functional as F

@@ -24,6 +24,10 @@ def n_step(window: Window, steps: int) -> Tensor:
     return torch.from_numpy(found).to(window.reward.device)
 
 
+# Of a running sum no digits are left of what counts so little beside its beginning.
+LEAST_SHARE = 1e-6
+
+
 @njit(cache=True)
 def _n_step(
     reward: NDArray[np.float32],
@@ -45,6 +49,12 @@ def _n_step(
             found[row, k] = value[row, k + steps]
             if k < end:
                 then = min(k + steps, end)
-                total = gained[then] - gained[k] + share[then] * value[row, k + steps]
-                found[row, k] = total / share[k]
+                if abs(share[k]) >= LEAST_SHARE:
+                    total = gained[then] - gained[k] + share[then] * value[row, k + steps]
+                    found[row, k] = total / share[k]
+                else:
+                    total = np.float64(value[row, k + steps])
+                    for i in range(then - 1, k - 1, -1):
+                        total = reward[row, i] + discount[row, i] * total
+                    found[row, k] = total
     return found

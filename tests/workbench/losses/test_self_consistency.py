@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.workbench.fakes import TableModel, random_table
+from tests.workbench.fakes import TableModel, problems_of, random_table
 from tests.workbench.losses.lines import imagined_mask, line, loss, random, target
 from workbench.losses.latents.imagination import imagine
 
@@ -97,3 +97,11 @@ def test_an_unroll_of_no_step_is_no_error(actions: str) -> None:
     made = loss("self_consistency", random_table(3, 2, seed=1), actions=actions)
     error: Tensor = made(line(latents), {"value": target(torch.ones(4, 1))}, None)
     assert error.tolist() == [[0.0]] * 4
+
+
+def test_imagined_lines_ask_for_values_past_the_end_to_be_learned() -> None:
+    text = "preset: muzero\nlosses.self_consistency: {{actions: {}}}\nprocedure.terminal: {}\n"
+    (problem,) = problems_of(text.format("policy", "mask"))
+    assert "use `terminal: absorbing`, or `actions: real`" in problem
+    assert problems_of(text.format("real", "mask")) == []
+    assert problems_of(text.format("policy", "absorbing")) == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +21,7 @@ from tests.workbench.training.histories import (
 from workbench.contracts import Context
 from workbench.registry import components
 from workbench.training.replay import Replay
+from workbench.training.returns import n_step
 from workbench.types import Target, Window
 
 SOME = settings(max_examples=60, deadline=None, derandomize=True)
@@ -132,6 +135,28 @@ def test_outcome_is_the_signed_discounted_return_to_the_end(
     mask = [[state_mask(h, t + k, absorbing) for k in range(unroll + 1)] for h, t in starts]
     assert target.mask.tolist() == mask
     assert torch.allclose(target.value, torch.tensor(wanted).double(), atol=1e-5)
+
+
+@pytest.mark.parametrize("gamma", [0.05, 0.2, 0.5, 0.997])
+def test_n_step_keeps_its_digits_however_little_the_far_counts(gamma: float) -> None:
+    unroll, steps, rows = 25, 10, 8
+    g = Generator().manual_seed(0)
+    reward, value = torch.randn(2, rows, unroll + steps + 1, generator=g)
+    remaining = torch.tensor([60, 35, 30, 26, 25, 12, 1, 0], dtype=torch.int32)
+    window: Any = SimpleNamespace(
+        reward=reward,
+        discount=torch.full_like(reward, gamma),
+        value=value,
+        remaining=remaining,
+        unroll=unroll,
+    )
+    found = n_step(window, steps)
+    for b in range(rows):
+        for k in range(min(unroll + 1, int(remaining[b]))):
+            wanted = float(value[b, k + steps])
+            for i in reversed(range(k, min(k + steps, int(remaining[b])))):
+                wanted = float(reward[b, i]) + gamma * wanted
+            assert float(found[b, k]) == pytest.approx(wanted, rel=1e-5, abs=1e-5)
 
 
 @SOME
