@@ -94,6 +94,10 @@ class EnvironmentConfig(ComponentConfig):
     @abstractmethod
     def build(self) -> Environment: ...
 
+    def unshaped(self) -> EnvironmentConfig:
+        """The world that play is scored in: without what eases training alone."""
+        return self
+
     def check_oracle(self) -> None:
         """Raises Misfit where there is an oracle, but not the package that it needs."""
 

@@ -28,8 +28,12 @@ class Atari(EnvironmentConfig):
         0.25, description="probability that a frame repeats the last action instead"
     )
     all_actions: bool = Field(False, description="offer all 18 actions, not only the game's own")
-    life_is_episode: bool = Field(False, description="whether losing a life ends the episode")
-    clip_rewards: bool = Field(False, description="whether only the sign of a reward counts")
+    life_is_episode: bool = Field(
+        False, description="whether in training losing a life ends the episode"
+    )
+    clip_rewards: bool = Field(
+        False, description="whether in training only the sign of a reward counts"
+    )
     max_steps: Positive = Field(27_000, description="an episode is cut after so many steps")
 
     def spec(self) -> EnvironmentSpec:
@@ -48,6 +52,9 @@ class Atari(EnvironmentConfig):
         from workbench.environments.live.worlds import LiveWorlds
 
         return LiveWorlds(self.spec(), self._simulator, self.discount)
+
+    def unshaped(self) -> Atari:
+        return self.model_copy(update={"life_is_episode": False, "clip_rewards": False})
 
     def _simulator(self) -> Any:
         import ale_py

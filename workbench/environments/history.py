@@ -51,6 +51,9 @@ class History(EnvironmentConfig):
         options = {key: getattr(world, key) for key in world.model_fields_set}
         return handler(data | {"of": type(world).model_validate(options | {"discount": here})})
 
+    def unshaped(self) -> History:
+        return self.model_copy(update={"of": self.of.unshaped()})
+
     def spec(self) -> EnvironmentSpec:
         world = self.of.spec()
         channels, *board = world.observation

@@ -8,8 +8,10 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import problems_of, trial
+from workbench.environments.atari import Atari
 from workbench.environments.cartpole import CartPole
-from workbench.measures.play.episodes import stream
+from workbench.environments.history import History
+from workbench.measures.play.episodes import RandomPlayer, stream
 from workbench.measures.play.returns import ReturnOfPlay
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
@@ -114,3 +116,15 @@ def test_games_of_two_are_told_of_matches() -> None:
     assert "'returns' is for worlds with one side" in problem
     assert "'tic_tac_toe'" in problem
     assert "'matches'" in problem
+
+
+def test_play_is_scored_by_the_game_s_own_rewards_and_ends() -> None:
+    pytest.importorskip("ale_py")
+    plain = Atari(game="ms_pacman", max_steps=300)
+    eased = plain.model_copy(update={"clip_rewards": True, "life_is_episode": True})
+    own, seen, wrapped = (
+        ReturnOfPlay(config, 2, 300, prior=False).mean_return(RandomPlayer(stream("random")))
+        for config in (plain, eased, History(of=eased, frames=1))
+    )
+    assert own == seen == wrapped
+    assert own >= 100  # pellets count 10 each; signs alone come to a tenth of it

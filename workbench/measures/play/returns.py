@@ -18,7 +18,8 @@ from workbench.models.world_model import WorldModel
 class ReturnOfPlay:
     """Mean undiscounted return over the same episodes, by search and by the bare prior.
 
-    Every measurement has worlds of its own, so that those of the training stay where they are.
+    Every measurement has worlds of its own, so that those of the training stay where they are, and
+    rewards and ends are the game's own, whatever training made of them.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class ReturnOfPlay:
         planners: Mapping[int, Planner] | None = None,
     ) -> None:
         """`planners` play too, by their simulations."""
-        self._environment = environment
+        self._environment = environment.unshaped()
         self._episodes, self._max_steps = episodes, max_steps
         self._choices, self._planners = greedy(prior), planners or {}
 
