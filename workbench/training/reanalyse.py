@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
+from torch import Generator, Tensor
 
 from workbench.contracts import Parts
 from workbench.models.world_model import WorldModel
 from workbench.training.replay import Replay
 from workbench.training.settings import ReanalyseConfig
-from workbench.types import map_tensors
+from workbench.types import Latent, map_tensors
 
 
 class Reanalysis:
@@ -29,12 +30,27 @@ class Reanalysis:
 
     @torch.no_grad()
     def _search(self, replay: Replay, model: WorldModel) -> None:
-        """Uniformly drawn steps, with the moves that were legal, and nothing to explore."""
+        """Uniformly drawn steps, with the moves that were legal, and nothing to explore.
+
+        Where their episodes were cut, what is expected beyond is asked of the model anew.
+        """
         generator = self._parts.streams["reanalyse"]
         place = replay.draw(self._batch, generator)
-        window = replay.window(place, 0, 0, generator)
-        state = map_tensors(lambda tensor: tensor[:, 0], window.state)
-        root = model.represent(window.observation[:, 0], generator, state)
-        plan = self._parts.planner.plan(model, root, window.legal[:, 0], generator)
+        root, legal = _roots(replay, place, model, generator)
+        plan = self._parts.planner.plan(model, root, legal, generator)
         new = {name: getattr(plan, name).detach().cpu() for name in self._replaced}
         replay.replace(replay.ring.serial(place), new)
+        cut = replay.cuts(place)
+        if "value" in self._replaced and len(cut):
+            root, _ = _roots(replay, cut, model, generator)
+            replay.replace(replay.ring.serial(cut), {"value": model.predict(root).value.cpu()})
+
+
+def _roots(
+    replay: Replay, place: Tensor, model: WorldModel, generator: Generator
+) -> tuple[Latent, Tensor]:
+    """What the model makes of the rows, and their legal moves [N, A]."""
+    window = replay.window(place, 0, 0, generator)
+    state = map_tensors(lambda tensor: tensor[:, 0], window.state)
+    root = model.represent(window.observation[:, 0], generator, state)
+    return root, window.legal[:, 0]

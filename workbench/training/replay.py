@@ -74,6 +74,12 @@ class Replay:
         """Those of the rows that are not the final state of an episode."""
         return place[torch.from_numpy(self._remaining[place.numpy()] > 0)]
 
+    def cuts(self, place: Tensor) -> Tensor:
+        """The final rows of these rows' episodes, where they were cut, each once. [at most N]"""
+        rows = place.numpy()
+        last = (rows + self._remaining[rows]) % self.ring.capacity
+        return torch.from_numpy(np.unique(last[~self._terminated[last]]))
+
     def _place(self, nth: NDArray[np.int64]) -> Tensor:
         """The places of the n-th oldest rows that a window can start at."""
         return torch.from_numpy(_place(self._starts, self._gone, nth))

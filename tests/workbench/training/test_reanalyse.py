@@ -80,6 +80,39 @@ def searched(parts: Parts, procedure: Any, size: int) -> dict[str, Tensor]:
     return {"policy": plan.policy, "value": plan.value}
 
 
+CUT = {
+    "preset": "muzero_cartpole",
+    "environment.max_steps": 10,
+    "measures": {"predictive": None, "returns": None},
+}
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_what_is_expected_past_a_cut_is_what_the_model_says_now(value: bool) -> None:
+    parts, procedure = played(CUT, 40)
+    replay, before = procedure._replay, columns(procedure)
+    size = replay.ring.size
+    final = before["remaining"][:size] == 0
+    ended = before["terminated"][:size]
+    assert bool((final & ended).any())
+    assert bool((final & ~ended).any())
+    Reanalysis(parts, ReanalyseConfig(ratio=40.0, value=value), 16).advance(50, replay, parts.model)
+    after = columns(procedure)["value"][:size]
+    seen = Reader(replay.steps.layout, ("observation",))(replay.steps, np.arange(size))
+    with torch.no_grad():
+        root = parts.model.represent(seen["observation"], Generator())
+        now = parts.model.predict(root).value
+    assert torch.equal(after[final & ended], before["value"][:size][final & ended])
+    changed = after[final & ~ended] != before["value"][:size][final & ~ended]
+    if not value:
+        assert not bool(changed.any())
+        return
+    # Five times as many draws as there are rows, so that all cuts but the odd one are met.
+    assert float(changed.float().mean()) > 0.9
+    renewed = after[final & ~ended][changed]
+    assert torch.allclose(renewed, now[final & ~ended][changed], atol=1e-5)
+
+
 def test_searches_are_the_exact_ratio_of_steps_and_do_not_explore() -> None:
     parts, _ = played({"procedure.reanalyse.ratio": 0.3, "procedure.games": 16}, 40)
     explored = parts.planner.explored  # type: ignore[attr-defined]
