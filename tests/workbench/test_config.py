@@ -192,6 +192,10 @@ def test_what_is_missing_is_named() -> None:
             ],
             ["use_predicted_termination", "'composed'"],
         ),
+        (
+            ["planner.use_predicted_termination: true", "losses.termination: 0.0"],
+            ["use_predicted_termination", "`losses.termination: 1.0`"],
+        ),
     ],
 )
 def test_parts_that_do_not_go_together_are_named_both(lines: list[str], names: list[str]) -> None:

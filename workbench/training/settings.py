@@ -79,7 +79,8 @@ class TemperatureConfig(Config):
 class PrioritiesConfig(Config):
     """How often a stored step is trained on: P(i) = p_i^alpha / sum p^alpha (Schaul et al. 2016).
 
-    p = |nu - z| + epsilon, nu the search's value and z the value target (MuZero, appendix G).
+    p = |nu - z| + epsilon, nu the search's value and z the value target (MuZero, appendix G); once
+    a step was trained on, nu is the value that the network had for it then.
     """
 
     alpha: Fraction = Field(

@@ -28,10 +28,17 @@ class ImaginingConfig(PlannerConfig):
                 f"planner '{self.component}' is for one agent; environment "
                 f"'{trial.environment.component}' has {world.agents}"
             )
-        if self.use_predicted_termination and "termination" not in trial.model.spec(world).heads:
+        if not self.use_predicted_termination:
+            return
+        if "termination" not in trial.model.spec(world).heads:
             yield (
                 f"use_predicted_termination: model '{trial.model.component}' as configured "
                 "predicts no end"
+            )
+        elif not any(t.weight > 0 and "termination" in t.requires for t in trial.losses.values()):
+            yield (
+                "use_predicted_termination: no loss teaches the model where episodes end; add "
+                "`losses.termination: 1.0`"
             )
 
 
