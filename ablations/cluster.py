@@ -130,6 +130,10 @@ def _join(address: str, variables: dict[str, str]) -> None:
             logging_level=logging.CRITICAL,
             runtime_env={"env_vars": variables},
         )
+    except ValueError:
+        raise WorkbenchError(
+            f"'{address}' is no address of a Ray cluster: expected HOST:PORT, or auto"
+        ) from None
     except OSError as error:
         # Ray's own advice stands in the last line of the error beneath, below a traceback.
         reason = str(error.__cause__ or error).strip(" )\n").splitlines()[-1]

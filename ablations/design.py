@@ -9,7 +9,7 @@ from typing import Any
 from ablations.axes import Axis, Combination, condition_name, read_pattern, spelling
 from workbench.documents import Node
 from workbench.errors import Problem, unknown
-from workbench.metrics import METRICS, spec
+from workbench.metrics import METRICS, parse, spec
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,14 @@ def read_comparisons(
         text = "expected a list of {baseline: condition, against: condition}"
         problems.append(Problem(text, "comparisons", node.place))
         return ()
-    pairs = [_comparison(item, baseline, known, problems) for item in node.value]
-    return tuple(pair for pair in pairs if pair is not None)
+    pairs: list[Comparison] = []
+    for item in node.value:
+        pair = _comparison(item, baseline, known, problems)
+        if pair in pairs:
+            problems.append(Problem("is declared twice", "comparisons", item.place))
+        elif pair is not None:
+            pairs.append(pair)
+    return tuple(pairs)
 
 
 def _comparison(
@@ -137,6 +143,11 @@ def check_metric(key: str, family: str, file: Mapping[str, Node], problems: list
     if node is None or not isinstance(node.value, str):
         return
     found = spec(node.value)
+    try:
+        parse(node.value)
+    except ValueError as error:
+        problems.append(Problem(str(error), key, node.place))
+        return
     if found is None:
         names = [metric.name for metric in METRICS.values() if metric.family == family]
         text = unknown(f"{family} metric", node.value, names)

@@ -60,9 +60,18 @@ class Ledger:
 
 
 def read_ledger(folder: Path) -> dict[str, Any]:
-    """A study's ledger; empty if there is none."""
+    """A study's ledger; empty if there is none.
+
+    Raises:
+        WorkbenchError: it is damaged.
+    """
     path = folder / STUDY
-    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise WorkbenchError(
+            f"{path}: cannot be read as JSON ({error}); move it away to have it written anew"
+        ) from None
     return data
 
 

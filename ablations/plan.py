@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from statistics import fmean
+from typing import TypeVar
 
 from ablations.study import Study
 from workbench.config import TrialConfig, identity
 from workbench.errors import ConfigError, Place, Problem, WorkbenchError
 from workbench.record import TrialRecord
+
+_Built = TypeVar("_Built")
 
 Counter = Callable[[TrialConfig], Mapping[str, int]]
 Replay = tuple[int, float]
@@ -99,14 +103,20 @@ def parameters(study: Study, count: Counter = count_parameters) -> dict[str, int
         return {}
     part, counts = study.match.part, {}
     for condition in study.conditions:
-        try:
-            counts[condition.name] = count(condition.config)[part]
-        except (MemoryError, RuntimeError) as error:  # torch's word for a network that is too large
-            reason = str(error).splitlines()[0]
-            raise WorkbenchError(
-                f"{study.file}: the model of condition '{condition.name}' cannot be built: {reason}"
-            ) from None
+        counted = _built(study, condition.name, partial(count, condition.config))
+        counts[condition.name] = counted[part]
     return counts
+
+
+def _built(study: Study, condition: str, build: Callable[[], _Built]) -> _Built:
+    """What comes of a call that builds the model of a condition, which may be too large."""
+    try:
+        return build()
+    except (MemoryError, RuntimeError) as error:  # torch's word for it, and numpy's
+        reason = str(error).splitlines()[0]
+        raise WorkbenchError(
+            f"{study.file}: the model of condition '{condition}' cannot be built: {reason}"
+        ) from None
 
 
 def replay_memory(config: TrialConfig) -> Replay | None:
@@ -130,11 +140,21 @@ def replays(study: Study, reckon: Reckoner = replay_memory) -> dict[str, Replay]
         # What a step takes hangs on the world and on what the search tells of it.
         key = repr((config.environment, config.planner, config.procedure))
         if key not in known:
-            known[key] = reckon(config)
+            known[key] = _built(study, condition.name, partial(reckon, config))
         replay = known[key]
         if replay is not None:
             found[condition.name] = replay
     return found
+
+
+def older_code(plan: Plan) -> int:
+    """How many of the trials done were trained, in part or all of it, by other code than this."""
+    results = [trial.record.result() for trial in plan.trials]
+    done = [result for result in results if result is not None]
+    if not done:
+        return 0
+    now = import_module("workbench.trial").code_digest()
+    return sum(result.get("code") != now for result in done)
 
 
 def check_match(study: Study, counts: Mapping[str, int]) -> None:
@@ -161,7 +181,8 @@ def seconds_left(trials: Sequence[TrialPlan], plan: Plan, concurrent: int) -> fl
     for trial in plan.trials:
         result = trial.record.result()
         if result is not None and "seconds" in result:
-            taken.setdefault(trial.condition, []).append(float(result["seconds"]))
+            spent = float(result["seconds"]) + float(result.get("evaluation_seconds", 0.0))
+            taken.setdefault(trial.condition, []).append(spent)
     if not taken:
         return None
     means = {condition: fmean(seconds) for condition, seconds in taken.items()}

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ablations.plan import Plan, Replay, seconds_left, smallest_p
+from ablations.plan import Plan, Replay, older_code, seconds_left, smallest_p
 from ablations.study import Study
 from workbench.config import TrialConfig, dump
 from workbench.evaluation import suite
-from workbench.metrics import METRICS, MetricSpec, parse
+from workbench.metrics import METRICS, Reading, parse
 
 STATES = {
     "new": Text("to run"),
@@ -76,6 +76,13 @@ def _notes(plan: Plan, concurrent: int | None) -> list[str]:
         f"Smallest two-sided p that {seeds} paired seeds can reach (exact sign-flip): "
         f"{smallest_p(seeds):.3g}",
     ]
+    older = older_code(plan)
+    if older:
+        notes.insert(
+            1,
+            f"  {older} of the trials done {'comes' if older == 1 else 'come'} from another "
+            "version of the code, and would not be run again; remove their folders to do that.",
+        )
     compared = max(1, len(study.comparisons))
     if smallest_p(seeds) * compared > 0.05:
         least = next(n for n in count(seeds) if smallest_p(n) * compared <= 0.05)
@@ -111,8 +118,8 @@ def _unmeasured(study: Study) -> list[str]:
     """Which of the study's metrics its trials do not measure: better told now than at the end."""
     lines = []
     for key, name in {"primary": study.primary, "predictive": study.predictive}.items():
-        metric = METRICS[parse(name).metric]
-        lacks = {one.name: _lack(study, one.config, metric) for one in study.conditions}
+        reading = parse(name)
+        lacks = {one.name: _lack(study, one.config, reading) for one in study.conditions}
         for lack in dict.fromkeys(filter(None, lacks.values())):
             without = [condition for condition, found in lacks.items() if found == lack]
             alike = len(without) == len(lacks)
@@ -121,13 +128,21 @@ def _unmeasured(study: Study) -> list[str]:
     return lines
 
 
-def _lack(study: Study, trial: TrialConfig, metric: MetricSpec) -> str | None:
+def _lack(study: Study, trial: TrialConfig, reading: Reading) -> str | None:
     """When a trial does not measure a metric and why, if it does not; and what can be done."""
+    metric = METRICS[reading.metric]
     other = "Choose another metric; `workbench list measure` names the measures."
     if metric.exact and not trial.environment.spec().oracle:
         return f"ever: its environment as configured has no oracle to say what is exact. {other}"
-    if any(measure.component == metric.measure for measure in trial.measures.values()):
-        return None
+    measure = trial.measures.get(metric.measure)
+    if measure is not None:
+        deepest = getattr(measure, "depth", None)
+        if reading.depth is None or deepest is None or reading.depth <= deepest:
+            return None
+        return (
+            f"so deep: `measures.{metric.measure}.depth` is {deepest}. Raise it, or choose a depth "
+            "up to there."
+        )
     reason = suite(trial)[1].get(metric.measure)
     if reason:
         return f"ever: {reason}. {other}"

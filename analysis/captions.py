@@ -52,7 +52,8 @@ def captions(results: StudyResults) -> dict[str, str]:
             "positions whose move the search changed to a worse one."
         ),
         "regret_waterfall": (
-            "How to read: the upper bar is the regret of the agent as it is. Replacing a learned "
+            "How to read: the upper bar is the regret of the agent with nothing replaced, by as "
+            "many simulations as are told below, whatever its own search has. Replacing a learned "
             "part by the truth (true dynamics, exact values) or by nothing (a uniform prior) saves "
             "regret; each part is owed its mean saving over all orders of replacing them (Shapley "
             "value), and the lower bar is what stays when all are replaced. Together they are the "

@@ -95,6 +95,12 @@ def _unequal(results: StudyResults) -> list[str]:
             f"Trials were measured on {done['evaluation_hash'].nunique()} different evaluation "
             "sets; compare conditions only where the sets are the same."
         )
+    mixed = int(done["code"].astype(str).str.contains("+", regex=False).sum())
+    if mixed:
+        found.append(
+            f"{count(mixed, 'trial')} began under one version of the workbench's code and went on "
+            "under another; remove their folders to run them whole."
+        )
     if done["code"].nunique() > 1:
         found.append(
             f"Trials come from {done['code'].nunique()} versions of the workbench's code, which "

@@ -35,8 +35,8 @@ class Comparison:
 
 def declared_pairs(results: StudyResults) -> list[tuple[str, str]]:
     """(baseline, against) as declared; else the baseline against every other condition."""
-    declared = results.study.get("comparisons") or []
-    if declared:
+    declared = results.study.get("comparisons")
+    if declared is not None:
         return [(pair["baseline"], pair["against"]) for pair in declared]
     baseline = results.study.get("baseline")
     return [(baseline, name) for name in results.conditions if baseline and name != baseline]

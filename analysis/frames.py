@@ -91,7 +91,7 @@ def stored_study(name: str) -> Path:
 
 def load_study(folder: Path) -> StudyResults:
     """Read the study in `folder`; raises WorkbenchError where there is none."""
-    study = _read_study(folder)
+    study = read_study(folder)
     read = [_Trial(entry, folder) for entry in study["trials"]]
     curves = [row for trial in read for row in trial.curve()]
     depths = [row for trial in read for row in trial.depths()]
@@ -195,7 +195,8 @@ class _Trial:
         return {**self.row, "reason": reason, "detail": detail}
 
 
-def _read_study(folder: Path) -> dict[str, Any]:
+def read_study(folder: Path) -> dict[str, Any]:
+    """What `study.json` says; raises WorkbenchError."""
     path = folder / STUDY
     try:
         study: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -70,6 +70,7 @@ def write_report(folder: Path) -> Report:
         notes=sorted({note for notes in results.trials["notes"] for note in notes}),
         downloads=_downloads(downloads, target),
     )  # fmt: skip
+    _remove_former(target, downloads)
     write_text(target / "index.html", page)
     return Report(
         index=target / "index.html",
@@ -78,6 +79,15 @@ def write_report(folder: Path) -> Report:
         answer=said.text,
         summary=_summary(results, said),
     )
+
+
+def _remove_former(target: Path, written: list[Path]) -> None:
+    """Figures and tables that the last report had and this one has not: they show other data."""
+    index = target / "index.html"
+    page = index.read_text(encoding="utf-8") if index.exists() else ""
+    for address in set(re.findall(r'href="((?:figures|tables)/[\w.-]+)"', page)):
+        if target / address not in written:
+            (target / address).unlink(missing_ok=True)
 
 
 def _environment() -> Environment:

@@ -18,7 +18,7 @@ from workbench.metrics import METRICS
 REGRET, OWED = "decision/transplant_regret", "decision/regret_owed"
 WHOLE, LEFT = "as it is", "left"
 STEPS = {
-    WHOLE: "the agent as it is",
+    WHOLE: "nothing replaced",
     "dynamics": "owed to dynamics",
     "prior": "owed to prior",
     "value": "owed to value",
@@ -46,7 +46,7 @@ def regret_parts(results: StudyResults) -> pd.DataFrame:
 
 
 def regret_waterfall(results: StudyResults) -> Figure | None:
-    """A panel a condition: from the regret of the agent as it is, what each part is owed."""
+    """A panel a condition: from the regret with nothing replaced, what each part is owed."""
     trials = regret_parts(results).groupby(level="condition")
     parts = {str(name): rows for name, rows in trials}
     shown = {name: look for name, look in looks(results.conditions).items() if name in parts}

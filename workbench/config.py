@@ -94,7 +94,10 @@ def over_preset(document: Node) -> Node:
         return document
     rest = dict(document.value)
     named = rest.pop("preset")
-    return documents.merge(preset(str(named.value), named.place), Node(rest, document.place))
+    if not isinstance(named.value, str):
+        text = f"expected the name of a preset, found {named.plain()!r}"
+        raise ConfigError([Problem(text, "preset", named.place)])
+    return documents.merge(preset(named.value, named.place), Node(rest, document.place))
 
 
 def read_trial(document: Node) -> TrialConfig:

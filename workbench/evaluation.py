@@ -18,6 +18,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from threading import Thread
 from typing import Any, Literal
 
 import numpy as np
@@ -135,10 +136,23 @@ def evaluate_trials(
             yield folder, _attempt(partial(evaluate_trial, folder, wanted, begins))
         return
     # Fresh processes: torch's threads do not survive a fork.
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        processes, get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+    ) as pool:
         jobs = {pool.submit(evaluate_trial, folder, wanted): folder for folder in folders}
         for job in as_completed(jobs):
             yield jobs[job], _attempt(job.result)
+
+
+def _end_with(parent: int) -> None:
+    """See to it that this process ends soon after the one that began it, however that ends."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _attempt(evaluate: Callable[[], list[Outcome]]) -> list[Outcome] | str:
@@ -147,6 +161,8 @@ def _attempt(evaluate: Callable[[], list[Outcome]]) -> list[Outcome] | str:
         return evaluate()
     except WorkbenchError as error:
         return str(error)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
     except BrokenProcessPool:
         return "the process that measured it died (was memory short? try --concurrent 1)"
 

@@ -126,6 +126,6 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None if there is no file, or no whole object in it."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError, json.JSONDecodeError):
         return None
     return data if isinstance(data, dict) else None

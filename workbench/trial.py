@@ -89,7 +89,12 @@ def run_trial(
 
 
 def build(config: TrialConfig) -> Parts:
-    """Everything but the procedure and the measures, on streams that hang on the seed alone."""
+    """Everything but the procedure and the measures, on streams that hang on the seed alone.
+
+    Raises:
+        WorkbenchError: there is no such device here.
+    """
+    _check_device(config.device)
     environment = config.environment.build()
     model = config.model.build(environment, config.environment.discount, config.seed)
     return Parts(
@@ -101,6 +106,12 @@ def build(config: TrialConfig) -> Parts:
         targets={name: target.build() for name, target in config.targets.items()},
         streams=Streams(config.seed),
     )
+
+
+def _check_device(name: str) -> None:
+    backend = {"cuda": torch.cuda, "mps": torch.backends.mps}.get(name)
+    if backend is not None and not backend.is_available():
+        raise WorkbenchError(f"device '{name}' is not available here; set `device: cpu`")
 
 
 def _measures(parts: Parts, tell: Tell) -> dict[str, Measure]:
@@ -153,13 +164,14 @@ def replay_memory(config: TrialConfig) -> tuple[int, float] | None:
 
 
 class _Clock:
-    """When to measure next, and how long training and measuring took, apart from the metrics."""
+    """When to measure next, how long training and measuring took, and what code ran meanwhile."""
 
     def __init__(self, every: int) -> None:
         self.every, self.next = every, 0
         self.last: list[int] = []
         self.training = self.processing = self.evaluating = 0.0
         self.row: dict[str, float] = {}
+        self.code = [code_digest()]  # of all that it was trained by, the last to come last
         self.mark, self.used = time.perf_counter(), time.process_time()
 
     def due(self, procedure: Procedure) -> bool:
@@ -214,6 +226,7 @@ def _state(parts: Parts, procedure: Procedure, clock: _Clock) -> dict[str, Any]:
         "id": identity(parts.config),
         "procedure": procedure.state_dict(),
         "streams": parts.streams.state_dict(),
+        "code": clock.code,
         "clock": [clock.next, clock.last, clock.training, clock.processing, clock.evaluating],
     }
 
@@ -247,6 +260,7 @@ def _resume(
     _take_up(record, state, procedure)
     parts.streams.load_state_dict(state["streams"])
     clock.next, clock.last, clock.training, clock.processing, clock.evaluating = state["clock"]
+    clock.code = [*(code for code in state.get("code", []) if code not in clock.code), *clock.code]
     record.cut(procedure.steps, procedure.updates)
     return clock
 
@@ -273,7 +287,7 @@ def _result(
     return {
         "id": identity(config),
         "schema": SCHEMA_VERSION,
-        "code": code_digest(),
+        "code": "+".join(clock.code),
         "steps": procedure.steps,
         "updates": procedure.updates,
         "metrics": dict(row),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -84,6 +85,7 @@ def _presets() -> None:
 
 
 def _heading(path: Path) -> str:
-    """The comment that a preset begins with."""
-    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
-    return first.lstrip("# ") if first.startswith("#") else ""
+    """The paragraph that a preset begins with."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    paragraph = takewhile(lambda line: line.startswith("# "), lines)
+    return " ".join(line.lstrip("# ") for line in paragraph)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections import Counter
@@ -56,8 +55,9 @@ def evaluate(
         console = Console()
         folder = _find(study, outputs)
         trials, waiting = _trials(folder)
+        runs = "`workbench ablate`" if (folder / STUDY).exists() else "`workbench train`"
         for label, state in waiting:
-            console.print(f"{label}: is not done ({state}); run `workbench ablate` first")
+            console.print(f"{label}: is not done ({state}); run {runs} first")
         missed = _evaluate(trials, measure or [], concurrent, console)
         if (folder / STUDY).exists():
             show(folder, console)
@@ -74,15 +74,16 @@ def _find(study: str, outputs: Path) -> Path:
 
 def _trials(folder: Path) -> tuple[list[_Trial], list[tuple[str, str]]]:
     """Those to be measured, and of the others label and state."""
+    from analysis.frames import read_study
     from workbench.record import TrialRecord
 
-    if not (folder / STUDY).exists():
-        return [_Trial(folder.name, folder)], []
-    plan = json.loads((folder / STUDY).read_text(encoding="utf-8"))["trials"]
-    known = [
-        (_Trial(f"{entry['condition']}, seed {entry['seed']}", folder / entry["folder"]))
-        for entry in plan
-    ]
+    if (folder / STUDY).exists():
+        known = [
+            _Trial(f"{entry['condition']}, seed {entry['seed']}", folder / entry["folder"])
+            for entry in read_study(folder)["trials"]
+        ]
+    else:
+        known = [_Trial(folder.name, folder)]
     states = {trial.label: TrialRecord(trial.folder).state() for trial in known}
     done = [trial for trial in known if states[trial.label] == "done"]
     return done, [(label, state) for label, state in states.items() if state != "done"]

@@ -49,7 +49,10 @@ def show(folder: Path, console: Console) -> list[Path]:
 
     from analysis.report import write_report
 
-    written = write_report(folder)
+    try:
+        written = write_report(folder)
+    except OSError as error:
+        raise WorkbenchError(f"{error.filename}: cannot be written: {error.strerror}") from None
     for text in (written.summary, written.answer):
         console.print(Text(f"\n{text}"), soft_wrap=True)
     console.print()

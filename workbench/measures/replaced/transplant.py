@@ -87,7 +87,7 @@ def ways() -> Iterator[frozenset[str]]:
 def shapley(regrets: Mapping[frozenset[str], float]) -> dict[str, float]:
     """By part, the regret that replacing it saves, a mean over all orders; and what is `left`.
 
-    All together they are the regret of the agent as it is (Shapley 1953).
+    All together they are the regret of the agent with nothing replaced (Shapley 1953).
     """
     orders = list(permutations(REPLACED))
     owed = dict.fromkeys(REPLACED, 0.0)

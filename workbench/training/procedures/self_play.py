@@ -88,6 +88,12 @@ class SelfPlay(ProcedureConfig):
                 f"procedure 'self_play' would never learn: warm_up is {self.warm_up}, and steps "
                 f"and half of the capacity allow at most {most}"
             )
+        elif (self.steps - self.warm_up) * self.replay_ratio < self.batch:
+            yield (
+                f"procedure 'self_play' would never learn: {self.steps - self.warm_up} steps after "
+                f"the warm_up at a replay_ratio of {self.replay_ratio:g} do not come to one batch "
+                f"of {self.batch}"
+            )
         if self.sequence and self.temperature.moves is not None:
             yield (
                 "sequence: an episode's moves are counted anew in each of its sequences, and "
