@@ -8,7 +8,7 @@ from functools import reduce
 
 from ablations.axes import Axis, Combination, condition_name
 from workbench import documents
-from workbench.config import TrialConfig, preset, read_trial
+from workbench.config import TrialConfig, named_preset, read_trial
 from workbench.documents import Node
 from workbench.errors import ConfigError, Problem
 
@@ -86,7 +86,7 @@ def _document(file: Mapping[str, Node], base: Node, overlays: Sequence[Node]) ->
             text = "seeds stand under `seeds`; every condition gets the same ones"
             raise ConfigError([Problem(text, "seed", entries["seed"].place)])
         layers.append(Node(entries, layer.place))
-    start = preset(str(named.value), named.place) if named else Node({}, base.place)
+    start = named_preset(named) if named else Node({}, base.place)
     return reduce(documents.merge, layers, start)
 
 

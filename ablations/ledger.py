@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ablations.differences import differences
 from ablations.plan import Plan
 from workbench.errors import WorkbenchError
 from workbench.record import write_text
@@ -85,7 +86,10 @@ def _contents(plan: Plan, command: str, launches: list[dict[str, Any]]) -> dict[
         "predictive": study.predictive,
         "axes": {name: list(values) for name, values in study.axes.items()},
         "baseline": study.baseline,
-        "conditions": [{"name": c.name, "values": dict(c.values)} for c in study.conditions],
+        "conditions": [
+            {"name": c.name, "values": dict(c.values), "differs": differences(study, c)}
+            for c in study.conditions
+        ],
         "comparisons": [{"baseline": c.baseline, "against": c.against} for c in study.comparisons],
         "seeds": list(study.seeds),
         "match": study.match.model_dump() if study.match else None,

@@ -17,6 +17,8 @@ from workbench.record import TrialRecord
 
 _Built = TypeVar("_Built")
 
+TRIALS = "trials"
+
 Counter = Callable[[TrialConfig], Mapping[str, int]]
 Replay = tuple[int, float]
 """Steps, and the MB that they take."""
@@ -82,7 +84,7 @@ def make_plan(study: Study, outputs: Path) -> Plan:
                 other = trials[name].condition
                 text = f"'{other}' and '{condition.name}' are the same trial in every part"
                 raise ConfigError([Problem(text, "axes", Place(str(study.file)))])
-            trials[name] = TrialPlan(name, condition.name, seed, config, folder / "trials" / name)
+            trials[name] = TrialPlan(name, condition.name, seed, config, folder / TRIALS / name)
     return Plan(study, folder, tuple(trials.values()))
 
 
@@ -145,6 +147,13 @@ def replays(study: Study, reckon: Reckoner = replay_memory) -> dict[str, Replay]
         if replay is not None:
             found[condition.name] = replay
     return found
+
+
+def left_behind(plan: Plan) -> int:
+    """How many finished trials lie in the study's folder that are none of the plan's."""
+    planned = {trial.folder.name for trial in plan.trials}
+    there = (plan.folder / TRIALS).glob("*")
+    return sum(f.name not in planned and TrialRecord(f).state() == "done" for f in there)
 
 
 def older_code(plan: Plan) -> int:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import count
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ablations.plan import Plan, Replay, older_code, seconds_left, smallest_p
+from ablations.differences import differences
+from ablations.plan import Plan, Replay, left_behind, older_code, seconds_left, smallest_p
 from ablations.study import Study
-from workbench.config import TrialConfig, dump
+from workbench.config import TrialConfig
 from workbench.evaluation import suite
 from workbench.metrics import METRICS, Reading, parse
 
@@ -42,7 +42,6 @@ def show_plan(
 
 def _conditions(plan: Plan, counts: Mapping[str, int]) -> Table:
     study = plan.study
-    baseline = flat(dump(study.condition(study.baseline).config))
     table = Table(title="Conditions", title_justify="left", box=None, pad_edge=False)
     table.add_column("condition", overflow="fold")
     if study.match is not None:
@@ -50,7 +49,7 @@ def _conditions(plan: Plan, counts: Mapping[str, int]) -> Table:
     table.add_column(f"what differs from '{study.baseline}'", overflow="fold")
     for condition in study.conditions:
         sizes = [f"{counts[condition.name]:,}"] if counts else []
-        changes = differences(baseline, flat(dump(condition.config)))
+        changes = differences(study, condition)
         table.add_row(Text(condition.name), *sizes, Text("\n".join(changes) or "-"))
     return table
 
@@ -76,6 +75,13 @@ def _notes(plan: Plan, concurrent: int | None) -> list[str]:
         f"Smallest two-sided p that {seeds} paired seeds can reach (exact sign-flip): "
         f"{smallest_p(seeds):.3g}",
     ]
+    behind = left_behind(plan)
+    if behind:
+        notes.insert(
+            1,
+            f"  {behind} finished {'trial' if behind == 1 else 'trials'} in {plan.folder.name} "
+            "belong to this study as it was before; they stay, and the report leaves them out.",
+        )
     older = older_code(plan)
     if older:
         notes.insert(
@@ -116,7 +122,7 @@ def _replays(memory: Mapping[str, Replay], concurrent: int | None) -> list[str]:
 
 def _unmeasured(study: Study) -> list[str]:
     """Which of the study's metrics its trials do not measure: better told now than at the end."""
-    lines = []
+    lines = _across_worlds(study)
     for key, name in {"primary": study.primary, "predictive": study.predictive}.items():
         reading = parse(name)
         lacks = {one.name: _lack(study, one.config, reading) for one in study.conditions}
@@ -126,6 +132,18 @@ def _unmeasured(study: Study) -> list[str]:
             where = "no trial" if alike else f"no trial of {', '.join(without)}"
             lines.append(f"Mind: {where} measures the {key} metric {name} {lack}")
     return lines
+
+
+def _across_worlds(study: Study) -> list[str]:
+    """Comparisons between conditions that play in different worlds."""
+    worlds = {one.name: one.config.environment.spec().name for one in study.conditions}
+    crossing = [c for c in study.comparisons if worlds[c.baseline] != worlds[c.against]]
+    if not crossing:
+        return []
+    return [
+        f"Mind: {len(crossing)} of {len(study.comparisons)} comparisons are between different "
+        f"worlds (such as {crossing[0].baseline} and {crossing[0].against}); declare `comparisons`"
+    ]
 
 
 def _lack(study: Study, trial: TrialConfig, reading: Reading) -> str | None:
@@ -150,31 +168,6 @@ def _lack(study: Study, trial: TrialConfig, reading: Reading) -> str | None:
         f"while it trains. Name measure '{metric.measure}' under measures, choose another metric, "
         f"or let `workbench evaluate {study.name}` measure it where it can."
     )
-
-
-def flat(config: Any, path: str = "") -> dict[str, Any]:
-    """A configuration's plain data with dotted keys."""
-    if isinstance(config, dict):
-        items = [
-            flat(value, f"{path}.{key}" if path else str(key)) for key, value in config.items()
-        ]
-        return {key: value for item in items for key, value in item.items()}
-    return {path: config}
-
-
-def differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """What `other` says otherwise, part by part: `planner: simulations=5, c1=2`.
-
-    What it does not say at all is left out where the part is another component.
-    """
-    parts: dict[str, list[str]] = {}
-    for key in [*other, *(key for key in base if key not in other)]:
-        part, _, name = key.rpartition(".")
-        if key not in other and base.get(f"{part}.name") == other.get(f"{part}.name"):
-            parts.setdefault(part, []).append(f"without {name}")
-        elif key in other and base.get(key, ...) != other[key]:
-            parts.setdefault(part, []).append(f"{name}={other[key]}")
-    return [f"{part}: {', '.join(changes)}" for part, changes in parts.items()]
 
 
 def duration(seconds: float) -> str:

@@ -65,6 +65,7 @@ def write_report(folder: Path) -> Report:
         images={name: _embedded(paths) for name, paths in figures.items()},
         captions=captions(results),
         sections=_sections(results),
+        conditions=_conditions(results),
         made=_how_made(results),
         launches=results.study.get("launches") or [],
         notes=sorted({note for notes in results.trials["notes"] for note in notes}),
@@ -127,6 +128,14 @@ def _sections(results: StudyResults) -> dict[str, list[Table]]:
         name: [table for table in tables if not table.cells.empty]
         for name, tables in sections.items()
     }
+
+
+def _conditions(results: StudyResults) -> dict[str, list[str]]:
+    """By condition, what it says otherwise than the baseline; empty where that was not noted."""
+    noted = results.study["conditions"]
+    if not all("differs" in condition for condition in noted):
+        return {}
+    return {condition["name"]: condition["differs"] for condition in noted}
 
 
 def _how_made(results: StudyResults) -> dict[str, str]:

@@ -93,11 +93,15 @@ def over_preset(document: Node) -> Node:
     if not isinstance(document.value, dict) or "preset" not in document.value:
         return document
     rest = dict(document.value)
-    named = rest.pop("preset")
+    return documents.merge(named_preset(rest.pop("preset")), Node(rest, document.place))
+
+
+def named_preset(named: Node) -> Node:
+    """The document of the preset that a node names."""
     if not isinstance(named.value, str):
         text = f"expected the name of a preset, found {named.plain()!r}"
         raise ConfigError([Problem(text, "preset", named.place)])
-    return documents.merge(preset(named.value, named.place), Node(rest, document.place))
+    return preset(named.value, named.place)
 
 
 def read_trial(document: Node) -> TrialConfig:

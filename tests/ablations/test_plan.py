@@ -27,6 +27,8 @@ from ablations.preview import duration, show_plan
 from ablations.progress import Matrix, display
 from ablations.study import read_study
 from workbench.errors import ConfigError, WorkbenchError
+from workbench.record import TrialRecord
+from workbench.trial import code_digest
 
 Write = Callable[..., Path]
 
@@ -74,7 +76,7 @@ def test_two_conditions_that_are_the_same_are_an_error(write: Write, tmp_path: P
 def test_what_is_missing_is_run_seed_by_seed(plan: Plan) -> None:
     assert [trial.seed for trial in plan.missing()] == [0] * 5 + [7] * 5
     done, failed, partial = plan.trials[:3]
-    done.record.finish({"seconds": 30})
+    done.record.finish({"seconds": 28, "evaluation_seconds": 2})
     failed.record.fail("the loss is not finite")
     partial.record.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     partial.record.checkpoint.touch()
@@ -82,6 +84,23 @@ def test_what_is_missing_is_run_seed_by_seed(plan: Plan) -> None:
     assert states[:4] == ["done", "failed", "partial", "new"]
     assert len(plan.missing()) == 9
     assert seconds_left(plan.missing(), plan, 3) == pytest.approx(9 * 30 / 3)
+
+
+def test_what_other_code_trained_and_what_an_earlier_study_left_is_told(plan: Plan) -> None:
+    def told() -> str:
+        return " ".join(printed(lambda console: show_plan(console, plan, {}, 2, {})).split())
+
+    one, other, third = plan.trials[:3]
+    one.record.finish({"seconds": 1, "code": code_digest()})
+    assert "another version" not in told()
+    other.record.finish({"seconds": 1, "code": "older"})
+    assert "1 of the trials done comes from another version of the code" in told()
+    third.record.finish({"seconds": 1, "code": f"older+{code_digest()}"})
+    assert "2 of the trials done come from another version of the code" in told()
+    assert "as it was before" not in told()
+    TrialRecord(plan.folder / "trials" / "abandoned").finish({"seconds": 1})
+    TrialRecord(plan.folder / "trials" / "unfinished").start({})
+    assert f"1 finished trial in {plan.folder.name} belong" in told()
 
 
 @pytest.mark.parametrize(("seeds", "p"), [(1, 1.0), (3, 0.25), (5, 0.0625), (6, 0.03125)])
@@ -223,6 +242,7 @@ def test_the_ledger_says_what_analysis_needs(plan: Plan) -> None:
     assert data["conditions"][1] == {
         "name": "plain · 25",
         "values": {"encoder": "plain", "planner.simulations": "25"},
+        "differs": ["planner: simulations=25"],
     }
     assert data["comparisons"][0] == {"baseline": "plain · 5", "against": "plain · 25"}
     assert data["trials"][0]["folder"] == f"trials/{plan.trials[0].id}"

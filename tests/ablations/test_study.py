@@ -92,6 +92,8 @@ def test_a_budget_of_steps_reaches_every_trial_and_an_axis_goes_over_it(write: W
         ("budget:\n  steps: many\n", "FILE:10: budget.steps: input should be a valid integer"),
         ("question: [a]\n", "FILE:9: question: the key is written twice"),
         ("baseline: plane\n", "FILE:9: baseline: unknown condition 'plane'"),
+        ("preset: [muzero]\n", "FILE:9: preset: expected the name of a preset, found ['muzero']"),
+        ("primary: decision/search_regret@-3\n", "FILE:9: primary: 'decision/search_regret@-3' is"),
         ("preset: muzeroo\n", "FILE:9: preset: unknown preset 'muzeroo'"),
         ("comparisons: {a: b}\n", "FILE:9: comparisons: expected a list"),
         ("comparisons: [{baseline: base}]\n", "FILE:9: comparisons: expected {baseline"),
@@ -113,6 +115,10 @@ def test_a_mistake_is_told_with_its_line(write: Write, text: str, expected: str)
     [
         ("exclude: [{encodr: other}]\n", "unknown axis 'encodr'; did you mean 'encoder'?"),
         ("exclude: [{encoder: othr}]\n", "unknown value of axis 'encoder' 'othr'; did you mean"),
+        (
+            "comparisons: [{against: plain · 25}, {against: plain · 25}]\n",
+            "comparisons: is declared twice",
+        ),
         ("exclude: [other]\n", "exclude: expected a mapping {axis: value}, found 'other'"),
         ("exclude: [{encoder: other}, {encoder: plain}]\n", "exclude: leaves no condition"),
         ("baseline: {encoder: other}\n", "baseline: stands for 2 conditions, not for one: other"),

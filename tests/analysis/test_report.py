@@ -12,6 +12,7 @@ import pytest
 
 from analysis.answer import answer
 from analysis.cautions import cautions
+from analysis.comparisons import compare
 from analysis.frames import load_study
 from analysis.report import write_report
 from analysis.tables import comparisons_tables, main_frame, main_tables, sizes_table, write_tables
@@ -206,3 +207,39 @@ def test_results_of_other_code_are_told_apart(study: Path) -> None:
     file = study / "trials" / "gcn-1" / "result.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"code": "older"}))
     assert any("2 versions" in caution for caution in cautions(load_study(study)))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"code": "older+newer"}))
+    assert any("1 trial began under one" in caution for caution in cautions(load_study(study)))
+
+
+def test_figures_of_an_earlier_report_go_and_what_else_lies_there_stays(
+    make_study: Callable[..., Path],
+) -> None:
+    folder = make_study()
+    figures, index = folder / "report" / "figures", folder / "report" / "index.html"
+    write_report(folder)
+    kept = {path.name for path in figures.iterdir()}
+    for name in ("flip_rate.png", "mine.png"):
+        (figures / name).write_bytes(b"of other data")
+    # As a report of evaluated trials, of which there are none any more, says it.
+    index.write_text(index.read_text() + '<a href="figures/flip_rate.png">png</a>')
+    write_report(folder)
+    assert {path.name for path in figures.iterdir()} == kept | {"mine.png"}
+
+
+def test_no_comparison_is_made_where_none_is_declared(make_study: Callable[..., Path]) -> None:
+    results = load_study(make_study(comparisons=[]))
+    assert len(results.conditions) > 1
+    assert compare(results, results.study["primary"]) == []
+
+
+def test_the_report_says_what_the_conditions_are(make_study: Callable[..., Path]) -> None:
+    folder = make_study()
+    write_report(folder)
+    page = folder / "report" / "index.html"
+    assert "What the conditions are" not in page.read_text()
+    ledger = json.loads((folder / "study.json").read_text())
+    for condition in ledger["conditions"]:
+        condition["differs"] = [f"planner: simulations=7{condition['name']}"]
+    (folder / "study.json").write_text(json.dumps(ledger))
+    write_report(folder)
+    assert f"planner: simulations=7{ledger['conditions'][1]['name']}" in page.read_text()

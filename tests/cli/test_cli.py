@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from tests.analysis.conftest import write_study
 from workbench.cli import main, report, ui
 from workbench.cli.interruption import noted
 from workbench.cli.train import read
@@ -279,3 +280,29 @@ def test_finished_trials_are_measured_again_and_the_others_are_told(
     assert "0 measured in 0 s, 1 kept" in capsys.readouterr().out
     assert run(monkeypatch, "evaluate", one, "--measure", "exploitabilty") == 2
     assert "did you mean 'exploitability'?" in capsys.readouterr().err
+    (one / "result.json").unlink()
+    assert run(monkeypatch, "evaluate", one) == 1
+    assert "one: is not done (partial); run `workbench train` first" in capsys.readouterr().out
+    (folder / "study.json").write_text("{")
+    assert run(monkeypatch, *arguments) == 2
+    assert "study.json: cannot be read as JSON" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_a_plain_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    command = ["train", "--preset", "muzero", "--set=device=cuda", "--output", tmp_path / "trial"]
+    assert run(monkeypatch, *command) == 2
+    assert "device 'cuda' is not available here; set `device: cpu`" in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_a_plain_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    study = write_study(tmp_path / "made")
+    (study / "report").write_text("in the way")
+    assert run(monkeypatch, "report", study) == 2
+    told = capsys.readouterr().err
+    assert "cannot be written" in told
+    assert str(study / "report") in told

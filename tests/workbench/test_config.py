@@ -193,6 +193,10 @@ def test_what_is_missing_is_named() -> None:
             ["use_predicted_termination", "'composed'"],
         ),
         (
+            ["procedure.batch: 1000000"],
+            ["'self_play' would never learn", "do not come to one batch of 1000000"],
+        ),
+        (
             ["planner.use_predicted_termination: true", "losses.termination: 0.0"],
             ["use_predicted_termination", "`losses.termination: 1.0`"],
         ),
