@@ -193,8 +193,8 @@ def test_what_is_missing_is_named() -> None:
             ["use_predicted_termination", "'composed'"],
         ),
         (
-            ["procedure.batch: 1000000"],
-            ["'self_play' would never learn", "do not come to one batch of 1000000"],
+            ["procedure.batch: 100000000"],
+            ["'self_play' would never learn", "do not come to one batch of 100000000"],
         ),
         (
             ["planner.use_predicted_termination: true", "losses.termination: 0.0"],
