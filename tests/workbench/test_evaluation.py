@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +133,37 @@ def test_mistakes_are_told(folder: Path, tmp_path: Path) -> None:
     config.write_text(config.read_text(encoding="utf-8") + "surplus: 1\n", encoding="utf-8")
     with pytest.raises(WorkbenchError, match=r"written by another version .* surplus"):
         evaluate_trial(folder)
+
+
+WORKER = """
+import os, sys, time
+from workbench.evaluation import _end_with
+_end_with(os.getppid())
+print(os.getpid(), flush=True)
+time.sleep(120)
+"""
+PARENT = f"""
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {WORKER!r}])
+time.sleep(120)
+"""
+
+
+def test_what_measures_ends_with_the_process_that_asked_for_it() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    os.kill(worker, 0)
+    parent.kill()
+    parent.wait()
+    until = time.monotonic() + 60
+    while _lives(worker):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def _lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

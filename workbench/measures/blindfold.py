@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ class Blindfold(MatchOptions):
 
     Between them the agent imagines where the moves lead (de Vries et al. 2021).
     """
+
+    version: ClassVar[int] = 2
 
     every: list[Positive] = Field(
         default_factory=lambda: [1, 2, 3, 5, 10], description="n; 1 is to see everything"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @register("measure", "relevant_error")
 class RelevantError(MeasureConfig):
     """Error of the imagined worth of moves, weighted by visits and by what is at stake."""
+
+    version: ClassVar[int] = 2
 
     positions: Positive = Field(
         1000, description="positions of a frozen set, where there are too many to judge all"

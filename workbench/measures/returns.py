@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @register("measure", "returns")
 class Returns(MeasureConfig):
     """Mean undiscounted return of greedy play by search and by the bare prior."""
+
+    version: ClassVar[int] = 2
 
     episodes: Positive = Field(20, description="episodes, which begin alike at every measurement")
     max_steps: Positive = Field(5000, description="an episode is left where it is after so many")
