@@ -288,6 +288,17 @@ def test_finished_trials_are_measured_again_and_the_others_are_told(
     assert "study.json: cannot be read as JSON" in capsys.readouterr().err
 
 
+def test_a_study_is_not_taken_for_a_trial(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("study: small\npreset: muzero\nseeds: 3\n")
+    with pytest.raises(ConfigError) as caught:
+        read(file, None, [], None)
+    (problem,) = caught.value.problems
+    assert str(problem) == (
+        f"{file}:1: study: this is a study, of many trials: `workbench ablate {file}`"
+    )
+
+
 def test_a_device_that_is_not_there_is_a_plain_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -82,6 +82,9 @@ def read(
     if file is None and preset is None:
         raise ConfigError([Problem("give a configuration file, or --preset NAME")])
     document = documents.expand(documents.load(file)) if file else Node({}, Place("--preset"))
+    if isinstance(document.value, dict) and "study" in document.value:
+        text = f"this is a study, of many trials: `workbench ablate {file}`"
+        raise ConfigError([Problem(text, "study", document.value["study"].place)])
     overlays = [_change(text) for text in changes]
     if seed is not None:
         overlays.append(wrap({"seed": seed}, Place("--seed")))
