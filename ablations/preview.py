@@ -136,7 +136,8 @@ def _unmeasured(study: Study) -> list[str]:
 
 def _across_worlds(study: Study) -> list[str]:
     """Comparisons between conditions that play in different worlds."""
-    worlds = {one.name: one.config.environment.spec().name for one in study.conditions}
+    specs = {one.name: one.config.environment.spec() for one in study.conditions}
+    worlds = {condition: (spec.name, spec.actions) for condition, spec in specs.items()}
     crossing = [c for c in study.comparisons if worlds[c.baseline] != worlds[c.against]]
     if not crossing:
         return []

@@ -184,6 +184,11 @@ def test_metrics_that_no_trial_measures_are_told_before_anything_runs(tmp_path: 
     text = told("axes: {seen: {all: {}, less: {measures.predictive: null}}}")
     assert "no trial of less measures the predictive metric predictive/value_error" in text
     assert "primary metric" not in text
+    assert "Mind" not in told(f"{sound}\npredictive: predictive/value_error@5")
+    text = told(f"{sound}\npredictive: predictive/value_error@30")
+    assert "value_error@30 so deep: `measures.predictive.depth` is 5" in text
+    worlds = "base: {environment: hex}\naxes: {environment.size: [2, 3]}"
+    assert "1 of 1 comparisons are between different worlds (such as 2 and 3)" in told(worlds)
     bigger = "environment: {name: hex, size: 5}, measures.decision: null"
     text = told(f"{sound}\nbase: {{{bigger}}}\nprimary: decision/search_score")
     assert "no trial measures the predictive metric predictive/value_error ever" in text
