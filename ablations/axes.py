@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -22,6 +23,8 @@ class Axis:
 
     name: str
     values: Mapping[str, Node]
+    prefix: str = ""
+    """What a condition's name says before a value: `simulations=` where values are numbers."""
 
 
 Combination = dict[str, str]
@@ -36,6 +39,7 @@ def read_axes(node: Node | None, problems: list[Problem]) -> list[Axis]:
         problems.append(Problem("expected a mapping of axes", "axes", node.place))
         return []
     axes = []
+    ends = Counter(map(_end, node.value))
     for name, child in node.value.items():
         key = f"axes.{name}"
         if not re.fullmatch(r"[\w.\-]+", name):
@@ -43,8 +47,17 @@ def read_axes(node: Node | None, problems: list[Problem]) -> list[Axis]:
             problems.append(Problem(text, key, child.place))
         values = _values(name, key, child, problems)
         if values:
-            axes.append(Axis(name, values))
+            numbers = isinstance(child.value, list) and not all(
+                isinstance(item.value, str) for item in child.value
+            )
+            called = _end(name) if ends[_end(name)] == 1 else name
+            axes.append(Axis(name, values, f"{called}=" if numbers else ""))
     return axes
+
+
+def _end(name: str) -> str:
+    """`simulations` of `planner.simulations`."""
+    return name.rpartition(".")[2]
 
 
 def _values(name: str, key: str, node: Node, problems: list[Problem]) -> dict[str, Node]:
@@ -96,8 +109,9 @@ def spelling(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def condition_name(combination: Combination) -> str:
-    return JOINT.join(combination.values()) or "base"
+def condition_name(axes: Sequence[Axis], combination: Combination) -> str:
+    """The values of all axes: `gcn · simulations=25`."""
+    return JOINT.join(axis.prefix + combination[axis.name] for axis in axes) or "base"
 
 
 def combinations(axes: Sequence[Axis], excluded: Sequence[Combination]) -> list[Combination]:

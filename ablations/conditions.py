@@ -36,7 +36,7 @@ def read_conditions(
     conditions: list[Condition] = []
     found: dict[str, Sequence[Problem]] = {}
     for combination in chosen:
-        name = condition_name(combination)
+        name = condition_name(axes, combination)
         overlays = [axis.values[combination[axis.name]] for axis in axes]
         try:
             config = read_trial(_document(file, base, overlays))

@@ -29,12 +29,14 @@ class Conditions:
 
     @property
     def names(self) -> list[str]:
-        return [condition_name(combination) for combination in self.combinations]
+        return [condition_name(self.axes, combination) for combination in self.combinations]
 
     def read(self, node: Node, key: str, problems: list[Problem]) -> str | None:
         """The one condition that a name, or a pattern `{axis: value}`, stands for."""
         if not isinstance(node.value, dict):
             name = spelling(node.value)
+            if len(self.axes) == 1 and name in self.axes[0].values:
+                name = condition_name(self.axes, {self.axes[0].name: name})
             if name not in self.names:
                 problems.append(Problem(unknown("condition", name, self.names), key, node.place))
                 return None
@@ -42,7 +44,8 @@ class Conditions:
         pattern = read_pattern(node, key, self.axes, problems)
         if pattern is None:
             return None
-        found = [condition_name(c) for c in self.combinations if pattern.items() <= c.items()]
+        matching = [c for c in self.combinations if pattern.items() <= c.items()]
+        found = [condition_name(self.axes, c) for c in matching]
         if len(found) == 1:
             return found[0]
         text = f"stands for {len(found)} conditions, not for one: {', '.join(found) or 'excluded'}"

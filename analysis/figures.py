@@ -19,7 +19,7 @@ from analysis.frames import StudyResults
 from analysis.gallery import gallery
 from analysis.legend import condition_legend
 from analysis.statistics import Floats, finite, mean_interval
-from analysis.style import INK, PAGE, Look, looks, new_figure, styled
+from analysis.style import INK, PAGE, Look, looks, new_figure, plain, styled
 from analysis.waterfall import regret_waterfall
 from analysis.wording import axis_label, describe, phrase, scale, unit
 from workbench.metrics import MetricSpec
@@ -96,7 +96,7 @@ def paired_differences(results: StudyResults) -> Figure | None:
         panels = figure.subplots(1, len(families), sharey=True, squeeze=False).ravel()
         for axes, family in zip(panels, families, strict=True):
             _forest(axes, family, looks(results.conditions))
-        panels[0].set_yticks(range(len(families[0])), [c.label for c in families[0]])
+        panels[0].set_yticks(range(len(families[0])), [plain(c.label) for c in families[0]])
         panels[0].set_ylim(len(families[0]) - 0.4, -0.6)
     return figure
 

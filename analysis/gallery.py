@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.frames import StudyResults
 from analysis.statistics import Floats
-from analysis.style import INK, PAGE, QUIET, looks, new_figure, styled
+from analysis.style import INK, PAGE, QUIET, looks, new_figure, plain, styled
 from analysis.wording import decimals, fixed
 
 FULL = 0.5
@@ -150,7 +150,7 @@ def _headings(axes: Axes, results: StudyResults, names: list[str], width: int) -
     table = looks(results.conditions)
     for i, name in enumerate(names):
         left = (1 + 2 * i) * step
-        axes.text(left + (step + width) / 2, -0.28 * width, name, fontsize=8.5,
+        axes.text(left + (step + width) / 2, -0.28 * width, plain(name), fontsize=8.5,
                   color=table[name].color, weight="bold", **place)  # fmt: skip
         for j, what in enumerate(("prior", "visits")):
             axes.text(left + j * step + width / 2, -0.08 * width, what, fontsize=7, **place)

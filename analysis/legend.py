@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.frames import StudyResults
-from analysis.style import looks
+from analysis.style import looks, plain
 
 
 def condition_legend(
@@ -22,7 +22,7 @@ def condition_legend(
     handles = [
         Line2D([], [], color=look.color, marker=look.marker if marked else "",
                linestyle=look.line if marked else "-", markersize=5,
-               linewidth=None if marked else 3, label=f"{name} ({seeds.get(name, 0)})")
+               linewidth=None if marked else 3, label=f"{plain(name)} ({seeds.get(name, 0)})")
         for name, look in looks(results.conditions).items()
     ]  # fmt: skip
     widest = 0.6 + 0.065 * max(len(name) + 4 for name in results.conditions)

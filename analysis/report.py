@@ -47,10 +47,17 @@ class Report:
     """Plain-text tables for the terminal."""
 
 
-def write_report(folder: Path) -> Report:
-    """Write `<folder>/report/` from the study's stored results; raises WorkbenchError."""
+def write_report(folder: Path, into: Path | None = None) -> Report:
+    """Write a report from the results that are stored in a study's folder.
+
+    Args:
+        into: where it is written; by default `<folder>/report/`.
+
+    Raises:
+        WorkbenchError: the results cannot be read.
+    """
     results = load_study(folder)
-    target = folder / FOLDER
+    target = into or folder / FOLDER
     drawn = draw_figures(results)
     data = provenance(results)
     figures = {name: save(figure, target / "figures", name, data) for name, figure in drawn.items()}

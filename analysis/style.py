@@ -101,6 +101,11 @@ def styled() -> Iterator[None]:
         yield
 
 
+def plain(text: str) -> str:
+    """The text as a figure shows it: for matplotlib a formula stands between two `$`."""
+    return text.replace("$", r"\$")
+
+
 def new_figure(width: float, height: float) -> Figure:
     """A figure of its own, unknown to pyplot; sizes in inches."""
     figure = Figure(figsize=(width, height))

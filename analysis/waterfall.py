@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from analysis.evaluation import largest_search
 from analysis.frames import StudyResults
 from analysis.statistics import mean_interval
-from analysis.style import INK, PAGE, QUIET, Look, looks, new_figure, styled
+from analysis.style import INK, PAGE, QUIET, Look, looks, new_figure, plain, styled
 from analysis.wording import decimals, fixed, titled
 from workbench.metrics import METRICS
 
@@ -59,7 +59,7 @@ def regret_waterfall(results: StudyResults) -> Figure | None:
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, (name, look) in zip(panels, shown.items(), strict=False):
             _panel(axes, parts[name], look)
-            axes.set_title(f"{name} ({len(parts[name])})", loc="left")
+            axes.set_title(f"{plain(name)} ({len(parts[name])})", loc="left")
         for axes in panels[len(shown) :]:
             axes.set_axis_off()
         panels[0].set_yticks(range(len(STEPS)), [*STEPS.values()])

@@ -209,9 +209,10 @@ def _value(
     if field is None:
         return node.plain()
     slot = next((m for m in field.metadata if isinstance(m, Slot)), None)
-    if slot is not None and slot.many and node.value is not None:
+    empty = node.value is None and field.default is None
+    if slot is not None and slot.many and not empty:
         return _read_many(slot, node, problems, path)
-    if slot is not None and not (node.value is None and field.default is None):
+    if slot is not None and not empty:
         return _read_component(slot.kind, node, problems, path)
     if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
         return _salvage(field.annotation, node, problems, path)
@@ -230,13 +231,13 @@ def _must_hold(schema: type[Config], key: str) -> bool:
 def _read_many(
     slot: Slot, node: Node, problems: list[Problem], path: tuple[str, ...]
 ) -> dict[str, Any] | None:
-    if not isinstance(node.value, dict):
+    if not isinstance(node.value, dict | None):
         problems.append(Problem(_expected("a mapping", node), ".".join(path), node.place))
         return None
     parts: dict[str, Any] = {}
-    for key, child in node.value.items():
+    for key, child in (node.value or {}).items():
         if child.value is None:
-            continue  # a null takes away what the preset put there
+            continue  # a null takes away what the preset put there, as in the place of them all
         child = child if slot.keyed else _weighted(child)
         if not slot.keyed and isinstance(child.value, dict) and "name" not in child.value:
             child = Node({"name": Node(key, child.place), **child.value}, child.place)

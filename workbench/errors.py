@@ -52,6 +52,12 @@ class TrialStopped(Exception):
     """A trial was asked to stop, and did where nothing of it is lost."""
 
 
+def illegal_moves(rows: Sequence[int]) -> ValueError:
+    """What a world raises for moves that its rules forbid; of many rows the first ten are named."""
+    shown, more = ", ".join(map(str, rows[:10])), len(rows) - 10
+    return ValueError(f"illegal move in rows [{shown}]" + (f" and {more} more" if more > 0 else ""))
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """`; did you mean 'x'?` or nothing."""
     matches = get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)

@@ -112,11 +112,11 @@ def test_declared_sizes_must_agree(write: Write) -> None:
     text = AXES + "match: {part: representation, tolerance: 0.07}\n"
     study = read_study(write(text))
     counts = parameters(study, fake_trials.count_parameters)
-    assert counts["plain · 25"] == 160
-    assert counts["other · 25"] == 170
+    assert counts["plain · simulations=25"] == 160
+    assert counts["other · simulations=25"] == 170
     check_match(study, counts)
     strict = read_study(write(text.replace("0.07", "0.06")))
-    with pytest.raises(WorkbenchError, match=r"differ by 6\.2%.*plain · 5: 160"):
+    with pytest.raises(WorkbenchError, match=r"differ by 6\.2%.*plain · simulations=5: 160"):
         check_match(strict, counts)
 
 
@@ -188,7 +188,9 @@ def test_metrics_that_no_trial_measures_are_told_before_anything_runs(tmp_path: 
     text = told(f"{sound}\npredictive: predictive/value_error@30")
     assert "value_error@30 so deep: `measures.predictive.depth` is 5" in text
     worlds = "base: {environment: hex}\naxes: {environment.size: [2, 3]}"
-    assert "1 of 1 comparisons are between different worlds (such as 2 and 3)" in told(worlds)
+    assert "1 of 1 comparisons are between different worlds (such as size=2 and size=3)" in told(
+        worlds
+    )
     bigger = "environment: {name: hex, size: 5}, measures.decision: null"
     text = told(f"{sound}\nbase: {{{bigger}}}\nprimary: decision/search_score")
     assert "no trial measures the predictive metric predictive/value_error ever" in text
@@ -228,7 +230,7 @@ def test_without_a_terminal_there_are_plain_lines(plan: Plan) -> None:
             board.finished(plan.trials[0], None)
 
     lines = printed(follow).splitlines()
-    assert lines[0] == f"start  {plan.trials[0].id}  plain · 5 | seed 0"
+    assert lines[0] == f"start  {plan.trials[0].id}  plain · simulations=5 | seed 0"
     assert lines[1].endswith("decision/search_regret_decisive not measured")
 
 
@@ -245,11 +247,14 @@ def test_the_ledger_says_what_analysis_needs(plan: Plan) -> None:
     again.write()
     data = read_ledger(plan.folder)
     assert data["conditions"][1] == {
-        "name": "plain · 25",
+        "name": "plain · simulations=25",
         "values": {"encoder": "plain", "planner.simulations": "25"},
         "differs": ["planner: simulations=25"],
     }
-    assert data["comparisons"][0] == {"baseline": "plain · 5", "against": "plain · 25"}
+    assert data["comparisons"][0] == {
+        "baseline": "plain · simulations=5",
+        "against": "plain · simulations=25",
+    }
     assert data["trials"][0]["folder"] == f"trials/{plan.trials[0].id}"
     assert len(data["launches"]) == 1
     assert data["launches"][0]["seconds"] >= 0

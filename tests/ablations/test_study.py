@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ablations.axes import combinations, condition_name, read_axes
 from ablations.study import read_study
+from workbench import documents
 from workbench.errors import ConfigError
 
 Write = Callable[..., Path]
@@ -30,7 +32,12 @@ def problems(path: Path) -> list[str]:
 def test_conditions_are_the_product_of_the_axes(write: Write) -> None:
     study = read_study(write(ENCODERS))
     names = [condition.name for condition in study.conditions]
-    assert names == ["plain · 5", "plain · 25", "other · 5", "other · 25"]
+    assert names == [
+        "plain · simulations=5",
+        "plain · simulations=25",
+        "other · simulations=5",
+        "other · simulations=25",
+    ]
     last = study.conditions[-1].config
     assert last.model.component == "fake_model"
     assert last.model.representation.component == "fake_other"  # type: ignore[attr-defined]
@@ -39,18 +46,36 @@ def test_conditions_are_the_product_of_the_axes(write: Write) -> None:
     assert study.seeds == (0, 1, 2)
 
 
+def test_numbers_say_in_a_condition_s_name_of_what_they_are(write: Write) -> None:
+    alike = "{model.representation.width: [8, 9], planner.width: [7], planner.simulations: [5, 6]}"
+    axes = read_axes(documents.parse(alike, "FILE"), [])
+    assert condition_name(axes, combinations(axes, [])[-1]) == (
+        "model.representation.width=9 · planner.width=7 · simulations=6"
+    )
+    components = "axes: {model.representation: [fake_plain, fake_other]}\n"
+    study = read_study(write(components + "baseline: fake_other\n"))
+    assert [c.name for c in study.conditions] == ["fake_plain", "fake_other"]
+    study = read_study(write("axes: {planner.simulations: [5, 25]}\nbaseline: 25\n"))
+    assert study.baseline == "simulations=25"
+
+
 def test_excluded_combinations_match_in_every_pair(write: Write) -> None:
     study = read_study(write(ENCODERS + "exclude: [{encoder: other, planner.simulations: 5}]\n"))
-    assert [c.name for c in study.conditions] == ["plain · 5", "plain · 25", "other · 25"]
+    names = [c.name for c in study.conditions]
+    assert names == ["plain · simulations=5", "plain · simulations=25", "other · simulations=25"]
 
 
 def test_comparisons_are_the_baseline_against_the_others_unless_stated(write: Write) -> None:
     study = read_study(write(ENCODERS + "baseline: {encoder: other, planner.simulations: 25}\n"))
-    assert study.baseline == "other · 25"
-    assert {c.against for c in study.comparisons} == {"plain · 5", "plain · 25", "other · 5"}
-    stated = "comparisons: [{baseline: plain · 5, against: other · 5}]\n"
+    assert study.baseline == "other · simulations=25"
+    assert {c.against for c in study.comparisons} == {
+        "plain · simulations=5",
+        "plain · simulations=25",
+        "other · simulations=5",
+    }
+    stated = "comparisons: [{baseline: plain · simulations=5, against: other · simulations=5}]\n"
     (pair,) = read_study(write(ENCODERS + stated)).comparisons
-    assert (pair.baseline, pair.against) == ("plain · 5", "other · 5")
+    assert (pair.baseline, pair.against) == ("plain · simulations=5", "other · simulations=5")
 
 
 def test_an_option_of_base_ends_where_an_axis_names_another_component(write: Write) -> None:
@@ -116,7 +141,7 @@ def test_a_mistake_is_told_with_its_line(write: Write, text: str, expected: str)
         ("exclude: [{encodr: other}]\n", "unknown axis 'encodr'; did you mean 'encoder'?"),
         ("exclude: [{encoder: othr}]\n", "unknown value of axis 'encoder' 'othr'; did you mean"),
         (
-            "comparisons: [{against: plain · 25}, {against: plain · 25}]\n",
+            "comparisons: [{against: plain · simulations=25}, {against: plain · simulations=25}]\n",
             "comparisons: is declared twice",
         ),
         ("exclude: [other]\n", "exclude: expected a mapping {axis: value}, found 'other'"),

@@ -13,6 +13,7 @@ import pytest
 from analysis.answer import answer
 from analysis.cautions import cautions
 from analysis.comparisons import compare
+from analysis.figures import draw_figures
 from analysis.frames import load_study
 from analysis.report import write_report
 from analysis.tables import comparisons_tables, main_frame, main_tables, sizes_table, write_tables
@@ -72,6 +73,23 @@ def test_the_page_has_answer_failures_figures_and_files(broken_study: Path) -> N
     assert len(report.figures) == 12
     assert all(path.stat().st_size for path in (*report.figures, *report.tables))
     assert "gcn − cnn" in report.summary
+
+
+def test_names_that_matplotlib_would_take_for_formulas_are_drawn_as_they_are(
+    make_study: Callable[..., Path],
+) -> None:
+    names = ("cost $1", "a^$_{", r"\$")
+    final = {(name, 0): {REGRET: 0.5 + i, ERROR: 0.1} for i, name in enumerate(names)}
+    folder = make_study(conditions=names, seeds=range(1), final=final)
+    figures = draw_figures(load_study(folder))
+    (legend,) = figures["accuracy_and_decisions"].legends
+    assert [text.get_text() for text in legend.texts] == [
+        "cost \\$1 (1)",
+        "a^\\$_{ (1)",
+        r"\\$ (1)",
+    ]
+    assert write_report(folder, folder.parent / "elsewhere").index.is_file()
+    assert not (folder / "report").exists()
 
 
 def test_the_page_of_measured_agents_shows_where_decisions_are_lost(evaluated_study: Path) -> None:

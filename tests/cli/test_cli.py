@@ -103,7 +103,8 @@ def test_a_report_is_written_and_shown(
 ) -> None:
     (tmp_path / "study.json").write_text("{}")
 
-    def write_report(folder: Path) -> SimpleNamespace:
+    def write_report(folder: Path, into: Path | None) -> SimpleNamespace:
+        folder = into or folder
         figures = [folder / "curves.png", folder / "curves.pdf"]
         return SimpleNamespace(
             index=folder / "index.html",
@@ -120,6 +121,8 @@ def test_a_report_is_written_and_shown(
     assert "a table" in shown
     assert "it depends" in shown
     assert "  index.html\n  curves.{pdf,png}\n" in shown
+    assert run(monkeypatch, "report", tmp_path, "--into", "elsewhere") == 0
+    assert "  elsewhere/index.html\n" in capsys.readouterr().out
     assert report.find(str(tmp_path), Path("outputs")) == tmp_path
 
 

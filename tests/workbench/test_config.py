@@ -467,3 +467,9 @@ def test_no_component_is_read_that_a_trial_does_not_name() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     read = {name for name in ran.stdout.split() if name.startswith("workbench.models.dynamics.")}
     assert read == {"workbench.models.dynamics.mlp"}
+
+
+def test_a_null_takes_away_one_part_or_all_of_a_kind() -> None:
+    assert list(trial({"measures": {"predictive": None}}).measures) == ["decision"]
+    assert trial({"measures": None}).measures == {}
+    assert "loss" in "\n".join(problems_of("preset: muzero\nlosses: null\n"))

@@ -99,14 +99,18 @@ def _evaluate(
 
     missed, unfit, states = 0, dict[str, str](), Counter[str]()
     labels = {trial.folder: trial.label for trial in trials}
-    with console.status(
-        f"measuring {len(trials)} {'trial' if len(trials) == 1 else 'trials'}"
-    ) as now:
+    with console.status("") as now:
+        passed = f"0 of {len(trials)} trials measured"
 
         def begins(folder: Path, measure: str) -> None:
-            now.update(f"{labels[folder]}: measuring {measure}")
+            now.update(f"{passed}; {labels[folder]}: measuring {measure}")
 
-        for folder, found in evaluate_trials([*labels], wanted, concurrent, begins):
+        now.update(passed)
+        for i, (folder, found) in enumerate(
+            evaluate_trials([*labels], wanted, concurrent, begins), start=1
+        ):
+            passed = f"{i} of {len(trials)} trials measured"
+            now.update(passed)
             label = labels[folder]
             if isinstance(found, str):
                 missed += 1

@@ -20,13 +20,17 @@ STUDY = "study.json"
 
 def report(
     study: Annotated[str, typer.Argument(help="A study's name, or its folder.")],
+    into: Annotated[
+        Path | None,
+        typer.Option(help="Where it is written; by default the folder `report` of the study's."),
+    ] = None,
     outputs: Outputs = Path("outputs"),
 ) -> None:
     """Write the report of a study, and show its table and answer."""
     folder = find(study, outputs)
     from rich.console import Console
 
-    show(folder, Console())
+    show(folder, Console(), into)
 
 
 def find(study: str, outputs: Path) -> Path:
@@ -43,16 +47,19 @@ def find(study: str, outputs: Path) -> Path:
     raise WorkbenchError(f"no study '{study}' in {outputs}{there}")
 
 
-def show(folder: Path, console: Console) -> list[Path]:
+def show(folder: Path, console: Console, into: Path | None = None) -> list[Path]:
     """Write a study's report, and show its table, its answer and its files; gives the files."""
     from rich.text import Text
 
     from analysis.report import write_report
 
     try:
-        written = write_report(folder)
+        written = write_report(folder, into)
     except OSError as error:
-        raise WorkbenchError(f"{error.filename}: cannot be written: {error.strerror}") from None
+        raise WorkbenchError(
+            f"{error.filename}: cannot be written: {error.strerror} "
+            "(`workbench report --into` writes a report elsewhere)"
+        ) from None
     for text in (written.summary, written.answer):
         console.print(Text(f"\n{text}"), soft_wrap=True)
     console.print()

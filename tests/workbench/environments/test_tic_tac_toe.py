@@ -136,6 +136,10 @@ def test_an_illegal_move_raises_and_names_the_rows(tic_tac_toe: TableEnvironment
     state, _ = tic_tac_toe.step(tic_tac_toe.reset(3, g), torch.tensor([0, 4, 8]), g)
     with pytest.raises(ValueError, match=r"illegal move in rows \[1\]"):
         tic_tac_toe.step(state, torch.tensor([1, 4, 0]), g)
+    many = torch.tensor([4]).repeat(50)
+    state, _ = tic_tac_toe.step(tic_tac_toe.reset(50, g), many, g)
+    with pytest.raises(ValueError, match=r"rows \[0, 1, 2, 3, 4, 5, 6, 7, 8, 9\] and 40 more$"):
+        tic_tac_toe.step(state, many, g)
 
 
 def test_discount_is_minus_gamma_until_the_end() -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from workbench.components import Misfit
-from workbench.errors import nearest
+from workbench.errors import illegal_moves, nearest
 from workbench.types import EnvironmentSpec, Transition
 
 CACHED = 65_536
@@ -86,7 +86,7 @@ class SpielEnvironment:
                 over[row] = then.terminal
                 reward[row] = then.state.player_reward(node.mover)
         if illegal:
-            raise ValueError(f"illegal move in rows {illegal}")
+            raise illegal_moves(illegal)
         ended = torch.from_numpy(over)
         return History(torch.from_numpy(history), torch.from_numpy(length)), Transition(
             reward=torch.from_numpy(reward),

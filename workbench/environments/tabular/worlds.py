@@ -11,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
+from workbench.errors import illegal_moves
 from workbench.types import EnvironmentSpec, Transition, greatest
 
 
@@ -57,7 +58,7 @@ class TabularWorlds:
         illegal, *found = _look_up(state.numpy(), action.numpy(), *self._arrays)
         if illegal:
             allowed = self._rules.legal[state, action] | self._rules.terminal[state]
-            raise ValueError(f"illegal move in rows {(~allowed).nonzero().flatten().tolist()}")
+            raise illegal_moves((~allowed).nonzero().flatten().tolist())
         then, reward, discount, ended, cut = map(torch.from_numpy, found)
         return then, Transition(reward, discount, ended, cut)
 
