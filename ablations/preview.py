@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 from rich.console import Console
@@ -36,7 +36,7 @@ def show_plan(
     console.print(Text(f"\n{study.name}", "bold"), Text(study.question))
     console.print(_conditions(plan, counts))
     console.print(_trials(plan))
-    for line in [*_notes(plan, concurrent), *_replays(memory, concurrent), *_unmeasured(study)]:
+    for line in [*_notes(plan, concurrent), *_replays(memory, concurrent), *_minded(study)]:
         console.print(line, highlight=False)
 
 
@@ -120,17 +120,37 @@ def _replays(memory: Mapping[str, Replay], concurrent: int | None) -> list[str]:
     return [f"Replay of a trial: {'; '.join(spoken)}{together}"]
 
 
+def _minded(study: Study) -> list[str]:
+    """What would spoil the study's results: better told now than at the end."""
+    return [*_across_worlds(study), *_untaught(study), *_unmeasured(study)]
+
+
+def _untaught(study: Study) -> list[str]:
+    """What models predict and no loss teaches."""
+    found = {one.name: one.config.untaught() for one in study.conditions}
+    return [
+        f"Mind: no loss teaches the model its {head}{_where('in', names, len(found))}: what it "
+        "predicts of it stays random, and so does what searches make of that"
+        for head in sorted({head for heads in found.values() for head in heads})
+        for names in [[name for name, heads in found.items() if head in heads]]
+    ]
+
+
+def _where(preposition: str, names: Sequence[str], conditions: int) -> str:
+    """` in a, b`, or nothing where it is so in all conditions."""
+    return "" if len(names) == conditions else f" {preposition} {', '.join(names)}"
+
+
 def _unmeasured(study: Study) -> list[str]:
-    """Which of the study's metrics its trials do not measure: better told now than at the end."""
-    lines = _across_worlds(study)
+    """Which of the study's metrics its trials do not measure."""
+    lines = []
     for key, name in {"primary": study.primary, "predictive": study.predictive}.items():
         reading = parse(name)
         lacks = {one.name: _lack(study, one.config, reading) for one in study.conditions}
         for lack in dict.fromkeys(filter(None, lacks.values())):
             without = [condition for condition, found in lacks.items() if found == lack]
-            alike = len(without) == len(lacks)
-            where = "no trial" if alike else f"no trial of {', '.join(without)}"
-            lines.append(f"Mind: {where} measures the {key} metric {name} {lack}")
+            trial = f"no trial{_where('of', without, len(lacks))}"
+            lines.append(f"Mind: {trial} measures the {key} metric {name} {lack}")
     return lines
 
 

@@ -55,6 +55,15 @@ class TrialConfig(Config):
     threads: Positive = Field(1, description="threads of torch in this trial")
     device: Literal["cpu", "cuda", "mps"] = Field("cpu", description="where the networks live")
 
+    def taught(self) -> frozenset[str]:
+        """What the losses teach the model to predict."""
+        return frozenset().union(*(t.requires for t in self.losses.values() if t.weight > 0))
+
+    def untaught(self) -> list[str]:
+        """What the model predicts and no loss teaches: it stays as random as it began."""
+        heads = self.model.spec(self.environment.spec()).heads
+        return sorted(heads - self.taught() - {"legal"})
+
 
 def identity(config: TrialConfig) -> str:
     """A trial's id: twelve hex digits of the hash of its whole configuration."""

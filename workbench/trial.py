@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -302,9 +302,17 @@ def _result(
         "memory_mb": host.peak_memory(),
         **getattr(procedure, "facts", dict)(),
         "threads": config.threads,
-        "notes": [note for _, part in walk(config) for note in part.notes(parts.environment.spec)],
+        "notes": [*_notes(parts)],
         "versions": {name: version(name) for name in ("torch", "numpy", "numba", "open-spiel")},
     }
+
+
+def _notes(parts: Parts) -> Iterator[str]:
+    """What a reader of the results should be told."""
+    for _, part in walk(parts.config):
+        yield from part.notes(parts.environment.spec)
+    for head in parts.config.untaught():
+        yield f"no loss teaches the model its {head}: what it predicts of it stays random"
 
 
 def code_digest() -> str:

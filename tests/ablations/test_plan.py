@@ -165,7 +165,9 @@ def test_the_plan_is_shown_with_what_differs(plan: Plan) -> None:
     assert "45 min" in text
 
 
-def test_metrics_that_no_trial_measures_are_told_before_anything_runs(tmp_path: Path) -> None:
+@pytest.fixture
+def told(tmp_path: Path) -> Callable[[str], str]:
+    """What is shown of the plan of a study that begins from the preset `muzero`."""
     file = tmp_path / "study.yaml"
 
     def told(text: str) -> str:
@@ -173,6 +175,22 @@ def test_metrics_that_no_trial_measures_are_told_before_anything_runs(tmp_path: 
         plan = make_plan(read_study(file), tmp_path)
         return " ".join(printed(lambda console: show_plan(console, plan, {}, 2, {})).split())
 
+    return told
+
+
+def test_what_a_model_predicts_and_no_loss_teaches_is_told(told: Callable[[str], str]) -> None:
+    reward = "no loss teaches the model its reward"
+    text = told("axes: {learned: {all: {}, no: {losses.reward: 0.0}}}")
+    assert f"{reward} in no: what it predicts" in text
+    assert "teaches the model its value" not in text
+    assert f"{reward}: what it predicts" in told("base: {losses.reward: null}")
+    rules = "model.dynamics: 'true', planner.interior_legality: true"
+    assert "Mind" not in told(f"base: {{{rules}, losses: {{reward: null, termination: null}}}}")
+
+
+def test_metrics_that_no_trial_measures_are_told_before_anything_runs(
+    told: Callable[[str], str],
+) -> None:
     sound = "axes: {planner.simulations: [5, 25]}"
     assert "Mind" not in told(sound)
     text = told(f"{sound}\nbase: {{measures.decision: null}}")

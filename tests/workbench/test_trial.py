@@ -291,6 +291,13 @@ def test_the_result_says_what_was_run(tmp_path: Path, uninterrupted: Path) -> No
         "prediction": heads,
         "total": encoder + dynamics + heads,
     }
+    assert result["notes"] == []
+
+
+def test_the_result_notes_what_no_loss_teaches(tmp_path: Path) -> None:
+    result = run_trial(quick({"losses.reward": None, "procedure.steps": 200}), tmp_path)
+    (note,) = result["notes"]
+    assert "no loss teaches the model its reward" in note
 
 
 def test_progress_goes_from_0_to_1(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class ImaginingConfig(PlannerConfig):
                 f"use_predicted_termination: model '{trial.model.component}' as configured "
                 "predicts no end"
             )
-        elif not any(t.weight > 0 and "termination" in t.requires for t in trial.losses.values()):
+        elif "termination" not in trial.taught():
             yield (
                 "use_predicted_termination: no loss teaches the model where episodes end; add "
                 "`losses.termination: 1.0`"
