@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from analysis.statistics import finite, mean_interval
+from analysis.stretched import stretched
 from analysis.style import DASHES, QUIET
 from analysis.wording import decimals, fixed
 from workbench.metrics import MetricSpec
@@ -21,11 +23,15 @@ LOG_FROM = 20.0
 
 def fit_axis(
     axes: Axes, axis: Side, metric: MetricSpec, values: pd.DataFrame,
-    levels: Mapping[str, float], ends: Sequence[float] = (),
+    levels: Mapping[str, float], ends: Sequence[float] = (), results: bool = False,
 ) -> None:  # fmt: skip
     """Limits from the trials; log scale where their values span decades.
 
     Levels and interval ends near the values are taken in; those far off are cut.
+
+    Args:
+        results: whether these are what trials came to, which may be told apart near the best value
+            there is where some lie far from it.
     """
     data = finite(values)
     low, high = float(data.min()), float(data.max())
@@ -36,6 +42,16 @@ def fit_axis(
     if low > 0 and high / low >= LOG_FROM:
         set_scale("log")
         set_limits(low / (high / low) ** 0.12, high * (high / low) ** 0.12)
+    elif results and (scale := stretched(metric, data)) is not None:
+        set_scale("function", functions=(scale.forward, scale.inverse))
+        shown = [low, high, scale.best, *(v for v in ends if low <= v <= high)]
+        places = scale.forward(np.array([min(shown), max(shown)]))
+        room = 0.06 * float(np.ptp(places))
+        bottom, top = (float(v) for v in scale.inverse(places + np.array([-room, room])))
+        set_limits(bottom, top)
+        located.set_major_locator(FixedLocator(scale.ticks(bottom, top)))
+        located.set_minor_locator(NullLocator())
+        located.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
         span = high - low or 0.2 * abs(high) or 1.0
         near = [v for v in (*levels.values(), *ends) if low - span <= v <= high + span]

@@ -21,8 +21,9 @@ def captions(results: StudyResults) -> dict[str, str]:
             f"large open mark the mean of a condition; {bars}. A condition further {right} "
             f"predicts better, one nearer the {down} decides better; the best corner is the "
             f"{down} {right}. If accuracy were all that mattered, the conditions would line up "
-            "towards that corner. Intervals are cut at the frame. Dashed lines are known levels; "
-            f"an arrow marks one that lies beyond the axis. {primary.description}"
+            "towards that corner. Where some lie far from the best value and most near it, the "
+            "axis is stretched towards it. Intervals are cut at the frame. Dashed lines are known "
+            f"levels; an arrow marks one that lies beyond the axis. {primary.description}"
         ),
         "learning_curves": (
             "How to read: a thin line a seed, a thick line the mean of the finished seeds, a band "

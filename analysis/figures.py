@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.axes import fit_axis, interval_ends
+from analysis.axes import Side, fit_axis, interval_ends
 from analysis.budgets import blindfold, search_budget
 from analysis.comparisons import Comparison, compare, compared_metrics
 from analysis.depths import depth_error_by_source, error_by_depth, flip_rate
@@ -55,8 +55,10 @@ def accuracy_and_decisions(results: StudyResults) -> Figure | None:
         for name, look in looks(results.conditions).items():
             inside = both[name]
             _cloud(axes, finite(xs.loc[inside, name]), finite(ys.loc[inside, name]), look)
-        fit_axis(axes, "x", x, xs.where(both), _levels(results, x), interval_ends(xs.where(both)))
-        fit_axis(axes, "y", y, ys.where(both), _levels(results, y), interval_ends(ys.where(both)))
+        sides: list[tuple[Side, MetricSpec, pd.DataFrame]] = [("x", x, xs), ("y", y, ys)]
+        for side, metric, values in sides:
+            shown, levels = values.where(both), _levels(results, metric)
+            fit_axis(axes, side, metric, shown, levels, interval_ends(shown), results=True)
         axes.set_xlabel(axis_label(x))
         axes.set_ylabel(axis_label(y))
         condition_legend(figure, results, both.sum())

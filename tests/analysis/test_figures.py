@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 from analysis.depths import error_by_depth
 from analysis.figures import (
@@ -68,6 +69,44 @@ def test_the_datas_hash_is_of_what_was_measured_and_not_of_when(evaluated_study:
     assert after != before
     write_states(evaluated_study / "trials" / "gcn-1", np.random.default_rng(7))
     assert data_digest(load_study(evaluated_study)) != after
+
+
+@pytest.mark.parametrize(
+    ("primary", "best"), [("decision/search_optimal_rate_decisive", 1.0), (REGRET, 0.0)]
+)
+def test_results_near_the_best_value_are_told_apart_though_one_lies_far_from_it(
+    make_study: Callable[..., Path], primary: str, best: float
+) -> None:
+    away = {"true": [0.0, 0.002], "linear": [0.003, 0.004], "gru": [0.013, 0.015]}
+    far = {"identity": [0.27, 0.29]}
+
+    def places(distances: dict[str, list[float]]) -> tuple[Axes, dict[str, float]]:
+        final = {
+            (name, seed): {primary: abs(best - distance), ERROR: 0.1}
+            for name, both in distances.items()
+            for seed, distance in enumerate(both)
+        }
+        study = make_study(conditions=[*distances], seeds=range(2), final=final, primary=primary)
+        figure = accuracy_and_decisions(load_study(study))
+        assert figure is not None
+        axes = figure.axes[0]
+        factor = 100 if best else 1
+        middles = [abs(best - np.mean(both)) * factor for both in distances.values()]
+        points = axes.transData.transform([(1.0, middle) for middle in middles])
+        shares = axes.transAxes.inverted().transform(points)[:, 1]
+        return axes, dict(zip(distances, map(float, shares), strict=True))
+
+    axes, at = places(away | far)
+    # On a linear axis, 0.0025 and 0.0105 of 0.28.
+    assert abs(at["linear"] - at["true"]) > 5 * 0.0025 / 0.28
+    assert abs(at["gru"] - at["linear"]) > 5 * 0.0105 / 0.28
+    assert (at["true"] > at["linear"] > at["gru"] > at["identity"]) is bool(best)
+    assert all(0 < share < 1 for share in at.values())
+    ticks = axes.get_yticks()
+    assert best * 100 in ticks
+    assert len(ticks) >= 5
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"{t:g}" for t in ticks]
+    assert places(away)[0].get_yscale() == "linear"
 
 
 def test_the_main_figure_shows_every_trial_at_its_values(study: Path) -> None:
