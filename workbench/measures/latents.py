@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 @register("measure", "latents")
 class Latents(SequenceOptions):
     """Distance and rank of the true state's latent to the imagined, and what can be read of it."""
+
+    version: ClassVar[int] = 2
 
     cases: Positive = Field(
         1000, description="imagined latents that are ranked at a depth, among the true ones"

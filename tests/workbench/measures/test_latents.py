@@ -14,7 +14,7 @@ from tests.workbench.measures.seer import Seer, sequences
 from workbench.environments.games.table import TableEnvironment
 from workbench.measures.prediction.evaluation_set import SOURCES
 from workbench.measures.prediction.latents import LatentAccuracy
-from workbench.measures.prediction.probes import PENALTY, PROBES, ridge
+from workbench.measures.prediction.probes import PENALTY, PROBES, Probe, ridge
 from workbench.measures.prediction.ranking import by_chance, ranks, scores
 from workbench.measures.prediction.tally import Tally
 from workbench.trial import build
@@ -57,6 +57,25 @@ def test_latents_that_are_the_true_states_are_found_and_read(
     assert row["predictive/decodable_ridge"] == pytest.approx(
         sum(row[f"predictive/decodable_ridge@{k}"] for k in range(DEPTH + 1)) / (DEPTH + 1)
     )
+
+
+def test_of_large_observations_a_sample_is_read(
+    tic_tac_toe: TableEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.measures.prediction.latents.READ", 9)
+    few = LatentAccuracy(sequences(tic_tac_toe, DEPTH), 200)
+    fitted: list[Tensor] = []
+
+    def probe(latent: Tensor, truth: Tensor) -> Probe:
+        fitted.append(truth)
+        return ridge(latent, truth)
+
+    monkeypatch.setitem(PROBES, "ridge", probe)  # type: ignore[misc]
+    row = measured(few, Seer(tic_tac_toe, planted))
+    assert fitted[0].shape[1] == 9
+    assert set(fitted[0].unique().tolist()) == {0.0, 1.0}
+    for k in range(DEPTH + 1):
+        assert row[f"predictive/decodable_ridge@{k}"] > 0.98
 
 
 def test_one_latent_for_all_states_gains_nothing(

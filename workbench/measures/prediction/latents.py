@@ -16,6 +16,9 @@ from workbench.models.layers import as_input
 from workbench.models.world_model import WorldModel
 from workbench.randomness import seed_of
 
+READ = 2_000
+"""Entries of an observation that are read at most, the same by all trials: a screen has 27,648."""
+
 
 class LatentAccuracy:
     """Latent error from depth 1 on, ranks and decodability from 0 on, before the true end only."""
@@ -25,7 +28,11 @@ class LatentAccuracy:
         self._set, self._cases = sequences, cases
         self._source = sequences.source if by_source else None
         self._states, self._row = visited(sequences)
-        self._truth = as_input(self._states.observation, torch.device("cpu")).flatten(1)
+        seen = self._states.observation.flatten(1)
+        if seen.shape[1] > READ:
+            drawn = torch.randperm(seen.shape[1], generator=_stream("entries"))[:READ]
+            seen = seen[:, drawn.sort().values]
+        self._truth = as_input(seen, torch.device("cpu"))
         self._ranked = [self._sample(k) for k in range(self._row.shape[1])]
         group = _groups(sequences, self._row, len(self._states))
         order = torch.randperm(int(group.max()) + 1, generator=_stream("halves"))
