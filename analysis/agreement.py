@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.statistics import Floats
@@ -200,11 +201,34 @@ def _cluster_bootstrap(
         group[["predictive", "decision"]].to_numpy(float)
         for _, group in data.groupby("condition", sort=False)
     ]
-    values = []
-    for _ in range(draws):
-        drawn = [groups[i] for i in generator.integers(len(groups), size=len(groups))]
-        rows = [group[generator.integers(len(group), size=len(group))] for group in drawn]
-        points = np.array([row.mean(axis=0) for row in rows]) if of_means else np.vstack(rows)
-        values.append(spearman(points[:, 0], points[:, 1]))
+    sizes = np.array([len(group) for group in groups])
+    held = np.zeros((len(groups), sizes.max(), 2))
+    for rows, group in zip(held, groups, strict=True):
+        rows[: len(group)] = group
+    drawn = generator.integers(len(groups), size=(draws, len(groups), 1))
+    row = generator.integers(sizes[drawn], size=(draws, len(groups), sizes.max()))
+    points = held[drawn, row]  # [draws, groups, seeds, 2]
+    there = np.arange(sizes.max()) < sizes[drawn]
+    if of_means:
+        points = (points * there[..., None]).sum(2) / sizes[drawn]
+        there = np.ones(points.shape[:2], bool)
+    points, there = points.reshape(draws, -1, 2), there.reshape(draws, -1)
+    values = _spearman_of_each(points[..., 0], points[..., 1], there)
     low, high = np.nanquantile(values, [0.025, 0.975])
     return float(low), float(high)
+
+
+def _spearman_of_each(x: Floats, y: Floats, there: NDArray[np.bool_]) -> Floats:
+    """`spearman` of every row [draws, points] of what is there: all draws at once.
+
+    What is not there takes the last ranks, which changes none of the others.
+    """
+    ranks = [
+        stats.rankdata(np.where(there, _settled(side), np.inf), axis=1) * there for side in (x, y)
+    ]
+    count = there.sum(1, keepdims=True)
+    x, y = ((rank - rank.sum(1, keepdims=True) / count) * there for rank in ranks)
+    spread = np.sqrt((x * x).sum(1) * (y * y).sum(1))
+    products = (x * y).sum(1)
+    found: Floats = np.divide(products, spread, out=np.full(len(x), np.nan), where=spread > 0)
+    return found

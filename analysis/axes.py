@@ -101,9 +101,9 @@ def _draw_beyond(axes: Axes, axis: Side, end: Literal[0, 1], labels: list[str]) 
     arrow = {"x": "←→", "y": "↓↑"}[axis][end]
     separator = "   " if axis == "x" else "\n"
     text = separator.join(f"{label} {arrow}" for label in labels)
-    at, offset = ((end, 1.0), (0, 11)) if axis == "x" else ((1.0, end), (3, 6 if end else -6))
+    at, offset = ((end, 1.0), (0, 11)) if axis == "x" else ((1.0, end), (3, 0 if end else -6))
     axes.annotate(
         text, at, offset, xycoords="axes fraction", textcoords="offset points", fontsize=6.5,
         color=QUIET, ha="right" if axis == "x" and end else "left",
-        va="bottom" if axis == "x" or end else "top",
+        va="bottom" if axis == "x" else "top",
     )  # fmt: skip

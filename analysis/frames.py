@@ -24,7 +24,7 @@ _COUNTERS = ("step", "updates")
 _AT_DEPTH = re.compile(r"^(?P<metric>.+)@(?P<depth>\d+)$")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StudyResults:
     """Everything a study left behind; a trial without results is a row, never an exception."""
 

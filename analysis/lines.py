@@ -39,7 +39,8 @@ def draw_lines(
             _line(axes, rows.pivot_table(index=over, columns="trial", values="value"), look)
     known = {label: agreed(data[column]) for column, label in levels.items()}
     shown = {label: scale(metric) * value for label, value in known.items() if value is not None}
-    fit_axis(axes, "y", metric, pd.DataFrame({"value": [*data["value"], *through]}), shown)
+    values = pd.DataFrame({"value": [*data["value"], *through]})
+    fit_axis(axes, "y", metric, values, shown, results=True)
     axes.set_title(axis_label(metric, "↓↑"), loc="left")
 
 

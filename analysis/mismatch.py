@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import pandas as pd
 
 from analysis.agreement import (
@@ -61,6 +63,7 @@ def discordance(frame: pd.DataFrame) -> Discord:
     return discord(frame["predictive"], frame["decision"])
 
 
+@lru_cache(maxsize=2)
 def selection_frame(results: StudyResults) -> pd.DataFrame:
     """A row a predictive metric: picked and best condition, losses, concordant pairs."""
     rows = []
@@ -90,6 +93,7 @@ def selection_frame(results: StudyResults) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@lru_cache(maxsize=2)
 def correlation_frame(results: StudyResults) -> pd.DataFrame:
     """Pooled, within and between correlations of every predictive metric, a row each.
 

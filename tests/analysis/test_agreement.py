@@ -67,6 +67,22 @@ def test_cluster_bootstrap_brackets_a_strong_correlation_and_repeats() -> None:
     assert found == again
 
 
+def test_the_cluster_bootstrap_is_that_of_a_loop_also_where_seeds_are_missing() -> None:
+    generator = np.random.default_rng(6)
+    seeds = [4, 4, 4, 1, 4, 3, 4, 4, 2]
+    groups = [np.round(generator.normal(c / 3, 1.0, size=(n, 2)), 1) for c, n in enumerate(seeds)]
+    rows = {str(c): [*map(tuple, group)] for c, group in enumerate(groups)}
+    found = agreement(frame(rows), draws=20_000)
+    pooled, between = [], []
+    for _ in range(4_000):
+        drawn = [groups[i] for i in generator.integers(len(groups), size=len(groups))]
+        again = [group[generator.integers(len(group), size=len(group))] for group in drawn]
+        pooled.append(stats.spearmanr(*np.vstack(again).T).statistic)
+        between.append(stats.spearmanr(*np.array([one.mean(0) for one in again]).T).statistic)
+    for one, values in ((found.pooled, pooled), (found.between, between)):
+        assert [one.low, one.high] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.05)
+
+
 def test_selection_regret_by_hand() -> None:
     """Picking by prediction takes b at 0.7; the best is a at 0.9: lost 0.2, blindly 0.3."""
     names = ["a", "b", "c"]
