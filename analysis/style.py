@@ -122,9 +122,10 @@ def save(figure: Figure, folder: Path, name: str, provenance: str) -> list[Path]
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     with styled():
-        # Lay out once, not once a format.
+        # Lay out once, not once a format. With an engine left, each format would draw twice.
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        matplotlib.rcParams["figure.constrained_layout.use"] = False
+        figure.set_layout_engine(None)
         for suffix, options in FORMATS.items():
             path = folder / f"{name}.{suffix}"
             unstable, about = METADATA[suffix]

@@ -54,7 +54,8 @@ def show(folder: Path, console: Console, into: Path | None = None) -> list[Path]
     from analysis.report import write_report
 
     try:
-        written = write_report(folder, into)
+        with console.status(f"drawing the figures of {folder.name}"):
+            written = write_report(folder, into)
     except OSError as error:
         raise WorkbenchError(
             f"{error.filename}: cannot be written: {error.strerror} "
