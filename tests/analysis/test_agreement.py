@@ -51,7 +51,9 @@ def test_simpson_with_two_conditions() -> None:
 def test_no_alarm_where_every_level_agrees() -> None:
     found = agreement(frame({"a": [(1, 1), (2, 2)], "b": [(3, 3), (4, 4), (np.nan, 9)]}))
     assert not found.alarm
-    assert found.pooled.n == 4
+    assert found.within.spearman == pytest.approx(1.0)
+    assert found.within.kendall == pytest.approx(1.0)
+    assert (found.pooled.n, found.within.n) == (4, 4)
     assert found.pooled.spearman == pytest.approx(1.0)
 
 

@@ -146,6 +146,8 @@ def test_verdicts_in_words(make_study: Callable[..., Path]) -> None:
     worse = headline(make_study, [0.40, 0.41, 0.42], [0.5, 0.5, 0.5])
     assert "higher regret" in worse
     assert "speaks against `gcn`" in worse
+    five = headline(make_study, [0.5] * 5, [0.40, 0.41, 0.42, 0.43, 0.40])  # p = 2 / 2^5 = 0.0625
+    assert five.endswith("interval favours `gcn`, the sign-flip test does not confirm it.")
     many = headline(make_study, [0.5] * 7, [0.40, 0.41, 0.42, 0.43, 0.40, 0.41, 0.42])
     assert many.endswith("this favours `gcn`.")
     assert "not enough seeds" in headline(make_study, [0.5], [0.4])
@@ -218,6 +220,15 @@ def test_differences_in_shares_are_shown_in_points(make_study: Callable[..., Pat
     results = load_study(make_study(primary="decision/search_optimal_rate"))
     assert "points higher optimal-move rate" in answer(results).headline
     assert comparisons_tables(results)[0].title.endswith("(search), points")
+
+
+def test_trials_measured_on_other_positions_are_told_apart(study: Path) -> None:
+    assert not any("evaluation sets" in caution for caution in cautions(load_study(study)))
+    file = study / "trials" / "gcn-1" / "result.json"
+    result = json.loads(file.read_text())
+    result["evaluation_set"]["hash"] = "of others"
+    file.write_text(json.dumps(result))
+    assert any("2 different evaluation sets" in caution for caution in cautions(load_study(study)))
 
 
 def test_results_of_other_code_are_told_apart(study: Path) -> None:

@@ -166,6 +166,31 @@ def test_a_learned_model_in_the_true_world_is_alphazero(learned: Parts, parts: P
     assert torch.equal(moves[0], moves[2])
 
 
+def test_only_the_rules_know_which_moves_are_legal(
+    learned: Parts, tic_tac_toe: TableEnvironment
+) -> None:
+    agent = learned.model.eval()
+    for dynamics, known in (("true", True), ("learned", False)):
+        model = Replaced(agent, tic_tac_toe, Replacement(dynamics=dynamics))  # type: ignore[arg-type]
+        assert ("legal" in model.spec.heads) is known
+        start = torch.zeros(1, dtype=torch.int64)
+        root = model.represent(tic_tac_toe.observe(start), Generator(), start)
+        then, _ = model.step(root, torch.tensor([4]), Generator())
+        legal = model.predict(then).legal
+        assert (legal is not None) is known
+        if legal is not None:
+            assert legal[0].tolist() == [cell != 4 for cell in range(9)]
+
+
+def test_no_move_that_the_rules_forbid_counts_as_lost(parts: Parts) -> None:
+    judged = judged_positions(parts, 1)
+    assert (judged.lost[~judged.legal] == 0).all()
+    assert (judged.lost >= 0).all()
+    worth = judged.q.masked_fill(~judged.legal, -torch.inf)
+    best = worth.max(-1).values
+    assert torch.equal(judged.lost[judged.legal], (best[:, None] - judged.q)[judged.legal])
+
+
 def test_nothing_replaced_leaves_the_moves_as_they_are(learned: Parts) -> None:
     agent, judged = learned.model.eval(), judged_positions(learned, 1)
     same = Replaced(agent, learned.environment, Replacement())  # type: ignore[arg-type]
@@ -258,6 +283,23 @@ def test_relevant_error_equals_a_plain_count(parts: Parts, tic_tac_toe: TableEnv
             above += weight * (0.0 if ended else 0.25)
             total += weight
     assert found == pytest.approx(above / total, rel=1e-6)
+
+
+def test_chance_of_relevant_error_is_the_best_constant_guess_counted_by_hand(
+    parts: Parts,
+) -> None:
+    cls: Any = components("measure")["relevant_error"]
+    level = cls().build(parts).facts().levels["predictive/relevant_error"]
+    judged, weighed = judged_positions(parts, 1), []
+    for row in judged.q.tolist():
+        worths = [worth for worth in row if worth > -2]
+        worse = [worth for worth in worths if worth < max(worths)]
+        gap = max(worths) - max(worse) if worse else 0.0
+        weighed += [(gap / len(worths), worth) for worth in worths]
+    total = sum(weight for weight, _ in weighed)
+    mean = sum(weight * worth for weight, worth in weighed) / total
+    spread = sum(weight * (worth - mean) ** 2 for weight, worth in weighed) / total
+    assert level == {"chance": pytest.approx(spread, rel=1e-6), "oracle": 0.0}
 
 
 class Untaught(Player):
