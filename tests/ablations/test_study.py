@@ -168,6 +168,13 @@ def test_every_problem_is_told_at_once_and_each_once(write: Write) -> None:
     assert found[1].endswith("(condition 'a')")
 
 
+def test_of_many_conditions_with_a_problem_the_first_are_named(write: Write) -> None:
+    runs = "axes: {planner.simulations: [1, 2, 3, 4, 5], m: {ok: , bad: {planner.simulation: 3}}}\n"
+    (problem,) = problems(write(runs))
+    named = ", ".join(f"'simulations={n} · bad'" for n in (1, 2, 3))
+    assert problem.endswith(f"(condition {named} and 2 more)")
+
+
 def test_the_file_itself_may_be_at_fault(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     assert problems(path) == ["FILE: no such file"]
