@@ -57,6 +57,14 @@ def test_no_alarm_where_every_level_agrees() -> None:
     assert found.pooled.spearman == pytest.approx(1.0)
 
 
+def test_a_condition_whose_seeds_are_all_alike_tells_nothing_within() -> None:
+    found = agreement(frame({"a": [(1, 1), (2, 2), (3, 3)], "b": [(5, 7), (5, 7)]}))
+    assert found.within.kendall == pytest.approx(1.0)
+    assert found.within.spearman == pytest.approx(1.0)
+    alike = agreement(frame({"a": [(1, 1), (1, 1)], "b": [(5, 7), (5, 7)]}))
+    assert np.isnan([alike.within.kendall, alike.within.spearman]).all()
+
+
 def test_cluster_bootstrap_brackets_a_strong_correlation_and_repeats() -> None:
     generator = np.random.default_rng(5)
     groups = {
@@ -83,6 +91,15 @@ def test_the_cluster_bootstrap_is_that_of_a_loop_also_where_seeds_are_missing() 
         between.append(stats.spearmanr(*np.array([one.mean(0) for one in again]).T).statistic)
     for one, values in ((found.pooled, pooled), (found.between, between)):
         assert [one.low, one.high] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.05)
+
+
+def test_of_two_labels_one_is_picked_and_of_one_none() -> None:
+    predictive, decision = pd.Series([0.2, 0.1], ["a", "b"]), pd.Series([0.5, 0.9], ["a", "b"])
+    found = selection(predictive, decision)
+    assert found is not None
+    assert (found.picked, found.best) == ("a", "b")
+    assert (found.loss, found.by_chance) == pytest.approx((0.4, 0.2))
+    assert selection(predictive[:1], decision[:1]) is None
 
 
 def test_selection_regret_by_hand() -> None:

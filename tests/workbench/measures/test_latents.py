@@ -14,7 +14,7 @@ from tests.workbench.measures.seer import Seer, sequences
 from workbench.environments.games.table import TableEnvironment
 from workbench.measures.prediction.evaluation_set import SOURCES
 from workbench.measures.prediction.latents import LatentAccuracy
-from workbench.measures.prediction.probes import PENALTY, PROBES, Probe, ridge
+from workbench.measures.prediction.probes import PENALTY, PROBES, Probe, ridge, standardiser
 from workbench.measures.prediction.ranking import by_chance, ranks, scores
 from workbench.measures.prediction.tally import Tally
 from workbench.trial import build
@@ -168,6 +168,14 @@ def test_a_random_order_is_as_often_right_as_there_are_places() -> None:
         "hits_1": 1 / 4, "hits_5": 1.0, "mrr": pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
     }  # fmt: skip
     assert by_chance(20)["hits_5"] == pytest.approx(5 / 20)
+
+
+def test_an_entry_that_hardly_moves_is_left_out_however_far_it_moves_later() -> None:
+    moving, still = drawn(50, 3), torch.cat([drawn(50, 1) * 1e-6, torch.ones(50, 1)], 1)
+    scaled = standardiser(torch.cat([moving, still], 1))
+    far = scaled(torch.full((1, 5), 100.0))[0]
+    assert (far[:3] > 50).all()
+    assert far[3:].tolist() == [0.0, 0.0]
 
 
 def test_ridge_solves_the_least_squares_of_its_penalty() -> None:
