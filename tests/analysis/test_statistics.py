@@ -135,6 +135,7 @@ def test_holm_by_hand() -> None:
 
 def test_effect_size_by_hand() -> None:
     assert effect_size([2.0, 6.0, 10.0]) == pytest.approx(1.5)  # mean 6, standard deviation 4
+    assert effect_size([1.0, 3.0]) == pytest.approx(2**0.5)
     assert np.isnan(effect_size([2.0, 2.0]))
 
 
