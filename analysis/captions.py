@@ -13,7 +13,8 @@ def captions(results: StudyResults) -> dict[str, str]:
     predictive, primary = (describe(results.study[key]) for key in ("predictive", "primary"))
     right = "left" if predictive.better == "lower" else "right"
     down = "bottom" if primary.better == "lower" else "top"
-    bands = "the band is the 95 % t interval over them (cut at the frame)"
+    stretched = "where some lie far from the best value and most near it, the axis is stretched"
+    bands = f"the band is the 95 % t interval over them (cut at the frame); {stretched}"
     bars = "bars are 95 % Student t intervals over seeds"
     return {
         "accuracy_and_decisions": (
@@ -21,9 +22,8 @@ def captions(results: StudyResults) -> dict[str, str]:
             f"large open mark the mean of a condition; {bars}. A condition further {right} "
             f"predicts better, one nearer the {down} decides better; the best corner is the "
             f"{down} {right}. If accuracy were all that mattered, the conditions would line up "
-            "towards that corner. Where some lie far from the best value and most near it, the "
-            "axis is stretched towards it. Intervals are cut at the frame. Dashed lines are known "
-            f"levels; an arrow marks one that lies beyond the axis. {primary.description}"
+            f"towards that corner; {stretched}. Intervals are cut at the frame. Dashed lines are "
+            f"known levels; an arrow marks one that lies beyond the axis. {primary.description}"
         ),
         "learning_curves": (
             "How to read: a thin line a seed, a thick line the mean of the finished seeds, a band "
