@@ -44,8 +44,7 @@ def fit_axis(
         set_limits(low / (high / low) ** 0.12, high * (high / low) ** 0.12)
     elif results and (scale := stretched(metric, data)) is not None:
         set_scale("function", functions=(scale.forward, scale.inverse))
-        shown = [low, high, scale.best, *(v for v in ends if low <= v <= high)]
-        places = scale.forward(np.array([min(shown), max(shown)]))
+        places = scale.forward(np.array([min(low, scale.best), max(high, scale.best)]))
         room = 0.06 * float(np.ptp(places))
         bottom, top = (float(v) for v in scale.inverse(places + np.array([-room, room])))
         set_limits(bottom, top)

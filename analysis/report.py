@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from analysis.answer import Answer, answer
+from analysis.answer import answer
 from analysis.captions import captions
 from analysis.cautions import cautions, matched_sizes
 from analysis.figures import draw_figures
@@ -62,7 +63,7 @@ def write_report(folder: Path, into: Path | None = None) -> Report:
     data = provenance(results)
     figures = {name: save(figure, target / "figures", name, data) for name, figure in drawn.items()}
     tables = write_tables(results, target / "tables")
-    said = answer(results)
+    said, sections = answer(results), _sections(results)
     downloads = [path for paths in figures.values() for path in paths] + tables
     page = _environment().get_template("report.html.j2").render(
         results=results,
@@ -71,7 +72,7 @@ def write_report(folder: Path, into: Path | None = None) -> Report:
         cautions=cautions(results),
         images={name: _embedded(paths) for name, paths in figures.items()},
         captions=captions(results),
-        sections=_sections(results),
+        sections=sections,
         conditions=_conditions(results),
         made=_how_made(results),
         launches=results.study.get("launches") or [],
@@ -85,7 +86,7 @@ def write_report(folder: Path, into: Path | None = None) -> Report:
         figures=[path for paths in figures.values() for path in paths],
         tables=tables,
         answer=said.text,
-        summary=_summary(results, said),
+        summary=_summary(results, sections),
     )
 
 
@@ -197,9 +198,9 @@ def _downloads(paths: list[Path], target: Path) -> dict[str, list[str]]:
     return found
 
 
-def _summary(results: StudyResults, said: Answer) -> str:
-    tables = [*main_tables(results), *comparisons_tables(results)]
-    lines = [f"{table.title}\n\n{table.plain()}" for table in tables if not table.cells.empty]
+def _summary(results: StudyResults, sections: Mapping[str, list[Table]]) -> str:
+    tables = [*sections["main"], *sections["comparisons"]]
+    lines = [f"{table.title}\n\n{table.plain()}" for table in tables]
     if len(results.failures):
         lines.append(
             f"{count(len(results.failures), 'trial')} not finished; reasons in the report."

@@ -100,17 +100,18 @@ def _evaluate(
     missed, unfit, states = 0, dict[str, str](), Counter[str]()
     labels = {trial.folder: trial.label for trial in trials}
     with console.status("") as now:
-        passed = f"0 of {len(trials)} trials measured"
+        done = 0
+
+        def tell(doing: str = "") -> None:
+            now.update(f"{done} of {len(trials)} trials done{doing}")
 
         def begins(folder: Path, measure: str) -> None:
-            now.update(f"{passed}; {labels[folder]}: measuring {measure}")
+            tell(f"; {labels[folder]}: measuring {measure}")
 
-        now.update(passed)
-        for i, (folder, found) in enumerate(
-            evaluate_trials([*labels], wanted, concurrent, begins), start=1
-        ):
-            passed = f"{i} of {len(trials)} trials measured"
-            now.update(passed)
+        tell()
+        for folder, found in evaluate_trials([*labels], wanted, concurrent, begins):
+            done += 1
+            tell()
             label = labels[folder]
             if isinstance(found, str):
                 missed += 1
