@@ -13,9 +13,9 @@ from ray import tune
 from ray.exceptions import RayActorError
 from ray.tune.search import Searcher
 
+from ablations.callbacks import Listener
 from ablations.interruption import Interruption
 from ablations.jobs import Job, Launch
-from ablations.listeners import Listener
 from ablations.plan import TrialPlan
 from ablations.worker import work
 

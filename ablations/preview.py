@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ablations.differences import differences
+from ablations.config_diff import differences
 from ablations.plan import Plan, Replay, left_behind, older_code, seconds_left, smallest_p
 from ablations.study import Study
 from workbench.config import TrialConfig

@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ablations.board import Board, Cell
 from ablations.plan import Plan, TrialPlan
 from ablations.preview import duration
+from ablations.status import Board, Cell
 
 SUMMARY_SECONDS = 30.0
 STYLES = {"pending": "dim", "running": "cyan", "done": "green", "failed": "bold red"}

@@ -12,14 +12,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ablations.cluster import cores, started
+from ablations.callbacks import Listeners
 from ablations.interruption import EXIT_CODE, Interrupted, Interruption
 from ablations.jobs import Launch, RunTrial
-from ablations.ledger import Ledger, locked
-from ablations.listeners import Listeners
+from ablations.manifest import Ledger, locked
 from ablations.plan import Plan, TrialPlan, check_match, make_plan, parameters, replays
 from ablations.preview import show_plan
 from ablations.progress import display
+from ablations.ray_runtime import cores, started
 from ablations.study import read_study
 from ablations.tracking import Tracker, open_tracker
 

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field
 
 from ablations.axes import combinations, read_axes, read_excluded
-from ablations.conditions import Condition, read_conditions
-from ablations.design import (
+from ablations.comparisons import (
     Comparison,
     Conditions,
     check_metric,
@@ -19,6 +18,7 @@ from ablations.design import (
     read_comparisons,
     read_seeds,
 )
+from ablations.conditions import Condition, read_conditions
 from workbench import documents
 from workbench.components import Config, Positive
 from workbench.config import read

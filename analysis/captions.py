@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.depths import FEWEST_CASES
+from analysis.by_depth import FEWEST_CASES
+from analysis.formatting import describe
 from analysis.frames import StudyResults
 from analysis.gallery import FULL
-from analysis.wording import describe
 
 
 def captions(results: StudyResults) -> dict[str, str]:

@@ -11,17 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.axes import Side, fit_axis, interval_ends
-from analysis.budgets import blindfold, search_budget
-from analysis.comparisons import Comparison, compare, compared_metrics
-from analysis.depths import depth_error_by_source, error_by_depth, flip_rate
+from analysis.axis_limits import Side, fit_axis, interval_ends
+from analysis.by_budget import blindfold, search_budget
+from analysis.by_depth import depth_error_by_source, error_by_depth, flip_rate
+from analysis.formatting import axis_label, describe, phrase, scale, unit
 from analysis.frames import StudyResults
 from analysis.gallery import gallery
 from analysis.legend import condition_legend
+from analysis.paired_comparisons import Comparison, compare, compared_metrics
 from analysis.statistics import Floats, finite, mean_interval
 from analysis.style import INK, PAGE, Look, looks, new_figure, plain, styled
 from analysis.waterfall import regret_waterfall
-from analysis.wording import axis_label, describe, phrase, scale, unit
 from workbench.metrics import MetricSpec
 
 

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from numpy.typing import NDArray
 
+from analysis.formatting import decimals, fixed
 from analysis.frames import StudyResults
 from analysis.statistics import Floats
 from analysis.style import INK, PAGE, QUIET, looks, new_figure, plain, styled
-from analysis.wording import decimals, fixed
 
 FULL = 0.5
 """The share from which a cell has its full colour, and a bar its full length."""

@@ -13,15 +13,16 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from analysis.answer import answer
 from analysis.captions import captions
-from analysis.cautions import cautions, matched_sizes
+from analysis.caveats import cautions, matched_sizes
 from analysis.figures import draw_figures
+from analysis.findings import answer
+from analysis.formatting import count
 from analysis.frames import StudyResults, load_study
-from analysis.mismatch import by_condition, discordance, predictive_metrics
 from analysis.provenance import data_digest, provenance
+from analysis.study_agreement import by_condition, discordance, predictive_metrics
 from analysis.style import save
-from analysis.table import Table
+from analysis.table_format import Table
 from analysis.tables import (
     all_correlations_table,
     comparisons_tables,
@@ -30,7 +31,6 @@ from analysis.tables import (
     selection_table,
     write_tables,
 )
-from analysis.wording import count
 from workbench.record import write_text
 
 FOLDER = "report"

@@ -8,12 +8,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from analysis.comparisons import comparisons_frame
-from analysis.frames import PARTS, StudyResults
-from analysis.mismatch import correlation_frame, selection_frame
-from analysis.statistics import Interval, mean_interval
-from analysis.table import Table
-from analysis.wording import (
+from analysis.formatting import (
     NOTHING,
     decimals,
     describe,
@@ -24,6 +19,11 @@ from analysis.wording import (
     titled,
     unit,
 )
+from analysis.frames import PARTS, StudyResults
+from analysis.paired_comparisons import comparisons_frame
+from analysis.statistics import Interval, mean_interval
+from analysis.study_agreement import correlation_frame, selection_frame
+from analysis.table_format import Table
 from workbench.metrics import METRICS, MetricSpec, TreeSearch
 
 AGENTS = ("search", "prior")

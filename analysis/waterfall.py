@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.evaluation import largest_search
+from analysis.formatting import decimals, fixed, titled
 from analysis.frames import StudyResults
 from analysis.statistics import mean_interval
 from analysis.style import INK, PAGE, QUIET, Look, looks, new_figure, plain, styled
-from analysis.wording import decimals, fixed, titled
 from workbench.metrics import METRICS
 
 REGRET, OWED = "decision/transplant_regret", "decision/regret_owed"

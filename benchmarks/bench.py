@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, rows
-from benchmarks.figures import Effort, Figure, document
+from benchmarks.measurement import Effort, Figure, document
 from workbench.errors import WorkbenchError, unknown
 from workbench.record import write_text
 

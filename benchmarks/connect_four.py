@@ -22,11 +22,11 @@ from torch.nn.functional import one_hot
 
 from workbench import host
 from workbench.environments.connect_four import ConnectFour
-from workbench.environments.games.solver import SolvedConnectFour
+from workbench.environments.games.solved_connect_four import SolvedConnectFour
 from workbench.errors import WorkbenchError
-from workbench.measures.exact.judged import JudgedPositions
-from workbench.measures.frozen.positions import FrozenPositions, kept_positions
-from workbench.measures.play.choices import Choice, by_prior, by_search
+from workbench.measures.evaluation_sets.positions import FrozenPositions, kept_positions
+from workbench.measures.exact.solved_positions import JudgedPositions
+from workbench.measures.play.decision_rules import Choice, by_prior, by_search
 from workbench.measures.play.opponents import TreeSearchPlayer
 from workbench.trial import load_agent
 

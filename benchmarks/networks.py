@@ -17,7 +17,7 @@ from workbench.models.prediction import mlp as prediction
 from workbench.models.prediction.cells import Cells
 from workbench.models.representation import mlp as representation
 from workbench.models.representation.resnet import ResNet
-from workbench.models.scalars import ScalarHead
+from workbench.models.scalar_head import ScalarHead
 from workbench.models.systems.composed import Composed
 from workbench.models.world_model import WorldModel
 from workbench.planning.gumbel import Gumbel

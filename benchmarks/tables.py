@@ -18,7 +18,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from benchmarks.figures import SCHEMA, number
+from benchmarks.measurement import SCHEMA, number
 from workbench.errors import WorkbenchError
 from workbench.record import write_text
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from benchmarks.figures import Figure
+from benchmarks.measurement import Figure
 
 LEAST_SECONDS = 0.05
 """A timing lasts at least so long: what is shorter is called several times."""

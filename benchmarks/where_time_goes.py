@@ -26,7 +26,7 @@ from workbench.documents import wrap
 from workbench.errors import Place
 from workbench.training import actor
 from workbench.training.learner import Learner, Objective, Optimisers
-from workbench.training.replay import Replay
+from workbench.training.replay_buffer import Replay
 from workbench.trial import build
 
 PRESETS = ("muzero", "muzero_cartpole", "muzero_connect_four")

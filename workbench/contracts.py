@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from workbench.config import TrialConfig
-    from workbench.models.support import Codec
+    from workbench.models.value_encoding import Codec
     from workbench.models.world_model import WorldModel
     from workbench.randomness import Streams
     from workbench.types import (

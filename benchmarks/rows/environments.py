@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import torch
 from torch import Generator
 
-from benchmarks.figures import Effort, Figure
+from benchmarks.measurement import Effort, Figure
 from benchmarks.timing import in_turn
 from workbench import registry
 from workbench.components import EnvironmentConfig, Misfit

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Generator, Tensor, nn
 
-from benchmarks.figures import Effort, Figure
+from benchmarks.measurement import Effort, Figure
 from benchmarks.timing import in_turn
 from workbench.components import RepresentationConfig
 from workbench.config import read_trial
@@ -25,7 +25,7 @@ from workbench.models.representation.gin import GIN
 from workbench.training.actor import Actor
 from workbench.training.learner import Learner, Objective
 from workbench.training.procedures.self_play import SelfPlay
-from workbench.training.replay import Replay
+from workbench.training.replay_buffer import Replay
 from workbench.trial import build
 from workbench.types import LatentSpec, Window
 

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import networks
-from benchmarks.figures import Effort, Figure
+from benchmarks.measurement import Effort, Figure
 from benchmarks.peers.exchange import SIMULATIONS, Case, write
 from benchmarks.timing import Pairs
 from workbench.errors import WorkbenchError

@@ -10,13 +10,13 @@ from numba import njit
 from torch import Generator, Tensor
 
 from benchmarks import networks
-from benchmarks.figures import Effort, Figure
+from benchmarks.measurement import Effort, Figure
 from benchmarks.timing import in_turn
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
-from workbench.planning.tree.network import Network, network_of, workplace
-from workbench.planning.tree.registers import TILE
+from workbench.planning.tree.compiled_network import Network, network_of, workplace
 from workbench.planning.tree.search import share_out, shares_of
+from workbench.planning.tree.simd import TILE
 from workbench.planning.tree.trees import Trees, plant
 from workbench.types import Latent, leaves
 

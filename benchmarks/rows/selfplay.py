@@ -9,7 +9,7 @@ from typing import cast
 
 from torch import Generator, Tensor
 
-from benchmarks.figures import Effort, Figure
+from benchmarks.measurement import Effort, Figure
 from benchmarks.timing import Pairs
 from workbench.config import read_trial
 from workbench.contracts import Parts, Planner

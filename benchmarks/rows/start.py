@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from benchmarks.figures import Effort, Figure
+from benchmarks.measurement import Effort, Figure
 from benchmarks.timing import in_turn
 
 IMPORT = ["-c", "import torch"]

@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from rich.console import Console
 
-from ablations import cluster
+from ablations import ray_runtime
 from ablations.launch import Queue
 from ablations.plan import Plan, TrialPlan, make_plan
 from ablations.session import ablate
@@ -189,7 +189,7 @@ def test_one_failure_leaves_the_others_alone(first: Launched) -> None:
 def test_trials_have_pinned_threads(first: Launched) -> None:
     done = [trial for trial in first.plan.trials if trial.record.state() == "done"]
     assert {(trial.record.result() or {})["threads"] for trial in done} == {"1"}
-    assert not any(os.environ.get(name) == "1" for name in cluster.THREADS[1:]), (
+    assert not any(os.environ.get(name) == "1" for name in ray_runtime.THREADS[1:]), (
         "the driver's are its own"
     )
 
@@ -267,7 +267,7 @@ def test_a_cluster_that_is_not_there_stops_the_launch(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(WorkbenchError, match=f"cannot join a Ray cluster at {address}"):
-        cluster.started(1, 1, address, tmp_path).__enter__()
+        ray_runtime.started(1, 1, address, tmp_path).__enter__()
 
 
 def test_runs_of_dead_launches_are_ended(first: Launched, tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_signal_while_ray_starts_is_not_lost(file: Path, tmp_path: Path) -> No
 
 def test_ray_leaves_the_signals_to_the_launch(tmp_path: Path) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with cluster.started(1, 1, None, tmp_path):
+    with ray_runtime.started(1, 1, None, tmp_path):
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
         assert ray.get(ray.put(3)) == 3
     assert not ray.is_initialized()

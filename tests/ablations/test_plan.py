@@ -11,8 +11,7 @@ import fake_trials
 import pytest
 from rich.console import Console
 
-from ablations.board import Board
-from ablations.ledger import Ledger, locked, read_ledger
+from ablations.manifest import Ledger, locked, read_ledger
 from ablations.plan import (
     Plan,
     check_match,
@@ -25,6 +24,7 @@ from ablations.plan import (
 )
 from ablations.preview import duration, show_plan
 from ablations.progress import Matrix, display
+from ablations.status import Board
 from ablations.study import read_study
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.record import TrialRecord

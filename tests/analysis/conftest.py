@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.analysis.evaluated import CODE, write_evaluation
+from tests.analysis.evaluated_study import CODE, write_evaluation
 from workbench.record import TrialRecord
 
 STEPS = (0, 10_000, 20_000, 30_000, 40_000, 50_000)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.agreement import (
+from analysis.rank_agreement import (
     FEWEST_CLUSTERS,
     Discord,
     agreement,

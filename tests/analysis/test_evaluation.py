@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.cautions import cautions
+from analysis.caveats import cautions
 from analysis.evaluation import COLUMNS, read_evaluation
 from analysis.frames import load_study
-from analysis.mismatch import correlation_frame, selection_frame
-from tests.analysis.evaluated import write_measure
+from analysis.study_agreement import correlation_frame, selection_frame
+from tests.analysis.evaluated_study import write_measure
 
 
 def only(frame: pd.DataFrame) -> pd.Series:

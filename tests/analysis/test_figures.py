@@ -13,7 +13,7 @@ import pytest
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from analysis.depths import error_by_depth
+from analysis.by_depth import error_by_depth
 from analysis.figures import (
     accuracy_and_decisions,
     draw_figures,
@@ -23,7 +23,7 @@ from analysis.figures import (
 from analysis.frames import load_study
 from analysis.provenance import data_digest, provenance
 from analysis.style import looks, save
-from tests.analysis.evaluated import write_states
+from tests.analysis.evaluated_study import write_states
 
 REGRET, ERROR = "decision/search_regret_decisive", "predictive/value_error"
 

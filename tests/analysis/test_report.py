@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.answer import answer
-from analysis.cautions import cautions
-from analysis.comparisons import compare
+from analysis.caveats import cautions
 from analysis.figures import draw_figures
+from analysis.findings import answer
 from analysis.frames import load_study
+from analysis.paired_comparisons import compare
 from analysis.report import write_report
 from analysis.tables import comparisons_tables, main_frame, main_tables, sizes_table, write_tables
 from workbench.errors import WorkbenchError

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bench, figures
-from benchmarks.figures import Effort, Figure
+from benchmarks import bench, measurement
+from benchmarks.measurement import Effort, Figure
 from benchmarks.rows import peers
 from benchmarks.tables import BEGIN, END, markdown, put, read
 from workbench.cli import main
@@ -69,7 +69,7 @@ def test_every_row_gives_figures_beside_its_floor(
     assert {one["row"] for one in found["figures"]} == set(rows.split(","))
     assert {one["floor"] for one in found["figures"]} == floors
     for one in found["figures"]:
-        # Of one pair the ratio of times is that of the two figures, or of two rates its inverse.
+        # With one pair, the ratio equals the ratio of the two times, or its inverse for rates.
         times = one["median"] / one["floor_median"]
         assert one["ratio"] == pytest.approx(times if one["unit"] == "s" else 1 / times)
 
@@ -124,7 +124,9 @@ def test_a_file_that_cannot_be_written_is_told(
 
 def test_tables_stand_between_the_marks(tmp_path: Path) -> None:
     machine = {"date": "2026-01-02", "processor": "P", "cores": 2, "load": 0.5, "versions": {}}
-    kept = figures.document([figure("search"), figure("start")], Effort(3), machine, "the command")
+    kept = measurement.document(
+        [figure("search"), figure("start")], Effort(3), machine, "the command"
+    )
     (tmp_path / "figures.json").write_text(json.dumps(kept))
     text = markdown(read(tmp_path / "figures.json"))
     assert "| 1   | 2 s        | 1 to 3      | nothing | 4" in text

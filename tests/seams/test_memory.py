@@ -15,7 +15,7 @@ from tests.seams.conftest import run_in_two
 from workbench.components import ModelConfig
 from workbench.config import TrialConfig
 from workbench.errors import ConfigError
-from workbench.models.support import Codec, Scalar
+from workbench.models.value_encoding import Codec, Scalar
 from workbench.models.world_model import WorldModel
 from workbench.record import TrialRecord
 from workbench.training.actor import Actor

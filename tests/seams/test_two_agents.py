@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from tests.seams.conftest import component
 from workbench.components import EnvironmentConfig, ModelConfig
 from workbench.config import TrialConfig
-from workbench.models.support import Codec, Scalar
+from workbench.models.value_encoding import Codec, Scalar
 from workbench.models.world_model import WorldModel
 from workbench.record import TrialRecord
 from workbench.training.checkpoint import load

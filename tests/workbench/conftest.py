@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from workbench.environments.games.table import TableEnvironment
+from workbench.environments.games.lookup_table import TableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
 
 

@@ -30,7 +30,7 @@ from workbench.components import (
     Slot,
 )
 from workbench.contracts import Context, Parts
-from workbench.environments.games.table import TableEnvironment
+from workbench.environments.games.lookup_table import TableEnvironment
 from workbench.models.representation.cnn import CNN
 from workbench.models.representation.gcn import GCN
 from workbench.models.representation.mlp import MLP
@@ -38,7 +38,7 @@ from workbench.models.systems.composed import Composed
 from workbench.models.world_model import WorldModel
 from workbench.registry import FOLDERS, components
 from workbench.training.actor import Actor
-from workbench.training.replay import Replay
+from workbench.training.replay_buffer import Replay
 from workbench.training.settings import OpeningConfig, TemperatureConfig
 from workbench.trial import build
 from workbench.types import Target, Window, leaves

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.interruption import ending_at_once
-from workbench.cli.options import Outputs, TrackingUri
+from workbench.cli.shared_options import Outputs, TrackingUri
 
 
 def ablate(

@@ -12,7 +12,7 @@ import typer
 from workbench.cli.interruption import ending_at_once
 
 if TYPE_CHECKING:
-    from benchmarks.figures import Figure
+    from benchmarks.measurement import Figure
 
 
 def bench(
@@ -47,7 +47,7 @@ def bench(
     from rich.console import Console
 
     from benchmarks import bench as benchmark
-    from benchmarks.figures import Effort
+    from benchmarks.measurement import Effort
 
     chosen = benchmark.usual() if rows is None else [row.strip() for row in rows.split(",")]
     request = benchmark.Request(

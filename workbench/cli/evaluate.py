@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli.interruption import ending_at_once
-from workbench.cli.options import Outputs
 from workbench.cli.report import STUDY, find, show
+from workbench.cli.shared_options import Outputs
 
 if TYPE_CHECKING:
     from rich.console import Console

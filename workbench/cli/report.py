@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import Outputs
+from workbench.cli.shared_options import Outputs
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:

@@ -109,7 +109,7 @@ def _change(text: str) -> Node:
 
 
 def _run(trial: TrialConfig, folder: Path, console: Console) -> int:
-    from ablations.ledger import locked
+    from ablations.manifest import locked
     from workbench.record import TrialRecord
 
     record = TrialRecord(folder)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import Outputs, TrackingUri
+from workbench.cli.shared_options import Outputs, TrackingUri
 from workbench.errors import WorkbenchError
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.environments.control.config import ControlConfig
+from workbench.environments.control.control_config import ControlConfig
 from workbench.registry import register
 
 if TYPE_CHECKING:
-    from workbench.environments.control.worlds import ControlWorlds
+    from workbench.environments.control.control_environment import ControlWorlds
 
 
 @register("environment", "acrobot")
@@ -28,7 +28,7 @@ class Acrobot(ControlConfig):
     )
 
     def build(self) -> ControlWorlds:
-        from workbench.environments.control.acrobot import PHYSICS
-        from workbench.environments.control.worlds import ControlWorlds
+        from workbench.environments.control.acrobot_physics import PHYSICS
+        from workbench.environments.control.control_environment import ControlWorlds
 
         return ControlWorlds(self.spec(), PHYSICS, self.discount, self.scale)

@@ -14,7 +14,7 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.live.worlds import LiveWorlds
+    from workbench.environments.forward_only.forward_only_environment import LiveWorlds
 
 
 @register("environment", "atari")
@@ -49,7 +49,7 @@ class Atari(EnvironmentConfig):
         )
 
     def build(self) -> LiveWorlds:
-        from workbench.environments.live.worlds import LiveWorlds
+        from workbench.environments.forward_only.forward_only_environment import LiveWorlds
 
         return LiveWorlds(self.spec(), self._simulator, self.discount)
 
@@ -62,7 +62,7 @@ class Atari(EnvironmentConfig):
         import numpy as np
         from gymnasium import wrappers
 
-        from workbench.environments.live.gym import GymSimulator
+        from workbench.environments.forward_only.gymnasium_simulator import GymSimulator
 
         gymnasium.register_envs(ale_py)
         world: Any = gymnasium.make(

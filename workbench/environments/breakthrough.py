@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from workbench.environments.games import graphs
-from workbench.environments.games.board import BoardConfig
+from workbench.environments.games.board_config import BoardConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, Symmetry
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import Field, model_validator
 
 from workbench.components import Positive
-from workbench.environments.grids.config import Count, GridConfig, MazeSize
+from workbench.environments.grids.grid_config import Count, GridConfig, MazeSize
 from workbench.environments.grids.layouts import Cell, Walls, free_cells, maze, scattered
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.tabular.worlds import TabularWorlds
+    from workbench.environments.tabular.tabular_environment import TabularWorlds
 
 COLLECTED, STEP, BLOCKED = 2.0, -0.2, -0.5
 """Rewards of a move onto a goal, to another cell, and into a wall (the authors' configuration)."""
@@ -70,8 +70,8 @@ class Collect(GridConfig):
         return self._grid(PLANES, self.steps, bounds, exact=True)
 
     def build(self) -> TabularWorlds:
-        from workbench.environments.grids.collect import Rewards, collect_tables
-        from workbench.environments.tabular.worlds import TabularWorlds
+        from workbench.environments.grids.collect_tables import Rewards, collect_tables
+        from workbench.environments.tabular.tabular_environment import TabularWorlds
 
         rewards = Rewards(COLLECTED, STEP, BLOCKED)
         tables = collect_tables(self._walls(), self._places(), self.steps, rewards)

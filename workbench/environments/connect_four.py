@@ -9,12 +9,12 @@ from pydantic import Field
 from workbench import extras
 from workbench.components import Positive
 from workbench.environments.games import graphs
-from workbench.environments.games.board import BoardConfig
+from workbench.environments.games.board_config import BoardConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, Symmetry
 
 if TYPE_CHECKING:
-    from workbench.environments.games.spiel import SpielEnvironment
+    from workbench.environments.games.openspiel_environment import SpielEnvironment
 
 SOLVED = (6, 7, 4)
 """Rows, columns and length of a line of the game that is solved."""
@@ -62,7 +62,7 @@ class ConnectFour(BoardConfig):
     def _kind(self) -> type[SpielEnvironment]:
         if not self._solved:
             return super()._kind()
-        from workbench.environments.games.solver import SolvedConnectFour
+        from workbench.environments.games.solved_connect_four import SolvedConnectFour
 
         return SolvedConnectFour
 

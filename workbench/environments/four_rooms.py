@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from workbench.environments.grids.config import GoalConfig
+from workbench.environments.grids.grid_config import GoalConfig
 from workbench.environments.grids.layouts import Cell, Walls, drawn, free_cells
 from workbench.registry import register
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from workbench.environments.games import graphs
-from workbench.environments.games.board import BoardConfig
+from workbench.environments.games.board_config import BoardConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
 

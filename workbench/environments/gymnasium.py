@@ -9,7 +9,7 @@ from pydantic import Field
 
 from workbench import extras
 from workbench.components import EnvironmentConfig, Misfit
-from workbench.environments.control.config import unscalable
+from workbench.environments.control.control_config import unscalable
 from workbench.errors import nearest
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.config import TrialConfig
-    from workbench.environments.live.worlds import LiveWorlds
+    from workbench.environments.forward_only.forward_only_environment import LiveWorlds
 
 Option = bool | int | float | str
 
@@ -48,7 +48,7 @@ class Gymnasium(EnvironmentConfig):
         return _spec(self.id, tuple(sorted(self.options.items())))
 
     def build(self) -> LiveWorlds:
-        from workbench.environments.live.gym import gym_worlds
+        from workbench.environments.forward_only.gymnasium_simulator import gym_worlds
 
         return gym_worlds(
             self.spec(), lambda: _make(self.id, self.options), self.discount, self.scale
@@ -66,7 +66,7 @@ def _spec(name: str, options: tuple[tuple[str, Option], ...]) -> EnvironmentSpec
     """Makes the environment once, to see what it is. Raises Misfit where it is not one of ours."""
     import gymnasium
 
-    from workbench.environments.live.gym import actions, layout
+    from workbench.environments.forward_only.gymnasium_simulator import actions, layout
 
     if name not in gymnasium.registry:
         suggestion = nearest(name, gymnasium.registry)

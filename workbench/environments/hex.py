@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from workbench.environments.games import graphs
-from workbench.environments.games.board import BoardConfig
+from workbench.environments.games.board_config import BoardConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, Symmetry
 
 if TYPE_CHECKING:
-    from workbench.environments.games.spiel import SpielEnvironment
-    from workbench.environments.games.table import TableEnvironment
+    from workbench.environments.games.lookup_table import TableEnvironment
+    from workbench.environments.games.openspiel_environment import SpielEnvironment
 
 LISTED = 3
 """Cells along a side of the largest board whose positions are listed."""
@@ -54,8 +54,8 @@ class Hex(BoardConfig):
     def build(self) -> SpielEnvironment | TableEnvironment:
         if self.size > LISTED:
             return super().build()
-        from workbench.environments.games.spiel import Planes, game_string
-        from workbench.environments.games.table import TableEnvironment, enumerate_game
+        from workbench.environments.games.lookup_table import TableEnvironment, enumerate_game
+        from workbench.environments.games.openspiel_environment import Planes, game_string
 
         table = enumerate_game(game_string(*self._game()), Planes(**self._planes()))
         return TableEnvironment(self.spec(), table, self.discount)
@@ -63,7 +63,7 @@ class Hex(BoardConfig):
     def _kind(self) -> type[SpielEnvironment]:
         if self.size > SOLVED:
             return super()._kind()
-        from workbench.environments.games.hex import SolvedHex
+        from workbench.environments.games.solved_hex import SolvedHex
 
         return SolvedHex
 

@@ -13,7 +13,7 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.wrappers.history import HistoryEnvironment
+    from workbench.environments.wrappers.history_environment import HistoryEnvironment
 
 
 @register("environment", "history")
@@ -67,6 +67,6 @@ class History(EnvironmentConfig):
         )
 
     def build(self) -> HistoryEnvironment:
-        from workbench.environments.wrappers.history import HistoryEnvironment
+        from workbench.environments.wrappers.history_environment import HistoryEnvironment
 
         return HistoryEnvironment(self.spec(), self.of.build(), self.frames)

@@ -9,12 +9,12 @@ from pydantic import Field
 
 from workbench import extras
 from workbench.components import Positive
-from workbench.environments.control.config import ControlConfig
+from workbench.environments.control.control_config import ControlConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.live.worlds import LiveWorlds
+    from workbench.environments.forward_only.forward_only_environment import LiveWorlds
 
 
 @register("environment", "lunar_lander")
@@ -37,7 +37,7 @@ class LunarLander(ControlConfig):
     def build(self) -> LiveWorlds:
         import gymnasium
 
-        from workbench.environments.live.gym import gym_worlds
+        from workbench.environments.forward_only.gymnasium_simulator import gym_worlds
 
         def make() -> gymnasium.Env[object, object]:
             return gymnasium.make(

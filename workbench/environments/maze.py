@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from workbench.environments.grids.config import Count, GoalConfig, MazeSize
+from workbench.environments.grids.grid_config import Count, GoalConfig, MazeSize
 from workbench.environments.grids.layouts import Cell, Walls, maze
 from workbench.registry import register
 

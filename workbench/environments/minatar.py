@@ -14,7 +14,7 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.live.worlds import LiveWorlds
+    from workbench.environments.forward_only.forward_only_environment import LiveWorlds
 
 Game = Literal["breakout", "asterix", "freeway", "seaquest", "space_invaders"]
 
@@ -57,8 +57,8 @@ class MinAtar(EnvironmentConfig):
         return MINIMAL[self.game] if self.minimal_actions else ALL
 
     def build(self) -> LiveWorlds:
-        from workbench.environments.live.minatar import Game
-        from workbench.environments.live.worlds import LiveWorlds
+        from workbench.environments.forward_only.forward_only_environment import LiveWorlds
+        from workbench.environments.forward_only.minatar_game import Game
 
         make = partial(Game, self.game, self.sticky, self.ramping, self._actions, self.max_steps)
         return LiveWorlds(self.spec(), make, self.discount)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.environments.control.config import ControlConfig
+from workbench.environments.control.control_config import ControlConfig
 from workbench.registry import register
 
 if TYPE_CHECKING:
-    from workbench.environments.control.worlds import ControlWorlds
+    from workbench.environments.control.control_environment import ControlWorlds
 
 
 @register("environment", "mountain_car")
@@ -28,7 +28,7 @@ class MountainCar(ControlConfig):
     )
 
     def build(self) -> ControlWorlds:
-        from workbench.environments.control.mountain_car import PHYSICS
-        from workbench.environments.control.worlds import ControlWorlds
+        from workbench.environments.control.control_environment import ControlWorlds
+        from workbench.environments.control.mountain_car_physics import PHYSICS
 
         return ControlWorlds(self.spec(), PHYSICS, self.discount, self.scale)

@@ -13,7 +13,7 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.games.spiel import GameFacts, SpielEnvironment
+    from workbench.environments.games.openspiel_environment import GameFacts, SpielEnvironment
 
 
 @register("environment", "openspiel")
@@ -40,12 +40,16 @@ class OpenSpiel(EnvironmentConfig):
         )
 
     def _facts(self) -> GameFacts:
-        from workbench.environments.games.spiel import examine
+        from workbench.environments.games.openspiel_environment import examine
 
         return examine(self.game, dict(self.parameters))
 
     def build(self) -> SpielEnvironment:
-        from workbench.environments.games.spiel import SpielEnvironment, Tensors, game_string
+        from workbench.environments.games.openspiel_environment import (
+            SpielEnvironment,
+            Tensors,
+            game_string,
+        )
 
         facts = self._facts()
         game = game_string(self.game, dict(self.parameters))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.environments.games import graphs
-from workbench.environments.games.board import BoardConfig
+from workbench.environments.games.board_config import BoardConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, Symmetry
 

@@ -10,7 +10,7 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.games.table import TableEnvironment
+    from workbench.environments.games.lookup_table import TableEnvironment
 
 
 @register("environment", "tic_tac_toe")
@@ -36,8 +36,8 @@ class TicTacToe(EnvironmentConfig):
         )
 
     def build(self) -> TableEnvironment:
-        from workbench.environments.games.spiel import Planes
-        from workbench.environments.games.table import TableEnvironment, enumerate_game
+        from workbench.environments.games.lookup_table import TableEnvironment, enumerate_game
+        from workbench.environments.games.openspiel_environment import Planes
 
         show = Planes((3, 3, 3), own=2, other=1, empty=0)
         return TableEnvironment(self.spec(), enumerate_game("tic_tac_toe", show), self.discount)

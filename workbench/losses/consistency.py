@@ -54,7 +54,7 @@ class Consistency(LossConfig):
 
         from torch import nn
 
-        from workbench.losses.latents.consistency import DISTANCES, Pull, predictor, projector
+        from workbench.losses.latents.consistency_loss import DISTANCES, Pull, predictor, projector
 
         distance = DISTANCES[self.distance]
         if self.heads == "none":

@@ -57,15 +57,17 @@ class Contrastive(LossConfig):
 
         from torch import nn
 
-        from workbench.losses.latents import contrastive
+        from workbench.losses.latents import contrastive_loss
         from workbench.models.layers import mlp
 
-        size, objects = prod(model.spec.latent.shape), contrastive.objects(model.spec.latent)
+        size, objects = prod(model.spec.latent.shape), contrastive_loss.objects(model.spec.latent)
         project: nn.Module = nn.Identity()
         if self.projection:
             project, objects = mlp([size, self.projection, self.projection]), 1
             size = self.projection
         if self.term == "hinge":
-            return contrastive.Hinge(model.code, project, self.margin, self.sigma, objects)
-        score = contrastive.Cosine() if self.score == "cosine" else contrastive.Bilinear(size)
-        return contrastive.InfoNCE(model.code, project, score, self.temperature)
+            return contrastive_loss.Hinge(model.code, project, self.margin, self.sigma, objects)
+        score = (
+            contrastive_loss.Cosine() if self.score == "cosine" else contrastive_loss.Bilinear(size)
+        )
+        return contrastive_loss.InfoNCE(model.code, project, score, self.temperature)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.needs import oracle_misfits, search_misfits
+from workbench.measures.exact.requirements import oracle_misfits, search_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ByState(MeasureConfig):
         yield from search_misfits(self, trial.planner)
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.exact.by_state import StateByState
-        from workbench.measures.exact.judged import judged_positions
+        from workbench.measures.exact.per_position_record import StateByState
+        from workbench.measures.exact.solved_positions import judged_positions
 
         return StateByState(parts, judged_positions(parts, self.positions), self.simulations)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.needs import oracle_misfits
+from workbench.measures.exact.requirements import oracle_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Decision(MeasureConfig):
         yield from oracle_misfits(self, trial.environment)
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.exact.decision import DecisionQuality
-        from workbench.measures.exact.judged import judged_positions
+        from workbench.measures.exact.decision_quality import DecisionQuality
+        from workbench.measures.exact.solved_positions import judged_positions
 
         return DecisionQuality(parts.environment, judged_positions(parts, self.positions))

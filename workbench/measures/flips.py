@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.needs import oracle_misfits, search_misfits
+from workbench.measures.exact.requirements import oracle_misfits, search_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class Flips(MeasureConfig):
         yield from search_misfits(self, trial.planner)
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.exact.judged import judged_positions
-        from workbench.measures.replaced.flips import FlipRate
+        from workbench.measures.exact.solved_positions import judged_positions
+        from workbench.measures.interventions.flip_rate import FlipRate
 
         judged = judged_positions(parts, self.positions)
         return FlipRate(parts, judged, self.depth, self.simulations)

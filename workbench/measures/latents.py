@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.measures.prediction.options import SequenceOptions
+from workbench.measures.prediction.sequence_options import SequenceOptions
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ class Latents(SequenceOptions):
     )
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.frozen.sequences import sequences_of
-        from workbench.measures.prediction.latents import LatentAccuracy
+        from workbench.measures.evaluation_sets.sequences import sequences_of
+        from workbench.measures.prediction.latent_accuracy import LatentAccuracy
 
         sequences = sequences_of(parts, self.positions, self.depth)
         return LatentAccuracy(sequences, self.cases, self.by_source)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.measures.exact.needs import budgets, search_misfits
-from workbench.measures.play.options import MatchOptions
+from workbench.measures.exact.requirements import budgets, search_misfits
+from workbench.measures.play.match_options import MatchOptions
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class Matches(MatchOptions):
             yield from search_misfits(self, trial.planner)
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.play.choices import planner_with
-        from workbench.measures.play.matches import MatchScore
+        from workbench.measures.play.decision_rules import planner_with
+        from workbench.measures.play.match_score import MatchScore
 
         return MatchScore(
             parts.environment,

@@ -43,7 +43,7 @@ class MonteCarlo(MeasureConfig):
             )
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.prediction.monte_carlo import ReturnError, random_walks
+        from workbench.measures.prediction.return_error import ReturnError, random_walks
 
         walks = random_walks(parts.environment, self.states, self.walk, self.depth)
         return ReturnError(parts.environment, walks, self.max_steps)

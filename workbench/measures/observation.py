@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from workbench.measures.prediction.options import SequenceOptions
+from workbench.measures.prediction.sequence_options import SequenceOptions
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class Observation(SequenceOptions):
             )
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.frozen.sequences import sequences_of
-        from workbench.measures.prediction.observation import ObservationError
+        from workbench.measures.evaluation_sets.sequences import sequences_of
+        from workbench.measures.prediction.observation_error import ObservationError
 
         sequences = sequences_of(parts, self.positions, self.depth)
         return ObservationError(sequences, self.by_source)

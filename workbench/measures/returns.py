@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.needs import budgets, search_misfits
+from workbench.measures.exact.requirements import budgets, search_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Returns(MeasureConfig):
             yield from search_misfits(self, trial.planner)
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.play.choices import planner_with
-        from workbench.measures.play.returns import ReturnOfPlay
+        from workbench.measures.play.decision_rules import planner_with
+        from workbench.measures.play.episode_return import ReturnOfPlay
 
         return ReturnOfPlay(
             parts.config.environment,

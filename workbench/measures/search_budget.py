@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.needs import BUDGETS, oracle_misfits, search_misfits
+from workbench.measures.exact.requirements import BUDGETS, oracle_misfits, search_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class SearchBudget(MeasureConfig):
         yield from search_misfits(self, trial.planner)
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.exact.budget import QualityByBudget
-        from workbench.measures.exact.judged import judged_positions
+        from workbench.measures.exact.quality_by_budget import QualityByBudget
+        from workbench.measures.exact.solved_positions import judged_positions
 
         return QualityByBudget(parts, judged_positions(parts, self.positions), self.simulations)

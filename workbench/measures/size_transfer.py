@@ -10,7 +10,7 @@ from pydantic import Field
 from workbench.components import EnvironmentConfig, Misfit, Slot
 from workbench.config import walk
 from workbench.environments.hex import Hex
-from workbench.measures.play.options import MatchOptions
+from workbench.measures.play.match_options import MatchOptions
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class SizeTransfer(MatchOptions):
 
     def _shapes(self, trial: TrialConfig) -> Iterator[str]:
         """Parts of the model whose weights have another shape in the other world."""
-        from workbench.measures.play.elsewhere import reshaped
+        from workbench.measures.play.transfer import reshaped
 
         for part, change in reshaped(trial, self.environment).items():
             component = getattr(getattr(trial.model, part, trial.model), "component", part)
@@ -83,8 +83,8 @@ class SizeTransfer(MatchOptions):
             )
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.play.elsewhere import ScoreElsewhere
-        from workbench.measures.play.matches import MatchScore
+        from workbench.measures.play.match_score import MatchScore
+        from workbench.measures.play.transfer import ScoreElsewhere
 
         environment = self.environment.build()
         matches = MatchScore(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.needs import oracle_misfits, search_misfits
+from workbench.measures.exact.requirements import oracle_misfits, search_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Transplant(MeasureConfig):
         yield from search_misfits(self, trial.planner)
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.exact.judged import judged_positions
-        from workbench.measures.replaced.transplant import RegretByPart
+        from workbench.measures.exact.solved_positions import judged_positions
+        from workbench.measures.interventions.regret_by_part import RegretByPart
 
         return RegretByPart(parts, judged_positions(parts, self.positions), self.simulations)

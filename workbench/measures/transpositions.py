@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.prediction.options import sequence_misfits
+from workbench.measures.prediction.sequence_options import sequence_misfits
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Transpositions(MeasureConfig):
             )
 
     def build(self, parts: Parts) -> Measure:
-        from workbench.measures.frozen.sequences import positions_of
-        from workbench.measures.prediction.transpositions import TranspositionGap
+        from workbench.measures.evaluation_sets.sequences import positions_of
+        from workbench.measures.prediction.transposition_gap import TranspositionGap
 
         return TranspositionGap(parts.environment, positions_of(parts, self.positions), self.pairs)

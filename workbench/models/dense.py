@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from workbench.models.support import Scale
+from workbench.models.value_encoding import Scale
 
 
 @dataclass(frozen=True)

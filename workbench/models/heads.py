@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from workbench.models.dense import DenseHead
 from workbench.models.layers import cells_of, marked_planes, mlp
-from workbench.models.support import Codec
 from workbench.models.transitions import FlatHead
+from workbench.models.value_encoding import Codec
 from workbench.types import Heads
 
 

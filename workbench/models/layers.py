@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.models.aggregation import Mixing, adjacency_of, by_channel
 from workbench.models.dense import DenseLayer
-from workbench.models.mixing import Mixing, adjacency_of, by_channel
 from workbench.types import Graph
 
 

@@ -13,7 +13,7 @@ from workbench.types import Edge, Heads, Latent, ModelSpec, State, Unroll, map_t
 
 if TYPE_CHECKING:
     from workbench.models.dense import DenseEncoder, DenseModel
-    from workbench.models.support import Codec
+    from workbench.models.value_encoding import Codec
 
 
 class WorldModel(nn.Module, ABC):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.planning.tree.options import DeepConfig, FullTreeConfig
+from workbench.planning.tree.planner_config import DeepConfig, FullTreeConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from workbench.components import NonNegative, Positive
-from workbench.planning.tree.options import TreeSearchConfig
+from workbench.planning.tree.planner_config import TreeSearchConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
@@ -46,9 +46,9 @@ class Gumbel(TreeSearchConfig):
     def build(self, environment: EnvironmentSpec) -> Planner:
         import numpy as np
 
-        from workbench.planning.tree.gumbel import ByGumbel
-        from workbench.planning.tree.halving import considered_table
+        from workbench.planning.tree.gumbel_strategy import ByGumbel
         from workbench.planning.tree.search import TreeSearch
+        from workbench.planning.tree.sequential_halving import considered_table
         from workbench.planning.tree.trees import FAR, GumbelRules
 
         low, high = environment.bounds or (0.0, 1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.planning.tree.options import FullTreeConfig
+from workbench.planning.tree.planner_config import FullTreeConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
 

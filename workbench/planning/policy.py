@@ -17,6 +17,6 @@ class Policy(PlannerConfig):
     """No search: the prior over the legal moves, of one agent or of each of several."""
 
     def build(self, environment: EnvironmentSpec) -> Planner:
-        from workbench.planning.tree.prior import PriorPlanner
+        from workbench.planning.tree.prior_planner import PriorPlanner
 
         return PriorPlanner()

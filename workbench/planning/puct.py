@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from workbench.components import Fraction
-from workbench.planning.tree.options import TreeSearchConfig
+from workbench.planning.tree.planner_config import TreeSearchConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
@@ -37,7 +37,7 @@ class PUCT(TreeSearchConfig):
     def build(self, environment: EnvironmentSpec) -> Planner:
         import numpy as np
 
-        from workbench.planning.tree.puct import ByPUCT, Noise, exploration
+        from workbench.planning.tree.puct_strategy import ByPUCT, Noise, exploration
         from workbench.planning.tree.search import TreeSearch
         from workbench.planning.tree.trees import PUCTRules
 

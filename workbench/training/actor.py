@@ -13,13 +13,13 @@ from torch import Tensor
 
 from workbench.contracts import Parts
 from workbench.models.world_model import WorldModel
-from workbench.planning.tree.encoder import represent
-from workbench.training.draws import Picks
-from workbench.training.openings import Openings
-from workbench.training.packing import Words
-from workbench.training.replay import Episodes, stored
+from workbench.planning.tree.compiled_encoder import represent
+from workbench.training.episode_buffer import Unfinished
+from workbench.training.initial_states import Openings
+from workbench.training.replay_buffer import Episodes, stored
+from workbench.training.sampling import Picks
 from workbench.training.settings import OpeningConfig, TemperatureConfig
-from workbench.training.unfinished import Unfinished
+from workbench.training.step_kernels import Words
 from workbench.types import (
     LiveEnvironment,
     Plan,

@@ -14,10 +14,10 @@ from torch import Generator, Tensor
 from workbench.contracts import Context, Loss, Parts
 from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
-from workbench.training.averaged import Averaged
-from workbench.training.copied import Copied
+from workbench.training.ema import Averaged
 from workbench.training.muon import Muon
 from workbench.training.settings import OptimiserConfig
+from workbench.training.target_network import Copied
 from workbench.types import Plan, State, Target, Unroll, Window, map_tensors
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.errors import TrialDiverged
-from workbench.training.ring import Ring
+from workbench.training.ring_buffer import Ring
 from workbench.training.settings import PrioritiesConfig
 
 LARGEST = 1e100

@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 
 from workbench.contracts import Parts
 from workbench.models.world_model import WorldModel
-from workbench.training.replay import Replay
+from workbench.training.replay_buffer import Replay
 from workbench.training.settings import ReanalyseConfig
 from workbench.types import Latent, map_tensors
 

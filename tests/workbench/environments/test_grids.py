@@ -18,7 +18,7 @@ from workbench.environments.collect import Collect
 from workbench.environments.four_rooms import FourRooms
 from workbench.environments.maze import Maze
 from workbench.errors import ConfigError
-from workbench.measures.exact.evaluation_set import optimal_moves
+from workbench.measures.exact.solved_sequences import optimal_moves
 from workbench.measures.prediction.evaluation_set import SOURCES
 from workbench.trial import run_trial
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Generator
 
-from workbench.environments.games.hex import SolvedHex, moves_left
-from workbench.environments.games.spiel import Planes, SpielEnvironment, game_string
+from workbench.environments.games.openspiel_environment import Planes, SpielEnvironment, game_string
+from workbench.environments.games.solved_hex import SolvedHex, moves_left
 from workbench.environments.hex import Hex
 
 

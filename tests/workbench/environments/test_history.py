@@ -21,7 +21,7 @@ from workbench.environments.gymnasium import Gymnasium
 from workbench.environments.history import History
 from workbench.environments.minatar import MinAtar
 from workbench.environments.tic_tac_toe import TicTacToe
-from workbench.environments.wrappers.history import HistoryEnvironment
+from workbench.environments.wrappers.history_environment import HistoryEnvironment
 from workbench.errors import Place
 from workbench.training import checkpoint
 from workbench.trial import build, run_trial

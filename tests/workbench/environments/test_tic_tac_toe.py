@@ -9,9 +9,9 @@ import torch
 from torch import Generator
 
 from workbench.environments.games.graphs import eight_neighbours, lines
-from workbench.environments.games.table import TableEnvironment
+from workbench.environments.games.lookup_table import TableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
-from workbench.measures.exact.decision import losing_lines
+from workbench.measures.exact.decision_quality import losing_lines
 from workbench.types import SolvedEnvironment
 
 GAME = pyspiel.load_game("tic_tac_toe")

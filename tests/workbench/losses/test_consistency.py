@@ -10,7 +10,15 @@ import torch
 from torch import nn
 
 from tests.workbench.fakes import problems_of
-from tests.workbench.losses.lines import SHAPES, imagined_mask, line, loss, model, random, target
+from tests.workbench.losses.line_model import (
+    SHAPES,
+    imagined_mask,
+    line,
+    loss,
+    model,
+    random,
+    target,
+)
 from workbench.types import LatentKind
 
 KINDS = list(SHAPES)

@@ -10,7 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.workbench.losses.lines import SHAPES, imagined_mask, line, loss, model, random, target
+from tests.workbench.losses.line_model import (
+    SHAPES,
+    imagined_mask,
+    line,
+    loss,
+    model,
+    random,
+    target,
+)
 from workbench.types import LatentKind
 
 KINDS = list(SHAPES)

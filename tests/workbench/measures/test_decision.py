@@ -9,9 +9,9 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import RecordingPlanner, trial
-from workbench.environments.games.table import TableEnvironment
-from workbench.measures.exact.decision import DecisionQuality
-from workbench.measures.exact.judged import JudgedPositions
+from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.measures.exact.decision_quality import DecisionQuality
+from workbench.measures.exact.solved_positions import JudgedPositions
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan

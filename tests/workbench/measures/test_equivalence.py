@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.workbench.measures.seer import Seer, sequences
-from workbench.environments.games.table import TableEnvironment
+from tests.workbench.measures.exact_model import Seer, sequences
+from workbench.environments.games.lookup_table import TableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
-from workbench.measures.prediction.equivalence import EquivalenceError
+from workbench.measures.prediction.equivalence_error import EquivalenceError
 from workbench.types import Edge
 
 DEPTH = 4

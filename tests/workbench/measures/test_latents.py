@@ -10,13 +10,13 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
-from tests.workbench.measures.seer import Seer, sequences
-from workbench.environments.games.table import TableEnvironment
+from tests.workbench.measures.exact_model import Seer, sequences
+from workbench.environments.games.lookup_table import TableEnvironment
 from workbench.measures.prediction.evaluation_set import SOURCES
-from workbench.measures.prediction.latents import LatentAccuracy
+from workbench.measures.prediction.latent_accuracy import LatentAccuracy
+from workbench.measures.prediction.metric_accumulator import Tally
 from workbench.measures.prediction.probes import PENALTY, PROBES, Probe, ridge, standardiser
 from workbench.measures.prediction.ranking import by_chance, ranks, scores
-from workbench.measures.prediction.tally import Tally
 from workbench.trial import build
 
 DEPTH = 3
@@ -62,7 +62,7 @@ def test_latents_that_are_the_true_states_are_found_and_read(
 def test_of_large_observations_a_sample_is_read(
     tic_tac_toe: TableEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workbench.measures.prediction.latents.READ", 9)
+    monkeypatch.setattr("workbench.measures.prediction.latent_accuracy.READ", 9)
     few = LatentAccuracy(sequences(tic_tac_toe, DEPTH), 200)
     fitted: list[Tensor] = []
 

@@ -11,11 +11,11 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import problems_of, trial
 from tests.workbench.measures.test_decision import Chooser, TablePlanner
 from workbench.environments.connect_four import ConnectFour
-from workbench.environments.games.table import TableEnvironment
+from workbench.environments.games.lookup_table import TableEnvironment
 from workbench.errors import WorkbenchError
-from workbench.measures.play.choices import by_prior
+from workbench.measures.play.decision_rules import by_prior
 from workbench.measures.play.episodes import AgentPlayer, RandomPlayer, play, stream
-from workbench.measures.play.matches import MatchScore, openings
+from workbench.measures.play.match_score import MatchScore, openings
 from workbench.measures.play.opponents import TreeSearchPlayer
 from workbench.models.world_model import WorldModel
 from workbench.trial import build

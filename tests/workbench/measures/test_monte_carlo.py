@@ -10,12 +10,12 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
-from tests.workbench.measures.seer import Seer
+from tests.workbench.measures.exact_model import Seer
 from workbench.environments.cartpole import CartPole
-from workbench.environments.games.spiel import SpielEnvironment
+from workbench.environments.games.openspiel_environment import SpielEnvironment
 from workbench.environments.hex import Hex
 from workbench.measures.monte_carlo import MonteCarlo
-from workbench.measures.prediction.monte_carlo import ReturnError, Walks, random_walks
+from workbench.measures.prediction.return_error import ReturnError, Walks, random_walks
 from workbench.trial import build
 from workbench.types import Plan, map_tensors
 

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from tests.workbench.fakes import trial
-from tests.workbench.measures.seer import Decoding, sequences
-from workbench.environments.games.table import TableEnvironment
+from tests.workbench.measures.exact_model import Decoding, sequences
+from workbench.environments.games.lookup_table import TableEnvironment
 from workbench.measures.observation import Observation
-from workbench.measures.prediction.observation import ObservationError
+from workbench.measures.prediction.observation_error import ObservationError
 
 DEPTH = 2
 

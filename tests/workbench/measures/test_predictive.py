@@ -10,11 +10,11 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
-from workbench.environments.games.table import TableEnvironment
+from workbench.environments.games.lookup_table import TableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
-from workbench.measures.exact.evaluation_set import evaluation_set, policies
+from workbench.measures.exact.solved_sequences import evaluation_set, policies
 from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
-from workbench.measures.prediction.predictive import PredictiveError
+from workbench.measures.prediction.predictive_error import PredictiveError
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec

@@ -11,8 +11,8 @@ from tests.workbench.fakes import problems_of, trial
 from workbench.environments.atari import Atari
 from workbench.environments.cartpole import CartPole
 from workbench.environments.history import History
+from workbench.measures.play.episode_return import ReturnOfPlay
 from workbench.measures.play.episodes import RandomPlayer, stream
-from workbench.measures.play.returns import ReturnOfPlay
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan

@@ -11,8 +11,8 @@ from torch import nn
 
 from tests.workbench.fakes import trial
 from workbench.errors import ConfigError
-from workbench.measures.play.elsewhere import ScoreElsewhere
-from workbench.measures.play.matches import MatchScore
+from workbench.measures.play.match_score import MatchScore
+from workbench.measures.play.transfer import ScoreElsewhere
 from workbench.trial import build
 
 CELLS: dict[str, Any] = {

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from workbench.measures.frozen import store
-from workbench.measures.frozen.store import kept
+from workbench.measures.evaluation_sets import store
+from workbench.measures.evaluation_sets.store import kept
 
 pytestmark = pytest.mark.usefixtures("cache")
 

@@ -9,12 +9,12 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import problems_of, trial
-from tests.workbench.measures.seer import Seer
+from tests.workbench.measures.exact_model import Seer
 from workbench.environments.cartpole import CartPole
-from workbench.environments.games.table import TableEnvironment
+from workbench.environments.games.lookup_table import TableEnvironment
 from workbench.errors import WorkbenchError
-from workbench.measures.frozen.sequences import positions_of
-from workbench.measures.prediction.transpositions import TranspositionGap, transpositions
+from workbench.measures.evaluation_sets.sequences import positions_of
+from workbench.measures.prediction.transposition_gap import TranspositionGap, transpositions
 from workbench.measures.transpositions import Transpositions
 from workbench.trial import build
 from workbench.types import EnvironmentSpec, Transition

@@ -18,8 +18,8 @@ from workbench.environments.games.graphs import eight_neighbours, lines
 from workbench.environments.gomoku import Gomoku
 from workbench.environments.minatar import MinAtar
 from workbench.environments.tic_tac_toe import TicTacToe
+from workbench.models.graph_layers import GraphAttention, GraphIsomorphism, neighbourhoods
 from workbench.models.layers import LayerStack, ResidualBlock
-from workbench.models.message_passing import GraphAttention, GraphIsomorphism, neighbourhoods
 from workbench.models.representation.cnn import CNN
 from workbench.models.representation.gat import GAT
 from workbench.models.representation.gcn import GCN

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from tests.workbench.fakes import trial
-from workbench.models.joined import LearnedModel
+from workbench.models.composed import LearnedModel
 from workbench.models.world_model import WorldModel, scale_gradient
 from workbench.training.learner import Objective
 from workbench.trial import build

@@ -15,10 +15,10 @@ from torch import Generator, Tensor
 from tests.seams.test_chance import MOVES, ROUNDS, DiceGame
 from tests.seams.test_chance import STATES as PAIRS
 from tests.workbench.fakes import TableModel, problems_of, random_table, trial
-from tests.workbench.planning.plain_gumbel import Search
+from tests.workbench.planning.recursive_gumbel import Search
 from workbench.errors import TrialDiverged
 from workbench.planning.gumbel import Gumbel
-from workbench.planning.tree.halving import considered_visits
+from workbench.planning.tree.sequential_halving import considered_visits
 from workbench.randomness import Streams, numpy_generator
 from workbench.training.actor import Actor
 from workbench.training.settings import OpeningConfig, TemperatureConfig

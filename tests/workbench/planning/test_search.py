@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import TableModel, random_table
-from tests.workbench.planning.plain_puct import Search, softmax
+from tests.workbench.planning.recursive_puct import Search, softmax
 from workbench.errors import TrialDiverged
 from workbench.planning.puct import PUCT
 from workbench.types import EnvironmentSpec, Plan

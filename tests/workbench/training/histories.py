@@ -10,9 +10,9 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from workbench.training.packing import append
-from workbench.training.replay import Episodes, stored
-from workbench.training.table import Layout, Table
+from workbench.training.replay_buffer import Episodes, stored
+from workbench.training.step_kernels import append
+from workbench.training.step_storage import Layout, Table
 
 ACTIONS = 3
 JUNK = 777.0

@@ -17,10 +17,10 @@ from tests.workbench.fakes import RecordingPlanner, TableModel, trial
 from workbench.contracts import Parts
 from workbench.randomness import Streams
 from workbench.training.actor import Actor
-from workbench.training.joint import JointSelfPlay
-from workbench.training.replay import Episodes, Replay
+from workbench.training.replay_buffer import Episodes, Replay
+from workbench.training.self_play_loop import JointSelfPlay
 from workbench.training.settings import OpeningConfig, TemperatureConfig
-from workbench.training.table import Reader
+from workbench.training.step_storage import Reader
 from workbench.trial import build
 from workbench.types import EnvironmentSpec, Plan, Transition
 

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from tests.workbench.training.histories import episodes_of
 from workbench.registry import components
 from workbench.training.augmentation import Augmentation
-from workbench.training.replay import Episodes, Replay
+from workbench.training.replay_buffer import Episodes, Replay
 from workbench.types import Environment, Symmetry
 
 UNROLL = 3

@@ -13,10 +13,10 @@ from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
 from workbench.errors import TrialDiverged
-from workbench.training.joint import JointSelfPlay
 from workbench.training.learner import Objective
 from workbench.training.priorities import Priorities
-from workbench.training.ring import Ring
+from workbench.training.ring_buffer import Ring
+from workbench.training.self_play_loop import JointSelfPlay
 from workbench.training.settings import PrioritiesConfig
 from workbench.trial import build
 from workbench.types import Unroll

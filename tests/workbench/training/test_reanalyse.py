@@ -13,10 +13,10 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import RecordingPlanner, trial
 from workbench.contracts import Context, Parts
 from workbench.registry import components
-from workbench.training.joint import JointSelfPlay
 from workbench.training.reanalyse import Reanalysis
+from workbench.training.self_play_loop import JointSelfPlay
 from workbench.training.settings import ReanalyseConfig
-from workbench.training.table import Reader
+from workbench.training.step_storage import Reader
 from workbench.trial import build
 
 ALPHAZERO = {

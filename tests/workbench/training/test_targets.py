@@ -20,8 +20,8 @@ from tests.workbench.training.histories import (
 )
 from workbench.contracts import Context
 from workbench.registry import components
-from workbench.training.replay import Replay
-from workbench.training.returns import n_step
+from workbench.training.n_step_return import n_step
+from workbench.training.replay_buffer import Replay
 from workbench.types import Target, Window
 
 SOME = settings(max_examples=60, deadline=None, derandomize=True)

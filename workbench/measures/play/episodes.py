@@ -10,9 +10,9 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.contracts import Planner
-from workbench.measures.play.choices import Choice
+from workbench.measures.play.decision_rules import Choice
 from workbench.models.world_model import WorldModel
-from workbench.planning.tree.encoder import represent
+from workbench.planning.tree.compiled_encoder import represent
 from workbench.randomness import seed_of
 from workbench.types import Environment, State, gather
 

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.measures.exact.evaluation_set import optimal_moves
+from workbench.measures.exact.solved_sequences import optimal_moves
 from workbench.measures.play.episodes import SEED, Player, RandomPlayer, stream
 from workbench.randomness import seed_of
 from workbench.types import Environment, SolvedEnvironment, State, gather

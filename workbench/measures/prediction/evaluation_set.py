@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from workbench.measures.frozen.digest import digest
+from workbench.measures.evaluation_sets.digest import digest
 from workbench.types import State, leaves, map_tensors
 
 SOURCES = ("behaviour", "uniform", "oracle")

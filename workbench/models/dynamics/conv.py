@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.models.dynamics.boards.actions import BoardDynamics
+from workbench.models.dynamics.boards.board_dynamics import BoardDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, model_validator
 
 from workbench.components import Positive
-from workbench.models.dynamics.boards.actions import GraphDynamics
-from workbench.models.representation.boards.encoder import check_heads
+from workbench.models.dynamics.boards.board_dynamics import GraphDynamics
+from workbench.models.representation.boards.board_encoder import check_heads
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 
@@ -31,8 +31,8 @@ class GAT(GraphDynamics):
         return self
 
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
+        from workbench.models.graph_layers import GraphAttention
         from workbench.models.layers import LayerStack
-        from workbench.models.message_passing import GraphAttention
         from workbench.models.transitions import NodeTransition
 
         marks, features = self._node_marks(latent, environment), latent.shape[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.models.dynamics.boards.actions import GraphDynamics
+from workbench.models.dynamics.boards.board_dynamics import GraphDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 
@@ -21,7 +21,7 @@ class GatedGraph(GraphDynamics):
     """
 
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
-        from workbench.models.dynamics.networks.gated import NodeGated
+        from workbench.models.dynamics.networks.gated_transitions import NodeGated
 
         marks = self._node_marks(latent, environment)
         return NodeGated(self._graph(environment), latent.shape[1], marks)

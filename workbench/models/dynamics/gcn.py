@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.models.dynamics.boards.actions import GraphDynamics
+from workbench.models.dynamics.boards.board_dynamics import GraphDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 

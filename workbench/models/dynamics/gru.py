@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.models.dynamics.boards.actions import BoardDynamics
+from workbench.models.dynamics.boards.board_dynamics import BoardDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
 
@@ -28,7 +28,7 @@ class GRU(BoardDynamics):
     embedding: Positive = Field(16, description="length of an action's embedding, on a vector")
 
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
-        from workbench.models.dynamics.networks.gated import GridGated, VectorGated
+        from workbench.models.dynamics.networks.gated_transitions import GridGated, VectorGated
 
         if latent.kind == "vector":
             return VectorGated(latent.shape[0], environment.actions, self.embedding)

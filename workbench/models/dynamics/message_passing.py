@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workbench.components import Positive
 from workbench.models.boards import board_graph
-from workbench.models.dynamics.boards.actions import NodeDynamics
+from workbench.models.dynamics.boards.board_dynamics import NodeDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, Graph, LatentKind, LatentSpec
 
@@ -42,14 +42,14 @@ class MessagePassing(NodeDynamics):
             board_graph(f"dynamics '{self.component}'", environment, self.graph)
 
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
-        from workbench.models.dynamics.networks.messages import Messages
+        from workbench.models.dynamics.networks.message_transition import Messages
 
         nodes, features = latent.shape
         marks = self._node_marks(latent, environment)
         return Messages(self._edges(nodes, environment), features, marks, self.width)
 
     def _edges(self, nodes: int, environment: EnvironmentSpec) -> Graph:
-        from workbench.models.dynamics.networks.messages import complete
+        from workbench.models.dynamics.networks.message_transition import complete
         from workbench.models.graphs import rewire
 
         if self.edges == "complete":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.models.dynamics.boards.actions import BoardDynamics
+from workbench.models.dynamics.boards.board_dynamics import BoardDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
 
@@ -29,7 +29,7 @@ class Residual(BoardDynamics):
     depth: Positive = Field(2, description="residual blocks")
 
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
-        from workbench.models.dynamics.networks.residual import GridTower, VectorTower
+        from workbench.models.dynamics.networks.residual_transitions import GridTower, VectorTower
 
         actions = environment.actions
         if latent.kind == "vector":

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from workbench.components import Misfit, Positive, PredictionConfig
 from workbench.models.boards import cell_features, keeps_cells
-from workbench.models.scalars import ScalarHead
+from workbench.models.scalar_head import ScalarHead
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 
@@ -39,7 +39,7 @@ class Cells(PredictionConfig):
 
     def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Prediction:
         from workbench.models.heads import CellPrediction
-        from workbench.models.support import codec
+        from workbench.models.value_encoding import codec
 
         return CellPrediction(
             prod(environment.observation[1:]),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from workbench.components import Positive, PredictionConfig
-from workbench.models.scalars import ScalarHead
+from workbench.models.scalar_head import ScalarHead
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 
@@ -25,7 +25,7 @@ class MLP(PredictionConfig):
 
     def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Prediction:
         from workbench.models.heads import FlatPrediction
-        from workbench.models.support import codec
+        from workbench.models.value_encoding import codec
 
         return FlatPrediction(
             latent.shape,

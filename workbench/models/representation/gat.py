@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, model_validator
 
 from workbench.components import Positive
-from workbench.models.representation.boards.encoder import GraphEncoder, check_heads
+from workbench.models.representation.boards.board_encoder import GraphEncoder, check_heads
 from workbench.registry import register
 from workbench.types import Graph
 
@@ -28,7 +28,7 @@ class GAT(GraphEncoder):
         return self
 
     def _stack(self, graph: Graph, sizes: list[int]) -> nn.Module:
+        from workbench.models.graph_layers import GraphAttention
         from workbench.models.layers import LayerStack
-        from workbench.models.message_passing import GraphAttention
 
         return LayerStack(GraphAttention(graph, a, b, self.heads) for a, b in pairwise(sizes))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from workbench.components import Positive
-from workbench.models.representation.boards.encoder import GraphEncoder
+from workbench.models.representation.boards.board_encoder import GraphEncoder
 from workbench.registry import register
 from workbench.types import Graph
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from workbench.models.representation.boards.encoder import GraphEncoder
+from workbench.models.representation.boards.board_encoder import GraphEncoder
 from workbench.registry import register
 from workbench.types import Graph
 
@@ -24,8 +24,8 @@ class GIN(GraphEncoder):
     )
 
     def _stack(self, graph: Graph, sizes: list[int]) -> nn.Module:
+        from workbench.models.graph_layers import GraphIsomorphism
         from workbench.models.layers import LayerStack
-        from workbench.models.message_passing import GraphIsomorphism
 
         pairs = pairwise(sizes)
         return LayerStack(GraphIsomorphism(graph, a, b, self.learn_epsilon) for a, b in pairs)

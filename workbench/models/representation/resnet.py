@@ -8,7 +8,7 @@ from pydantic import Field
 
 from workbench.components import Positive
 from workbench.models.boards import board_planes
-from workbench.models.representation.boards.encoder import GridEncoder
+from workbench.models.representation.boards.board_encoder import GridEncoder
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from workbench.components import Positive
 from workbench.models.boards import board_planes
-from workbench.models.representation.boards.encoder import NodesEncoder, check_heads
+from workbench.models.representation.boards.board_encoder import NodesEncoder, check_heads
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 

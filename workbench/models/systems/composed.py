@@ -83,7 +83,7 @@ class Composed(ModelConfig):
     def build(self, environment: Environment, discount: float, seed: int) -> WorldModel:
         import torch
 
-        from workbench.models import joined
+        from workbench.models import composed
         from workbench.models.layers import LatentNorm
         from workbench.randomness import seeded
 
@@ -102,9 +102,9 @@ class Composed(ModelConfig):
         norm = LatentNorm(self.latent_norm)
         signed = -discount if world.alternating else discount
         model: Any = (
-            joined.SimulatedModel(spec, encode, dynamics, prediction, norm, environment, decoder)
+            composed.SimulatedModel(spec, encode, dynamics, prediction, norm, environment, decoder)
             if spec.needs_state
-            else joined.LearnedModel(spec, encode, dynamics, prediction, norm, signed, decoder)
+            else composed.LearnedModel(spec, encode, dynamics, prediction, norm, signed, decoder)
         )
         # Kernels with their channels last: convolutions take 0.85 to 0.96 of the time on a CPU.
         built: WorldModel = model.to(memory_format=torch.channels_last)

@@ -56,7 +56,7 @@ class ValuePrefix(Composed):
         yield from super().misfits(trial)
 
     def build(self, environment: Environment, discount: float, seed: int) -> WorldModel:
-        from workbench.models.prefix import Ledger, PrefixModel
+        from workbench.models.prefix_model import Ledger, PrefixModel
         from workbench.randomness import seeded
 
         learned: Any = super().build(environment, discount, seed)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numba import njit
 
-from workbench.planning.tree.registers import (
+from workbench.planning.tree.simd import (
     PANEL,
     TILE,
     TOGETHER,

@@ -14,10 +14,10 @@ from torch import Generator, Tensor
 
 from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
-from workbench.planning.tree.imagined import Imagined
+from workbench.planning.tree.compiled_network import Network, Room, network_of, workplace
 from workbench.planning.tree.kernels import NO_PLAN, NO_ROOT, SOUND
-from workbench.planning.tree.network import Network, Room, network_of, workplace
-from workbench.planning.tree.registers import TILE
+from workbench.planning.tree.latent_store import Imagined
+from workbench.planning.tree.simd import TILE
 from workbench.planning.tree.trees import Found, Leaves, Trees, leaves_of, plant
 from workbench.types import Heads, Latent, Plan
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from workbench.planning.tree.registers import TILE, TOGETHER
+from workbench.planning.tree.simd import TILE, TOGETHER
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]

@@ -144,6 +144,6 @@ class SelfPlay(ProcedureConfig):
             )
 
     def build(self, parts: Parts) -> Procedure:
-        from workbench.training.joint import JointSelfPlay
+        from workbench.training.self_play_loop import JointSelfPlay
 
         return JointSelfPlay(parts, self)

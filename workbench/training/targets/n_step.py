@@ -28,7 +28,7 @@ class NStep(TargetConfig):
 
     def build(self) -> TargetMaker:
         from workbench.training import masks
-        from workbench.training.returns import n_step
+        from workbench.training.n_step_return import n_step
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:

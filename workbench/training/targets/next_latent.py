@@ -50,7 +50,7 @@ class NextLatent(TargetConfig):
 
     def build(self) -> TargetMaker:
         from workbench.training import masks
-        from workbench.training.encodings import encode, over_steps
+        from workbench.training.window_encoding import encode, over_steps
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:

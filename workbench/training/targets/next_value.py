@@ -29,7 +29,7 @@ class NextValue(TargetConfig):
         import torch
 
         from workbench.training import masks
-        from workbench.training.encodings import encode, over_steps
+        from workbench.training.window_encoding import encode, over_steps
         from workbench.types import Target
 
         @torch.no_grad()

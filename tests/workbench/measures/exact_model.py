@@ -1,0 +1,85 @@
+"""A model that follows the true world, and of which a test says what it makes of what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.measures.exact.solved_sequences import evaluation_set
+from workbench.measures.prediction.evaluation_set import EvaluationSet
+from workbench.models.world_model import WorldModel
+from workbench.types import Edge, Heads, LatentSpec, ModelSpec
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Where the world stands, and what the model carries."""
+
+    state: Any
+    code: Tensor  # [B, ...]
+
+
+class Seer(WorldModel):
+    """h is `encode` of the observation; g is h of the true next one, or `imagine` of the code.
+
+    Reward, discount and end are the world's, changed by `edge`. Value and policy are functions of
+    (state, code); the value is 0 and the policy uniform by default.
+    """
+
+    def __init__(
+        self,
+        world: Any,
+        encode: Callable[[Tensor], Tensor] = lambda observation: observation.flatten(1).float(),
+        imagine: Callable[[Tensor, Tensor], Tensor] | None = None,
+        edge: Callable[[Edge], Edge] = lambda edge: edge,
+        value: Callable[[Any, Tensor], Tensor] = lambda state, code: torch.zeros(len(code)),
+        policy: Callable[[Any, Tensor], Tensor] | None = None,
+    ) -> None:
+        super().__init__()
+        actions = world.spec.actions
+        self.spec = ModelSpec(LatentSpec("vector", ()), actions, frozenset(), needs_state=True)
+        self.world, self._encode, self._imagine, self._edge = world, encode, imagine, edge
+        self._value, self._policy = value, policy
+
+    def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Seen:
+        assert torch.equal(observation, self.world.observe(state))
+        return Seen(state, self._encode(observation))
+
+    def step(self, latent: Seen, action: Tensor, generator: Generator) -> tuple[Seen, Edge]:
+        then, real = self.world.step(latent.state, action, generator)
+        if self._imagine is None:
+            code = self._encode(self.world.observe(then))
+        else:
+            code = self._imagine(latent.code, action)
+        return Seen(then, code), self._edge(Edge(real.reward, real.discount))
+
+    def predict(self, latent: Seen) -> Heads:
+        policy = torch.zeros(len(latent.code), self.spec.actions)
+        if self._policy is not None:
+            policy = self._policy(latent.state, latent.code)
+        value = self._value(latent.state, latent.code)
+        return Heads(policy, value, legal=self.world.legal(latent.state))
+
+    def code(self, latent: Seen) -> Tensor:
+        return latent.code
+
+
+class Decoding(Seer):
+    """One that also tells what it thinks it sees, from its code."""
+
+    def __init__(self, world: Any, decode: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(world)
+        self.spec = replace(self.spec, heads=frozenset({"observation"}))
+        self._decode = decode
+
+    def decode(self, latent: Seen) -> Tensor:
+        return self._decode(latent.code)
+
+
+def sequences(world: TableEnvironment, depth: int) -> EvaluationSet:
+    return evaluation_set(world, world.positions(), depth)

@@ -1,0 +1,427 @@
+"""Excerpts of episodes: of games as OpenSpiel plays them, of a world that only counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from tests.workbench.fakes import trial
+from tests.workbench.measures.exact_model import Seer
+from workbench.environments.cartpole import CartPole
+from workbench.environments.forward_only.forward_only_environment import LiveWorlds
+from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.openspiel_environment import SpielEnvironment
+from workbench.environments.hex import Hex
+from workbench.environments.history import History
+from workbench.environments.minatar import MinAtar
+from workbench.measures.equivalence import Equivalence
+from workbench.measures.evaluation_sets import episode_segments as module
+from workbench.measures.evaluation_sets.episode_segments import excerpts, kept_excerpts
+from workbench.measures.latents import Latents
+from workbench.measures.play.opponents import RolloutPlayer
+from workbench.measures.prediction import true_latents
+from workbench.measures.prediction.equivalence_error import EquivalenceError
+from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
+from workbench.measures.prediction.latent_accuracy import LatentAccuracy
+from workbench.measures.prediction.predictive_error import PredictiveError
+from workbench.measures.predictive import Predictive
+from workbench.models.world_model import WorldModel
+from workbench.trial import build
+from workbench.types import Edge, EnvironmentSpec, Heads, LatentSpec, ModelSpec, gather
+
+pytestmark = pytest.mark.usefixtures("cache")
+
+MANY, DEPTH = 40, 4
+END, CUTS, GAMMA = 6, (9, 7, 8), 0.9
+
+
+class Counting:
+    """Shows a number, how many moves were made, and after how many the episode is cut.
+
+    Action 1 adds one, and 6 is the end; it is worth 1.
+    """
+
+    def reset(self, seed: int) -> NDArray[Any]:
+        self.number, self.moves, self.cut = seed % 3, 0, CUTS[seed % 7 % 3]
+        return self._show()
+
+    def step(self, action: int) -> tuple[NDArray[Any], float, bool, bool]:
+        self.number, self.moves = self.number + action, self.moves + 1
+        over = self.number == END
+        return self._show(), float(over), over, self.moves == self.cut
+
+    def _show(self) -> NDArray[Any]:
+        return np.array([self.number, self.moves, self.cut], np.float32)
+
+
+class Long:
+    """Shows what it was begun with and how many moves were made, and never ends."""
+
+    def reset(self, seed: int) -> NDArray[Any]:
+        self.shown = np.array([seed, 0], np.float32)
+        return self.shown.copy()
+
+    def step(self, action: int) -> tuple[NDArray[Any], float, bool, bool]:
+        self.shown[1] += 1
+        return self.shown.copy(), 0.0, False, False
+
+
+class Naming(WorldModel):
+    """Its code is noise that is the same for all of a game."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spec = ModelSpec(LatentSpec("vector", ()), 2, frozenset())
+
+    def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Tensor:
+        digits = observation[:, :1].double() * torch.arange(1.0, 33.0).double().sqrt()
+        return digits.frac().float()
+
+    def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
+        return latent, Edge(torch.zeros(len(latent)), torch.ones(len(latent)))
+
+    def predict(self, latent: Tensor) -> Heads:
+        return Heads(torch.zeros(len(latent), 2), torch.zeros(len(latent)))
+
+
+@pytest.fixture(scope="module")
+def world() -> SpielEnvironment:
+    built = Hex(size=5).build()
+    assert isinstance(built, SpielEnvironment)
+    return built
+
+
+@pytest.fixture(scope="module")
+def data(world: SpielEnvironment) -> EvaluationSet:
+    return excerpts(world, MANY, DEPTH)
+
+
+@pytest.fixture(scope="module")
+def counted() -> EvaluationSet:
+    spec = EnvironmentSpec("counting", (3,), 2, copyable=False)
+    return excerpts(LiveWorlds(spec, Counting, GAMMA), MANY, DEPTH)
+
+
+def test_openspiel_plays_the_same_games(world: SpielEnvironment, data: EvaluationSet) -> None:
+    assert data.source.bincount().tolist() == [MANY, MANY]
+    assert data.state is not None
+    ends = 0
+    for k in range(DEPTH):
+        before, after = world.worlds(data.at(k)), world.worlds(data.at(k + 1))
+        for row, (one, then) in enumerate(zip(before, after, strict=True)):
+            assert bool(data.before_end[row, k]) is not one.is_terminal()
+            assert bool(data.reached[row, k]) is not one.is_terminal()
+            if one.is_terminal():
+                assert one.history() == then.history()
+                continue
+            assert data.legal[row, k].nonzero().flatten().tolist() == one.legal_actions()
+            mover = one.current_player()
+            one.apply_action(int(data.action[row, k]))
+            assert one.history() == then.history()
+            assert float(data.reward[row, k]) == one.player_reward(mover)
+            assert float(data.discount[row, k]) == (0.0 if one.is_terminal() else -1.0)
+            ends += one.is_terminal()
+    assert ends > 0
+    for k in range(DEPTH + 1):
+        assert torch.equal(data.observation[:, k], world.observe(data.at(k)))
+
+
+def test_no_two_of_a_source_are_alike_and_they_begin_early_and_late(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    for source in (0, 1):
+        rows = data.source == source
+        begun = data.observation[rows, 0].flatten(1).float()
+        whole = torch.cat([begun, data.action[rows].float()], 1)
+        assert len(torch.unique(whole, dim=0)) == MANY
+        plies = data.at(0).length[rows]  # type: ignore[union-attr]
+        assert int(plies.min()) <= 5
+        assert int(plies.max()) >= 12
+    begun = data.observation[:, 0].flatten(1)
+    assert len(data.roots) == len(torch.unique(begun, dim=0)) < 2 * MANY
+    assert len(torch.unique(begun[data.roots], dim=0)) == len(data.roots)
+
+
+def test_sequences_of_a_game_are_told_to_be_of_it(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    games: dict[int, list[list[int]]] = {}
+    for game, at in zip(data.game.tolist(), world.worlds(data.at(0)), strict=True):
+        games.setdefault(game, []).append(at.history())
+    assert len(games) > 10
+    for histories in games.values():
+        longest = max(histories, key=len)
+        for history in histories:
+            assert longest[: len(history)] == history
+            assert (len(longest) - len(history)) % module.APART == 0
+
+
+def test_no_game_is_most_of_the_set() -> None:
+    data = excerpts(LiveWorlds(EnvironmentSpec("long", (2,), 2, copyable=False), Long, 1.0), 200, 2)
+    assert len(data.action) == 200
+    many = data.game.bincount()
+    many = many[many > 0]
+    assert many[: module.GAMES].tolist() == [module.OF_A_GAME] * module.GAMES
+    assert len(many) == 2 * module.GAMES
+
+
+def test_learners_take_a_win_that_chance_overlooks(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    taken: dict[int, list[bool]] = {0: [], 1: []}
+    for k in range(DEPTH):
+        alive = data.reached[:, k].nonzero().flatten()
+        for row, one in zip(alive.tolist(), world.worlds(gather(data.at(k), alive)), strict=True):
+            wins = {move for move in one.legal_actions() if one.child(move).is_terminal()}
+            if wins:
+                taken[int(data.source[row])].append(int(data.action[row, k]) in wins)
+    assert len(taken[0]) >= 5  # who plays better leaves few
+    assert all(taken[0])
+    assert len(taken[1]) > 10
+    assert not all(taken[1])
+
+
+def test_who_sees_the_past_is_asked_the_same(data: EvaluationSet) -> None:
+    seen = excerpts(History(of=Hex(size=5), frames=2).build(), MANY, DEPTH)
+    # Learners can play it too, and the same moves are made.
+    assert torch.equal(seen.source, data.source)
+    assert torch.equal(seen.action, data.action)
+    assert torch.equal(seen.observation[:, :, 4:], data.observation)
+
+
+def test_in_worlds_of_one_side_learners_look_ahead_and_chance_does_not() -> None:
+    data = excerpts(CartPole().build(), MANY, DEPTH)
+    ended = data.reached[:, -1] & ~data.before_end[:, -1] | ~data.reached[:, -1]
+    # Gymnasium's documentation: at random the pole falls after some twenty steps.
+    falls = [float(ended[data.source == source].float().mean()) for source in (0, 1)]
+    assert falls[0] < 0.05
+    assert falls[1] > 0.1
+
+
+def test_rollouts_choose_what_gains_the_most_in_random_play(tic_tac_toe: TableEnvironment) -> None:
+    table = tic_tac_toe.table
+
+    def worth(state: int, action: int) -> float:
+        """What the mover gains on average if both sides go on at random."""
+        then = int(table.successor[state, action])
+        gained = float(table.reward[state, action])
+        if bool(table.terminal[then]):
+            return gained
+        replies = table.legal[then].nonzero().flatten().tolist()
+        return gained - sum(worth(then, reply) for reply in replies) / len(replies)
+
+    positions = tic_tac_toe.positions()
+    late = positions[tic_tac_toe.legal(positions).sum(1) == 4][::40]
+    player = RolloutPlayer(tic_tac_toe, 4000, 9, torch.Generator().manual_seed(0))
+    player.look(late, tic_tac_toe.observe(late), None)
+    rows = torch.arange(1, len(late))
+    chosen = player.choose(rows, tic_tac_toe.legal(late[rows]))
+    assert len(chosen) > 20
+    for state, action in zip(late[1:].tolist(), chosen.tolist(), strict=True):
+        known = {a: worth(state, a) for a in table.legal[state].nonzero().flatten().tolist()}
+        # Of 444 rollouts a mean is off by at most 1 / 21 in two of three cases.
+        assert known[action] > max(known.values()) - 0.2
+
+
+def test_worlds_that_only_go_on_are_followed_to_their_ends_and_cuts(
+    counted: EvaluationSet,
+) -> None:
+    assert counted.state is None
+    assert set(counted.source.tolist()) == {SOURCES.index("uniform")}
+    ends = cuts = 0
+    for row in range(len(counted.action)):
+        number, moves, last = counted.observation[row, 0].tolist()
+        going = True
+        for k in range(DEPTH):
+            assert bool(counted.reached[row, k]) is going
+            if not going:
+                assert not bool(counted.before_end[row, k + 1])
+                continue
+            number, moves = number + float(counted.action[row, k]), moves + 1
+            assert counted.observation[row, k + 1].tolist() == [number, moves, last]
+            over, cut = number == END, moves == last
+            assert float(counted.reward[row, k]) == float(over)
+            assert float(counted.discount[row, k]) == pytest.approx(0.0 if over else GAMMA)
+            # Where an episode is cut, it is still known where the world stands.
+            assert bool(counted.before_end[row, k + 1]) is not over
+            going = not over and not cut
+            ends, cuts = ends + over, cuts + (cut and not over)
+    assert ends > 0
+    assert cuts > 0
+
+
+def test_a_game_that_is_left_is_no_game_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST", 3)
+    monkeypatch.setattr(module, "ROUNDS", 2)
+    spec = EnvironmentSpec("counting", (3,), 2, copyable=False)
+    data = excerpts(LiveWorlds(spec, Counting, GAMMA), MANY, DEPTH)
+    moves = data.observation[:, 0, 1].long()
+    for k in range(DEPTH):
+        # A number of at most 2 at the beginning, and three moves: no end can be met.
+        assert torch.equal(data.reached[:, k], moves + k < 3)
+        assert torch.equal(data.before_end[:, k], moves + k <= 3)
+
+
+def test_worlds_with_few_ways_to_go_give_those() -> None:
+    spec = EnvironmentSpec("counting", (3,), 1, copyable=False)  # nothing but to stay
+    data = excerpts(LiveWorlds(spec, Counting, GAMMA), 10_000, DEPTH)
+    begun = {tuple(seen) for seen in data.observation[:, 0].tolist()}
+    assert len(begun) == len(data.action) == len(data.roots)
+    assert begun <= {(n, m, cut) for n in range(3) for cut in CUTS for m in range(cut)}
+
+
+def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_told(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    measure = PredictiveError(data, by_source=True)
+    row = measure(Seer(world), None)  # type: ignore[arg-type]
+    names = {name.split("/")[1].split("@")[0].split("[")[0] for name in row}
+    assert names == {"reward_error", "termination_error", "illegal_mass"}
+    assert all(row[f"predictive/{name}_error"] == 0.0 for name in ("reward", "termination"))
+    assert {name.split("source=")[1] for name in row if "source=" in name} == {
+        "behaviour]", "uniform]"
+    }  # fmt: skip
+    facts = measure.facts()
+    assert facts.positions == len(data.roots)
+    assert facts.counts["predictive/reward_error"] == data.reached.sum(0).tolist()
+    assert {level["oracle"] for level in facts.levels.values()} == {None}
+    ended = (data.reached[:, 1] & ~data.before_end[:, 2]).sum() / data.reached[:, 1].sum()
+    chance = facts.levels["predictive/termination_error@2"]["chance"]
+    assert chance == pytest.approx(float(ended * (1 - ended)))
+
+
+def test_imagined_returns_are_compared_with_those_of_the_record(
+    world: SpielEnvironment, data: EvaluationSet, counted: EvaluationSet
+) -> None:
+    exact = EquivalenceError(data, cut=False)(Seer(world), None)  # type: ignore[arg-type]
+    assert exact["predictive/policy_evaluation_error"] == 0.0
+    chance = EquivalenceError(counted, cut=False).facts().levels
+    for k in range(1, DEPTH + 1):
+        made = counted.reached[:, k - 1]
+        begun, acts = counted.observation[made, 0, 0], counted.action[made, :k].cumsum(1)
+        earned = [
+            next((GAMMA**i for i, n in enumerate(then) if start + n == END), 0.0)
+            for start, then in zip(begun.tolist(), acts.tolist(), strict=True)
+        ]
+        level = chance[f"predictive/policy_evaluation_error@{k}"]
+        assert level == {"chance": pytest.approx(sum(earned) / len(earned)), "oracle": None}
+    assert chance["predictive/value_equivalence_error"] == {"oracle": None}
+
+
+def test_latents_that_are_the_true_states_are_found(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    row = LatentAccuracy(data, 200)(Seer(world), None)  # type: ignore[arg-type]
+    for k in range(1, DEPTH + 1):
+        assert row[f"predictive/latent_error@{k}"] == 0.0
+        assert row[f"predictive/hits_1@{k}"] == 1.0
+
+
+def test_what_is_read_is_of_other_games_than_what_the_probes_were_fitted_to() -> None:
+    data = excerpts(LiveWorlds(EnvironmentSpec("long", (2,), 2, copyable=False), Long, 1.0), 60, 2)
+    row = LatentAccuracy(data, 10)(Naming(), None)  # type: ignore[arg-type]
+    # A code that names the game, and what is seen hangs on nothing else: who has learned the
+    # names of some games knows nothing of others.
+    for name in ("ridge", "hidden"):
+        assert row[f"predictive/decodable_{name}@0"] < 0.2
+
+
+def test_states_that_are_too_many_to_encode_at_once_are_encoded_in_parts(
+    world: SpielEnvironment, data: EvaluationSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = LatentAccuracy(data, 200)(Seer(world), None)  # type: ignore[arg-type]
+    asked: list[int] = []
+
+    def encode(observation: Tensor) -> Tensor:
+        asked.append(len(observation))
+        return observation.flatten(1).float()
+
+    monkeypatch.setattr(true_latents, "AT_ONCE", 100 * 7)
+    states = true_latents.visited(data)[0]
+    assert len(states) > 14
+    states.encode(Seer(world, encode))
+    assert asked == [7] * (len(states) // 7) + [len(states) % 7] * (len(states) % 7 > 0)
+    assert LatentAccuracy(data, 200)(Seer(world), None) == whole  # type: ignore[arg-type]
+
+
+def test_they_are_the_same_whatever_the_trial_and_the_first_ones_whatever_their_number(
+    world: SpielEnvironment, data: EvaluationSet
+) -> None:
+    torch.manual_seed(4)
+    again = excerpts(Hex(size=5).build(), MANY, DEPTH)
+    assert again.digest == data.digest
+    few = excerpts(world, 10, DEPTH + 1)
+    for source in (0, 1):
+        ten = few.source == source
+        begun = data.observation[data.source == source, 0][:10]
+        assert torch.equal(few.observation[ten, 0], begun)
+        assert torch.equal(few.action[ten, :DEPTH], data.action[data.source == source][:10])
+    assert few.digest != data.digest
+
+
+def test_what_is_kept_is_not_made_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Hex(size=5).build()
+    first = kept_excerpts(Hex(size=5), world, 6, 2)
+    assert len([*cache.glob("excerpts-*.npz")]) == 1
+
+    def never(*_: Any) -> EvaluationSet:
+        raise AssertionError("made again")
+
+    sizes = [kept_excerpts(Hex(size=n), Hex(size=n).build(), 6, 2) for n in (5, 6)]
+    assert sizes[0].digest == first.digest
+    assert sizes[1].observation.shape[2:] == (4, 6, 6)
+    other = kept_excerpts(Hex(size=5, discount=0.9), Hex(size=5, discount=0.9).build(), 6, 2)
+    assert torch.equal(other.action, first.action)
+    assert other.digest != first.digest
+    monkeypatch.setattr(module, "excerpts", never)
+    read = kept_excerpts(Hex(size=5), world, 6, 2)
+    assert read.digest == first.digest
+    assert torch.equal(read.observation, first.observation)
+    assert not read.exact
+    with pytest.raises(AssertionError, match="made again"):
+        kept_excerpts(Hex(size=5), world, 6, 3)
+
+
+def test_they_are_played_in_worlds_of_their_own() -> None:
+    pytest.importorskip("minatar")
+    config = MinAtar(max_steps=30)
+    world = config.build()
+    playing, generator = world.reset(2, Generator().manual_seed(1)), Generator()
+    before = world.save(playing)
+    assert len(kept_excerpts(config, world, 6, 2).action) == 6
+    then, _ = world.step(playing, torch.ones(2, dtype=torch.int64), generator)
+    back, _ = world.step(world.restore(before), torch.ones(2, dtype=torch.int64), generator)
+    assert torch.equal(then.observation, back.observation)
+    assert then.slot.tolist() == [0, 1]  # no other world was begun
+    assert back.slot.tolist() == [2, 3]
+
+
+WORLDS: dict[str, dict[str, Any]] = {
+    "hex": {"preset": "muzero_hex", "planner.simulations": 2},
+    "minatar": {"preset": "muzero_minatar", "planner.simulations": 2},
+    "cartpole": {"preset": "muzero_cartpole", "planner.simulations": 2},
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_predictions_of_agents_in_worlds_without_an_oracle_are_measured(name: str) -> None:
+    pytest.importorskip("minatar" if name == "minatar" else "torch")
+    config = trial({}, base=WORLDS[name])
+    parts = build(config)
+    row: dict[str, Any] = {}
+    for measure in (Predictive(), Latents(), Equivalence()):
+        sized = measure.model_copy(update={"positions": 20, "depth": 2})
+        assert not [*sized.misfits(config)]
+        row |= sized.build(parts)(parts.model, parts.planner)
+    for metric in ("reward_error", "termination_error", "latent_error", "mrr", "decodable_ridge"):
+        value = row[f"predictive/{metric}@2"]
+        assert isinstance(value, float), metric
+        assert np.isfinite(value), metric
+    assert "predictive/value_error" not in row
+    assert ("predictive/illegal_mass" in row) == (name == "hex")  # elsewhere all moves are legal

@@ -1,0 +1,59 @@
+"""What is read of the latents of a search is what was written, whatever their layout in memory."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from workbench.planning.tree import latent_store
+from workbench.planning.tree.latent_store import Imagined
+from workbench.types import Latent, leaves
+
+BATCH, NODES = 3, 5
+LATENTS: dict[str, Latent] = {
+    "a vector": torch.rand(BATCH, 7),
+    "a grid": torch.rand(BATCH, 4, 2, 3),
+    "a grid with its channels last": torch.rand(BATCH, 2, 3, 4).permute(0, 3, 1, 2),
+    "nodes, each with the whole batch": torch.rand(4, BATCH, 2).transpose(0, 1),
+    "a number for each row": torch.rand(BATCH),
+    "alike tensors side by side": (torch.rand(BATCH, 7), torch.rand(BATCH, 7)),
+    "more than numbers": (torch.rand(BATCH, 2, 2), torch.rand(BATCH, 3) < 0.5),
+}
+
+
+def _other(tensor: Tensor, index: int) -> Tensor:
+    """Different numbers in each node, in the same layout."""
+    return tensor ^ bool(index % 2) if tensor.dtype == torch.bool else tensor + index
+
+
+@pytest.mark.parametrize("name", LATENTS)
+def test_every_node_is_read_as_it_was_kept(name: str) -> None:
+    root = LATENTS[name]
+    store = Imagined(NODES, root)
+    for index in range(1, NODES):
+        tensors = [_other(tensor, index) for tensor in leaves(root)]
+        store.keep(index, tuple(tensors) if isinstance(root, tuple) else tensors[0])
+    node = torch.tensor([3, 0, 4])
+    place = node * BATCH + torch.arange(BATCH)
+    for found, tensor in zip(leaves(store.read(place)), leaves(root), strict=True):
+        wanted = torch.stack([_other(tensor, int(k))[b] for b, k in enumerate(node)])
+        assert torch.equal(found, wanted)
+        assert found.dtype == tensor.dtype
+
+
+def test_a_board_keeps_its_layout() -> None:
+    board = LATENTS["a grid with its channels last"]
+    found = Imagined(NODES, board).read(torch.arange(BATCH))
+    assert isinstance(found, Tensor)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_room_is_used_again_unless_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    root, place = torch.rand(BATCH, 11), torch.arange(BATCH)
+    first, second = Imagined(NODES, root), Imagined(NODES, root + 1)
+    assert torch.equal(first.read(place), root + 1)  # the same rows, now the second search's
+    monkeypatch.setattr(latent_store, "REUSED", 0)
+    third = Imagined(NODES, root + 2)
+    assert torch.equal(second.read(place), root + 1)
+    assert torch.equal(third.read(place), root + 2)

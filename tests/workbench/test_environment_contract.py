@@ -1,0 +1,297 @@
+"""Every component in every world: it works there, or says so with both names when it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from tests.workbench.fakes import trial
+from workbench.config import TrialConfig
+from workbench.contracts import Context, Parts
+from workbench.errors import ConfigError
+from workbench.registry import FOLDERS, components
+from workbench.training.actor import Actor
+from workbench.training.replay_buffer import Replay
+from workbench.training.settings import OpeningConfig, TemperatureConfig
+from workbench.trial import build
+from workbench.types import Unroll, Window, leaves
+
+ROWS, UNROLL = 4, 2
+SHORT = {"max_steps": 9}
+
+WORLDS: dict[str, dict[str, Any]] = {
+    "tic_tac_toe": {},
+    "connect_four": {},
+    "hex": {"size": 3},
+    "othello": {},
+    "breakthrough": {"rows": 4, "columns": 3},
+    "gomoku": {"size": 4, "in_line": 3},
+    "openspiel": {"game": "clobber", "parameters": {"rows": 3, "columns": 3}},
+    "openspiel nim": {"game": "nim"},
+    "hex solved": {"size": 4},
+    "four_rooms": SHORT,
+    "four_rooms slippery": {"slip": 0.3, **SHORT},
+    "maze": {"size": 5, **SHORT},
+    "collect": {"size": 5, "goals": 2, "steps": 6},
+    "cartpole": SHORT,
+    "acrobot": SHORT,
+    "mountain_car": SHORT,
+    "lunar_lander": SHORT,
+    "gymnasium": {"id": "FrozenLake-v1"},
+    "minatar breakout": {"game": "breakout", **SHORT},
+    "minatar asterix": {"game": "asterix", **SHORT},
+    "minatar freeway": {"game": "freeway", **SHORT},
+    "minatar seaquest": {"game": "seaquest", **SHORT},
+    "minatar space_invaders": {"game": "space_invaders", **SHORT},
+    "atari": SHORT,
+    "history": {"of": {"name": "connect_four"}, "frames": 2},
+    "history cartpole": {"of": {"name": "cartpole", **SHORT}, "frames": 2},
+}
+"""Each named by its component first; small and short, where it can be."""
+
+SMALL: dict[str, Any] = {
+    "simulations": 2, "width": 4, "latent_size": 6, "depth": 1, "games": 2, "episodes": 2,
+    "opening": 1, "positions": 6, "max_steps": 9, "steps": 4,
+    "encoder": {"name": "mlp", "width": 4, "latent_size": 6},
+}  # fmt: skip
+"""Options that keep a component small, where it has them."""
+
+BY_SIMULATIONS = {
+    "search_budget": [0, 2], "transplant": [0, 2], "matches": [2], "returns": [2],
+}  # fmt: skip
+"""Measures that search with several numbers of simulations."""
+
+PROCEDURE: dict[str, Any] = {
+    "games": ROWS, "batch": ROWS, "warm_up": 4, "capacity": 400, "steps": 100, "unroll": UNROLL,
+    "opening": {"fraction": 0.0},
+}  # fmt: skip
+"""And a procedure, where the same words stand for other things."""
+
+CELLS: dict[str, dict[str, Any]] = {
+    "vector": {"name": "mlp", "width": 4, "latent_size": 6},
+    "grid": {"name": "cnn", "width": 4, "depth": 1, "ends_in": "grid"},
+    "nodes": {"name": "gcn", "width": 4, "depth": 1, "ends_in": "nodes"},
+}
+"""A representation for each kind of latent."""
+
+STEPS = {"vector": "mlp", "grid": "conv", "nodes": "gcn"}
+"""And a dynamics."""
+
+PARTS: dict[str, Any] = {
+    "representation": CELLS["vector"],
+    "dynamics": {"name": "mlp", "width": 4},
+    "prediction": {"name": "mlp", "width": 4},
+}
+
+BASE: dict[str, Any] = {
+    "preset": "muzero",
+    "model": PARTS,
+    "planner": {"name": "puct", "simulations": 2, "q_normalisation": "min_max"},
+    "targets.value": {"name": "n_step", "steps": 2},
+    "procedure.games": ROWS,
+    "procedure.batch": ROWS,
+    "procedure.warm_up": 4,
+    "procedure.unroll": UNROLL,
+    "procedure.opening.fraction": 0.0,
+    "measures": {"predictive": None, "decision": None},
+}
+
+MEMBERS = {
+    "openspiel nim", "four_rooms slippery", "hex solved", "minatar asterix", "minatar freeway",
+    "minatar seaquest", "minatar space_invaders", "history cartpole",
+}  # fmt: skip
+"""Others of a family of which one is asked everything: what could differ is what sees them."""
+
+ASKED = [
+    (world, kind, name)
+    for world in WORLDS
+    for kind in FOLDERS
+    if kind == "representation" or (kind != "environment" and world not in MEMBERS)
+    for name in components(kind)
+]
+
+
+def test_there_is_a_world_of_every_environment() -> None:
+    assert {world.split()[0] for world in WORLDS} == set(components("environment"))
+
+
+def small(kind: str, name: str) -> dict[str, Any]:
+    fields = components(kind)[name].model_fields
+    known = SMALL | (PROCEDURE if kind == "procedure" else {})
+    known |= {"simulations": BY_SIMULATIONS[name]} if name in BY_SIMULATIONS else {}
+    return {"name": name, **{option: known[option] for option in known if option in fields}}
+
+
+def overlays(kind: str, name: str) -> Iterator[dict[str, Any]]:
+    """Ways to put a component into a trial: with each kind of partner, until one fits."""
+    entry = small(kind, name)
+    if kind == "representation":
+        yield {"model.representation": entry, "model.dynamics": "identity"}
+    elif kind == "model":
+        yield {"model": {**entry, **PARTS}, "losses.reward": None}
+    elif kind in ("dynamics", "prediction", "decoder"):
+        for latent, representation in CELLS.items():
+            yield from _with_latent(kind, entry, latent, representation)
+    elif kind == "target":
+        role = components("target")[name].role  # type: ignore[attr-defined]
+        yield {f"targets.{role}": entry}
+    elif kind in ("loss", "measure"):
+        yield {f"{kind}s" if kind == "measure" else "losses": {name: entry}, "targets": _targets()}
+    else:
+        yield {kind: entry}
+
+
+def _with_latent(
+    kind: str, entry: dict[str, Any], latent: str, representation: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    chosen = {
+        "model.representation": representation,
+        "model.dynamics": STEPS[latent],
+        f"model.{kind}": entry,
+    }
+    cls: Any = components(kind)[entry["name"]]
+    if kind == "dynamics" and cls.simulator:
+        chosen |= {
+            "planner.interior_legality": True,
+            "losses": {"reward": None, "termination": None},
+        }
+    yield chosen
+
+
+def _targets() -> dict[str, Any]:
+    """A target at every key that a loss may look at."""
+    return {cls.role: small("target", n) for n, cls in components("target").items() if cls.role}  # type: ignore[attr-defined]
+
+
+def read(world: str, kind: str, name: str) -> tuple[TrialConfig | None, list[str]]:
+    """The first trial with the component that can be read; else everything that was said."""
+    said: list[str] = []
+    entry = {"name": world.split()[0], **WORLDS[world]}
+    for overlay in overlays(kind, name):
+        try:
+            return trial({"environment": entry, **overlay}, base=BASE), []
+        except ConfigError as error:
+            said += [problem.message for problem in error.problems]
+    return None, said
+
+
+@cache
+def scene(world: str) -> tuple[Parts, Window]:
+    """A trial of the world by a bare prior, and windows of its play."""
+    entry = {"name": world.split()[0], **WORLDS[world]}
+    parts = build(trial({"environment": entry, "planner": "policy"}, base=BASE))
+    actor = Actor(parts, ROWS, OpeningConfig(), TemperatureConfig())
+    replay = Replay(4000, actor.layout)
+    while not len(replay):
+        _, episodes = actor.move(parts.model)
+        if episodes is not None:
+            replay.add(episodes)
+    return parts, replay.sample(ROWS, UNROLL, 12, Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("world", "kind", "name"), ASKED)
+def test_it_works_in_the_world_or_says_so_with_both_names(world: str, kind: str, name: str) -> None:
+    config, said = read(world, kind, name)
+    if config is None:
+        for message in said:
+            named = set(re.findall(r"'([a-z0-9_]+)(?::[^']*)?'", message))
+            assert len(named) >= 2, message
+        assert any(f"'{name}'" in message for message in said), said
+        return
+    parts = build(config)
+    assert parts.environment.spec == config.environment.spec()
+    WORKS[kind](parts, scene(world)[1], name)
+
+
+def unrolled(parts: Parts, window: Window) -> Unroll:
+    """What the model says along real actions, where its dynamics are learned."""
+    generator = Generator().manual_seed(2)
+    root = parts.model.represent(window.observation[:, 0], generator)
+    return parts.model.unroll(root, window.action, generator, 0.5)
+
+
+def model_works(parts: Parts, window: Window, name: str) -> None:
+    world, model = parts.environment, parts.model
+    generator = Generator().manual_seed(3)
+    state = world.reset(ROWS, generator)
+    latent = model.represent(world.observe(state), generator, state)
+    for _ in range(2):
+        heads = model.predict(latent)
+        assert heads.policy.shape == (ROWS, world.spec.actions)
+        assert heads.value.shape == (ROWS,)
+        assert all(bool(tensor.isfinite().all()) for tensor in leaves(heads))
+        legal = world.legal(state) if heads.legal is None else heads.legal
+        action = legal.float().argmax(-1)
+        latent, edge = model.step(latent, action, generator)
+        assert edge.reward.shape == edge.discount.shape == (ROWS,)
+    if not model.spec.needs_state:
+        assert unrolled(parts, window).heads.value.shape == (ROWS, UNROLL + 1)
+    if "observation" in model.spec.heads:
+        assert model.decode(latent).shape == (ROWS, *world.spec.observation)
+
+
+def planner_works(parts: Parts, window: Window, name: str) -> None:
+    world, model = parts.environment, parts.model
+    generator = Generator().manual_seed(4)
+    state = world.reset(ROWS, generator)
+    legal = world.legal(state)
+    root = model.represent(world.observe(state), generator, state)
+    for explore in (False, True):
+        plan = parts.planner.plan(model, root, legal, generator, explore)
+        assert plan.policy.shape == (ROWS, world.spec.actions)
+        assert not plan.policy[~legal].any()
+        assert torch.allclose(plan.policy.sum(-1), torch.ones(ROWS), atol=1e-5)
+        assert bool(legal[torch.arange(ROWS), plan.best()].all())
+
+
+def targets_of(parts: Parts, window: Window) -> dict[str, Any]:
+    g = Generator().manual_seed(5)
+    model = parts.model
+    context = Context(True, model, model, parts.planner, g)
+    return {key: make(window, context) for key, make in parts.targets.items()}
+
+
+def target_works(parts: Parts, window: Window, name: str) -> None:
+    for target in targets_of(parts, window).values():
+        assert target.mask.shape == target.value.shape[:2] == (ROWS, UNROLL + 1)
+        assert target.value.dtype == torch.bool or bool(target.value.isfinite().all())
+
+
+def loss_works(parts: Parts, window: Window, name: str) -> None:
+    error: Tensor = parts.losses[name](unrolled(parts, window), targets_of(parts, window), None)
+    assert error.shape == (ROWS, UNROLL + 1)
+    assert bool(error.isfinite().all())
+
+
+def procedure_works(parts: Parts, window: Window, name: str) -> None:
+    procedure = parts.config.procedure.build(parts)
+    procedure.advance()
+    procedure.advance()
+    assert procedure.steps > 0
+
+
+def measure_works(parts: Parts, window: Window, name: str) -> None:
+    measure: Any = parts.config.measures[name].build(parts)
+    row = measure(parts.model, parts.planner)
+    assert row or measure.details(parts.model, parts.planner)
+    assert all(value is None or value == value for value in row.values())
+
+
+WORKS = {
+    "representation": model_works,
+    "dynamics": model_works,
+    "prediction": model_works,
+    "decoder": model_works,
+    "model": model_works,
+    "planner": planner_works,
+    "target": target_works,
+    "loss": loss_works,
+    "procedure": procedure_works,
+    "measure": measure_works,
+}

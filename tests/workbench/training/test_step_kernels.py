@@ -1,0 +1,119 @@
+"""Bits in the replay, and how much it may hold."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Generator, Tensor
+
+from tests.workbench.fakes import trial
+from tests.workbench.training.histories import fill
+from workbench.errors import WorkbenchError
+from workbench.training.self_play_loop import JointSelfPlay
+from workbench.training.step_storage import Layout, Reader, Table
+from workbench.trial import build
+
+TIC_TAC_TOE = 4 + 2 + 8 + 9 * 4 + 4 * 4 + 4 + 1 + 1
+"""Bytes: 27 bits, 9 bits, action, policy, four scalars, remaining moves, terminated; and one to
+fill a word of eight."""
+
+
+def procedure(changes: dict[str, Any]) -> JointSelfPlay:
+    config = trial(changes)
+    return JointSelfPlay(build(config), config.procedure)  # type: ignore[arg-type]
+
+
+def test_bits_stand_from_the_highest_down_and_rows_begin_a_byte() -> None:
+    rows = torch.tensor([[[1, 0, 0], [0, 0, 1], [0, 1, 1]], [[0, 0, 0], [1, 1, 1], [0, 0, 0]]])
+    steps = written(rows.bool())
+    assert steps["observation"].tolist() == [[0b10000101, 0b10000000], [0b00011100, 0]]
+    fill(Table(steps.layout, steps.words[:1]), {"observation": rows[1:].bool()})  # over the first
+    assert steps["observation"].tolist() == [[0b00011100, 0], [0b00011100, 0]]
+
+
+def written(entries: Tensor) -> Table:
+    """Steps of nothing but these observations [count, ...]."""
+    steps = Table.empty(Layout({"observation": entries[:1]}), len(entries))
+    fill(steps, {"observation": entries})
+    return steps
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    shape=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    count=st.integers(1, 9),
+    seed=st.integers(0, 9),
+)
+def test_what_is_read_is_what_was_packed(shape: list[int], count: int, seed: int) -> None:
+    entries = torch.rand(count, *shape, generator=Generator().manual_seed(seed)) < 0.5
+    steps = written(entries)
+    assert steps["observation"].shape == (count, -(-prod(shape) // 8))
+    found = Reader(steps.layout, ("observation",))(steps, np.arange(count))
+    assert torch.equal(found["observation"], entries)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({}, TIC_TAC_TOE),
+        ({"procedure.priorities.alpha": 1.0}, TIC_TAC_TOE + 8),
+        # The state of tic-tac-toe is a number of eight bytes.
+        (
+            {
+                "model.dynamics": "true",
+                "planner.interior_legality": True,
+                "losses.reward": None,
+                "losses.termination": None,
+            },
+            TIC_TAC_TOE + 8,
+        ),
+    ],
+    ids=["plain", "prioritised", "with states"],
+)
+def test_the_bytes_of_a_step_are_known_before_the_first(
+    changes: dict[str, Any], wanted: int
+) -> None:
+    played = procedure({"procedure.capacity": 300, **changes})
+    assert played.bytes_per_step == wanted
+    while not played._replay.ring.written:
+        played.advance()
+    held = played._replay.steps.words.nbytes
+    held += played._priorities._mass.nbytes if played._priorities else 0
+    assert held == 300 * wanted
+
+
+@pytest.mark.parametrize(("memory", "steps"), [(0.0, 300), (1.0, 300), (0.02, 291)])
+def test_the_replay_holds_what_fits_into_its_memory(memory: float, steps: int) -> None:
+    # 0.02 * 2**20 / 72 = 291.3.
+    played = procedure({"procedure.memory_mb": memory, "procedure.capacity": 300})
+    assert played.facts()["replay_steps"] == steps
+    assert played.facts()["replay_mb"] == pytest.approx(steps * TIC_TAC_TOE / 2**20, abs=5e-4)
+    for _ in range(60):
+        played.advance()
+    assert played._replay.ring.size == steps
+
+
+def test_where_games_are_stored_in_sequences_those_in_play_count_too() -> None:
+    # 16 games of tic-tac-toe, each with room for 16 steps: the longest sequence that fits is 14.
+    changes = {"procedure.capacity": 300, "procedure.temperature.moves": None}
+    played = procedure({**changes, "procedure.sequence": 14, "procedure.memory_mb": 0.036})
+    steps = int(0.036 * 2**20 / TIC_TAC_TOE) - 16 * 16
+    assert played.facts()["replay_steps"] == steps
+    while played._replay.ring.size < steps:
+        played.advance()
+    in_play = played._actor._unfinished._steps.words
+    assert in_play.nbytes + played._replay.steps.words.nbytes <= 0.036 * 2**20
+    wider = procedure({**changes, "procedure.sequence": 15, "procedure.memory_mb": 0.05})
+    assert wider.facts()["replay_steps"] == int(0.05 * 2**20 / TIC_TAC_TOE) - 16 * 32
+
+
+def test_a_memory_that_the_warm_up_does_not_fit_into_is_told_with_what_it_takes() -> None:
+    with pytest.raises(WorkbenchError, match=r"memory_mb: 0\.01 MB hold 145 steps.*warm_up of 100"):
+        procedure({"procedure.memory_mb": 0.01})
+    procedure({"procedure.memory_mb": 200 * TIC_TAC_TOE / 2**20 + 1e-5})

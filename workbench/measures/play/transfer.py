@@ -1,0 +1,65 @@
+"""An agent in another world than the one in which it learned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from workbench.components import EnvironmentConfig
+from workbench.config import TrialConfig
+from workbench.contracts import Facts, Planner
+from workbench.measures.play.match_score import MatchScore
+from workbench.models.world_model import WorldModel
+from workbench.types import Environment
+
+
+class ScoreElsewhere:
+    """The score of matches in another world, by a model with the agent's weights."""
+
+    def __init__(
+        self,
+        trial: TrialConfig,
+        config: EnvironmentConfig,
+        environment: Environment,
+        matches: MatchScore,
+    ) -> None:
+        model = trial.model.build(environment, config.discount, trial.seed)
+        self._model = model.to(trial.device).eval()
+        self._planner = trial.planner.build(environment.spec)
+        self._matches = matches
+
+    def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
+        self._model.load_state_dict(agent.state_dict())
+        row = self._matches(self._model, self._planner)
+        return {_taken(name): score for name, score in row.items()}
+
+    def facts(self) -> Facts:
+        facts = self._matches.facts()
+        return replace(facts, levels={_taken(name): x for name, x in facts.levels.items()})
+
+
+def _taken(metric: str) -> str:
+    return metric.replace("decision/", "decision/transfer_")
+
+
+def reshaped(trial: TrialConfig, config: EnvironmentConfig) -> dict[str, str]:
+    """By part of the model, a weight that has another shape in another world, or is not there."""
+    here, there = (_shapes(trial, world) for world in (trial.environment, config))
+    found: dict[str, str] = {}
+    for name in [*here, *(name for name in there if name not in here)]:
+        before, after = here.get(name), there.get(name)
+        if before != after:
+            part = name.split(".")[0]
+            found.setdefault(part, f"{name}: {_told(before)} becomes {_told(after)}")
+    return found
+
+
+def _shapes(trial: TrialConfig, config: EnvironmentConfig) -> dict[str, torch.Size]:
+    """Of everything that the trial's model, made for a world, would save."""
+    model = trial.model.build(config.build(), config.discount, trial.seed)
+    return {name: value.shape for name, value in model.state_dict().items()}
+
+
+def _told(shape: torch.Size | None) -> str:
+    return "nothing" if shape is None else str(list(shape))
