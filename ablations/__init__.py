@@ -1,1 +1,1 @@
-"""Many trials: a study file becomes a plan, Ray Tune runs it, a ledger and MLflow remember it."""
+"""Studies of many trials: a study file becomes a plan, Ray Tune runs it, and MLflow records it."""

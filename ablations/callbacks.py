@@ -1,4 +1,4 @@
-"""Who hears what happens to trials while they run: the display and the tracking."""
+"""Callbacks for events of running trials: the display and the tracking."""
 
 from __future__ import annotations
 
@@ -8,34 +8,43 @@ from typing import Protocol
 from ablations.plan import TrialPlan
 
 
-class Listener(Protocol):
-    """Told of every trial's fate, in the driver's main thread."""
+class TrialCallback(Protocol):
+    """Receives the events of every trial, in the driver's main thread."""
 
-    def started(self, trial: TrialPlan) -> None: ...
+    def started(self, trial: TrialPlan) -> None:
+        """Handle the start of a trial."""
+        ...
 
     def progressed(
         self, trial: TrialPlan, fraction: float, metrics: Mapping[str, float | None]
-    ) -> None: ...
+    ) -> None:
+        """Handle progress of a trial."""
+        ...
 
-    def finished(self, trial: TrialPlan, failure: str | None) -> None: ...
+    def finished(self, trial: TrialPlan, failure: str | None) -> None:
+        """Handle the end of a trial."""
+        ...
 
 
-class Listeners:
-    """Several listeners as one."""
+class CallbackList:
+    """Several callbacks as one."""
 
-    def __init__(self, listeners: Sequence[Listener]) -> None:
+    def __init__(self, listeners: Sequence[TrialCallback]) -> None:
         self._listeners = tuple(listeners)
 
     def started(self, trial: TrialPlan) -> None:
+        """Handle the start of a trial."""
         for listener in self._listeners:
             listener.started(trial)
 
     def progressed(
         self, trial: TrialPlan, fraction: float, metrics: Mapping[str, float | None]
     ) -> None:
+        """Handle progress of a trial."""
         for listener in self._listeners:
             listener.progressed(trial, fraction, metrics)
 
     def finished(self, trial: TrialPlan, failure: str | None) -> None:
+        """Handle the end of a trial."""
         for listener in self._listeners:
             listener.finished(trial, failure)

@@ -1,4 +1,4 @@
-"""Every condition's trial configuration: preset, base, budget and overlays, laid one on another."""
+"""Configurations of all conditions: preset, base, budget and overrides, merged in this order."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functools import reduce
 
 from ablations.axes import Axis, Combination, condition_name
 from workbench import documents
-from workbench.config import TrialConfig, named_preset, read_trial
+from workbench.config import TrialConfig, load_named_preset, read_trial
 from workbench.documents import Node
 from workbench.errors import ConfigError, Problem
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One setting of the axes; its trials differ in nothing but the seed."""
+    """One combination of the axes' values; its trials differ in the seed only."""
 
     name: str
     values: Mapping[str, str]
@@ -29,7 +29,7 @@ def read_conditions(
     steps: int | None,
     problems: list[Problem],
 ) -> list[Condition]:
-    """The conditions of a study file; a problem that several of them share is told once."""
+    """Read the conditions of a study file; a problem shared by several is reported once."""
     base = documents.expand(_base(file, problems))
     if steps is not None:
         base = documents.merge(base, _budget(file["budget"], base, steps, problems))
@@ -51,31 +51,33 @@ def read_conditions(
 def _base(file: Mapping[str, Node], problems: list[Problem]) -> Node:
     node = file.get("base")
     if node is None or node.value is None:
-        return Node({}, file["study"].place if "study" in file else next(iter(file.values())).place)
+        return Node(
+            {}, file["study"].location if "study" in file else next(iter(file.values())).location
+        )
     if not isinstance(node.value, dict):
         text = f"expected an overlay on the preset (a mapping), found {node.plain()!r}"
-        problems.append(Problem(text, "base", node.place))
-        return Node({}, node.place)
+        problems.append(Problem(text, "base", node.location))
+        return Node({}, node.location)
     return node
 
 
 def _budget(budget: Node, base: Node, steps: int, problems: list[Problem]) -> Node:
-    """The overlay that a budget of environment steps is."""
+    """Return the override that a budget of environment steps implies."""
     stated = base.at(("procedure", "steps"))
     if isinstance(stated.value, int) and stated.value != steps:
         text = f"budget.steps is {steps}, so the two disagree; say it once"
         problems.append(
-            Problem(f"is {stated.value} and {text}", "base.procedure.steps", stated.place)
+            Problem(f"is {stated.value} and {text}", "base.procedure.steps", stated.location)
         )
-    place = budget.at(("steps",)).place
+    place = budget.at(("steps",)).location
     return Node({"procedure": Node({"steps": Node(steps, place)}, place)}, place)
 
 
 def _document(file: Mapping[str, Node], base: Node, overlays: Sequence[Node]) -> Node:
-    """A trial's whole document; an axis may vary the preset too, then the last one named counts.
+    """Return a trial's whole document; if several axes vary the preset, the last one counts.
 
-    The layers are laid one by one on the preset, so that an option in `base` of one component ends
-    where an overlay names another.
+    The layers are merged into the preset one by one, so that an option in `base` of one component
+    is dropped if an override selects another component.
     """
     named = file.get("preset")
     layers = []
@@ -84,14 +86,14 @@ def _document(file: Mapping[str, Node], base: Node, overlays: Sequence[Node]) ->
         named = entries.pop("preset", named)
         if "seed" in entries:
             text = "seeds stand under `seeds`; every condition gets the same ones"
-            raise ConfigError([Problem(text, "seed", entries["seed"].place)])
-        layers.append(Node(entries, layer.place))
-    start = named_preset(named) if named else Node({}, base.place)
+            raise ConfigError([Problem(text, "seed", entries["seed"].location)])
+        layers.append(Node(entries, layer.location))
+    start = load_named_preset(named) if named else Node({}, base.location)
     return reduce(documents.merge, layers, start)
 
 
 def _shared(found: Mapping[str, Sequence[Problem]], conditions: int) -> list[Problem]:
-    """Each problem once; where only some conditions have it, it says which."""
+    """Return each problem once; one of some conditions only names them."""
     names: dict[Problem, list[str]] = {}
     for name, problems in found.items():
         for problem in problems:

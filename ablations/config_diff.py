@@ -1,4 +1,4 @@
-"""What tells one condition of a study from another."""
+"""Differences between the configurations of two conditions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ablations.study import Study
 from workbench.config import dump
 
 
-def differences(study: Study, condition: Condition) -> list[str]:
-    """What it says otherwise than the baseline, a line a part: `planner: simulations=5`."""
+def config_diff(study: Study, condition: Condition) -> list[str]:
+    """Return the differences to the baseline, one line per component: `planner: simulations=5`."""
     return _differences(
         _flat(dump(study.condition(study.baseline).config)), _flat(dump(condition.config))
     )
 
 
 def _flat(config: Any, path: str = "") -> dict[str, Any]:
-    """A configuration's plain data with dotted keys."""
+    """Return a configuration as plain data with dotted keys."""
     if isinstance(config, dict):
         items = [
             _flat(value, f"{path}.{key}" if path else str(key)) for key, value in config.items()
@@ -28,7 +28,7 @@ def _flat(config: Any, path: str = "") -> dict[str, Any]:
 
 
 def _differences(base: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """What is not said at all is left out where the part is another component."""
+    """Missing options are omitted if the component is another one."""
     parts: dict[str, list[str]] = {}
     for key in [*other, *(key for key in base if key not in other)]:
         part, _, name = key.rpartition(".")

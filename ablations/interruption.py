@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a flag that is looked at where stopping is safe."""
+"""Ctrl-C and SIGTERM as a flag that is checked where stopping is safe."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 PATIENCE = 9.0
-"""Seconds that an orderly end may take after the first signal."""
+"""Maximum number of seconds for an orderly exit after the first signal."""
 
 EXIT_CODE = 130
 
 
-def leave(code: int) -> NoReturn:
-    """End this process with an exit code; after an interruption without further ceremony.
+def exit_process(code: int) -> NoReturn:
+    """End this process with an exit code; after an interruption at once.
 
-    All is closed by then, but with Ray loaded the interpreter can take seconds to take itself down.
+    Everything is closed by then, but with Ray loaded the interpreter can take seconds to exit.
     """
     if code != EXIT_CODE:
         sys.exit(code)
@@ -28,11 +28,11 @@ def leave(code: int) -> NoReturn:
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user, or the system, asked to stop."""
+    """The user or the system asked to stop."""
 
 
 class Interruption:
-    """Catches SIGINT and SIGTERM for as long as it is entered; in the main thread only.
+    """Context manager that catches SIGINT and SIGTERM in the main thread.
 
     with Interruption() as interruption:
         while work:
@@ -42,7 +42,7 @@ class Interruption:
     def __init__(self) -> None:
         self.requested = False
         self._before: dict[signal.Signals, Any] = {}
-        # What hangs (a tracking server that does not answer) must not keep the user waiting.
+        # Work that hangs, such as a tracking server without answer, must not keep the user waiting.
         self._watchdog = threading.Timer(PATIENCE, os._exit, (EXIT_CODE,))
         self._watchdog.daemon = True
 
@@ -62,7 +62,7 @@ class Interruption:
             signal.signal(number, handler)
 
     def check(self) -> None:
-        """Raises Interrupted if a signal has come."""
+        """Raise Interrupted if a signal has arrived."""
         if self.requested:
             raise Interrupted
 

@@ -1,4 +1,4 @@
-"""What a launch hands to Ray, and what Ray hands to a worker; light, without Ray."""
+"""Records that a launch passes to Ray, and Ray to a worker. Imports no Ray."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RunTrial: TypeAlias = Callable[[TrialConfig, Path, Report | None], Any]
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to know of a trial."""
+    """A trial as a worker needs it."""
 
     config: TrialConfig
     folder: Path
@@ -24,11 +24,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Launch:
-    """What is run, by what function, how many at once and until when."""
+    """Trials to run, the function that runs them, their concurrency, and the deadline."""
 
     trials: Sequence[TrialPlan]
     function: str | RunTrial
     concurrent: int
     threads: int
     deadline: float | None = None
-    """On the clock of time.monotonic(): no trial starts after it."""
+    """Time of time.monotonic() after which no trial starts."""

@@ -1,4 +1,4 @@
-"""Run trials with Ray Tune, one at a time in a process; Tune is given nothing but opaque ids."""
+"""Run trials with Ray Tune, one per process; Tune receives opaque ids only."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ import ray
 from ray import tune
 from ray.exceptions import RayActorError
 from ray.tune.search import Searcher
+from typing_extensions import override
 
-from ablations.callbacks import Listener
+from ablations.callbacks import TrialCallback
 from ablations.interruption import Interruption
 from ablations.jobs import Job, Launch
 from ablations.plan import TrialPlan
 from ablations.worker import work
 
-DEATHS = 1
-"""How often the death of a worker process is forgiven; an exception never is."""
+MAX_WORKER_RESTARTS = 1
+"""Number of restarts after a worker process dies; an exception is never retried."""
 
 
-def run(launch: Launch, scratch: Path, listener: Listener, interruption: Interruption) -> None:
-    """Run the trials to their ends, whatever those are; Ray is running.
+def run(launch: Launch, scratch: Path, listener: TrialCallback, interruption: Interruption) -> None:
+    """Run the trials until all have ended; Ray must be running.
 
     Raises:
-        Interrupted: the user asked to stop; trials are left where they are.
+        Interrupted: the user asked to stop; unfinished trials keep their checkpoints.
     """
     for trial in launch.trials:
-        trial.record.forget_failure()
+        trial.record.clear_failure()
     jobs = {trial.id: Job(trial.config, trial.folder) for trial in launch.trials}
     bound = tune.with_parameters(partial(work), jobs=jobs, function=launch.function)
     tuner = tune.Tuner(
         tune.with_resources(bound, _resources(launch)),
         tune_config=tune.TuneConfig(
-            search_alg=Queue([trial.id for trial in launch.trials], launch.deadline),
+            search_alg=TrialQueue([trial.id for trial in launch.trials], launch.deadline),
             num_samples=len(launch.trials),
             max_concurrent_trials=launch.concurrent,
-            reuse_actors=True,  # a process that goes on to another trial has imported it all
+            reuse_actors=True,  # a process that takes another trial has already imported everything
             trial_name_creator=_name,
             trial_dirname_creator=_name,
         ),
@@ -47,8 +48,8 @@ def run(launch: Launch, scratch: Path, listener: Listener, interruption: Interru
             name="trials",
             storage_path=str(scratch),
             verbose=0,
-            callbacks=[Messenger(launch.trials, listener, interruption)],
-            failure_config=tune.FailureConfig(max_failures=DEATHS),
+            callbacks=[ProgressCallback(launch.trials, listener, interruption)],
+            failure_config=tune.FailureConfig(max_failures=MAX_WORKER_RESTARTS),
         ),
     )
     tuner.fit()
@@ -66,33 +67,34 @@ def _resources(launch: Launch) -> dict[str, float]:
     return {"cpu": launch.threads, "gpu": min(1.0, gpus / launch.concurrent)}
 
 
-class Queue(Searcher):
-    """Hands out the trials in order, as there is room for them, until the deadline."""
+class TrialQueue(Searcher):
+    """Hands out the trials in order, as slots become free, until the deadline."""
 
     def __init__(self, ids: Sequence[str], deadline: float | None) -> None:
         super().__init__()
         self._ids = list(ids)
         self._deadline = deadline
 
+    @override
     def suggest(self, trial_id: str) -> Any:
         late = self._deadline is not None and time.monotonic() > self._deadline
         return {"trial": self._ids.pop(0)} if self._ids and not late else Searcher.FINISHED
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Nothing is learnt from a trial about which one is next."""
+        """Do nothing: the result of a trial does not influence the next one."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: what is done is known from the trials' folders."""
+        """Do nothing: the trials' folders hold the progress."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing, for nothing was saved."""
+        """Do nothing: nothing was saved."""
 
 
-class Messenger(tune.Callback):
-    """Tells the listener what Tune sees, and stops Tune when the user asks to."""
+class ProgressCallback(tune.Callback):
+    """Passes Tune's events to the callback, and stops Tune if the user asks."""
 
     def __init__(
-        self, trials: Sequence[TrialPlan], listener: Listener, interruption: Interruption
+        self, trials: Sequence[TrialPlan], listener: TrialCallback, interruption: Interruption
     ) -> None:
         self._trials = {trial.id: trial for trial in trials}
         self._listener = listener
@@ -100,19 +102,22 @@ class Messenger(tune.Callback):
         self._begun: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its callbacks for a way to resume that is not ours."""
+        """Return an empty state: Tune pickles callbacks to resume in a way that is not used."""
         return {}
 
+    @override
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        # Not an Exception: Tune would first wait for its workers to end in good order.
+        # Not an Exception, for which Tune would first wait for its workers.
         self._interruption.check()
 
+    @override
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         plan = self._trials[_name(trial)]
         if plan.id not in self._begun:
             self._begun.add(plan.id)
             self._listener.started(plan)
 
+    @override
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
@@ -120,19 +125,24 @@ class Messenger(tune.Callback):
             plan = self._trials[_name(trial)]
             self._listener.progressed(plan, result["fraction"], result["last"])
 
+    @override
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._end(self._trials[_name(trial)], "the trial ended without a result")
 
+    @override
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         error = trial.get_pickled_error() or trial.get_error()
         if error is None or isinstance(error, RayActorError):
-            text = f"the worker process died {DEATHS + 1} times (killed, or out of memory?)"
-        else:  # what a trial raises is written down by its worker: this is before the trial
+            text = (
+                f"the worker process died {MAX_WORKER_RESTARTS + 1} times (killed, or out of "
+                f"memory?)"
+            )
+        else:  # a worker records the exceptions of a trial itself: this one came before the trial
             text = f"the worker could not begin: {type(error).__name__}: {error}"
         self._end(self._trials[_name(trial)], text)
 
     def _end(self, plan: TrialPlan, otherwise: str) -> None:
-        """A trial is done if its result is there, and failed if not, whatever Tune thinks."""
+        """A trial is done if its result exists, and failed otherwise, whatever Tune reports."""
         record = plan.record
         if record.state() == "done":
             self._listener.finished(plan, None)

@@ -1,4 +1,4 @@
-"""What the launches of a study leave beside its trials, and the lock that keeps them apart."""
+"""Manifest of a study, written at every launch, and the lock of its folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ablations.config_diff import differences
+from ablations.config_diff import config_diff
 from ablations.plan import Plan
 from workbench.errors import WorkbenchError
 from workbench.record import write_text
@@ -22,27 +22,27 @@ STUDY, COPY, LOCK = "study.json", "study.yaml", ".lock"
 PACKAGES = ("muzero-workbench", "torch", "torch-geometric", "numpy", "ray", "mlflow")
 
 
-class Ledger:
-    """`study.json`: the plan as analysis reads it, and every launch with what it ran on."""
+class StudyManifest:
+    """`study.json`: the plan, which analysis reads, and all launches with their machines."""
 
     def __init__(self, plan: Plan, command: str) -> None:
         self._plan = plan
         self._command = command
         self._path = plan.folder / STUDY
-        self._earlier = read_ledger(plan.folder).get("launches", [])
+        self._earlier = read_manifest(plan.folder).get("launches", [])
 
     def write(self) -> None:
-        """The plan, with the launches there were; and a copy of the study file."""
+        """Write the plan with the earlier launches, and a copy of the study file."""
         write_text(self._plan.folder / COPY, self._plan.study.file.read_text(encoding="utf-8"))
         self._write(self._earlier)
 
     def begin(self) -> None:
-        """Note a launch that has begun."""
+        """Record the start of a launch."""
         self._started = datetime.now(UTC)
         self._write([*self._earlier, self._launch(None)])
 
     def end(self) -> None:
-        """Note how long the launch took, however it ended."""
+        """Record the duration of the launch, however it ended."""
         seconds = (datetime.now(UTC) - self._started).total_seconds()
         self._write([*self._earlier, self._launch(round(seconds, 1))])
 
@@ -60,8 +60,8 @@ class Ledger:
         write_text(self._path, text + "\n")
 
 
-def read_ledger(folder: Path) -> dict[str, Any]:
-    """A study's ledger; empty if there is none.
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read a study's manifest; empty if there is none.
 
     Raises:
         WorkbenchError: it is damaged.
@@ -71,7 +71,7 @@ def read_ledger(folder: Path) -> dict[str, Any]:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except ValueError as error:
         raise WorkbenchError(
-            f"{path}: cannot be read as JSON ({error}); move it away to have it written anew"
+            f"{path}: cannot be read as JSON ({error}); move it away; the next launch rewrites it"
         ) from None
     return data
 
@@ -87,7 +87,7 @@ def _contents(plan: Plan, command: str, launches: list[dict[str, Any]]) -> dict[
         "axes": {name: list(values) for name, values in study.axes.items()},
         "baseline": study.baseline,
         "conditions": [
-            {"name": c.name, "values": dict(c.values), "differs": differences(study, c)}
+            {"name": c.name, "values": dict(c.values), "differs": config_diff(study, c)}
             for c in study.conditions
         ],
         "comparisons": [{"baseline": c.baseline, "against": c.against} for c in study.comparisons],
@@ -109,7 +109,7 @@ def _contents(plan: Plan, command: str, launches: list[dict[str, Any]]) -> dict[
 
 
 def _processor() -> str:
-    """The processor's own name, where the system tells it."""
+    """Return the processor's name, if the system states it."""
     information = Path("/proc/cpuinfo")
     if information.exists():
         for line in information.read_text(encoding="utf-8").splitlines():
@@ -120,7 +120,7 @@ def _processor() -> str:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder of a study or a trial: the lock goes with the process, however that ends.
+    """Lock the folder of a study or a trial; the lock ends with the process.
 
     Raises:
         WorkbenchError: another launch holds it, or it cannot be made.

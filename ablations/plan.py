@@ -1,4 +1,4 @@
-"""The plan of a study: its trials with their ids, what is done of it, and what it can show."""
+"""Plan of a study: its trials with ids and states, and what they can show."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from statistics import fmean
 from typing import TypeVar
 
 from ablations.study import Study
-from workbench.config import TrialConfig, identity
-from workbench.errors import ConfigError, Place, Problem, WorkbenchError
+from workbench.config import SCHEMA_VERSION, TrialConfig, identity
+from workbench.errors import ConfigError, Problem, SourceLocation, WorkbenchError
 from workbench.record import TrialRecord
 
 _Built = TypeVar("_Built")
 
 TRIALS = "trials"
 
-Counter = Callable[[TrialConfig], Mapping[str, int]]
-Replay = tuple[int, float]
-"""Steps, and the MB that they take."""
-Reckoner = Callable[[TrialConfig], Replay | None]
-"""Parameters of a trial's model by part: representation, dynamics, prediction, total."""
+ParameterCounter = Callable[[TrialConfig], Mapping[str, int]]
+ReplaySize = tuple[int, float]
+"""Steps, and their size in MB."""
+ReplayEstimator = Callable[[TrialConfig], ReplaySize | None]
+"""Estimates the replay size of a trial; None if it has no replay buffer."""
 
 
 @dataclass(frozen=True)
@@ -38,29 +38,31 @@ class TrialPlan:
 
     @property
     def record(self) -> TrialRecord:
+        """Files of the trial."""
         return TrialRecord(self.folder)
 
     @property
     def label(self) -> str:
+        """Condition and seed, for display."""
         return f"{self.condition} | seed {self.seed}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every trial of a study, condition by condition."""
+    """All trials of a study, ordered by condition."""
 
     study: Study
     folder: Path
     trials: tuple[TrialPlan, ...]
 
     def states(self) -> dict[str, str]:
-        """What each trial's folder says: `new`, `partial`, `done` or `failed`."""
+        """Return the state of each trial's folder: `new`, `partial`, `done` or `failed`."""
         return {trial.id: trial.record.state() for trial in self.trials}
 
     def missing(self) -> list[TrialPlan]:
-        """The trials that a launch would run, seed by seed.
+        """Return the trials that a launch would run, ordered by seed.
 
-        So the study is balanced over its conditions whenever it is cut short.
+        This order keeps the study balanced over its conditions if it is stopped early.
         """
         states = self.states()
         order = {seed: index for index, seed in enumerate(self.study.seeds)}
@@ -69,10 +71,10 @@ class Plan:
 
 
 def make_plan(study: Study, outputs: Path) -> Plan:
-    """The trials of a study, in absolute folders below `outputs`.
+    """Return the trials of a study, in absolute folders below `outputs`.
 
     Raises:
-        ConfigError: two conditions come to the same configuration.
+        ConfigError: two conditions have the same configuration.
     """
     folder = outputs.resolve() / study.name
     trials: dict[str, TrialPlan] = {}
@@ -83,24 +85,24 @@ def make_plan(study: Study, outputs: Path) -> Plan:
             if name in trials:
                 other = trials[name].condition
                 text = f"'{other}' and '{condition.name}' are the same trial in every part"
-                raise ConfigError([Problem(text, "axes", Place(str(study.file)))])
+                raise ConfigError([Problem(text, "axes", SourceLocation(str(study.file)))])
             trials[name] = TrialPlan(name, condition.name, seed, config, folder / TRIALS / name)
     return Plan(study, folder, tuple(trials.values()))
 
 
 def smallest_p(seeds: int) -> float:
-    """The least two-sided p of an exact sign-flip test on that many pairs."""
+    """Return the smallest two-sided p of an exact sign-flip test on `seeds` pairs."""
     return float(min(1.0, 2 / 2**seeds))
 
 
 def count_parameters(config: TrialConfig) -> Mapping[str, int]:
-    """The workbench's own count; torch is imported here and not before."""
+    """Count parameters by `workbench.trial`, which imports torch, only when called."""
     counts: Mapping[str, int] = import_module("workbench.trial").count_parameters(config)
     return counts
 
 
-def parameters(study: Study, count: Counter = count_parameters) -> dict[str, int]:
-    """By condition, the parameters of the part that the study matches; empty if it matches none."""
+def matched_parameters(study: Study, count: ParameterCounter = count_parameters) -> dict[str, int]:
+    """Return the matched part's parameters by condition; empty if the study matches nothing."""
     if study.match is None:
         return {}
     part, counts = study.match.part, {}
@@ -111,35 +113,35 @@ def parameters(study: Study, count: Counter = count_parameters) -> dict[str, int
 
 
 def _built(study: Study, condition: str, build: Callable[[], _Built]) -> _Built:
-    """What comes of a call that builds the model of a condition, which may be too large."""
+    """Return the result of a call that builds a condition's model, which may be too large."""
     try:
         return build()
-    except (MemoryError, RuntimeError) as error:  # torch's word for it, and numpy's
+    except (MemoryError, RuntimeError) as error:  # raised by torch and numpy
         reason = str(error).splitlines()[0]
         raise WorkbenchError(
             f"{study.file}: the model of condition '{condition}' cannot be built: {reason}"
         ) from None
 
 
-def replay_memory(config: TrialConfig) -> Replay | None:
-    """The workbench's own reckoning; torch is imported here and not before."""
-    found: Replay | None = import_module("workbench.trial").replay_memory(config)
+def replay_memory(config: TrialConfig) -> ReplaySize | None:
+    """Estimate the replay size by `workbench.trial`, which imports torch, only when called."""
+    found: ReplaySize | None = import_module("workbench.trial").replay_memory(config)
     return found
 
 
-def replays(study: Study, reckon: Reckoner = replay_memory) -> dict[str, Replay]:
-    """By condition, the steps that its replay holds and the MB that they take; where it has one.
+def replay_sizes(study: Study, reckon: ReplayEstimator = replay_memory) -> dict[str, ReplaySize]:
+    """Return steps and MB of the replay buffer by condition, where there is one.
 
     Raises:
-        WorkbenchError: a replay is too small for what the trial wants of it.
+        WorkbenchError: a replay buffer is too small for its trial.
     """
-    known: dict[str, Replay | None] = {}
+    known: dict[str, ReplaySize | None] = {}
     found = {}
     for condition in study.conditions:
         config = condition.config
         if "capacity" not in type(config.procedure).model_fields:
             continue
-        # What a step takes hangs on the world and on what the search tells of it.
+        # The size of a step depends on environment, planner and procedure.
         key = repr((config.environment, config.planner, config.procedure))
         if key not in known:
             known[key] = _built(study, condition.name, partial(reckon, config))
@@ -150,14 +152,34 @@ def replays(study: Study, reckon: Reckoner = replay_memory) -> dict[str, Replay]
 
 
 def left_behind(plan: Plan) -> int:
-    """How many finished trials lie in the study's folder that are none of the plan's."""
+    """Return the number of finished trials in the study's folder that are not part of the plan."""
     planned = {trial.folder.name for trial in plan.trials}
     there = (plan.folder / TRIALS).glob("*")
     return sum(f.name not in planned and TrialRecord(f).state() == "done" for f in there)
 
 
+def check_schema(plan: Plan) -> None:
+    """Refuse a study's folder that holds finished trials of another schema.
+
+    Their ids differ from those of the plan, so a launch would train every trial again and replace
+    `study.json`, by which reports find the finished ones.
+
+    Raises:
+        WorkbenchError: the folder holds such trials.
+    """
+    results = [TrialRecord(folder).result() for folder in (plan.folder / TRIALS).glob("*")]
+    older = [r for r in results if r and r.get("schema", SCHEMA_VERSION) != SCHEMA_VERSION]
+    if older:
+        raise WorkbenchError(
+            f"{plan.folder}: holds {len(older)} finished trials of schema "
+            f"{older[0].get('schema')}, which this version (schema {SCHEMA_VERSION}) can report "
+            f"but not continue; rename the "
+            "study in its file, choose another folder with --outputs, or move this one away"
+        )
+
+
 def older_code(plan: Plan) -> int:
-    """How many of the trials done were trained, in part or all of it, by other code than this."""
+    """Return the number of finished trials that were trained, partly or wholly, by other code."""
     results = [trial.record.result() for trial in plan.trials]
     done = [result for result in results if result is not None]
     if not done:
@@ -167,10 +189,10 @@ def older_code(plan: Plan) -> int:
 
 
 def check_match(study: Study, counts: Mapping[str, int]) -> None:
-    """The conditions agree in size as declared: the largest exceeds the smallest by no more.
+    """Check that the conditions agree in size within the declared tolerance.
 
     Raises:
-        WorkbenchError: they do not; the message says what each of them has.
+        WorkbenchError: they do not; the message lists the size of each condition.
     """
     if study.match is None or not counts:
         return
@@ -185,7 +207,7 @@ def check_match(study: Study, counts: Mapping[str, int]) -> None:
 
 
 def seconds_left(trials: Sequence[TrialPlan], plan: Plan, concurrent: int) -> float | None:
-    """How long `trials` may take, from the trials that are done; None while there is none."""
+    """Estimate the seconds that `trials` take, from finished trials; None if there is none."""
     taken: dict[str, list[float]] = {}
     for trial in plan.trials:
         result = trial.record.result()

@@ -1,4 +1,4 @@
-"""The display of a running launch: a live matrix on a terminal, plain lines elsewhere."""
+"""Display of a running launch: a live matrix on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+from typing_extensions import override
 
 from ablations.plan import Plan, TrialPlan
 from ablations.preview import duration
-from ablations.status import Board, Cell
+from ablations.status import StudyStatus, TrialStatus
 
 SUMMARY_SECONDS = 30.0
 STYLES = {"pending": "dim", "running": "cyan", "done": "green", "failed": "bold red"}
 
 
-class Matrix(Board):
-    """Conditions down, seeds across; drawn anew four times a second."""
+class MatrixDisplay(StudyStatus):
+    """Live matrix of conditions by seeds, redrawn four times a second."""
 
     def __rich__(self) -> Group:
         study = self.plan.study
@@ -35,7 +36,7 @@ class Matrix(Board):
         return Group(table, Text(f"{study.primary} where done; {summary(self)}"), Text(self.last))
 
 
-def _drawn(cell: Cell) -> Text:
+def _drawn(cell: TrialStatus) -> Text:
     texts = {
         "pending": "-" if not cell.fraction else f"{cell.fraction:.0%} -",
         "running": f"{cell.fraction:.0%}",
@@ -45,18 +46,20 @@ def _drawn(cell: Cell) -> Text:
     return Text(texts[cell.state], STYLES[cell.state])
 
 
-class Lines(Board):
-    """A line when a trial starts and ends, and now and then a summary."""
+class LineDisplay(StudyStatus):
+    """Prints a line when a trial starts or ends, and a summary at intervals."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
         super().__init__(plan)
         self._console = console
         self._summed = time.monotonic()
 
+    @override
     def started(self, trial: TrialPlan) -> None:
         super().started(trial)
         self._print(f"start  {trial.id}  {trial.label}")
 
+    @override
     def progressed(
         self, trial: TrialPlan, fraction: float, metrics: Mapping[str, float | None]
     ) -> None:
@@ -65,6 +68,7 @@ class Lines(Board):
             self._summed = time.monotonic()
             self._print(f"{summary(self)}; last: {self.last}")
 
+    @override
     def finished(self, trial: TrialPlan, failure: str | None) -> None:
         super().finished(trial, failure)
         self._print(f"{'done  ' if failure is None else 'FAILED'} {trial.id}  {self.last}")
@@ -74,8 +78,8 @@ class Lines(Board):
         self._console.file.flush()
 
 
-def summary(board: Board) -> str:
-    """Counts, time passed and time left on one line."""
+def summary(board: StudyStatus) -> str:
+    """Return counts, elapsed time and time left in one line."""
     counted = ", ".join(f"{n} {state}" for state, n in board.counts().items() if n)
     left = board.left()
     rest = (
@@ -85,11 +89,11 @@ def summary(board: Board) -> str:
 
 
 @contextmanager
-def display(plan: Plan, console: Console) -> Iterator[Board]:
-    """The display that suits the console, for as long as it is entered."""
+def display(plan: Plan, console: Console) -> Iterator[StudyStatus]:
+    """Context manager: show the display that suits the console."""
     if not console.is_terminal:
-        yield Lines(plan, console)
+        yield LineDisplay(plan, console)
         return
-    matrix = Matrix(plan)
+    matrix = MatrixDisplay(plan)
     with Live(matrix, console=console, redirect_stdout=False, redirect_stderr=False):
         yield matrix

@@ -1,4 +1,4 @@
-"""Ray itself: started quietly for one launch and gone without a trace, or a cluster joined."""
+"""Ray runtime: a private instance for one launch, or an existing cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import psutil
 from workbench.errors import WorkbenchError
 
 OBJECT_STORE = 80 * 1024 * 1024
-"""Bytes; close to the least that Ray accepts, for nothing large goes through it."""
+"""Size of the object store in bytes, near Ray's minimum: no large objects are passed."""
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -29,10 +29,10 @@ THREADS = (
 )
 
 QUIET = {
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths stay what they are
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths keep their meaning
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # no copy of the environment is made
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # its warning; a trial on a CPU asks for no GPU
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # no warning: CPU trials request no GPU
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # a launch handles signals itself
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
@@ -40,39 +40,39 @@ QUIET = {
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager
-def started(
+def ray_runtime(
     concurrent: int,
     threads: int,
     address: str | None,
     shared: Path,
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[Path]:
-    """Ray, running, and standard output silenced; yields a folder for what Tune writes.
+    """Context manager: run Ray with silenced standard output; yields a folder for Tune's files.
 
-    Without an address a private Ray is started, with a temporary folder of its own (which also
-    keeps apart the users of one machine), and everything of it is removed at the end. A cluster
-    needs `shared`, a folder that all of its machines see.
+    Without an address, a private Ray starts in a temporary folder of its own, which also separates
+    the users of one machine. Everything of it is removed at the end. A cluster needs `shared`, a
+    folder that all of its machines see.
 
-    Ray is started by a thread of its own, which lives as long as it does, for its processes end
-    with that thread. In the main thread it would take SIGTERM for itself, by a handler that raises
-    SystemExit wherever it strikes: within a fork that is swallowed, and leaves locks held. `check`
-    is called ten times a second meanwhile; if it raises, the start is abandoned.
+    A separate thread starts Ray and lives as long as Ray, because Ray's processes end with that
+    thread. In the main thread, Ray would install a SIGTERM handler that raises SystemExit at any
+    point; within a fork the exception is swallowed and leaves locks held. Meanwhile `check` is
+    called ten times a second; if it raises, the start is abandoned.
 
     Raises:
         WorkbenchError: there is no cluster at the address.
     """
     variables = QUIET | dict.fromkeys(THREADS, str(threads))
-    root = "/tmp" if Path("/tmp").is_dir() else None  # sockets lie below: the path must be short
+    root = "/tmp" if Path("/tmp").is_dir() else None  # paths of sockets must be short
     scratch = Path(tempfile.mkdtemp(prefix="workbench-", dir=root))
     others = set(psutil.Process().children(recursive=True))
-    # The workers of a private Ray can import whatever the driver can.
+    # Workers of a private Ray import from the driver's path.
     paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with _environment(variables | paths), _silenced():
+    with _environment(variables | paths), _silence_stdout():
         import ray
 
         logging.getLogger("ray").setLevel(logging.CRITICAL)
@@ -122,7 +122,7 @@ def _join(address: str, variables: dict[str, str]) -> None:
 
     try:
         host, colon, port = address.rpartition(":")
-        if colon and port.isdecimal():  # Ray itself waits for minutes, deaf to Ctrl-C
+        if colon and port.isdecimal():  # Ray itself waits for minutes and ignores Ctrl-C
             socket.create_connection((host, int(port)), timeout=5).close()
         ray.init(
             address=address,
@@ -135,15 +135,15 @@ def _join(address: str, variables: dict[str, str]) -> None:
             f"'{address}' is no address of a Ray cluster: expected HOST:PORT, or auto"
         ) from None
     except OSError as error:
-        # Ray's own advice stands in the last line of the error beneath, below a traceback.
+        # The last line of the underlying error holds Ray's own advice.
         reason = str(error.__cause__ or error).strip(" )\n").splitlines()[-1]
         raise WorkbenchError(f"cannot join a Ray cluster at {address}: {reason}") from error
 
 
 def _kill(processes: Iterable[psutil.Process]) -> None:
-    """End processes at once: Ray gives each of its own a second to end, one after another.
+    """Kill processes at once, because Ray waits up to a second for each.
 
-    But for its control store (GCS), which the driver's own end waits for.
+    Its control store (GCS) is spared: the driver's own exit waits for it.
     """
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -153,7 +153,7 @@ def _kill(processes: Iterable[psutil.Process]) -> None:
 
 @contextlib.contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Environment variables set for a while; the processes started meanwhile inherit them."""
+    """Context manager: set environment variables, which processes started meanwhile inherit."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -167,7 +167,7 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Nothing written to `sys.stdout`, for Tune prints errors whatever its verbosity is."""
+def _silence_stdout() -> Iterator[None]:
+    """Context manager: discard `sys.stdout`, because Tune prints errors at any verbosity."""
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         yield

@@ -1,4 +1,4 @@
-"""From a study file to its report: plan, show, launch what is missing, say how it went."""
+"""From study file to report: plan, preview, launch missing trials, summarise."""
 
 from __future__ import annotations
 
@@ -12,14 +12,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ablations.callbacks import Listeners
+from ablations.callbacks import CallbackList
 from ablations.interruption import EXIT_CODE, Interrupted, Interruption
 from ablations.jobs import Launch, RunTrial
-from ablations.manifest import Ledger, locked
-from ablations.plan import Plan, TrialPlan, check_match, make_plan, parameters, replays
+from ablations.manifest import StudyManifest, locked
+from ablations.plan import (
+    Plan,
+    TrialPlan,
+    check_match,
+    check_schema,
+    make_plan,
+    matched_parameters,
+    replay_sizes,
+)
 from ablations.preview import show_plan
 from ablations.progress import display
-from ablations.ray_runtime import cores, started
+from ablations.ray_runtime import cores, ray_runtime
 from ablations.study import read_study
 from ablations.tracking import Tracker, open_tracker
 
@@ -30,14 +38,14 @@ ALL_DONE, NOT_ALL_DONE = 0, 1
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for on the command line."""
+    """Arguments of the command line."""
 
     file: Path
     outputs: Path
     command: str
-    """The command line itself, to be told to the user and to posterity."""
+    """The command line itself, shown to the user and stored."""
     report: Callable[[Path], Sequence[Path]]
-    """Writes and shows the report of a study's folder; gives the files of the report."""
+    """Writes and shows the report of a study's folder; returns its files."""
     seeds: int | None = None
     concurrent: int | None = None
     address: str | None = None
@@ -47,22 +55,23 @@ class Request:
 
 
 def ablate(request: Request, console: Console) -> int:
-    """Run a study as far as it is not done, and report it. Returns the exit code.
+    """Run the missing trials of a study and report it. Returns the exit code.
 
     Raises:
-        WorkbenchError: the study file, the match of budgets, the lock or the store is at fault;
-            then nothing was launched.
+        WorkbenchError: the study file, the match of budgets, the lock, the schema or the store is
+            invalid; nothing was launched.
     """
     study = read_study(request.file, request.seeds)
     plan = make_plan(study, request.outputs)
-    counts = parameters(study)
+    check_schema(plan)
+    counts = matched_parameters(study)
     concurrent = _concurrent(request, plan)
-    show_plan(console, plan, counts, concurrent, replays(study))
+    show_plan(console, plan, counts, concurrent, replay_sizes(study))
     check_match(study, counts)
     if request.dry_run:
         return ALL_DONE
     with locked(plan.folder):
-        ledger = Ledger(plan, request.command)
+        ledger = StudyManifest(plan, request.command)
         ledger.write()
         tracker = None
         if missing := plan.missing():
@@ -73,7 +82,7 @@ def ablate(request: Request, console: Console) -> int:
                 return _interrupted(request, plan, console)
             finally:
                 ledger.end()
-        return _conclude(request, plan, tracker, console)
+        return _finish(request, plan, tracker, console)
 
 
 def _concurrent(request: Request, plan: Plan) -> int:
@@ -87,17 +96,19 @@ def _threads(trials: Sequence[TrialPlan]) -> int:
 def _launch(
     request: Request, plan: Plan, missing: Sequence[TrialPlan], concurrent: int, console: Console
 ) -> Tracker:
-    """Run the missing trials; the tracking store is made while Ray starts."""
+    """Run the missing trials; the tracking store is opened while Ray starts."""
     console.print(f"\nStarting {len(missing)} trials, {concurrent} at once", highlight=False)
-    launch = _described(request, plan, missing, concurrent)
+    launch = _launch_spec(request, plan, missing, concurrent)
     place = (concurrent, launch.threads, request.address, plan.folder / ".tune")
     with Interruption() as interruption, ThreadPoolExecutor(1) as pool:
-        import_module("ablations.launch")  # Ray first: two imports in two threads can lock
+        import_module(
+            "ablations.launch"
+        )  # import Ray first: two imports in two threads can deadlock
         opening = pool.submit(
             open_tracker, plan, request.outputs, request.tracking_uri, request.command
         )
         try:
-            with started(*place, interruption.check) as scratch:
+            with ray_runtime(*place, interruption.check) as scratch:
                 _run(launch, plan, scratch, opening.result(), console, interruption)
         finally:
             if opening.exception() is None:
@@ -105,7 +116,7 @@ def _launch(
     return opening.result()
 
 
-def _described(
+def _launch_spec(
     request: Request, plan: Plan, missing: Sequence[TrialPlan], concurrent: int
 ) -> Launch:
     minutes = plan.study.budget.minutes
@@ -121,18 +132,18 @@ def _run(
     console: Console,
     interruption: Interruption,
 ) -> None:
-    """Run the launch before the user's eyes; its runs in MLflow end before Ray does."""
+    """Run the launch with its display; its runs in MLflow end before Ray does."""
     from ablations.launch import run
 
     try:
         with display(plan, console) as board:
-            run(launch, scratch, Listeners([board, tracker]), interruption)
+            run(launch, scratch, CallbackList([board, tracker]), interruption)
     finally:
         tracker.close(_status(plan, interruption))
 
 
 def _status(plan: Plan, interruption: Interruption) -> str:
-    """The launch's status in MLflow."""
+    """Return the launch's status in MLflow."""
     if interruption.requested:
         return "KILLED"
     return "FAILED" if "failed" in plan.states().values() else "FINISHED"
@@ -149,8 +160,8 @@ def _interrupted(request: Request, plan: Plan, console: Console) -> int:
     return EXIT_CODE
 
 
-def _conclude(request: Request, plan: Plan, tracker: Tracker | None, console: Console) -> int:
-    """Say what failed or did not start, and report what is done."""
+def _finish(request: Request, plan: Plan, tracker: Tracker | None, console: Console) -> int:
+    """Report failed and unstarted trials, and write the report."""
     states = plan.states()
     for trial in plan.trials:
         if states[trial.id] == "failed":

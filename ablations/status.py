@@ -1,4 +1,4 @@
-"""What is known of every trial while a launch runs: the state behind the displays."""
+"""Status of every trial while a launch runs; the model behind the displays."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from workbench.record import METRICS, read_rows
 
 
 @dataclass
-class Cell:
-    """One trial as the display shows it."""
+class TrialStatus:
+    """Status of one trial."""
 
     state: str
     """`pending`, `running`, `done` or `failed`."""
     fraction: float = 0.0
     begun_at: float = 0.0
-    """The fraction that was done before this launch."""
+    """Fraction that was done before this launch."""
     primary: float | None = None
 
 
-class Board:
-    """The trials of a plan, by condition and seed. A listener."""
+class StudyStatus:
+    """Status of all trials of a plan, by condition and seed; updated as a callback."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -32,11 +32,13 @@ class Board:
         self.cells = {trial.id: self._cell(trial) for trial in plan.trials}
 
     def started(self, trial: TrialPlan) -> None:
+        """Handle the start of a trial."""
         self.cells[trial.id].state = "running"
 
     def progressed(
         self, trial: TrialPlan, fraction: float, metrics: Mapping[str, float | None]
     ) -> None:
+        """Handle progress of a trial."""
         cell, primary = self.cells[trial.id], self.plan.study.primary
         cell.fraction = fraction
         cell.primary = metrics.get(primary, cell.primary)
@@ -44,6 +46,7 @@ class Board:
             self.last = f"{trial.label}: {primary} {metrics[primary]:.4g} at {fraction:.0%}"
 
     def finished(self, trial: TrialPlan, failure: str | None) -> None:
+        """Handle the end of a trial."""
         cell = self.cells[trial.id]
         cell.state = "done" if failure is None else "failed"
         cell.fraction = 1.0
@@ -51,29 +54,32 @@ class Board:
         self.last = f"{trial.label}: {failure}" if failure is not None else self.outcome(trial)
 
     def outcome(self, trial: TrialPlan) -> str:
+        """Return the status of a trial."""
         value = self.cells[trial.id].primary
         shown = "not measured" if value is None else f"{value:.4g}"
         return f"{trial.label}: {self.plan.study.primary} {shown}"
 
     def elapsed(self) -> float:
+        """Seconds since the launch started."""
         return time.monotonic() - self.began
 
     def left(self) -> float | None:
-        """Seconds until the end at the pace of this launch; None before there is a pace."""
+        """Return the estimated seconds left; None until there is an estimate."""
         done = sum(cell.fraction - cell.begun_at for cell in self.cells.values())
         rest = sum(1 - cell.fraction for cell in self.cells.values())
         return self.elapsed() * rest / done if done > 0.02 else None
 
     def counts(self) -> dict[str, int]:
+        """Return the number of trials in each state."""
         states = [cell.state for cell in self.cells.values()]
         return {name: states.count(name) for name in ("done", "running", "failed", "pending")}
 
-    def _cell(self, trial: TrialPlan) -> Cell:
+    def _cell(self, trial: TrialPlan) -> TrialStatus:
         state = trial.record.state()
         if state == "done":
-            return Cell("done", 1.0, 1.0, self._measured(trial))
+            return TrialStatus("done", 1.0, 1.0, self._measured(trial))
         fraction = float(trial.record.last_progress()["fraction"]) if state == "partial" else 0.0
-        return Cell("pending", fraction, fraction)
+        return TrialStatus("pending", fraction, fraction)
 
     def _measured(self, trial: TrialPlan) -> float | None:
         rows = read_rows(trial.folder / METRICS)

@@ -1,4 +1,4 @@
-"""The study file: one question, the conditions that answer it, and every mistake told at once."""
+"""The study file; all of its mistakes are reported at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import Field
 from ablations.axes import combinations, read_axes, read_excluded
 from ablations.comparisons import (
     Comparison,
-    Conditions,
+    ConditionIndex,
     check_metric,
     read_baseline,
     read_comparisons,
@@ -23,13 +23,13 @@ from workbench import documents
 from workbench.components import Config, Positive
 from workbench.config import read
 from workbench.documents import Node, wrap
-from workbench.errors import ConfigError, Place, Problem
+from workbench.errors import ConfigError, Problem, SourceLocation
 
 PRIMARY, PREDICTIVE = "decision/search_regret_decisive", "predictive/value_error"
 
 
 class Match(Config):
-    """A declared budget: the conditions agree in the size of a part of the model."""
+    """A declared match: the conditions agree in the size of a part of the model."""
 
     part: Literal["representation", "dynamics", "prediction", "total"] = "total"
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -37,14 +37,14 @@ class Match(Config):
 
 
 class Budget(Config):
-    """What a study may cost: environment steps of a trial, minutes of a launch."""
+    """Budget of a study: environment steps per trial, minutes per launch."""
 
     steps: Positive | None = None
     minutes: Annotated[float, Field(gt=0)] | None = None
 
 
 class Header(Config):
-    """The keys of a study file; those of type Any are read on their own, with their places."""
+    """Keys of a study file; keys of type Any are read separately, with their locations."""
 
     study: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
     question: str = ""
@@ -63,7 +63,7 @@ class Header(Config):
 
 @dataclass(frozen=True)
 class Study:
-    """A study whose file is right in every part."""
+    """A valid study."""
 
     name: str
     question: str
@@ -79,6 +79,7 @@ class Study:
     budget: Budget
 
     def condition(self, name: str) -> Condition:
+        """Return the condition of that name."""
         return next(condition for condition in self.conditions if condition.name == name)
 
 
@@ -86,7 +87,7 @@ def read_study(path: Path, seeds: int | None = None) -> Study:
     """Read a study file; `seeds` replaces its number of seeds.
 
     Raises:
-        ConfigError: with every problem of the file and of every trial that it describes.
+        ConfigError: the file or one of its trials is invalid; the error lists all problems.
     """
     root = documents.load(path)
     problems: list[Problem] = []
@@ -95,7 +96,7 @@ def read_study(path: Path, seeds: int | None = None) -> Study:
         raise ConfigError(problems)
     file = root.value
     if seeds is not None:
-        file = file | {"seeds": wrap(seeds, Place(f"--seeds {seeds}"))}
+        file = file | {"seeds": wrap(seeds, SourceLocation(f"--seeds {seeds}"))}
     study = _read(file, path, header, problems)
     if study is None or problems:
         raise ConfigError(_in_order(problems, path))
@@ -105,13 +106,13 @@ def read_study(path: Path, seeds: int | None = None) -> Study:
 def _read(
     file: Mapping[str, Node], path: Path, header: Header | None, problems: list[Problem]
 ) -> Study | None:
-    """The study; None if the header is wrong. The rest is read all the same, for its problems."""
+    """Return the study; None if the header is invalid. The rest is read for its problems anyway."""
     axes = read_axes(file.get("axes"), problems)
     sound = len(axes) == len(_entries(file.get("axes")))
     chosen = combinations(axes, read_excluded(file.get("exclude"), axes, problems))
     if not chosen:
-        problems.append(Problem("leaves no condition", "exclude", file["exclude"].place))
-    known = Conditions(axes, chosen)
+        problems.append(Problem("leaves no condition", "exclude", file["exclude"].location))
+    known = ConditionIndex(axes, chosen)
     baseline = read_baseline(file.get("baseline"), known, problems)
     comparisons = read_comparisons(file.get("comparisons"), baseline, known, problems)
     budget = _part(Budget, file, "budget", problems) or Budget()
@@ -119,7 +120,7 @@ def _read(
     seeds = read_seeds(file.get("seeds"), problems)
     if sound and chosen:
         conditions = read_conditions(file, axes, chosen, budget.steps, problems)
-    else:  # then the base alone is read, for the sake of its problems
+    else:  # then only the base is read, to report its problems
         conditions = []
         read_conditions(file, (), ({},), budget.steps, problems)
     check_metric("primary", "decision", file, problems)
@@ -155,10 +156,10 @@ def _part(schema: type[P], file: Mapping[str, Node], key: str, problems: list[Pr
 
 
 def _in_order(problems: Sequence[Problem], path: Path) -> list[Problem]:
-    """Each problem once, those of the study file first and by line."""
+    """Return each problem once, those of the study file first and by line."""
 
     def order(problem: Problem) -> tuple[bool, str, int]:
-        place = problem.place or Place("")
+        place = problem.location or SourceLocation("")
         return place.file != str(path), place.file, place.line
 
     return sorted(dict.fromkeys(problems), key=order)

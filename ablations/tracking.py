@@ -1,7 +1,7 @@
-"""MLflow, written by the driver alone: experiment = study, parent run = launch, child run = trial.
+"""MLflow records: experiment = study, parent run = launch, child run = trial.
 
-The store is the copy that people look at; what counts lies in the trials' folders. So a tracking
-server that fails during a launch costs a warning, never a trial.
+Only the driver writes to MLflow. The store is a copy for viewing; the trials' folders hold the
+results. A tracking server that fails during a launch therefore causes a warning and loses no trial.
 """
 
 from __future__ import annotations
@@ -27,25 +27,28 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 METRICS_PER_RUN = 25
-"""More than this makes MLflow's charts slow; every metric is in the trial's folder."""
+"""Maximum number of metrics per run, because more make MLflow's charts slow;
+
+the trial's folder has all metrics.
+"""
 
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"
 
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default an absent server is waited for minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default MLflow retries for minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 
 
 def default_uri(outputs: Path) -> str:
-    """The store in the output folder, as an absolute address."""
+    """Return the URI of the store in the output folder."""
     return f"sqlite:///{outputs.resolve() / 'mlflow.db'}"
 
 
 class Tracker:
-    """The runs of one launch. A listener: it hears of trials and writes them down."""
+    """Callback that records the runs of one launch."""
 
     def __init__(self, plan: Plan, client: MlflowClient, experiment: str, launch: str) -> None:
         self._plan = plan
@@ -53,22 +56,25 @@ class Tracker:
         self._experiment = experiment
         self._launch = launch
         self._runs: dict[str, str] = {}
-        self._tails: dict[str, RowTail] = {}
+        self._tails: dict[str, NewRows] = {}
         self._closed = False
         self.warning: str | None = None
 
     def started(self, trial: TrialPlan) -> None:
+        """Handle the start of a trial."""
         with self._forgiving():
             self._runs[trial.id] = self._begin(trial)
-            self._tails[trial.id] = RowTail(trial.folder / ROWS)
+            self._tails[trial.id] = NewRows(trial.folder / ROWS)
 
     def progressed(
         self, trial: TrialPlan, fraction: float, metrics: Mapping[str, float | None]
     ) -> None:
+        """Handle progress of a trial."""
         with self._forgiving():
             self._log_rows(trial)
 
     def finished(self, trial: TrialPlan, failure: str | None) -> None:
+        """Handle the end of a trial."""
         with self._forgiving():
             self._log_rows(trial)
             run = self._runs[trial.id]
@@ -80,7 +86,7 @@ class Tracker:
             self._end(self._runs.pop(trial.id), "FAILED" if failure is not None else "FINISHED")
 
     def close(self, status: str) -> None:
-        """End the launch, once; what still runs was interrupted."""
+        """End the launch, once; runs still active are marked as interrupted."""
         if self._closed:
             return
         self._closed = True
@@ -93,7 +99,7 @@ class Tracker:
             self._end(self._launch, status)
 
     def keep(self, files: Sequence[Path], folder: str) -> None:
-        """Put the files of a report beside the launch."""
+        """Store the files of a report with the launch."""
         with self._forgiving():
             for file in files:
                 self._client.log_artifact(self._launch, str(file), folder)
@@ -131,14 +137,14 @@ class Tracker:
     def _forgiving(self) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # whatever a store or a server raises, the trials go on
+        except Exception as error:  # whatever a store or server raises, the trials continue
             self.warning = f"tracking is incomplete: {type(error).__name__}: {error}"
 
 
-class RowTail:
-    """The rows of a file that were not there before, by their number of updates.
+class NewRows:
+    """Reads the new rows of a file, by their number of updates.
 
-    A trial that goes on after a crash cuts rows and writes the same ones again.
+    A trial that resumes after a crash removes rows and writes the same ones again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -146,6 +152,7 @@ class RowTail:
         self._updates = -1
 
     def new(self) -> list[dict[str, Any]]:
+        """Return the rows that were not read before."""
         from workbench.record import read_rows
 
         rows = [row for row in read_rows(self._path) if row["updates"] > self._updates]
@@ -155,7 +162,7 @@ class RowTail:
 
 
 def open_tracker(plan: Plan, outputs: Path, uri: str | None, command: str) -> Tracker:
-    """Make the store if there is none, end what dead launches left running, begin a launch.
+    """Create the store if necessary, close the runs of dead launches, and begin a launch.
 
     Raises:
         WorkbenchError: the store cannot be reached or written.
@@ -164,17 +171,17 @@ def open_tracker(plan: Plan, outputs: Path, uri: str | None, command: str) -> Tr
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    for name in ("mlflow", "alembic"):  # every table that they make is news to them
+    for name in ("mlflow", "alembic"):  # they log every table that they create
         logging.getLogger(name).setLevel(logging.WARNING)
     address = uri or default_uri(outputs)
     try:
         client = MlflowClient(tracking_uri=address)
         experiment = _experiment(client, plan, outputs, address)
-        sweep(client, experiment, plan)
+        close_stale_runs(client, experiment, plan)
         tags = _tags(plan) | {"command": command, NOTE: f"`{command}`"}
         name = time.strftime("launch %Y-%m-%d %H:%M:%S")
         run = client.create_run(experiment, tags=tags, run_name=name)
-    except Exception as error:  # every store has exceptions of its own
+    except Exception as error:  # every store has its own exceptions
         text = f"{type(error).__name__}: {error}"
         raise WorkbenchError(f"cannot write to the tracking store {address}: {text}") from error
     return Tracker(plan, client, experiment, run.info.run_id)
@@ -184,7 +191,7 @@ def _experiment(client: MlflowClient, plan: Plan, outputs: Path, address: str) -
     study = plan.study
     found = client.get_experiment_by_name(study.name)
     if found is None:
-        # A database keeps no artifacts, and by default they would go below the current folder.
+        # A database stores no artifacts; by default they would go into the current folder.
         own = (outputs.resolve() / "mlartifacts" / study.name).as_uri()
         where = own if address.startswith("sqlite:") else None
         name = client.create_experiment(study.name, artifact_location=where)
@@ -198,10 +205,10 @@ def _experiment(client: MlflowClient, plan: Plan, outputs: Path, address: str) -
     return str(name)
 
 
-def sweep(client: MlflowClient, experiment: str, plan: Plan) -> int:
-    """End the runs that launches of this folder left running when they died; how many they were.
+def close_stale_runs(client: MlflowClient, experiment: str, plan: Plan) -> int:
+    """Close the runs that dead launches of this folder left active; return their number.
 
-    Only one launch at a time holds the folder, so whatever else runs in its name is dead.
+    Only one launch at a time holds the folder, so that any other active run of it is dead.
     """
     mine = _tags(plan)["folder"]
     running = client.search_runs([experiment], "attributes.status = 'RUNNING'", max_results=5000)
@@ -216,11 +223,11 @@ def _tags(plan: Plan) -> dict[str, str]:
 
 
 def _charted(plan: Plan) -> list[str]:
-    """The metrics that go into MLflow: the study's own two first, none by depth but those."""
+    """Return the metrics for MLflow: the study's own two first, and no other metric by depth."""
     first = [plan.study.primary, plan.study.predictive]
     return list(dict.fromkeys([*first, *METRICS]))[:METRICS_PER_RUN]
 
 
 def _key(name: str) -> str:
-    """A name with nothing in it that MLflow refuses."""
+    """Return a name without characters that MLflow refuses."""
     return re.sub(r"[^\w\-. :/]", "_", name)

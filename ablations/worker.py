@@ -1,4 +1,4 @@
-"""One trial inside a worker process: run it, pass on how far it is, write down how it failed."""
+"""One trial in a worker process: run it, report its progress, record its failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ablations.jobs import Job, RunTrial
 from workbench.record import TrialRecord, write_text
 
 REPORT_SECONDS = 2.0
-"""Least time between two reports: each makes the trial wait for the driver."""
+"""Minimum seconds between two reports, because each makes the trial wait for the driver."""
 
 TRACEBACK = "traceback.txt"
 
@@ -23,8 +23,8 @@ def work(
 ) -> dict[str, Any]:
     """Run the trial that `space["trial"]` names.
 
-    An exception is the trial's own and would come again, so it is written into the trial's folder
-    and not raised: only a process that dies is tried a second time.
+    An exception of the trial would recur, so it is written to the trial's folder and not raised.
+    Only a process that dies is tried again.
     """
     from ray import tune
 
@@ -34,12 +34,12 @@ def work(
     except (Exception, SystemExit) as error:
         write_text(job.folder / TRACEBACK, traceback.format_exc())
         TrialRecord(job.folder).fail(f"{type(error).__name__}: {error}")
-    gc.collect()  # what a trial held, before this process begins another
+    gc.collect()  # free the trial's memory before this process starts another
     return {"ended": True}
 
 
 def resolve(function: str | RunTrial) -> RunTrial:
-    """A function from itself or from `package.module:name`."""
+    """Return a function, given itself or `package.module:name`."""
     if not isinstance(function, str):
         return function
     module, name = function.split(":")
@@ -48,7 +48,7 @@ def resolve(function: str | RunTrial) -> RunTrial:
 
 
 class Throttled:
-    """Passes on the latest report, not more often than the driver needs."""
+    """Passes on the latest report, at most at the rate that the driver needs."""
 
     def __init__(
         self, send: Callable[[dict[str, Any]], None], seconds: float = REPORT_SECONDS
@@ -58,6 +58,7 @@ class Throttled:
         self._last = -float("inf")
 
     def __call__(self, fraction: float, metrics: Mapping[str, float | None]) -> None:
+        """Report a measurement."""
         now = time.monotonic()
         if now - self._last >= self._seconds:
             self._last = now

@@ -1,4 +1,4 @@
-"""A scale for values of which most lie near the best there is, and some lie far from it."""
+"""An asinh axis scale, for values that are mostly near the optimum with a few far from it."""
 
 from __future__ import annotations
 
@@ -9,47 +9,49 @@ import numpy as np
 from analysis.statistics import Floats
 from workbench.metrics import MetricSpec
 
-FAR = 20.0
-"""How many times farther than the middle one the farthest must be."""
-APART = 0.09
-"""Between two ticks at the least, in shares of the axis."""
+MIN_OUTLIER_RATIO = 20.0
+"""Smallest ratio of the largest to the median distance from the optimum that needs the scale."""
+MIN_TICK_GAP = 0.09
+"""Smallest gap between two ticks, as a share of the axis length."""
 
 
 @dataclass(frozen=True)
-class Stretched:
-    """Distances from the best value: linear up to about `width`, logarithmic beyond."""
+class AsinhScale:
+    """Scale of the distance from `best`: linear up to about `width`, logarithmic beyond."""
 
     best: float
     width: float
 
     def forward(self, values: Floats) -> Floats:
+        """Map data values to axis positions."""
         return np.asarray(np.arcsinh((np.asarray(values) - self.best) / self.width))
 
-    def inverse(self, places: Floats) -> Floats:
-        return np.asarray(self.best + self.width * np.sinh(places))
+    def inverse(self, positions: Floats) -> Floats:
+        """Map axis positions to data values."""
+        return np.asarray(self.best + self.width * np.sinh(positions))
 
     def ticks(self, low: float, high: float) -> list[float]:
-        """Round distances from the best value, as many as have room between two limits."""
+        """Return tick values at round distances from `best`, as many as fit between two limits."""
         sign = 1.0 if self.best - low < high - self.best else -1.0
-        rounds = [m * 10.0**k for k in range(-6, 7) for m in (1, 2, 5)]
-        chosen = [self.best]
-        room = APART * abs(float(np.ptp(self.forward(np.array([low, high])))))
-        for value in (self.best + sign * distance for distance in rounds):
-            gap = abs(float(np.diff(self.forward(np.array([chosen[-1], value])))[0]))
-            if low <= value <= high and gap >= room:
-                chosen.append(value)
-        return sorted(chosen)
+        round_distances = [m * 10.0**k for k in range(-6, 7) for m in (1, 2, 5)]
+        ticks = [self.best]
+        min_gap = MIN_TICK_GAP * abs(float(np.ptp(self.forward(np.array([low, high])))))
+        for value in (self.best + sign * distance for distance in round_distances):
+            gap = abs(float(np.diff(self.forward(np.array([ticks[-1], value])))[0]))
+            if low <= value <= high and gap >= min_gap:
+                ticks.append(value)
+        return sorted(ticks)
 
 
-def stretched(metric: MetricSpec, values: Floats) -> Stretched | None:
-    """The scale for these values as they are shown; None where another will do."""
+def fit_asinh_scale(metric: MetricSpec, values: Floats) -> AsinhScale | None:
+    """Return the scale for displayed `values`, or None if a linear or log axis serves them."""
     if metric.better == "higher" and metric.unit != "share":
-        return None  # nobody knows the best
+        return None  # the optimum is unknown
     best = 100.0 if metric.better == "higher" else 0.0
     distances = np.abs(values - best)
-    middle, there = float(np.median(distances)), distances[distances > 0]
-    if not there.size or (metric.better == "lower" and values.min() < 0):
+    median, nonzero = float(np.median(distances)), distances[distances > 0]
+    if not nonzero.size or (metric.better == "lower" and values.min() < 0):
         return None
-    if float(distances.max()) < FAR * max(middle, float(there.min())):
+    if float(distances.max()) < MIN_OUTLIER_RATIO * max(median, float(nonzero.min())):
         return None
-    return Stretched(best, max(middle, float(there.min())) / 2)
+    return AsinhScale(best, max(median, float(nonzero.min())) / 2)

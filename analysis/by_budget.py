@@ -1,4 +1,4 @@
-"""Figures over what an agent is given: simulations of a search, sights of the true state."""
+"""Figures over a budget at play time: search simulations, or the observation interval."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from matplotlib.ticker import NullLocator
 
 from analysis.frames import StudyResults
 from analysis.legend import condition_legend, finished_seeds
-from analysis.line_panel import LEVELS, draw_lines
+from analysis.line_panel import LEVELS, draw_line_panel
 from analysis.style import PAGE, new_figure, styled
 from workbench.metrics import METRICS
 
-NO_SEARCH = {"chance": "no search"}
-BUDGET = {
+NO_SEARCH = {"naive": "no search"}
+BUDGET_METRICS = {
     "decision/search_regret": LEVELS,
     "decision/planning_gain": NO_SEARCH,
-    "decision/worsened": NO_SEARCH,
+    "decision/worsened_rate": NO_SEARCH,
 }
-NAMED = 5
-"""Ticks that have room for their numbers; of more, every second has its own."""
-BLINDFOLD = ("decision/blindfold_return", "decision/blindfold_score")
+MAX_LABELLED_TICKS = 5
+"""Largest number of ticks that are all labelled; with more, every second one is."""
+OPEN_LOOP = ("decision/open_loop_return", "decision/open_loop_score")
 
 
 def search_budget(results: StudyResults) -> Figure | None:
-    """Regret, what the search gains on the prior, and what it makes worse, over simulations."""
-    data = {name: _rows(results, name, "simulations") for name in BUDGET}
+    """Draw regret, planning gain and the share of worsened decisions over search simulations."""
+    data = {name: _rows(results, name, "simulations") for name in BUDGET_METRICS}
     data = {name: rows for name, rows in data.items() if not rows.empty}
     if not data:
         return None
@@ -35,16 +35,18 @@ def search_budget(results: StudyResults) -> Figure | None:
         figure = new_figure(PAGE, 2.7)
         panels = figure.subplots(1, len(data), squeeze=False).ravel()
         for axes, (name, rows) in zip(panels, data.items(), strict=True):
-            draw_lines(axes, results, METRICS[name], rows, "simulations", BUDGET[name], (0.0,))
-            _space(axes, rows["simulations"])
-        figure.supxlabel("simulations of the search; at 0 the prior decides alone")
+            draw_line_panel(
+                axes, results, METRICS[name], rows, "simulations", BUDGET_METRICS[name], (0.0,)
+            )
+            _set_log1p_axis(axes, rows["simulations"])
+        figure.supxlabel("search simulations (0: the policy prior decides alone)")
         condition_legend(figure, results, finished_seeds(pd.concat(data.values())))
     return figure
 
 
-def blindfold(results: StudyResults) -> Figure | None:
-    """Score or return of play that sees the true state at every n-th step only."""
-    data = {name: _rows(results, name, "every") for name in BLINDFOLD}
+def open_loop_play(results: StudyResults) -> Figure | None:
+    """Draw the score or return of open-loop play over the observation interval."""
+    data = {name: _rows(results, name, "interval") for name in OPEN_LOOP}
     data = {name: rows for name, rows in data.items() if not rows.empty}
     if not data:
         return None
@@ -52,25 +54,27 @@ def blindfold(results: StudyResults) -> Figure | None:
         figure = new_figure(PAGE * (0.5 + 0.25 * len(data)), 2.7)
         panels = figure.subplots(1, len(data), squeeze=False).ravel()
         for axes, (name, rows) in zip(panels, data.items(), strict=True):
-            draw_lines(axes, results, METRICS[name], rows, "every")
-            _space(axes, rows["every"])
-        figure.supxlabel("n: the true state is seen at every n-th step; between, it is imagined")
+            draw_line_panel(axes, results, METRICS[name], rows, "interval")
+            _set_log1p_axis(axes, rows["interval"])
+        figure.supxlabel(
+            "observation interval n: the agent observes every n-th state and imagines the others"
+        )
         condition_legend(figure, results, finished_seeds(pd.concat(data.values())))
     return figure
 
 
-def _rows(results: StudyResults, metric: str, over: str) -> pd.DataFrame:
+def _rows(results: StudyResults, metric: str, coordinate: str) -> pd.DataFrame:
     data = results.evaluation
-    return data[data["metric"] == metric].dropna(subset=[over, "value"])
+    return data[data["metric"] == metric].dropna(subset=[coordinate, "value"])
 
 
-def _space(axes: Axes, places: pd.Series[float]) -> None:
-    """A tick a measured number, spaced by log(1 + n): 0 has a place too."""
+def _set_log1p_axis(axes: Axes, measured: pd.Series[float]) -> None:
+    """Scale the x axis by log(1 + n), which includes 0, with one tick per measured n."""
     axes.set_xscale("function", functions=(np.log1p, np.expm1))
-    ticks = sorted(places.unique())
+    ticks = sorted(measured.unique())
     first, last = np.log1p(ticks[0]), np.log1p(ticks[-1])
-    room = 0.05 * (last - first) or 0.1
-    axes.set_xlim(np.expm1(first - room), np.expm1(last + room))
-    every = 1 if len(ticks) <= NAMED else 2
-    axes.set_xticks(ticks, [f"{t:g}" if i % every == 0 else "" for i, t in enumerate(ticks)])
+    margin = 0.05 * (last - first) or 0.1
+    axes.set_xlim(np.expm1(first - margin), np.expm1(last + margin))
+    stride = 1 if len(ticks) <= MAX_LABELLED_TICKS else 2
+    axes.set_xticks(ticks, [f"{t:g}" if i % stride == 0 else "" for i, t in enumerate(ticks)])
     axes.xaxis.set_minor_locator(NullLocator())

@@ -1,4 +1,4 @@
-"""What finished agents were measured by afterwards, as `workbench evaluate` left it: long, tidy."""
+"""Results of `workbench evaluate` on finished trials, as a tidy data frame."""
 
 from __future__ import annotations
 
@@ -11,102 +11,113 @@ import pandas as pd
 
 from workbench.metrics import METRICS, Reading, parse, spec
 from workbench.record import EVALUATION, read_json
+from workbench.renames import with_current_names
 
-COLUMNS = {
+COORDINATE_COLUMNS = {
     name: "value_of" if name == "value" else name
     for metric in METRICS.values()
     for name in metric.by
 }
-"""By coordinate, its column: what replaces the value must not be taken for the value read."""
-NUMBERS = ("simulations", "every")
+"""Column of each coordinate; coordinate `value` is renamed, as column `value` is the result."""
+NUMERIC_COORDINATES = ("simulations", "interval")
 _TRIAL = ("trial", "condition", "seed")
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One reading of one trial, with its levels."""
+class Measurement:
+    """One measured value of one trial, with its reference levels."""
 
     reading: Reading
     value: float
-    chance: float
+    naive: float
+    """Level of the naive baseline; NaN if unknown."""
     oracle: float
+    """Level of perfect play or a perfect model; NaN if unknown."""
     n: float
-    """Cases that it is a mean over, where the measure counts them; else NaN."""
+    """Number of cases that `value` averages over; NaN if the measure does not count them."""
     code: str
-    """Hash of the workbench's source that measured it."""
-    set: str
-    """The first digits of the hash of the evaluation set."""
+    """Hash of the workbench's source code at the time of measuring."""
+    evaluation_set: str
+    """First 16 digits of the hash of the evaluation set."""
 
     @property
-    def plain(self) -> bool:
-        """Of no depth and under no coordinates: one number a trial."""
+    def is_scalar(self) -> bool:
+        """Whether the value has neither depth nor coordinates: one number per trial."""
         return self.reading.depth is None and not self.reading.at
 
     @property
     def levels(self) -> dict[str, float]:
-        known = {"chance": self.chance, "oracle": self.oracle}
+        """Known reference levels by kind: `naive`, `oracle`."""
+        known = {"naive": self.naive, "oracle": self.oracle}
         return {kind: value for kind, value in known.items() if value == value}
 
 
-def read_evaluation(trial: Path) -> list[Measured]:
-    """Every reading in a trial's folder; a file that is no whole measurement is passed over."""
+def read_evaluation(trial: Path) -> list[Measurement]:
+    """Read all measurements in a trial's folder; an incomplete file is skipped."""
     found = []
     for path in sorted((trial / EVALUATION).glob("*.json")):
         contents = read_json(path)
         if contents is not None:
-            found += _measured(contents)
+            found += _parse(with_current_names(contents))
     return found
 
 
 def evaluation_frame(
-    trials: Iterable[tuple[Mapping[str, Any], Iterable[Measured]]],
+    trials: Iterable[tuple[Mapping[str, Any], Iterable[Measurement]]],
 ) -> pd.DataFrame:
-    """trial, condition, seed, metric, depth, a column a coordinate, value, chance, oracle, n."""
+    """Return one row per measurement of the given (trial row, measurements) pairs.
+
+    Columns: trial, condition, seed, metric, depth, one per coordinate, value, naive, oracle, n,
+    set.
+    """
     rows = [
         {
             **{name: row[name] for name in _TRIAL},
-            "metric": one.reading.metric,
-            "depth": one.reading.depth,
-            **{COLUMNS.get(name, name): at for name, at in one.reading.at.items()},
-            "value": one.value,
-            "chance": one.chance,
-            "oracle": one.oracle,
-            "n": one.n,
-            "set": one.set,
+            "metric": measurement.reading.metric,
+            "depth": measurement.reading.depth,
+            **{
+                COORDINATE_COLUMNS.get(name, name): value
+                for name, value in measurement.reading.at.items()
+            },
+            "value": measurement.value,
+            "naive": measurement.naive,
+            "oracle": measurement.oracle,
+            "n": measurement.n,
+            "set": measurement.evaluation_set,
         }
-        for row, measured in trials
-        for one in measured
+        for row, measurements in trials
+        for measurement in measurements
     ]
     columns = [
         *_TRIAL,
         "metric",
         "depth",
-        *COLUMNS.values(),
+        *COORDINATE_COLUMNS.values(),
         "value",
-        "chance",
+        "naive",
         "oracle",
         "n",
         "set",
     ]
     frame = pd.DataFrame(rows, columns=columns)
-    for name in ("depth", *NUMBERS):
+    for name in ("depth", *NUMERIC_COORDINATES):
         frame[name] = frame[name].astype(float)
     return frame
 
 
-def agreed(values: pd.Series[float]) -> float | None:
-    """A level that all readings give alike; None where they differ, or there is none."""
+def common_level(values: pd.Series[float]) -> float | None:
+    """Return the level that all values share; None if they differ or none is known."""
     known = values.dropna().unique()
     return float(known[0]) if len(known) == 1 else None
 
 
 def largest_search(data: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the largest search among them; those of no search stay out."""
+    """Return the rows of the largest number of simulations; rows without a search are dropped."""
     rows: pd.DataFrame = data[data["simulations"] == data["simulations"].max()]
     return rows
 
 
-def _measured(contents: Mapping[str, Any]) -> list[Measured]:
+def _parse(contents: Mapping[str, Any]) -> list[Measurement]:
     readings = {name: parse(name) for name in contents["metrics"]}
     first: dict[str, int] = {}
     for reading in readings.values():
@@ -118,25 +129,25 @@ def _measured(contents: Mapping[str, Any]) -> list[Measured]:
         counts = contents["counts"].get(_series(reading), [])
         index = -1 if reading.depth is None else reading.depth - first[_series(reading)]
         level, known = contents["levels"].get(name, {}), spec(reading.metric)
-        # What is said of the metric as a whole holds at every depth.
-        perfect = {"oracle": known.oracle if known else None}
-        perfect |= contents["levels"].get(reading.metric, {})
+        # A level stated for the whole metric holds at every depth.
+        defaults = {"oracle": known.oracle if known else None}
+        defaults |= contents["levels"].get(reading.metric, {})
         found.append(
-            Measured(
+            Measurement(
                 reading,
                 value=_number(contents["metrics"][name]),
-                chance=_number(level.get("chance")),
-                oracle=_number(level.get("oracle", perfect["oracle"])),
+                naive=_number(level.get("naive")),
+                oracle=_number(level.get("oracle", defaults["oracle"])),
                 n=float(counts[index]) if 0 <= index < len(counts) else float("nan"),
                 code=str(contents["code"]),
-                set=str(contents["evaluation_set"]["hash"])[:16],
+                evaluation_set=str(contents["evaluation_set"]["hash"])[:16],
             )
         )
     return found
 
 
 def _series(reading: Reading) -> str:
-    """The same reading at whatever depth: counts stand by depth under this name."""
+    """Return the name of the reading without its depth; counts are stored by depth under it."""
     return str(replace(reading, depth=None))
 
 

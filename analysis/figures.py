@@ -1,4 +1,4 @@
-"""The study's figures: all of them by name, and those of its two metrics."""
+"""All figures of a study by name; this module draws those of its two main metrics."""
 
 from __future__ import annotations
 
@@ -12,21 +12,35 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.axis_limits import Side, fit_axis, interval_ends
-from analysis.by_budget import blindfold, search_budget
+from analysis.by_budget import open_loop_play, search_budget
 from analysis.by_depth import depth_error_by_source, error_by_depth, flip_rate
-from analysis.formatting import axis_label, describe, phrase, scale, unit
+from analysis.formatting import (
+    axis_label,
+    difference_unit,
+    display_factor,
+    resolve_metric,
+    title_in_sentence,
+)
 from analysis.frames import StudyResults
 from analysis.gallery import gallery
 from analysis.legend import condition_legend
 from analysis.paired_comparisons import Comparison, compare, compared_metrics
 from analysis.statistics import Floats, finite, mean_interval
-from analysis.style import INK, PAGE, Look, looks, new_figure, plain, styled
+from analysis.style import (
+    INK,
+    PAGE,
+    ConditionStyle,
+    condition_styles,
+    escape_dollars,
+    new_figure,
+    styled,
+)
 from analysis.waterfall import regret_waterfall
 from workbench.metrics import MetricSpec
 
 
 def draw_figures(results: StudyResults) -> dict[str, Figure]:
-    """Every figure that the results allow, by file name."""
+    """Draw every figure that the results allow; keys are file names without suffix."""
     drawn = {
         "accuracy_and_decisions": accuracy_and_decisions(results),
         "learning_curves": learning_curves(results),
@@ -35,7 +49,7 @@ def draw_figures(results: StudyResults) -> dict[str, Figure]:
         "search_budget": search_budget(results),
         "regret_waterfall": regret_waterfall(results),
         "flip_rate": flip_rate(results),
-        "blindfold": blindfold(results),
+        "open_loop_play": open_loop_play(results),
         "gallery": gallery(results),
         "paired_differences": paired_differences(results),
     }
@@ -43,8 +57,8 @@ def draw_figures(results: StudyResults) -> dict[str, Figure]:
 
 
 def accuracy_and_decisions(results: StudyResults) -> Figure | None:
-    """A point a trial, a large marker with t intervals both ways a condition."""
-    x, y = describe(results.study["predictive"]), describe(results.study["primary"])
+    """Draw one point per trial and, per condition, the mean with t intervals on both axes."""
+    x, y = resolve_metric(results.study["predictive"]), resolve_metric(results.study["primary"])
     xs, ys = _shown(results, x), _shown(results, y)
     both = xs.notna() & ys.notna()
     if not both.to_numpy().any():
@@ -52,13 +66,13 @@ def accuracy_and_decisions(results: StudyResults) -> Figure | None:
     with styled():
         figure = new_figure(PAGE if len(results.conditions) > 5 else PAGE * 0.72, 3.5)
         axes = figure.add_subplot()
-        for name, look in looks(results.conditions).items():
-            inside = both[name]
-            _cloud(axes, finite(xs.loc[inside, name]), finite(ys.loc[inside, name]), look)
+        for name, style in condition_styles(results.conditions).items():
+            known = both[name]
+            _draw_condition(axes, finite(xs.loc[known, name]), finite(ys.loc[known, name]), style)
         sides: list[tuple[Side, MetricSpec, pd.DataFrame]] = [("x", x, xs), ("y", y, ys)]
         for side, metric, values in sides:
             shown, levels = values.where(both), _levels(results, metric)
-            fit_axis(axes, side, metric, shown, levels, interval_ends(shown), results=True)
+            fit_axis(axes, side, metric, shown, levels, interval_ends(shown), allow_asinh=True)
         axes.set_xlabel(axis_label(x))
         axes.set_ylabel(axis_label(y))
         condition_legend(figure, results, both.sum())
@@ -66,10 +80,10 @@ def accuracy_and_decisions(results: StudyResults) -> Figure | None:
 
 
 def learning_curves(results: StudyResults) -> Figure | None:
-    """The primary and the predictive metric over environment steps."""
+    """Draw the primary and the predictive metric over environment steps."""
     drawn = set(results.curves.dropna(subset=["value"])["metric"])
     names = [results.study[key] for key in ("primary", "predictive")]
-    metrics = [describe(name) for name in names if name in drawn]
+    metrics = [resolve_metric(name) for name in names if name in drawn]
     if not metrics:
         return None
     with styled():
@@ -77,9 +91,11 @@ def learning_curves(results: StudyResults) -> Figure | None:
         panels = figure.subplots(1, len(metrics), squeeze=False).ravel()
         for axes, metric in zip(panels, metrics, strict=True):
             curves = results.curves[results.curves["metric"] == metric.name]
-            curves = curves.assign(value=curves["value"] * scale(metric)).dropna(subset=["value"])
-            for name, look in looks(results.conditions).items():
-                _curve(axes, curves[curves["condition"] == name], look)
+            curves = curves.assign(value=curves["value"] * display_factor(metric)).dropna(
+                subset=["value"]
+            )
+            for name, style in condition_styles(results.conditions).items():
+                _draw_curve(axes, curves[curves["condition"] == name], style)
             fit_axis(axes, "y", metric, curves[["value"]], _levels(results, metric))
             axes.set_xlabel("environment steps")
             axes.xaxis.set_major_formatter(FuncFormatter(_short))
@@ -89,7 +105,7 @@ def learning_curves(results: StudyResults) -> Figure | None:
 
 
 def paired_differences(results: StudyResults) -> Figure | None:
-    """A forest plot: each comparison's mean difference, t interval and every seed."""
+    """Draw a forest plot: mean difference, t interval and seeds of each comparison."""
     families = [compare(results, name) for name in compared_metrics(results)]
     if not any(c.test.differences.size for family in families for c in family):
         return None
@@ -97,86 +113,91 @@ def paired_differences(results: StudyResults) -> Figure | None:
         figure = new_figure(PAGE, 0.95 + 0.42 * len(families[0]))
         panels = figure.subplots(1, len(families), sharey=True, squeeze=False).ravel()
         for axes, family in zip(panels, families, strict=True):
-            _forest(axes, family, looks(results.conditions))
-        panels[0].set_yticks(range(len(families[0])), [plain(c.label) for c in families[0]])
+            _draw_forest(axes, family, condition_styles(results.conditions))
+        panels[0].set_yticks(
+            range(len(families[0])), [escape_dollars(c.label) for c in families[0]]
+        )
         panels[0].set_ylim(len(families[0]) - 0.4, -0.6)
     return figure
 
 
 def _shown(results: StudyResults, metric: MetricSpec) -> pd.DataFrame:
-    return results.by_seed(metric.name) * scale(metric)
+    return results.by_seed(metric.name) * display_factor(metric)
 
 
-def _cloud(axes: Axes, x: Floats, y: Floats, look: Look) -> None:
-    """Trials as small filled marks over their mean, a large open one."""
+def _draw_condition(axes: Axes, x: Floats, y: Floats, style: ConditionStyle) -> None:
+    """Draw trials as small filled markers, and their mean as a large open marker."""
     if not x.size:
         return
-    across, along = mean_interval(x), mean_interval(y)
+    mean_x, mean_y = mean_interval(x), mean_interval(y)
     bars: dict[str, Any] = {
-        "color": look.color,
+        "color": style.color,
         "linewidth": 1.2,
         "solid_capstyle": "butt",
         "zorder": 3,
     }
-    axes.plot([across.low, across.high], [along.mean, along.mean], marker="|", **bars)
-    axes.plot([across.mean, across.mean], [along.low, along.high], marker="_", **bars)
-    axes.plot(across.mean, along.mean, look.marker, color=look.color, markersize=9,
+    axes.plot([mean_x.low, mean_x.high], [mean_y.mean, mean_y.mean], marker="|", **bars)
+    axes.plot([mean_x.mean, mean_x.mean], [mean_y.low, mean_y.high], marker="_", **bars)
+    axes.plot(mean_x.mean, mean_y.mean, style.marker, color=style.color, markersize=9,
               markerfacecolor="white", markeredgewidth=1.6, zorder=4)  # fmt: skip
-    axes.scatter(x, y, s=17, marker=look.marker, color=look.color, alpha=0.75,
+    axes.scatter(x, y, s=17, marker=style.marker, color=style.color, alpha=0.75,
                  edgecolors="white", linewidths=0.4, zorder=5)  # fmt: skip
 
 
-def _curve(axes: Axes, data: pd.DataFrame, look: Look) -> None:
-    """Finished trials make mean and band; the others are dotted and end in a cross."""
+def _draw_curve(axes: Axes, data: pd.DataFrame, style: ConditionStyle) -> None:
+    """Draw mean and band of the finished trials; the others are dotted and end in a cross."""
     for (_, state), trial in data.groupby(["trial", "state"], sort=False):
         done = state == "done"
-        axes.plot(trial["step"], trial["value"], color=look.color, linewidth=0.6, alpha=0.5,
+        axes.plot(trial["step"], trial["value"], color=style.color, linewidth=0.6, alpha=0.5,
                   linestyle="-" if done else ":")  # fmt: skip
         if not done:
-            axes.plot(trial["step"].iloc[-1:], trial["value"].iloc[-1:], "x", color=look.color)
+            axes.plot(trial["step"].iloc[-1:], trial["value"].iloc[-1:], "x", color=style.color)
     table = data[data["state"] == "done"].pivot_table(
         index="step", columns="trial", values="value", aggfunc="last"
     )
     if table.empty:
         return
     table = table.interpolate(method="index", limit_area="inside").dropna()
-    bands = [mean_interval(row) for row in table.to_numpy(float)]
-    low, high = np.array([[band.low, band.high] for band in bands]).T
-    axes.fill_between(table.index, low, high, color=look.color, alpha=0.15, linewidth=0)
-    axes.plot(table.index, [band.mean for band in bands], look.line, color=look.color,
-              linewidth=1.8, marker=look.marker, markersize=3.5, markeredgewidth=0)  # fmt: skip
+    intervals = [mean_interval(row) for row in table.to_numpy(float)]
+    low, high = np.array([[interval.low, interval.high] for interval in intervals]).T
+    axes.fill_between(table.index, low, high, color=style.color, alpha=0.15, linewidth=0)
+    axes.plot(table.index, [interval.mean for interval in intervals], style.line, color=style.color,
+              linewidth=1.8, marker=style.marker, markersize=3.5, markeredgewidth=0)  # fmt: skip
 
 
-def _forest(axes: Axes, family: Sequence[Comparison], table: dict[str, Look]) -> None:
+def _draw_forest(
+    axes: Axes, family: Sequence[Comparison], styles: dict[str, ConditionStyle]
+) -> None:
     metric = family[0].metric
-    factor = scale(metric)
+    factor = display_factor(metric)
     for row, comparison in enumerate(family):
-        look, interval = table[comparison.against], comparison.test.interval
+        style, interval = styles[comparison.against], comparison.test.interval
         axes.scatter(factor * comparison.test.differences,
                      np.full(comparison.test.differences.size, row + 0.18), s=12,
-                     color=look.color, alpha=0.55, linewidths=0)  # fmt: skip
+                     color=style.color, alpha=0.55, linewidths=0)  # fmt: skip
         if np.isfinite(interval.half_width):
             axes.plot([factor * interval.low, factor * interval.high], [row, row],
-                      color=look.color, linewidth=1.6, solid_capstyle="butt")  # fmt: skip
-        axes.plot(factor * interval.mean, row, look.marker, color=look.color, markersize=6,
+                      color=style.color, linewidth=1.6, solid_capstyle="butt")  # fmt: skip
+        axes.plot(factor * interval.mean, row, style.marker, color=style.color, markersize=6,
                   markeredgecolor="white", markeredgewidth=0.8)  # fmt: skip
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)
-    points = "points" if metric.unit == "share" else unit(metric)
-    side = "← first named better" if metric.better == "lower" else "first named better →"
-    axes.set_xlabel(f"difference in {phrase(metric)}\n{points}   {side}")
+    side = "← first condition better" if metric.better == "lower" else "first condition better →"
+    axes.set_xlabel(
+        f"difference in {title_in_sentence(metric)}\n{difference_unit(metric)}   {side}"
+    )
 
 
 def _levels(results: StudyResults, metric: MetricSpec) -> dict[str, float]:
     found = results.levels.get(metric.name, {})
-    return {kind: value * scale(metric) for kind, value in found.items()}
+    return {kind: value * display_factor(metric) for kind, value in found.items()}
 
 
 def _short(value: float, _: int) -> str:
-    """12,000 as 12k, 3,000,000 as 3M."""
+    """Format 12,000 as 12k and 3,000,000 as 3M."""
     for factor, suffix in ((1e6, "M"), (1e3, "k")):
         if abs(value) >= factor:
             return f"{value / factor:g}{suffix}"

@@ -1,224 +1,355 @@
-"""The answer in words, made from the statistics and from nothing else."""
+"""Findings of a study: at most three sentences, and a table of the numbers behind them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+import pandas as pd
+
 from analysis.formatting import (
+    MISSING,
     count,
-    decimals,
-    describe,
-    fixed,
-    listed,
-    p_value,
-    phrase,
-    scale,
-    unit,
+    decimal_places,
+    difference_unit,
+    display_factor,
+    display_unit,
+    format_number,
+    format_p,
+    join_names,
+    resolve_metric,
+    title_in_sentence,
 )
 from analysis.frames import StudyResults
 from analysis.paired_comparisons import Comparison, compare
 from analysis.statistics import Verdict, mean_interval
-from analysis.study_agreement import by_condition, discordance, predictive_metrics, select
+from analysis.study_agreement import (
+    BETWEEN,
+    by_condition,
+    condition_pairs,
+    correlation_frame,
+    predictive_metrics,
+    select,
+)
+from analysis.table_format import Table
 from workbench.metrics import MetricSpec
 
+CONCLUSION = "conclusion"
+"""Column of the findings table that holds a sentence."""
+MAX_NAMES = 3
+"""Largest number of conditions that a sentence names; more are counted."""
 _LABELS: dict[Verdict, str] = {
     "favours": "favours `{}`",
     "against": "speaks against `{}`",
     "not established": "no difference established",
-    "identical": "every seed the same",
+    "identical": "same difference in every seed",
     "not enough seeds": "not enough seeds",
 }
-_STANDING: dict[Verdict, str] = {
-    "favours": "worse than it",
-    "against": "better than it",
-    "not established": "not told apart from it",
-    "identical": "at the same distance from it in every seed",
-    "not enough seeds": "without enough seeds in common with it",
+_STANDINGS: dict[Verdict, str] = {
+    "favours": "better than {}",
+    "against": "worse than {}",
+    "not established": "not distinguishable from {}",
+    "identical": "not testable against {} (same difference in every seed)",
+    "not enough seeds": "not comparable with {} (too few common seeds)",
 }
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the study says, sentence by sentence; condition names stand in backticks."""
+class Findings:
+    """Findings in at most three sentences without numbers; condition names are in backticks.
+
+    The numbers are in `findings_table`.
+    """
 
     headline: str
+    """Verdict of the first declared comparison."""
     verdict: Verdict | None
-    """Of the leading comparison; None where there is none."""
+    """The same verdict as a category; None if the study declares no comparison."""
     label: str
-    """The verdict with the name that it is about."""
-    others: tuple[str, ...]
-    """The other declared comparisons."""
+    """The verdict with the name of the condition; empty if there is none."""
     agreement: str
+    """Whether picking by the predictive metric selects the best decider."""
     controls: str
+    """Standing of the leading condition against the other conditions; may be empty."""
 
     @property
     def text(self) -> str:
+        """The sentences as one paragraph."""
         return " ".join(part for part in (self.headline, self.agreement, self.controls) if part)
 
 
-def answer(results: StudyResults) -> Answer:
-    """The first declared comparison leads; the rankings and the other conditions follow."""
+def derive_findings(results: StudyResults) -> Findings:
+    """Derive the findings from the statistics; the first declared comparison leads."""
+    agreement = agreement_sentence(results)
     comparisons = compare(results, results.study["primary"])
     if not comparisons:
-        return Answer(_description(results), None, "", (), agreement_sentence(results), "")
-    lead, *others = comparisons
-    return Answer(
-        headline=f"{_after(results, lead)} {comparison_sentence(lead)}",
+        headline = "The study declares no comparison, so no difference is tested."
+        return Findings(headline, None, "", agreement, "")
+    lead = comparisons[0]
+    return Findings(
+        headline=comparison_sentence(lead),
         verdict=lead.verdict,
         label=_LABELS[lead.verdict].format(lead.against),
-        others=tuple(_capital(comparison_sentence(other)) for other in others),
-        agreement=agreement_sentence(results),
+        agreement=agreement,
         controls=controls_sentence(results, lead),
     )
 
 
+def findings_table(results: StudyResults) -> Table:
+    """Return the numbers behind the findings.
+
+    Rows: declared comparisons, or the means of the conditions if there is none; the leading
+    condition against the controls; agreement of predictive and decision quality.
+    """
+    metric = resolve_metric(results.study["primary"])
+    comparisons = compare(results, metric.name)
+    if comparisons:
+        lead = comparisons[0]
+        declared = {(c.baseline, c.against) for c in comparisons}
+        controls = [c for c in _controls(results, lead) if (c.baseline, c.against) not in declared]
+        rows = [_comparison_row(c, c.label) for c in comparisons]
+        rows += [_comparison_row(c, f"{c.label} (control)") for c in controls]
+        subject = f"differences in {title_in_sentence(metric)}"
+        steps = _steps(results, [lead.baseline, lead.against])
+    else:
+        rows = [_condition_row(results, metric, name) for name in results.conditions]
+        subject, steps = f"mean {title_in_sentence(metric)}", _steps(results, results.conditions)
+    cells = pd.DataFrame([*rows, *_agreement_rows(results, metric)])
+    title = f"Numbers behind the findings: {subject}{steps}"
+    return Table(title, cells.set_index("quantity").fillna(MISSING))
+
+
 def comparison_sentence(comparison: Comparison) -> str:
-    """Difference, interval, sign-flip test and verdict of one comparison."""
-    a, b, metric = comparison.against, comparison.baseline, comparison.metric
-    interval, test = comparison.test.interval, comparison.test
+    """Return the verdict of one comparison as a sentence without numbers."""
+    a, b = f"`{comparison.against}`", f"`{comparison.baseline}`"
+    metric, interval = title_in_sentence(comparison.metric), comparison.test.interval
     if interval.n == 0:
-        return f"`{a}` and `{b}` have no finished seed in common: nothing can be said."
+        return f"{a} and {b} have no finished seed in common, so they cannot be compared."
+    if interval.n == 1:
+        return f"There are not enough seeds to compare {metric} of {a} and {b}."
     if comparison.verdict == "identical":
-        same = "the same" if interval.mean == 0 else f"{_gap(comparison)}"
+        if interval.mean == 0:
+            return f"{a} and {b} have the same {metric} in every seed, so no test is possible."
         return (
-            f"`{a}` had {same} {phrase(metric)} {'as' if interval.mean == 0 else 'than'} `{b}` in "
-            f"every one of {count(interval.n, 'seed')}: the interval is degenerate, and no test "
-            "can be made of it."
+            f"{a} and {b} differ in {metric} by the same amount in every seed, so the interval is "
+            "degenerate and no test is possible."
         )
-    start = f"`{a}` had {_gap(comparison)} {phrase(metric)} than `{b}`"
-    if comparison.verdict == "not enough seeds":
-        return f"{start}; one seed gives no interval and no test: not enough seeds."
-    low, high = (
-        fixed(scale(metric) * v, _places(comparison)) for v in (interval.low, interval.high)
-    )
+    if comparison.verdict == "not established":
+        return f"No difference in {metric} between {a} and {b} is established."
+    if comparison.test.p <= 0.05:
+        return f"{a} has {'lower' if interval.mean < 0 else 'higher'} {metric} than {b}."
+    better, worse = (a, b) if comparison.verdict == "favours" else (b, a)
     return (
-        f"{start} (difference {_signed(comparison)}, 95 % paired t interval {low} to {high}; "
-        f"sign-flip p = {p_value(test.p)}, smallest attainable {p_value(test.smallest_p)}): "
-        f"{_conclusion(comparison)}."
+        f"The interval for {metric} favours {better} over {worse}, but the sign-flip test does not "
+        "confirm it."
     )
 
 
 def agreement_sentence(results: StudyResults) -> str:
-    """Whether the ranking by the predictive metric is the ranking by the primary one."""
-    predictive, primary = (describe(results.study[key]) for key in ("predictive", "primary"))
+    """Return whether picking by the predictive metric selects the best decider, by the means."""
+    predictive = resolve_metric(results.study["predictive"])
     if predictive.name not in predictive_metrics(results):
-        return f"No finished trial has a {phrase(predictive)}: there are no rankings to compare."
+        metric = title_in_sentence(predictive)
+        return f"No finished trial has a {metric}: there are no rankings to compare."
     means = by_condition(results, predictive.name)
-    picked, pairs = select(means), discordance(means)
+    picked, pairs = select(means), condition_pairs(means)
     if picked is None:
         return "The rankings cannot be compared: fewer than two conditions have finished trials."
     if len(means) == 2 and pairs.tied:
         return "The rankings cannot be compared: the two conditions tie on one of the metrics."
-    cost = (
-        f"picking by {phrase(predictive)} takes `{picked.picked}`"
-        + (", the best decider too" if picked.loss == 0 else "")
-        + (f" and loses {_amount(picked.loss, primary)} of {phrase(primary)} "
-           f"against `{picked.best}`" if picked.loss else "")
-    )  # fmt: skip
+    doubt = _doubt(results)
     if pairs.discordant == 0 and pairs.tied == 0:
-        start = "The better predictor is also the better decider, by their means"
-    elif len(means) == 2:
-        start = "The better predictor is NOT the better decider, by their means"
-    else:
-        total = pairs.concordant + pairs.discordant + pairs.tied
-        start = (
-            f"Of {count(total, 'pair')} of conditions, {pairs.discordant} "
-            f"{'ranks' if pairs.discordant == 1 else 'rank'} oppositely by "
-            f"{phrase(predictive)} and by {phrase(primary)}"
-            + (f" and {pairs.tied} tie" if pairs.tied else "")
+        return f"On average, the better predictor is also the better decider{doubt}."
+    rank = "better" if len(means) == 2 else "best"
+    if picked.loss > 0 and picked.best in picked.picked.split(" or "):
+        return (
+            f"On average, the best predictors tie (`{picked.picked}`) and not all decide best"
+            f"{doubt}."
         )
-    return f"{start}: {cost}.{_unsettled(results)}"
+    if picked.loss > 0:
+        return (
+            f"On average, the {rank} predictor (`{picked.picked}`) is NOT the {rank} decider "
+            f"(`{picked.best}`){doubt}."
+        )
+    others = ", but other conditions rank oppositely" if pairs.discordant else ""
+    return (
+        f"On average, the {rank} predictor (`{picked.picked}`) is also the {rank} decider{others}"
+        f"{doubt}."
+    )
 
 
 def controls_sentence(results: StudyResults, lead: Comparison) -> str:
-    """How the leading comparison's winner-to-be stands against the conditions outside it."""
-    others = [c for c in results.conditions if c not in (lead.baseline, lead.against)]
-    if not others:
-        return "There is no control condition that would tell what a difference comes from."
-    pairs = [(other, lead.against) for other in others]
-    groups: dict[str, list[str]] = {}
-    for comparison in compare(results, lead.metric.name, pairs):
-        groups.setdefault(_STANDING[comparison.verdict], []).append(f"`{comparison.baseline}`")
-    stands = [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {standing}"
-              for standing, names in groups.items()]  # fmt: skip
-    return (
-        f"As for `{lead.against}` and the other conditions, by paired 95 % t intervals: "
-        f"{'; '.join(stands)}."
+    """Return how the leading condition compares with the conditions outside its comparison."""
+    controls = _controls(results, lead)
+    if not controls:
+        return "There is no control condition to show the cause of a difference."
+    groups: dict[Verdict, list[str]] = {}
+    for comparison in controls:
+        groups.setdefault(comparison.verdict, []).append(comparison.baseline)
+    standings = [_STANDINGS[verdict].format(_names(names)) for verdict, names in groups.items()]
+    return f"`{lead.against}` is {join_names(standings)} by paired 95 % t intervals."
+
+
+def _controls(results: StudyResults, lead: Comparison) -> list[Comparison]:
+    """Compare the leading condition with every condition outside the leading comparison."""
+    others = [name for name in results.conditions if name not in (lead.baseline, lead.against)]
+    return compare(results, lead.metric.name, [(other, lead.against) for other in others])
+
+
+def _names(names: list[str]) -> str:
+    if len(names) > MAX_NAMES:
+        return f"{len(names)} other conditions"
+    return join_names([f"`{name}`" for name in names])
+
+
+def _side(comparison: Comparison) -> str:
+    return "favours" if comparison.verdict == "favours" else "speaks against"
+
+
+def _doubt(results: StudyResults) -> str:
+    """Return a clause on how far the order of the conditions' decisions is established."""
+    established, pairs = _established(results)
+    if established == pairs:
+        return ""
+    if not established:
+        return "; no difference in decisions is established, so this may be due to chance"
+    return "; only some differences in decisions are established"
+
+
+def _established(results: StudyResults) -> tuple[int, int]:
+    """Return how many pairs of conditions differ by a paired interval, and the number of pairs."""
+    pairs = list(combinations(results.conditions, 2))
+    verdicts = [c.verdict for c in compare(results, results.study["primary"], pairs)]
+    return sum(verdict in ("favours", "against") for verdict in verdicts), len(pairs)
+
+
+def _steps(results: StudyResults, conditions: list[str]) -> str:
+    """Return the range of environment steps that finished trials of the conditions reached."""
+    steps = results.done.loc[results.done["condition"].isin(conditions), "step"]
+    if steps.empty:
+        return ""
+    low, high = steps.min(), steps.max()
+    reached = f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
+    return f", after {reached} environment steps"
+
+
+def _comparison_row(comparison: Comparison, quantity: str) -> dict[str, str]:
+    metric, test = comparison.metric, comparison.test
+    factor = display_factor(metric)
+    mean, low, high = (
+        factor * v for v in (test.interval.mean, test.interval.low, test.interval.high)
     )
-
-
-def _after(results: StudyResults, lead: Comparison) -> str:
-    rows = results.done[results.done["condition"].isin([lead.baseline, lead.against])]
-    if rows.empty:
-        return "So far,"
-    low, high = rows["step"].min(), rows["step"].max()
-    steps = f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
-    return f"After {steps} environment steps and {count(lead.test.interval.n, 'paired seed')},"
-
-
-def _places(comparison: Comparison) -> int:
-    interval = comparison.test.interval
-    factor = scale(comparison.metric)
-    return decimals([factor * v for v in (interval.mean, interval.low, interval.high)])
-
-
-def _signed(comparison: Comparison) -> str:
-    value = scale(comparison.metric) * comparison.test.interval.mean
-    return fixed(value, _places(comparison), sign=True)
-
-
-def _gap(comparison: Comparison) -> str:
-    metric, mean = comparison.metric, comparison.test.interval.mean
-    size = fixed(abs(scale(metric) * mean), _places(comparison))
-    points = " points" if metric.unit == "share" else ""
-    return f"{size}{points} {'lower' if mean < 0 else 'higher'}"
-
-
-def _amount(value: float, metric: MetricSpec) -> str:
-    shown = scale(metric) * value
-    points = "points" if metric.unit == "share" else unit(metric)
-    return f"{fixed(shown, decimals([shown]))} {points}".strip()
+    places = decimal_places([mean, low, high])
+    return {
+        "quantity": quantity,
+        "estimate": _with_unit(mean, places, difference_unit(metric), sign=True),
+        "95 % interval": _bounds(low, high, places),
+        "sign-flip p": format_p(test.p),
+        "smallest possible p": format_p(test.smallest_p),
+        "n": count(test.interval.n, "paired seed"),
+        CONCLUSION: _conclusion(comparison),
+    }
 
 
 def _conclusion(comparison: Comparison) -> str:
+    """Return the verdict of a comparison for the findings table."""
+    if comparison.verdict == "not enough seeds":
+        return "not enough seeds: no interval and no test"
+    if comparison.verdict == "identical":
+        return "same difference in every seed: degenerate interval, no test"
     if comparison.verdict == "not established":
         return "no difference established"
-    side = "favours" if comparison.verdict == "favours" else "speaks against"
     if comparison.test.p <= 0.05:
-        return f"this {side} `{comparison.against}`"
-    return f"the interval {side} `{comparison.against}`, the sign-flip test does not confirm it"
-
-
-def _unsettled(results: StudyResults) -> str:
-    """How much of the order of the conditions' decisions is more than their means."""
-    pairs = list(combinations(results.conditions, 2))
-    verdicts = [c.verdict for c in compare(results, results.study["primary"], pairs)]
-    settled = sum(verdict in ("favours", "against") for verdict in verdicts)
-    if settled == len(pairs):
-        return ""
-    if not settled:
-        return " No difference in decisions is established, so that order may be chance."
+        return f"{_side(comparison)} {comparison.against}"
     return (
-        f" Of {count(len(pairs), 'pair')} of conditions, {settled} differ in decisions by a paired "
-        "95 % t interval; the order of the others may be chance."
+        f"the interval {_side(comparison)} {comparison.against}, "
+        "the sign-flip test does not confirm it"
     )
 
 
-def _description(results: StudyResults) -> str:
-    metric = describe(results.study["primary"])
-    table = results.by_seed(metric.name) * scale(metric)
-    parts = []
-    for name in results.conditions:
-        found = mean_interval(table[name].to_numpy(float))
-        places = decimals([found.mean, found.low, found.high])
-        bounds = f" (95 % t interval {fixed(found.low, places)} to {fixed(found.high, places)})"
-        parts.append(
-            f"`{name}` had {phrase(metric)} {fixed(found.mean, places)}"
-            + (bounds if found.n > 1 else f" ({count(found.n, 'seed')}, no interval)")
-        )
-    return f"The study declares no comparison: {'; '.join(parts)}."
+def _condition_row(results: StudyResults, metric: MetricSpec, condition: str) -> dict[str, str]:
+    factor = display_factor(metric)
+    found = mean_interval(results.by_seed(metric.name)[condition].to_numpy(float) * factor)
+    places = decimal_places([found.mean, found.low, found.high])
+    return {
+        "quantity": f"mean of {condition}",
+        "estimate": _with_unit(found.mean, places, display_unit(metric)),
+        "95 % interval": _bounds(found.low, found.high, places),
+        "n": count(found.n, "seed"),
+        CONCLUSION: found.note or MISSING,
+    }
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _agreement_rows(results: StudyResults, primary: MetricSpec) -> Iterator[dict[str, str]]:
+    """Yield rank correlation, pair counts and selection regret, if rankings exist."""
+    predictive = resolve_metric(results.study["predictive"])
+    if predictive.name not in predictive_metrics(results):
+        return
+    means = by_condition(results, predictive.name)
+    picked, pairs = select(means), condition_pairs(means)
+    if picked is None:
+        return
+    yield _correlation_row(results, predictive)
+    yield {
+        "quantity": "pairs of conditions ranked oppositely by the two metrics",
+        "estimate": str(pairs.discordant),
+        "n": count(pairs.concordant + pairs.discordant + pairs.tied, "pair"),
+        CONCLUSION: f"{pairs.tied} tied" if pairs.tied else MISSING,
+    }
+    established, total = _established(results)
+    rest = "by paired 95 % intervals"
+    if established < total:
+        rest += "; the order of the others may be due to chance"
+    yield {
+        "quantity": "pairs of conditions with an established difference in decisions",
+        "estimate": str(established),
+        "n": count(total, "pair"),
+        CONCLUSION: rest,
+    }
+    loss, random_loss = (display_factor(primary) * v for v in (picked.loss, picked.random_loss))
+    places = decimal_places([loss, random_loss]) if loss else 0
+    best = "the best decider" if picked.loss == 0 else f"while the best decider is {picked.best}"
+    yield {
+        "quantity": f"selection regret of picking by {title_in_sentence(predictive)}",
+        "estimate": _with_unit(loss, places, difference_unit(primary)),
+        "n": count(len(means), "condition"),
+        CONCLUSION: f"selects {picked.picked}, {best}; a random pick loses "
+        f"{format_number(random_loss, decimal_places([random_loss]))} on average",
+    }
+
+
+def _correlation_row(results: StudyResults, predictive: MetricSpec) -> dict[str, str]:
+    frame = correlation_frame(results)
+    wanted = (frame["predictive"] == predictive.name) & (frame["level"] == BETWEEN)
+    (row,) = frame[wanted].to_dict("records")
+    rho, low, high = (float(row[key]) for key in ("spearman", "low", "high"))
+    notes = [_meaning(rho), "the interval includes 0" if low <= 0 <= high else "", str(row["note"])]
+    return {
+        "quantity": "rank correlation of the condition means (Spearman ρ)",
+        "estimate": format_number(rho, 2, sign=True),
+        "95 % interval": _bounds(low, high, 2),
+        "n": count(int(row["n"]), "condition"),
+        CONCLUSION: "; ".join(note for note in notes if note),
+    }
+
+
+def _meaning(rho: float) -> str:
+    if rho != rho:
+        return "undefined"
+    if rho == 0:
+        return "zero"
+    if rho > 0:
+        return "positive: better predictors decide better"
+    return "negative: better predictors decide worse"
+
+
+def _with_unit(value: float, places: int, unit: str, sign: bool = False) -> str:
+    text = format_number(value, places, sign=sign)
+    return text if text == MISSING else f"{text} {unit}".strip()
+
+
+def _bounds(low: float, high: float, places: int) -> str:
+    if low != low:
+        return MISSING
+    return f"{format_number(low, places)} to {format_number(high, places)}"

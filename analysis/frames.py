@@ -1,4 +1,4 @@
-"""A study's folder as data frames: trials, curves, last checkpoints, error by unroll depth."""
+"""A study's folder as data frames: trials, curves, last checkpoints, errors by unroll depth."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from analysis.evaluation import evaluation_frame, read_evaluation
 from workbench import record
 from workbench.errors import WorkbenchError
 from workbench.record import TrialRecord
+from workbench.renames import with_current_names
 
 STUDY = "study.json"
-BY_STATE = "by_state.npz"
+POSITION_FILE = "by_state.npz"
 PARTS = ("representation", "dynamics", "prediction", "total")
 _ROW = ("trial", "condition", "seed", "state")
 _COUNTERS = ("step", "updates")
@@ -26,52 +27,53 @@ _AT_DEPTH = re.compile(r"^(?P<metric>.+)@(?P<depth>\d+)$")
 
 @dataclass(frozen=True, eq=False)
 class StudyResults:
-    """Everything a study left behind; a trial without results is a row, never an exception."""
+    """All stored results of a study; a trial without results is a row, never an exception."""
 
     folder: Path
     study: dict[str, Any]
     trials: pd.DataFrame
-    """trial, condition, seed, state, step, updates, seconds, memory_mb, parameters_*, hash, ..."""
+    """One row per trial: trial, condition, seed, state, step, updates, seconds, memory_mb, ..."""
     curves: pd.DataFrame
-    """trial, condition, seed, state, step, updates, metric, value: a row a measurement."""
+    """One row per measurement: trial, condition, seed, state, step, updates, metric, value."""
     final: pd.DataFrame
-    """A row a trial, a column a metric, at the LAST checkpoint, whatever its state; what was
-    measured while training stands before what was measured afterwards."""
+    """One row per trial, one column per metric, at the LAST checkpoint of a trial in any state.
+    Values measured during training take precedence over those measured afterwards."""
     by_depth: pd.DataFrame
-    """trial, condition, seed, state, metric, depth, value, n: the same checkpoint, by depth."""
+    """The same checkpoint by depth: trial, condition, seed, state, metric, depth, value, n."""
     evaluation: pd.DataFrame
-    """What `workbench evaluate` measured of finished trials, a row a reading: trial, condition,
-    seed, metric, depth, a column a coordinate (source, simulations, ...), value, chance, oracle,
-    n."""
+    """Results of `workbench evaluate` on finished trials, one row per measurement: trial,
+    condition, seed, metric, depth, one column per coordinate (source, simulations, ...), value,
+    naive, oracle, n, set."""
     failures: pd.DataFrame
-    """trial, condition, seed, state, reason, detail: every trial that is not done."""
+    """Trials that are not done: trial, condition, seed, state, reason, detail."""
     levels: dict[str, dict[str, float]]
-    """metric -> {"chance", "oracle"}, where all trials agree on it."""
+    """Levels `naive` and `oracle` by metric; only levels on which all trials agree."""
 
     @property
     def conditions(self) -> list[str]:
-        """In the order of the study file."""
+        """Names of the conditions in the order of the study file."""
         return [str(condition["name"]) for condition in self.study["conditions"]]
 
     @property
     def done(self) -> pd.DataFrame:
-        """`final` of finished trials: the only rows that means and tests are made of."""
+        """Rows of `final` of finished trials; means and tests use only these."""
         return self.final[self.final["state"] == "done"]
 
     @property
     def name(self) -> str:
+        """Name of the study."""
         return str(self.study["study"])
 
     @property
-    def by_state(self) -> dict[str, Path]:
-        """By finished trial, the arrays that `workbench evaluate` stored position by position."""
+    def position_files(self) -> dict[str, Path]:
+        """Files with records by position, of the finished trials for which they exist."""
         done = set(self.done["trial"])
-        files = {entry["id"]: self.folder / entry["folder"] / record.EVALUATION / BY_STATE
+        files = {entry["id"]: self.folder / entry["folder"] / record.EVALUATION / POSITION_FILE
                  for entry in self.study["trials"] if entry["id"] in done}  # fmt: skip
         return {trial: path for trial, path in files.items() if path.exists()}
 
     def by_seed(self, metric: str) -> pd.DataFrame:
-        """Finished trials as a table seed x condition, NaN where there is no value."""
+        """Return the values of finished trials as a table seed x condition; NaN if missing."""
         done = self.done
         values = done[metric] if metric in done else pd.Series(float("nan"), index=done.index)
         table = pd.DataFrame({"seed": done["seed"], "condition": done["condition"], "v": values})
@@ -80,56 +82,63 @@ class StudyResults:
         ).reindex(columns=self.conditions)
 
 
-def stored_study(name: str) -> Path:
-    """For notebooks: the folder that WORKBENCH_STUDY says, else the next `outputs/NAME` upwards."""
+def find_study(name: str) -> Path:
+    """Return the study folder for a notebook.
+
+    This is WORKBENCH_STUDY if set, else `outputs/NAME` in this folder or the nearest parent.
+    """
     given, here = os.environ.get("WORKBENCH_STUDY"), Path.cwd()
     if given:
         return Path(given)
-    places = [folder / "outputs" / name for folder in (here, *here.parents)]
-    return next((place for place in places if place.is_dir()), places[0])
+    candidates = [folder / "outputs" / name for folder in (here, *here.parents)]
+    return next((folder for folder in candidates if folder.is_dir()), candidates[0])
 
 
 def load_study(folder: Path) -> StudyResults:
-    """Read the study in `folder`; raises WorkbenchError where there is none."""
+    """Read the results of the study in `folder`.
+
+    Raises:
+        WorkbenchError: there is no readable study.
+    """
     study = read_study(folder)
-    read = [_Trial(entry, folder) for entry in study["trials"]]
-    curves = [row for trial in read for row in trial.curve()]
-    depths = [row for trial in read for row in trial.depths()]
-    failures = [trial.failure() for trial in read if trial.state != "done"]
+    trials = [_Trial(entry, folder) for entry in study["trials"]]
+    curves = [row for trial in trials for row in trial.curve()]
+    depths = [row for trial in trials for row in trial.depths()]
+    failures = [trial.failure() for trial in trials if trial.state != "done"]
     return StudyResults(
         folder=folder,
         study=study,
-        trials=pd.DataFrame([trial.facts() for trial in read]),
+        trials=pd.DataFrame([trial.summary() for trial in trials]),
         curves=pd.DataFrame(curves, columns=[*_ROW, *_COUNTERS, "metric", "value"]),
-        final=_final(read),
+        final=_final(trials),
         by_depth=pd.DataFrame(depths, columns=[*_ROW, "metric", "depth", "value", "n"]),
-        evaluation=evaluation_frame((trial.row, trial.evaluated) for trial in read),
+        evaluation=evaluation_frame((trial.row, trial.measurements) for trial in trials),
         failures=pd.DataFrame(failures, columns=[*_ROW, "reason", "detail"]),
-        levels=_levels([trial.levels() for trial in read]),
+        levels=_levels([trial.levels() for trial in trials]),
     )
 
 
 class _Trial:
-    """One trial as it lies on disk."""
+    """One trial as stored on disk."""
 
     def __init__(self, entry: dict[str, Any], study: Path) -> None:
         self.row = {"trial": entry["id"], "condition": entry["condition"], "seed": entry["seed"]}
         self.record = TrialRecord(study / entry["folder"])
-        self.result = self.record.result() or {}
+        self.result = with_current_names(self.record.result() or {})
         self.state = self.record.state()
         damaged = not self.result and (self.record.folder / record.RESULT).exists()
         self.unreadable = f"{record.RESULT} cannot be read" if damaged else ""
         self.row["state"] = self.state
-        self.rows = record.read_rows(self.record.folder / record.METRICS)
+        self.rows = with_current_names(record.read_rows(self.record.folder / record.METRICS))
         self.last: dict[str, Any] = (self.rows or [{}])[-1]
-        self.evaluated = read_evaluation(self.record.folder) if self.result else []
-        self.plain = [measured for measured in self.evaluated if measured.plain]
+        self.measurements = read_evaluation(self.record.folder) if self.result else []
+        self.scalars = [one for one in self.measurements if one.is_scalar]
         if self.result:
             reached = {"step": self.result.get("steps"), "updates": self.result.get("updates")}
-            afterwards = {measured.reading.metric: measured.value for measured in self.plain}
+            afterwards = {one.reading.metric: one.value for one in self.scalars}
             self.last = reached | afterwards | self.result.get("metrics", {})
 
-    def facts(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         parameters = self.result.get("parameters", {})
         evaluation = self.result.get("evaluation_set", {})
         return {
@@ -139,7 +148,7 @@ class _Trial:
             "memory_mb": self.result.get("memory_mb"),
             **{f"parameters_{part}": parameters.get(part) for part in PARTS},
             "code": self.result.get("code"),
-            "evaluation_code": tuple(sorted({measured.code for measured in self.evaluated})),
+            "evaluation_code": tuple(sorted({one.code for one in self.measurements})),
             "evaluation_hash": evaluation.get("hash"),
             "positions": evaluation.get("positions"),
             "notes": tuple(self.result.get("notes", ())),
@@ -181,7 +190,7 @@ class _Trial:
 
     def levels(self) -> dict[str, dict[str, float | None]]:
         found: dict[str, dict[str, float | None]] = {
-            measured.reading.metric: {**measured.levels} for measured in self.plain
+            one.reading.metric: {**one.levels} for one in self.scalars
         }
         found.update(self.result.get("levels", {}))
         return found
@@ -196,7 +205,11 @@ class _Trial:
 
 
 def read_study(folder: Path) -> dict[str, Any]:
-    """What `study.json` says; raises WorkbenchError."""
+    """Read `study.json`.
+
+    Raises:
+        WorkbenchError: it is missing, no JSON, or lacks keys.
+    """
     path = folder / STUDY
     try:
         study: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -209,7 +222,8 @@ def read_study(folder: Path) -> dict[str, Any]:
     missing = {"study", "question", "primary", "predictive", "conditions", "trials"} - set(study)
     if missing:
         raise WorkbenchError(f"{path}: lacks {', '.join(sorted(missing))}")
-    return study
+    current: dict[str, Any] = with_current_names(study)
+    return current
 
 
 def _final(trials: list[_Trial]) -> pd.DataFrame:
@@ -222,20 +236,20 @@ def _number(value: Any) -> float:
 
 
 def _count(counts: list[int], index: int) -> int | None:
-    """Counts start at the first depth that the metric has: 0, or 1 for what an edge predicts."""
+    """Counts start at the metric's first depth: 0, or 1 for predictions along a transition."""
     return counts[index] if index < len(counts) else None
 
 
 def _levels(trials: list[dict[str, dict[str, float | None]]]) -> dict[str, dict[str, float]]:
-    """Levels that every trial gives alike: worlds may differ between conditions."""
+    """Levels on which all trials agree; environments may differ between conditions."""
     seen: dict[tuple[str, str], set[float]] = {}
-    for given in trials:
-        for metric, levels in given.items():
+    for by_metric in trials:
+        for metric, levels in by_metric.items():
             for kind, value in levels.items():
                 if value is not None:
                     seen.setdefault((metric, kind), set()).add(float(value))
-    agreed: dict[str, dict[str, float]] = {}
+    shared: dict[str, dict[str, float]] = {}
     for (metric, kind), values in seen.items():
         if len(values) == 1:
-            agreed.setdefault(metric, {})[kind] = values.pop()
-    return agreed
+            shared.setdefault(metric, {})[kind] = values.pop()
+    return shared

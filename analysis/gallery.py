@@ -1,4 +1,4 @@
-"""Positions where decisions are lost: the exact worth of moves beside what agents made of them."""
+"""Gallery of the costliest positions: exact move values next to prior and visits of agents."""
 
 from __future__ import annotations
 
@@ -13,62 +13,65 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from numpy.typing import NDArray
 
-from analysis.formatting import decimals, fixed
+from analysis.formatting import decimal_places, format_number
 from analysis.frames import StudyResults
 from analysis.statistics import Floats
-from analysis.style import INK, PAGE, QUIET, looks, new_figure, plain, styled
+from analysis.style import INK, PAGE, QUIET, condition_styles, escape_dollars, new_figure, styled
 
-FULL = 0.5
-"""The share from which a cell has its full colour, and a bar its full length."""
-SHOWN = 8
-"""Positions in the figure."""
+SATURATION_SHARE = 0.5
+"""Share from which a cell has its full colour, and a bar its full length."""
+MAX_POSITIONS = 8
+"""Largest number of positions in the figure."""
 GAP, HEAD = 0.35, 0.5
-"""Between boards and above the first row, in widths of a board."""
-WORTH, HEAT, CHOSEN = "#d9d9d9", "#0173b2", "#d55e00"
-"""Colours of the best moves, of shares, and of the frame around what is chosen."""
+"""Gap between boards and height of the heading, in board widths."""
+BEST_COLOR, SHARE_COLOR, CHOSEN_COLOR = "#d9d9d9", "#0173b2", "#d55e00"
+"""Colours of the best moves, of shares, and of the frame around chosen moves."""
 
 
 @dataclass(frozen=True)
-class Decided:
-    """What every agent of a study makes of the same positions: agents N, positions P, moves A."""
+class PositionRecords:
+    """Decisions of N agents on the same P positions with A moves each."""
 
     condition: list[str]  # [N]
-    observation: NDArray[np.bool_]  # [P, C, H, W], first the mover's stones, then the other's
-    q: Floats  # [P, A] exact worth, -inf where illegal
+    observation: NDArray[np.bool_]  # [P, C, H, W], plane 0: player to move, plane 1: opponent
+    q: Floats  # [P, A] exact action value, -inf where illegal
     prior: Floats  # [N, P, A]
-    visits: Floats  # [N, P, A] shares
-    move: NDArray[np.int64]  # [N, P] of the search
-    regret: Floats  # [N, P] of that move
+    visits: Floats  # [N, P, A] visit shares
+    move: NDArray[np.int64]  # [N, P] move chosen by the search
+    regret: Floats  # [N, P] regret of that move
 
-    def of(self, condition: str) -> list[int]:
-        """The agents of a condition."""
+    def agents_of(self, condition: str) -> list[int]:
+        """Return the indices of the agents of a condition."""
         return [i for i, name in enumerate(self.condition) if name == condition]
 
 
 @dataclass(frozen=True)
-class Board:
-    """Where the cells of one board lie: a cell is 1 wide, y points down."""
+class BoardLayout:
+    """Position of one drawn board; cells have width 1, y points down."""
 
     x: float
     y: float
     height: int
     width: int
     drops: bool
-    """Moves are columns, into which stones fall: row 0 lies lowest, bars stand for the moves."""
+    """Whether moves are columns (stones drop, row 0 is the lowest); bars below show the moves."""
 
     def cell(self, row: int, column: int) -> tuple[float, float]:
-        """The upper left corner of a cell."""
+        """Return the upper left corner of a cell."""
         return self.x + column, self.y + (self.height - 1 - row if self.drops else row)
 
     def move(self, action: int) -> tuple[float, float]:
-        """The upper left corner of where a move is drawn."""
+        """Return the upper left corner of the place where a move is drawn."""
         if self.drops:
             return self.x + action, self.y + self.height
         return self.cell(*divmod(action, self.width))
 
 
-def load_states(results: StudyResults) -> Decided | None:
-    """What finished trials stored by position; None where there is nothing, or nothing alike."""
+def load_positions(results: StudyResults) -> PositionRecords | None:
+    """Read the records by position of finished trials.
+
+    Return None if there are none, or if the trials do not share the same positions.
+    """
     found = list(_stored(results))
     if not found:
         return None
@@ -80,106 +83,107 @@ def load_states(results: StudyResults) -> Decided | None:
         name: np.stack([arrays[name] for _, arrays in found])
         for name in ("prior", "visits", "move", "regret")
     }
-    return Decided([name for name, _ in found], first["observation"], first["q"], **agents)
+    return PositionRecords([name for name, _ in found], first["observation"], first["q"], **agents)
 
 
-def costliest(decided: Decided, many: int = SHOWN) -> list[int]:
-    """Positions by the mean regret of the searches' moves: over seeds, then over conditions.
+def costliest(records: PositionRecords, limit: int = MAX_POSITIONS) -> list[int]:
+    """Return the positions with the largest mean regret, averaged over seeds, then conditions.
 
-    Among equals, those first on which the conditions differ. Positions that cost nothing stay out,
-    and with them all where every move is worth the same.
+    Ties go to positions on which the conditions differ more. Positions without regret are left
+    out, hence all where every move has the same value.
     """
-    table = pd.DataFrame(decided.regret, index=decided.condition).groupby(level=0).mean()
-    cost, apart = table.mean().to_numpy(), np.ptp(table.to_numpy(), axis=0)
-    order = np.lexsort((-apart, -cost))
-    return [int(p) for p in order if cost[p] > 0][:many]
+    table = pd.DataFrame(records.regret, index=records.condition).groupby(level=0).mean()
+    cost, spread = table.mean().to_numpy(), np.ptp(table.to_numpy(), axis=0)
+    order = np.lexsort((-spread, -cost))
+    return [int(p) for p in order if cost[p] > 0][:limit]
 
 
 def gallery(results: StudyResults) -> Figure | None:
-    """A row a position: worth of its moves, then prior and visits of every condition."""
-    decided = load_states(results)
-    if decided is None or not _drawable(decided):
+    """Draw one row per position: exact move values, then prior and visits by condition."""
+    records = load_positions(results)
+    if records is None or not _drawable(records):
         return None
-    positions = costliest(decided)
-    names = [name for name in results.conditions if decided.of(name)]
+    positions = costliest(records)
+    names = [name for name in results.conditions if records.agents_of(name)]
     if not positions:
         return None
-    _, _, height, width = decided.observation.shape
-    drops = decided.q.shape[1] == width
-    columns, tall = 1 + 2 * len(names), height + 2 * drops
-    across, down = columns * (1 + GAP) * width - GAP * width, tall + (GAP + 0.15) * width
+    _, _, height, width = records.observation.shape
+    drops = records.q.shape[1] == width
+    columns, board_height = 1 + 2 * len(names), height + 2 * drops
+    total_width = columns * (1 + GAP) * width - GAP * width
+    row_height = board_height + (GAP + 0.15) * width
     with styled():
         inches = max(PAGE, 0.85 * columns)
-        scale = inches / across
-        figure = new_figure(inches, scale * (len(positions) * down + HEAD * width))
+        scale = inches / total_width
+        figure = new_figure(inches, scale * (len(positions) * row_height + HEAD * width))
         figure.set_layout_engine("none")
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set_axis_off()
-        axes.set_xlim(-0.1, across + 0.1)
-        axes.set_ylim(len(positions) * down, -HEAD * width)
-        _headings(axes, results, names, width)
+        axes.set_xlim(-0.1, total_width + 0.1)
+        axes.set_ylim(len(positions) * row_height, -HEAD * width)
+        _draw_headings(axes, results, names, width)
         for row, position in enumerate(positions):
             boards = [
-                Board(column * (1 + GAP) * width, row * down, height, width, drops)
+                BoardLayout(column * (1 + GAP) * width, row * row_height, height, width, drops)
                 for column in range(columns)
             ]
-            _position(axes, decided, position, names, boards)
+            _draw_position(axes, records, position, names, boards)
     return figure
 
 
 def _stored(results: StudyResults) -> Iterator[tuple[str, dict[str, Any]]]:
-    """By finished trial, its condition and the arrays that were stored by position."""
+    """Yield condition and arrays by position of each finished trial."""
     condition = results.done.set_index("trial")["condition"]
-    for trial, path in results.by_state.items():
+    for trial, path in results.position_files.items():
         with np.load(path, allow_pickle=False) as arrays:
             yield str(condition[trial]), dict(arrays)
 
 
-def _drawable(decided: Decided) -> bool:
-    """A board of stones, whose moves are its cells or its columns."""
-    shape = decided.observation.shape
+def _drawable(records: PositionRecords) -> bool:
+    """Return whether positions are boards of stones whose moves are cells or columns."""
+    shape = records.observation.shape
     if len(shape) != 4 or shape[1] < 2:
         return False
-    return decided.q.shape[1] in (shape[2] * shape[3], shape[3])
+    return records.q.shape[1] in (shape[2] * shape[3], shape[3])
 
 
-def _headings(axes: Axes, results: StudyResults, names: list[str], width: int) -> None:
+def _draw_headings(axes: Axes, results: StudyResults, names: list[str], width: int) -> None:
     step = (1 + GAP) * width
-    place: dict[str, Any] = {"ha": "center", "va": "bottom"}
-    axes.text(width / 2, -0.08 * width, "worth of\nthe moves", fontsize=7, **place)
-    table = looks(results.conditions)
+    alignment: dict[str, Any] = {"ha": "center", "va": "bottom"}
+    axes.text(width / 2, -0.08 * width, "exact\nmove values", fontsize=7, **alignment)
+    styles = condition_styles(results.conditions)
     for i, name in enumerate(names):
         left = (1 + 2 * i) * step
-        axes.text(left + (step + width) / 2, -0.28 * width, plain(name), fontsize=8.5,
-                  color=table[name].color, weight="bold", **place)  # fmt: skip
+        axes.text(left + (step + width) / 2, -0.28 * width, escape_dollars(name), fontsize=8.5,
+                  color=styles[name].color, weight="bold", **alignment)  # fmt: skip
         for j, what in enumerate(("prior", "visits")):
-            axes.text(left + j * step + width / 2, -0.08 * width, what, fontsize=7, **place)
+            axes.text(left + j * step + width / 2, -0.08 * width, what, fontsize=7, **alignment)
 
 
-def _position(
-    axes: Axes, decided: Decided, position: int, names: list[str], boards: list[Board]
+def _draw_position(
+    axes: Axes, records: PositionRecords, position: int, names: list[str], boards: list[BoardLayout]
 ) -> None:
-    stones, q = decided.observation[position, :2], decided.q[position]
+    stones, q = records.observation[position, :2], records.q[position]
     for board in boards:
-        _stones(axes, board, stones)
-    _worths(axes, boards[0], q)
+        _draw_stones(axes, board, stones)
+    _draw_values(axes, boards[0], q)
     for i, name in enumerate(names):
-        agents = decided.of(name)
-        chosen = np.bincount(decided.move[agents, position], minlength=len(q)) / len(agents)
-        for board, shares in zip(boards[1 + 2 * i : 3 + 2 * i], (decided.prior, decided.visits),
+        agents = records.agents_of(name)
+        chosen = np.bincount(records.move[agents, position], minlength=len(q)) / len(agents)
+        for board, shares in zip(boards[1 + 2 * i : 3 + 2 * i], (records.prior, records.visits),
                                  strict=True):  # fmt: skip
-            _heat(axes, board, shares[agents, position].mean(axis=0), np.isfinite(q))
-        _chosen(axes, boards[2 + 2 * i], chosen)
-        cost = float(decided.regret[agents, position].mean())
-        below = boards[2 + 2 * i]
-        foot = below.y + below.height + 2 * below.drops
-        axes.text(below.x + below.width / 2, foot + 0.05 * below.width,
-                  f"costs {fixed(cost, decimals([cost], 2, 2))}", fontsize=7, ha="center",
-                  va="top")  # fmt: skip
+            _draw_shares(axes, board, shares[agents, position].mean(axis=0), np.isfinite(q))
+        _draw_chosen(axes, boards[2 + 2 * i], chosen)
+        cost = float(records.regret[agents, position].mean())
+        board = boards[2 + 2 * i]
+        bottom = board.y + board.height + 2 * board.drops
+        axes.text(board.x + board.width / 2, bottom + 0.05 * board.width,
+                  f"regret {format_number(cost, decimal_places([cost], 2, 2))}", fontsize=7,
+                  ha="center", va="top")  # fmt: skip
 
 
-def _stones(axes: Axes, board: Board, stones: NDArray[np.bool_]) -> None:
-    """The mover's are full, the other's open."""
+def _draw_stones(axes: Axes, board: BoardLayout, stones: NDArray[np.bool_]) -> None:
+    """Draw the stones of the player to move filled, those of the opponent open."""
     axes.add_patch(Rectangle((board.x, board.y), board.width, board.height, facecolor="none",
                              edgecolor=QUIET, linewidth=0.6, zorder=3))  # fmt: skip
     for row in range(board.height):
@@ -193,36 +197,40 @@ def _stones(axes: Axes, board: Board, stones: NDArray[np.bool_]) -> None:
                                           linewidth=0.7, zorder=3))  # fmt: skip
 
 
-def _worths(axes: Axes, board: Board, q: Floats) -> None:
-    """The exact worth in the move's place; the best moves on a dark ground."""
+def _draw_values(axes: Axes, board: BoardLayout, q: Floats) -> None:
+    """Write the exact value of each legal move at its place; the best moves are shaded."""
     legal = np.isfinite(q)
-    places = decimals(q[legal], 1, 2) if (q[legal] % 1).any() else 0
+    places = decimal_places(q[legal], 1, 2) if (q[legal] % 1).any() else 0
     for action in np.flatnonzero(legal):
         x, y = board.move(int(action))
         best = bool(q[action] == q[legal].max())
         if best:
-            axes.add_patch(Rectangle((x, y), 1, 1, facecolor=WORTH, linewidth=0, zorder=1))
-        axes.text(x + 0.5, y + 0.5, fixed(float(q[action]), places, sign=True), ha="center",
+            axes.add_patch(Rectangle((x, y), 1, 1, facecolor=BEST_COLOR, linewidth=0, zorder=1))
+        axes.text(x + 0.5, y + 0.5, format_number(float(q[action]), places, sign=True), ha="center",
                   va="center", fontsize=min(7.0, 30 / board.width),
                   weight="bold" if best else "normal")  # fmt: skip
 
 
-def _heat(axes: Axes, board: Board, shares: Floats, legal: NDArray[np.bool_]) -> None:
-    """A share as its cell's colour, or as a bar that hangs under its column."""
+def _draw_shares(axes: Axes, board: BoardLayout, shares: Floats, legal: NDArray[np.bool_]) -> None:
+    """Draw a share as the colour of its cell, or as a bar below its column."""
     for action in np.flatnonzero(legal):
         x, y = board.move(int(action))
-        shown = min(1.0, float(shares[action]) / FULL)
+        shown = min(1.0, float(shares[action]) / SATURATION_SHARE)
         if board.drops:
-            patch = Rectangle((x + 0.1, y + 0.1), 0.8, 1.8 * shown, facecolor=HEAT, linewidth=0)
+            patch = Rectangle(
+                (x + 0.1, y + 0.1), 0.8, 1.8 * shown, facecolor=SHARE_COLOR, linewidth=0
+            )
         else:
-            patch = Rectangle((x, y), 1, 1, facecolor=HEAT, alpha=shown, linewidth=0, zorder=1)
+            patch = Rectangle(
+                (x, y), 1, 1, facecolor=SHARE_COLOR, alpha=shown, linewidth=0, zorder=1
+            )
         axes.add_patch(patch)
 
 
-def _chosen(axes: Axes, board: Board, chosen: Floats) -> None:
-    """A frame around the moves that the searches choose, as thick as the share of the seeds."""
+def _draw_chosen(axes: Axes, board: BoardLayout, chosen: Floats) -> None:
+    """Frame the moves that the searches choose; thickness grows with the share of seeds."""
     for action in np.flatnonzero(chosen):
         x, y = board.move(int(action))
         axes.add_patch(Rectangle((x + 0.06, y + 0.06), 0.88, (1.88 if board.drops else 0.88),
-                                 facecolor="none", edgecolor=CHOSEN, zorder=4,
+                                 facecolor="none", edgecolor=CHOSEN_COLOR, zorder=4,
                                  linewidth=0.5 + 1.2 * float(chosen[action])))  # fmt: skip

@@ -1,4 +1,4 @@
-"""A panel of means over a number, a line a condition: what several figures are made of."""
+"""A panel with one line per condition, used by several figures."""
 
 from __future__ import annotations
 
@@ -9,47 +9,52 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.axis_limits import fit_axis
-from analysis.evaluation import agreed
-from analysis.formatting import axis_label, scale
+from analysis.evaluation import common_level
+from analysis.formatting import axis_label, display_factor
 from analysis.frames import StudyResults
 from analysis.statistics import mean_interval
-from analysis.style import Look, looks
+from analysis.style import ConditionStyle, condition_styles
 from workbench.metrics import MetricSpec
 
-LEVELS = {"chance": "chance", "oracle": "oracle"}
-"""Columns of known levels, and what they are called at the margin."""
+LEVELS = {"naive": "naive", "oracle": "oracle"}
+"""Columns of reference levels, and their labels at the margin."""
 
 
-def draw_lines(
-    axes: Axes, results: StudyResults, metric: MetricSpec, data: pd.DataFrame, over: str,
-    levels: Mapping[str, str] = LEVELS, through: Sequence[float] = (),
+def draw_line_panel(
+    axes: Axes, results: StudyResults, metric: MetricSpec, data: pd.DataFrame, x: str,
+    levels: Mapping[str, str] = LEVELS, include: Sequence[float] = (),
 ) -> None:  # fmt: skip
-    """A line a condition: its mean over the seeds, a band of the 95 % t interval, dots of seeds.
+    """Draw per condition the mean over seeds, the 95 % t interval as a band, and seeds as dots.
 
     Args:
-        data: rows of `metric` with condition, trial, `over`, value, chance and oracle.
-        over: the column that stands on the x axis.
-        levels: columns that hold known levels, and their names; drawn where all rows agree.
-        through: values that the y axis has to show.
+        axes: the panel.
+        results: the study, which gives the conditions.
+        metric: metric on the y axis.
+        data: rows of `metric` with columns condition, trial, `x`, value, naive and oracle.
+        x: column on the x axis.
+        levels: columns of reference levels and their labels; drawn if all rows agree.
+        include: values that the y axis must include.
     """
-    data = data.assign(value=data["value"] * scale(metric))
-    for name, look in looks(results.conditions).items():
+    data = data.assign(value=data["value"] * display_factor(metric))
+    for name, style in condition_styles(results.conditions).items():
         rows = data[data["condition"] == name]
         if not rows.empty:
-            _line(axes, rows.pivot_table(index=over, columns="trial", values="value"), look)
-    known = {label: agreed(data[column]) for column, label in levels.items()}
-    shown = {label: scale(metric) * value for label, value in known.items() if value is not None}
-    values = pd.DataFrame({"value": [*data["value"], *through]})
-    fit_axis(axes, "y", metric, values, shown, results=True)
+            _line(axes, rows.pivot_table(index=x, columns="trial", values="value"), style)
+    known = {label: common_level(data[column]) for column, label in levels.items()}
+    shown = {
+        label: display_factor(metric) * value for label, value in known.items() if value is not None
+    }
+    values = pd.DataFrame({"value": [*data["value"], *include]})
+    fit_axis(axes, "y", metric, values, shown, allow_asinh=True)
     axes.set_title(axis_label(metric, "↓↑"), loc="left")
 
 
-def _line(axes: Axes, table: pd.DataFrame, look: Look) -> None:
-    """`table`: a row a place on the x axis, a column a trial."""
-    bands = [mean_interval(row) for row in table.to_numpy(float)]
-    low, high = np.array([[band.low, band.high] for band in bands]).T
-    axes.fill_between(table.index, low, high, color=look.color, alpha=0.1, linewidth=0)
+def _line(axes: Axes, table: pd.DataFrame, style: ConditionStyle) -> None:
+    """Draw one condition from a table with one row per x value and one column per trial."""
+    intervals = [mean_interval(row) for row in table.to_numpy(float)]
+    low, high = np.array([[interval.low, interval.high] for interval in intervals]).T
+    axes.fill_between(table.index, low, high, color=style.color, alpha=0.1, linewidth=0)
     for trial in table:
-        axes.scatter(table.index, table[trial], s=6, color=look.color, alpha=0.5, linewidths=0)
-    axes.plot(table.index, [band.mean for band in bands], look.line, color=look.color,
-              linewidth=1.5, marker=look.marker, markersize=4, markeredgewidth=0)  # fmt: skip
+        axes.scatter(table.index, table[trial], s=6, color=style.color, alpha=0.5, linewidths=0)
+    axes.plot(table.index, [interval.mean for interval in intervals], style.line, color=style.color,
+              linewidth=1.5, marker=style.marker, markersize=4, markeredgewidth=0)  # fmt: skip

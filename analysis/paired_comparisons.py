@@ -1,4 +1,4 @@
-"""The comparisons a study declared, tested pair by pair on its primary and predictive metric."""
+"""Paired tests of the comparisons that a study declares."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.formatting import describe
+from analysis.formatting import resolve_metric
 from analysis.frames import StudyResults
 from analysis.statistics import PairedTest, Verdict, holm, paired_test, verdict
 from workbench.metrics import MetricSpec
@@ -14,7 +14,7 @@ from workbench.metrics import MetricSpec
 
 @dataclass(frozen=True)
 class Comparison:
-    """`against` minus `baseline` on one metric, over the seeds that both have finished."""
+    """Test of `against` minus `baseline` on one metric, over the seeds that both finished."""
 
     baseline: str
     against: str
@@ -22,19 +22,21 @@ class Comparison:
     seeds: tuple[int, ...]
     test: PairedTest
     holm_p: float
-    """Adjusted over the comparisons on the same metric."""
+    """p value with Holm's correction over the comparisons on the same metric."""
 
     @property
     def verdict(self) -> Verdict:
+        """Verdict about `against` from the t interval."""
         return verdict(self.test.interval, self.metric.better)
 
     @property
     def label(self) -> str:
+        """The difference in words: `against − baseline`."""
         return f"{self.against} − {self.baseline}"
 
 
 def declared_pairs(results: StudyResults) -> list[tuple[str, str]]:
-    """(baseline, against) as declared; else the baseline against every other condition."""
+    """Return the declared (baseline, against) pairs; by default the baseline and each other one."""
     declared = results.study.get("comparisons")
     if declared is not None:
         return [(pair["baseline"], pair["against"]) for pair in declared]
@@ -45,29 +47,29 @@ def declared_pairs(results: StudyResults) -> list[tuple[str, str]]:
 def compare(
     results: StudyResults, metric: str, pairs: list[tuple[str, str]] | None = None
 ) -> list[Comparison]:
-    """Test each pair on `metric`; one family for Holm's correction."""
+    """Test each pair, by default the declared ones; all form one family for Holm's correction."""
     table = results.by_seed(metric)
-    found = []
+    tests = []
     for baseline, against in declared_pairs(results) if pairs is None else pairs:
         both = table.reindex(columns=[baseline, against]).dropna()
         test = paired_test(both.iloc[:, 0].to_numpy(float), both.iloc[:, 1].to_numpy(float))
-        found.append((baseline, against, tuple(int(seed) for seed in both.index), test))
-    adjusted = holm([test.p for *_, test in found])
+        tests.append((baseline, against, tuple(int(seed) for seed in both.index), test))
+    adjusted = holm([test.p for *_, test in tests])
     return [
-        Comparison(baseline, against, describe(metric), seeds, test, p)
-        for (baseline, against, seeds, test), p in zip(found, adjusted, strict=True)
+        Comparison(baseline, against, resolve_metric(metric), seeds, test, p)
+        for (baseline, against, seeds, test), p in zip(tests, adjusted, strict=True)
     ]
 
 
 def compared_metrics(results: StudyResults) -> list[str]:
-    """The study's primary metric, and its predictive one where a finished trial has it."""
+    """Return the primary metric, and the predictive one if a finished trial has it."""
     primary, predictive = results.study["primary"], results.study["predictive"]
-    there = predictive in results.done and results.done[predictive].notna().any()
-    return [primary, predictive] if there and predictive != primary else [primary]
+    measured = predictive in results.done and results.done[predictive].notna().any()
+    return [primary, predictive] if measured and predictive != primary else [primary]
 
 
 def comparisons_frame(results: StudyResults) -> pd.DataFrame:
-    """The comparisons on each metric at full precision, a row each."""
+    """Return all comparisons at full precision, one row per comparison and metric."""
     rows = [
         {
             "metric": c.metric.name,

@@ -1,4 +1,4 @@
-"""What a figure was drawn from: the study, and a hash of its data."""
+"""Provenance of a figure: the study and a hash of its data."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from analysis.frames import StudyResults
 
 
 def data_digest(results: StudyResults) -> str:
-    """SHA-256 over everything that figures are drawn from, in hexadecimal digits.
+    """Return the SHA-256 (hexadecimal) of all data that figures are drawn from.
 
-    Times and versions are no part of it: the same measurements give the same hash.
+    Times and versions are not part of it: the same measurements give the same hash.
     """
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for frame in (results.curves, results.final, results.by_depth, results.evaluation):
-        found.update(frame.to_csv(index=False).encode())
-    for path in results.by_state.values():
-        found.update(path.read_bytes())
-    return found.hexdigest()
+        digest.update(frame.to_csv(index=False).encode())
+    for path in results.position_files.values():
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def provenance(results: StudyResults) -> str:
-    """One line for a file's metadata."""
+    """Return study name and data hash in one line, for the metadata of a file."""
     return f"study {results.name}, data SHA-256 {data_digest(results)}"

@@ -1,4 +1,4 @@
-"""The study's report: one page to read, with every figure and table beside it."""
+"""Report of a study: one self-contained page, plus all figures and tables as files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from analysis.captions import captions
-from analysis.caveats import cautions, matched_sizes
+from analysis.caveats import caveats, matched_sizes
 from analysis.figures import draw_figures
-from analysis.findings import answer
+from analysis.findings import CONCLUSION, Findings, derive_findings, findings_table
 from analysis.formatting import count
 from analysis.frames import StudyResults, load_study
 from analysis.provenance import data_digest, provenance
-from analysis.study_agreement import by_condition, discordance, predictive_metrics
 from analysis.style import save
 from analysis.table_format import Table
 from analysis.tables import (
@@ -31,6 +30,7 @@ from analysis.tables import (
     selection_table,
     write_tables,
 )
+from analysis.terms import used_terms
 from workbench.record import write_text
 
 FOLDER = "report"
@@ -38,21 +38,23 @@ FOLDER = "report"
 
 @dataclass(frozen=True)
 class Report:
-    """Where the report lies, and what it says in short."""
+    """Paths of a written report, and its text for the terminal."""
 
     index: Path
     figures: list[Path]
     tables: list[Path]
-    answer: str
+    findings: str
+    """At most three sentences."""
     summary: str
     """Plain-text tables for the terminal."""
 
 
 def write_report(folder: Path, into: Path | None = None) -> Report:
-    """Write a report from the results that are stored in a study's folder.
+    """Write the report of a study from its stored results.
 
     Args:
-        into: where it is written; by default `<folder>/report/`.
+        folder: folder of the study.
+        into: folder to write to; by default `<folder>/report/`.
 
     Raises:
         WorkbenchError: the results cannot be read.
@@ -63,35 +65,39 @@ def write_report(folder: Path, into: Path | None = None) -> Report:
     data = provenance(results)
     figures = {name: save(figure, target / "figures", name, data) for name, figure in drawn.items()}
     tables = write_tables(results, target / "tables")
-    said, sections = answer(results), _sections(results)
+    findings, sections = derive_findings(results), _sections(results)
+    texts = captions(results)
+    shown = {name: text for name, text in texts.items() if name in figures}
     downloads = [path for paths in figures.values() for path in paths] + tables
     page = _environment().get_template("report.html.j2").render(
         results=results,
         study=results.study,
-        answer=said,
-        cautions=cautions(results),
+        findings=findings,
+        conclusion=CONCLUSION,
+        caveats=caveats(results),
         images={name: _embedded(paths) for name, paths in figures.items()},
-        captions=captions(results),
+        captions=texts,
+        terms=used_terms(_words(findings, sections, shown)),
         sections=sections,
         conditions=_conditions(results),
-        made=_how_made(results),
+        provenance=_provenance(results),
         launches=results.study.get("launches") or [],
         notes=sorted({note for notes in results.trials["notes"] for note in notes}),
         downloads=_downloads(downloads, target),
     )  # fmt: skip
-    _remove_former(target, downloads)
+    _remove_stale_files(target, downloads)
     write_text(target / "index.html", page)
     return Report(
         index=target / "index.html",
         figures=[path for paths in figures.values() for path in paths],
         tables=tables,
-        answer=said.text,
+        findings=findings.text,
         summary=_summary(results, sections),
     )
 
 
-def _remove_former(target: Path, written: list[Path]) -> None:
-    """Figures and tables that the last report had and this one has not: they show other data."""
+def _remove_stale_files(target: Path, written: list[Path]) -> None:
+    """Delete figures and tables that only the previous report had, because they show old data."""
     index = target / "index.html"
     page = index.read_text(encoding="utf-8") if index.exists() else ""
     for address in set(re.findall(r'href="((?:figures|tables)/[\w.-]+)"', page)):
@@ -112,21 +118,22 @@ def _environment() -> Environment:
 
 
 def _code(text: str) -> Markup:
-    """Escaped text with `names` in backticks set as code."""
+    """Escape the text and set `names` in backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _embedded(paths: list[Path]) -> str:
-    """The SVG as a data address: the page stays whole wherever it is sent."""
+    """Return the SVG as a data URL, so that the page is self-contained."""
     svg = next(path for path in paths if path.suffix == ".svg")
     return "data:image/svg+xml;base64," + base64.b64encode(svg.read_bytes()).decode("ascii")
 
 
 def _sections(results: StudyResults) -> dict[str, list[Table]]:
     sections = {
+        "findings": [findings_table(results)],
         "main": main_tables(results),
         "comparisons": comparisons_tables(results),
-        "mismatch": [
+        "agreement": [
             selection_table(results),
             correlation_table(results),
             all_correlations_table(results),
@@ -139,44 +146,45 @@ def _sections(results: StudyResults) -> dict[str, list[Table]]:
 
 
 def _conditions(results: StudyResults) -> dict[str, list[str]]:
-    """By condition, what it says otherwise than the baseline; empty where that was not noted."""
-    noted = results.study["conditions"]
-    if not all("differs" in condition for condition in noted):
+    """Return each condition's differences from the baseline; empty if they were not recorded."""
+    conditions = results.study["conditions"]
+    if not all("differs" in condition for condition in conditions):
         return {}
-    return {condition["name"]: condition["differs"] for condition in noted}
+    return {condition["name"]: condition["differs"] for condition in conditions}
 
 
-def _how_made(results: StudyResults) -> dict[str, str]:
-    """Facts of provenance, in the order they are read."""
+def _provenance(results: StudyResults) -> dict[str, str]:
+    """Return the facts of the provenance section, in display order."""
     study, trials = results.study, results.trials
     done = trials[trials["state"] == "done"]
     budget = {key: value for key, value in (study.get("budget") or {}).items() if value is not None}
-    facts = {
+    entries = {
         "Command": str(study.get("command", "")),
         "Study file": str(study.get("file", "")),
         "Seeds": ", ".join(map(str, study.get("seeds", []))),
-        "Declared budget": ", ".join(f"{key} {value:,}" for key, value in budget.items()),
-        "Environment steps reached": _spread(done["step"]),
-        "Updates reached": _spread(done["updates"]),
-        "Seconds a trial, training": _spread(done["seconds"]),
-        "Seconds a trial, measuring": _spread(done["evaluation_seconds"]),
-        "Peak memory, MB": _spread(done["memory_mb"]),
+        "Declared budget per trial": ", ".join(f"{key} {value:,}" for key, value in budget.items()),
+        "Environment steps reached": _range(done["step"]),
+        "Updates reached": _range(done["updates"]),
+        "Training time per trial, s": _range(done["seconds"]),
+        "Measuring time per trial, s": _range(done["evaluation_seconds"]),
+        "Peak memory, MB": _range(done["memory_mb"]),
         "Matched parameters": _matched(results),
         "Evaluation set": ", ".join(
             sorted({str(h)[:16] for h in done["evaluation_hash"].dropna()})
         ),
-        "Positions": _spread(done["positions"]),
+        "Positions in the evaluation set": _range(done["positions"]),
         "Data": f"SHA-256 {data_digest(results)}, also in the metadata of every figure",
-        "Rule": "last checkpoint of each finished trial, never the best",
+        "Checkpoint": "the last one of each finished trial, never the best",
     }
-    return {key: value for key, value in facts.items() if value}
+    return {key: value for key, value in entries.items() if value}
 
 
-def _spread(values: pd.Series[Any]) -> str:
-    there = pd.to_numeric(values).dropna()
-    if there.empty:
+def _range(values: pd.Series[Any]) -> str:
+    """Return the range of the known values in whole numbers; empty if there are none."""
+    known = pd.to_numeric(values).dropna()
+    if known.empty:
         return ""
-    low, high = float(there.min()), float(there.max())
+    low, high = float(known.min()), float(known.max())
     return f"{low:,.0f}" if round(low) == round(high) else f"{low:,.0f} to {high:,.0f}"
 
 
@@ -184,28 +192,33 @@ def _matched(results: StudyResults) -> str:
     match, sizes = results.study.get("match"), matched_sizes(results)
     if not match or not sizes:
         return ""
-    off = max(sizes.values()) / max(1.0, min(sizes.values())) - 1
-    listed = ", ".join(f"{name} {size:,.0f}" for name, size in sizes.items())
-    declared = f"declared within {match['tolerance']:.1%}"
-    return f"{match['part']}: {listed}; they differ by {off:.1%}, {declared}"
+    excess = max(sizes.values()) / max(1.0, min(sizes.values())) - 1
+    counts = ", ".join(f"{name} {size:,.0f}" for name, size in sizes.items())
+    allowed = f"declared tolerance {match['tolerance']:.1%}"
+    return f"{match['part']}: {counts}; they differ by {excess:.1%}, {allowed}"
+
+
+def _words(
+    findings: Findings, sections: Mapping[str, list[Table]], shown: Mapping[str, str]
+) -> str:
+    """Return the texts of findings, tables and captions, to find the terms that they use."""
+    tables = [table.markdown() for tables in sections.values() for table in tables]
+    return " ".join([findings.text, *tables, *shown.values()])
 
 
 def _downloads(paths: list[Path], target: Path) -> dict[str, list[str]]:
-    """Relative addresses by the name of the figure or table."""
-    found: dict[str, list[str]] = {}
+    """Return the relative paths of the files of each figure or table."""
+    downloads: dict[str, list[str]] = {}
     for path in paths:
-        found.setdefault(path.stem, []).append(path.relative_to(target).as_posix())
-    return found
+        downloads.setdefault(path.stem, []).append(path.relative_to(target).as_posix())
+    return downloads
 
 
 def _summary(results: StudyResults, sections: Mapping[str, list[Table]]) -> str:
-    tables = [*sections["main"], *sections["comparisons"]]
-    lines = [f"{table.title}\n\n{table.plain()}" for table in tables]
+    tables = [*sections["main"], *sections["comparisons"], *sections["findings"]]
+    lines = [f"{table.title}\n\n{table.plain_text()}" for table in tables]
     if len(results.failures):
         lines.append(
-            f"{count(len(results.failures), 'trial')} not finished; reasons in the report."
+            f"{count(len(results.failures), 'trial')} did not finish; the report gives the reasons."
         )
-    if results.study["predictive"] in predictive_metrics(results):
-        opposed = discordance(by_condition(results, results.study["predictive"])).discordant
-        lines.append(f"Pairs of conditions ranked oppositely by the two metrics: {opposed}.")
     return "\n\n".join(lines) + "\n"

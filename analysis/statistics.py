@@ -1,6 +1,6 @@
-"""Statistics of few seeds: t intervals, paired differences, exact sign flips, Holm.
+"""Statistics for few seeds: t intervals, paired differences, exact sign-flip tests, Holm.
 
-Means never get a percentile bootstrap: at n = 3 its nominal 95 % interval covers about 75 %.
+Means never use a percentile bootstrap: at n = 3 its nominal 95 % interval covers about 75 %.
 """
 
 from __future__ import annotations
@@ -14,49 +14,52 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
-EXACT_UP_TO = 20
-"""Pairs up to which every sign flip is enumerated."""
-DRAWS = 100_000
-"""Sign flips that are drawn beyond that."""
+MAX_EXACT_PAIRS = 20
+"""Largest number of pairs for which all sign flips are enumerated."""
+N_DRAWS = 100_000
+"""Number of random sign flips for more pairs."""
 Verdict = Literal["favours", "against", "not established", "identical", "not enough seeds"]
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its t interval; the bounds are NaN where the data give none."""
+    """A mean with its t interval; the bounds are NaN if the data allow none."""
 
     mean: float
     low: float
     high: float
     n: int
     note: str = ""
-    """Why there is no interval, or why it should not be believed."""
+    """Reason why there is no interval, or why it is unreliable."""
 
     @property
     def half_width(self) -> float:
+        """Half the width of the interval."""
         return (self.high - self.low) / 2
 
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Differences over seeds, `against` minus `baseline`, and what they can show."""
+    """Test of the differences over seeds, `against` minus `baseline`."""
 
-    differences: Floats  # [seeds with both]
+    differences: Floats  # [number of seeds with both values]
     interval: Interval
     p: float
+    """Two-sided sign-flip p value."""
     smallest_p: float
+    """Smallest p value that the test can give with these pairs."""
     effect: float
-    """d_z: mean difference in units of the differences' standard deviation."""
+    """Cohen's d_z: mean difference over the standard deviation of the differences."""
 
 
 def finite(values: ArrayLike) -> Floats:
-    """The values that are there; NaN and infinities are left out."""
+    """Return the finite values as a flat array."""
     array: Floats = np.asarray(values, dtype=float).ravel()
     return np.asarray(array[np.isfinite(array)])
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Two-sided Student t interval of the mean; assumes roughly normal values."""
+    """Return the two-sided Student t interval of the mean; it assumes roughly normal values."""
     sample = finite(values)
     if sample.size == 0:
         return Interval(np.nan, np.nan, np.nan, 0, "no value")
@@ -71,25 +74,28 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
 
 
 def paired_test(baseline: ArrayLike, against: ArrayLike, level: float = 0.95) -> PairedTest:
-    """Compare two conditions seed by seed; a seed that lacks either value is left out."""
+    """Compare two conditions seed by seed; seeds that lack either value are left out."""
     differences = finite(np.asarray(against, dtype=float) - np.asarray(baseline, dtype=float))
     return PairedTest(
         differences=differences,
         interval=mean_interval(differences, level),
-        p=sign_flip(differences),
+        p=sign_flip_p(differences),
         smallest_p=smallest_p(differences),
         effect=effect_size(differences),
     )
 
 
-def sign_flip(differences: ArrayLike, draws: int = DRAWS, seed: int = 0) -> float:
-    """Two-sided sign-flip p of mean difference 0: exact up to 20 pairs, then Monte Carlo."""
+def sign_flip_p(differences: ArrayLike, draws: int = N_DRAWS, seed: int = 0) -> float:
+    """Return the two-sided sign-flip p value of mean difference 0.
+
+    Exact up to 20 pairs, then Monte Carlo with `draws` sign flips.
+    """
     sample = finite(differences)
     if sample.size == 0:
         return float("nan")
     observed = abs(sample.sum())
     tolerance = 1e-12 * float(np.abs(sample).sum())
-    if sample.size <= EXACT_UP_TO:
+    if sample.size <= MAX_EXACT_PAIRS:
         sums = np.zeros(1)
         for value in sample:
             sums = np.concatenate([sums + value, sums - value])
@@ -101,21 +107,21 @@ def sign_flip(differences: ArrayLike, draws: int = DRAWS, seed: int = 0) -> floa
 
 
 def smallest_p(differences: ArrayLike) -> float:
-    """The least p that a two-sided sign-flip test of differences of these sizes can give.
+    """Return the smallest p that a two-sided sign-flip test of these differences can give.
 
-    2 / 2^n, 0.25 at three pairs. A difference of 0 has no sign to flip and does not count.
+    This is 2 / 2^n, or 0.25 for three pairs. Differences of 0 do not count: they have no sign.
     """
     sample = finite(differences)
     if sample.size == 0:
         return float("nan")
     sizes = np.abs(sample)
-    flipped = int(np.sum(sizes > 1e-12 * sizes.max()))
-    least = min(1.0, 2.0 ** (1 - flipped))
-    return least if sample.size <= EXACT_UP_TO else max(least, 1 / (DRAWS + 1))
+    nonzero = int(np.sum(sizes > 1e-12 * sizes.max()))
+    least = min(1.0, 2.0 ** (1 - nonzero))
+    return least if sample.size <= MAX_EXACT_PAIRS else max(least, 1 / (N_DRAWS + 1))
 
 
 def effect_size(differences: ArrayLike) -> float:
-    """Cohen's d_z of paired differences; NaN where they do not vary."""
+    """Return Cohen's d_z of paired differences; NaN if they do not vary."""
     sample = finite(differences)
     if sample.size < 2 or _constant(sample):
         return float("nan")
@@ -123,7 +129,7 @@ def effect_size(differences: ArrayLike) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p values; a NaN is no test and stays NaN."""
+    """Return Holm's step-down adjusted p values; a NaN is not a test and stays NaN."""
     p = np.asarray(p_values, dtype=float)
     adjusted = np.full(p.shape, np.nan)
     tested = np.flatnonzero(np.isfinite(p))
@@ -134,7 +140,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdict(interval: Interval, better: Literal["lower", "higher"]) -> Verdict:
-    """What an interval of `against - baseline` says about `against`."""
+    """Return the verdict about `against` from the interval of `against - baseline`."""
     if not np.isfinite(interval.low):
         return "not enough seeds"
     if interval.low == interval.high:
@@ -145,5 +151,5 @@ def verdict(interval: Interval, better: Literal["lower", "higher"]) -> Verdict:
 
 
 def _constant(sample: Floats) -> bool:
-    """All the same but for rounding: a spread of 1e-12 of the values is none."""
+    """Whether all values are equal up to rounding: a relative spread of at most 1e-12."""
     return float(np.ptp(sample)) <= 1e-12 * float(np.abs(sample).max())

@@ -1,4 +1,4 @@
-"""One look for all figures: sizes, a fixed colour and marker for each condition, stable files."""
+"""Style shared by all figures: sizes, one colour and marker per condition, reproducible files."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 COLUMN, PAGE = 3.4, 7.0
-"""Widths in inches of one column and of the whole text of a two-column paper."""
+"""Widths in inches of one column and of the full text of a two-column paper."""
 INK, QUIET = "#222222", "#6b6b6b"
 DASHES = (0, (4, 3))
 MARKERS = "osD^vPX*hp"
-Line = Literal["-", "--", "-.", ":"]
-LINES: tuple[Line, ...] = ("-", "--", "-.", ":")
+LineStyle = Literal["-", "--", "-.", ":"]
+LINE_STYLES: tuple[LineStyle, ...] = ("-", "--", "-.", ":")
 FORMATS: Mapping[str, Mapping[str, Any]] = {"pdf": {}, "png": {"dpi": 220}, "svg": {}}
 METADATA: Mapping[str, tuple[str, str]] = {
     "pdf": ("CreationDate", "Subject"),
     "png": ("Software", "Description"),
     "svg": ("Date", "Description"),
 }
-"""By format, the entry that would change from run to run, and the one for provenance."""
+"""Metadata keys by format: the one that changes between runs, and the one for provenance."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """How one condition is drawn, everywhere."""
+class ConditionStyle:
+    """Colour, marker and line style of one condition in all figures."""
 
     color: str
     marker: str
-    line: Line
+    line: LineStyle
 
 
-def looks(conditions: Sequence[str]) -> dict[str, Look]:
-    """Colours that colour-blind readers tell apart, in the order of the study file.
+def condition_styles(conditions: Sequence[str]) -> dict[str, ConditionStyle]:
+    """Return colour-blind safe styles by condition, assigned in the order of the study file.
 
-    Beyond ten conditions the colours come round again with another marker and line.
+    With more conditions than colours, the colours repeat with another marker and line style.
     """
     # Without the palette's pale pink and yellow, which vanish on white paper.
     palette = [c for i, c in enumerate(sns.color_palette("colorblind").as_hex()) if i not in (6, 8)]
     return {
-        name: Look(
+        name: ConditionStyle(
             color=palette[i % len(palette)],
             marker=MARKERS[i % len(MARKERS)],
-            line=LINES[i // len(palette) % len(LINES)],
+            line=LINE_STYLES[i // len(palette) % len(LINE_STYLES)],
         )
         for i, name in enumerate(conditions)
     }
@@ -57,7 +57,7 @@ def looks(conditions: Sequence[str]) -> dict[str, Look]:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The style, for the time of drawing and saving; matplotlib is left as it was."""
+    """Apply the figure style while drawing and saving, then restore matplotlib's settings."""
     settings = {
         **sns.axes_style("ticks"),
         **sns.plotting_context("paper"),
@@ -101,13 +101,13 @@ def styled() -> Iterator[None]:
         yield
 
 
-def plain(text: str) -> str:
-    """The text as a figure shows it: for matplotlib a formula stands between two `$`."""
+def escape_dollars(text: str) -> str:
+    """Escape `$`, which matplotlib would read as the delimiter of a formula."""
     return text.replace("$", r"\$")
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of its own, unknown to pyplot; sizes in inches."""
+    """Return a figure that is not registered with pyplot; sizes in inches."""
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
@@ -117,19 +117,22 @@ def save(figure: Figure, folder: Path, name: str, provenance: str) -> list[Path]
     """Write the figure as PDF, PNG and SVG; the same figure gives the same bytes.
 
     Args:
-        provenance: a line on what was drawn, kept in the files' metadata.
+        figure: the figure.
+        folder: folder to write to; it is created if necessary.
+        name: file name without suffix.
+        provenance: one line about the data, stored in the files' metadata.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     with styled():
-        # Lay out once, not once a format. With an engine left, each format would draw twice.
+        # Compute the layout once for all formats. With a layout engine, each format draws twice.
         figure.draw_without_rendering()
         matplotlib.rcParams["figure.constrained_layout.use"] = False
         figure.set_layout_engine(None)
         for suffix, options in FORMATS.items():
             path = folder / f"{name}.{suffix}"
-            unstable, about = METADATA[suffix]
-            metadata = {unstable: None, about: provenance}
+            volatile_key, provenance_key = METADATA[suffix]
+            metadata = {volatile_key: None, provenance_key: provenance}
             figure.savefig(path, format=suffix, facecolor="white", metadata=metadata, **options)
             paths.append(path)
     return paths

@@ -1,4 +1,4 @@
-"""A table for people, as Markdown, LaTeX and plain text."""
+"""A formatted table, as Markdown, LaTeX and plain text."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ _LATEX = {"±": r"$\pm$", "−": "$-$", "–": "--", "↓": r"$\downarrow$", "�
 
 @dataclass(frozen=True)
 class Table:
-    """Text for people: the index is the first column."""
+    """A title and cells of text; the index is the first column."""
 
     title: str
     cells: pd.DataFrame
 
     def markdown(self) -> str:
+        """Return title and table in Markdown."""
         return f"**{self.title}**\n\n{self.cells.to_markdown(disable_numparse=True)}\n"
 
     def latex(self) -> str:
-        """A booktabs table; it needs `\\usepackage{booktabs}` and nothing more."""
+        """Return a LaTeX table; it needs only the package booktabs."""
         index = str(self.cells.index.name or "")
         cells = self.cells.rename_axis(index=None).reset_index(names=index)
         styler = cells.style.hide(axis="index").format(escape="latex")
@@ -36,7 +37,8 @@ class Table:
             text = text.replace(sign, command)
         return text
 
-    def plain(self) -> str:
+    def plain_text(self) -> str:
+        """Return the table without its title, for the terminal."""
         return str(self.cells.to_markdown(tablefmt="simple", disable_numparse=True))
 
 

@@ -1,4 +1,4 @@
-"""The study's tables: tidy frames at full precision, and blocks of text for people."""
+"""Tables of a study: tidy frames at full precision, and formatted tables."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any, get_args
 import pandas as pd
 
 from analysis.formatting import (
-    NOTHING,
-    decimals,
-    describe,
-    fixed,
-    mean_pm,
-    p_value,
-    scale,
-    titled,
-    unit,
+    MISSING,
+    decimal_places,
+    difference_unit,
+    display_factor,
+    display_unit,
+    format_mean,
+    format_number,
+    format_p,
+    resolve_metric,
+    title_in_sentence,
 )
 from analysis.frames import PARTS, StudyResults
 from analysis.paired_comparisons import comparisons_frame
@@ -36,16 +37,16 @@ BLOCKS: Mapping[str, Mapping[str, str]] = {
         f"predictive/{part}_error": f"{part} error"
         for part in ("reward", "value", "policy", "termination")
     },
-    "Predictive accuracy, of latents and where it matters": {
-        "predictive/relevant_error": "decision-relevant error",
-        "predictive/return_error": "own return",
+    "Predictive accuracy of latents, returns and consistency": {
+        "predictive/decision_weighted_error": "decision-weighted error",
+        "predictive/return_error": "return error",
         "predictive/value_equivalence_error": "value equivalence",
         "predictive/self_consistency_error": "self-consistency",
         "predictive/latent_error": "latent error",
         "predictive/hits_1": "Hits@1",
         "predictive/mrr": "MRR",
-        "predictive/decodable_ridge": "decodable, ridge",
-        "predictive/decodable_hidden": "decodable, hidden",
+        "predictive/probe_r2_linear": "linear-probe R²",
+        "predictive/probe_r2_mlp": "MLP-probe R²",
         "predictive/transposition_gap": "transposition gap",
     },
     "Optimal-move rate": {
@@ -76,13 +77,13 @@ BLOCKS: Mapping[str, Mapping[str, str]] = {
             for agent in AGENTS
             for suffix, opponent in OPPONENTS.items()
         }
-        for title, prefix in (("Score", ""), ("Score in the other world", "transfer_"))
+        for title, prefix in (("Score", ""), ("Score in the transfer environment", "transfer_"))
     },
 }
 
 
 def main_frame(results: StudyResults) -> pd.DataFrame:
-    """Tidy: a row a condition and metric, over finished trials at their last checkpoint."""
+    """Return one row per condition and metric, over finished trials at their last checkpoint."""
     rows = []
     for name in [name for name in METRICS if name in results.done]:
         table = results.by_seed(name)
@@ -107,14 +108,14 @@ def main_frame(results: StudyResults) -> pd.DataFrame:
 
 
 def sizes_table(results: StudyResults) -> Table:
-    """Seeds finished and parameters of each part."""
+    """Return finished seeds and parameters of each model part by condition."""
     rows = {name: _size_row(results, name) for name in results.conditions}
     cells = pd.DataFrame.from_dict(rows, orient="index").rename_axis("condition")
-    return Table("Seeds finished, and parameters of each part", cells)
+    return Table("Finished seeds, and parameters of each model part", cells)
 
 
 def main_tables(results: StudyResults) -> list[Table]:
-    """A block a kind of metric, a row a condition: mean ± half-width of the 95 % t interval."""
+    """Return one table per kind of metric: mean ± half-width of the t interval by condition."""
     tables = [sizes_table(results)]
     for title, columns in BLOCKS.items():
         shown = {name: heading for name, heading in columns.items() if name in results.done}
@@ -125,81 +126,80 @@ def main_tables(results: StudyResults) -> list[Table]:
 
 
 def comparisons_tables(results: StudyResults) -> list[Table]:
-    """Paired differences, tests and verdicts: a table for each of the study's two metrics."""
+    """Return paired differences, tests and verdicts, one table per main metric."""
     frame = comparisons_frame(results)
     if frame.empty:
         return []
     tables = []
     for name, rows in frame.groupby("metric", sort=False):
-        metric = describe(str(name))
+        metric = resolve_metric(str(name))
         cells = pd.DataFrame([_comparison_row(row, metric) for row in rows.to_dict("records")])
-        title = f"Paired differences in {titled(metric).replace(', %', ', points')}"
+        title = f"Paired differences in {_title_of_differences(metric)}"
         tables.append(Table(title, cells.set_index("comparison")))
     return tables
 
 
 def selection_table(results: StudyResults) -> Table:
-    """What picking by each predictive metric costs in the primary metric."""
-    primary = describe(results.study["primary"])
+    """Return the selection regret of picking by each predictive metric."""
+    primary = resolve_metric(results.study["primary"])
     rows = [
         {
-            "picked by": describe(str(row["predictive"])).title,
+            "picked by": resolve_metric(str(row["predictive"])).title,
             "picks": str(row["picked_condition"]),
             "best decider": str(row["best_condition"]),
-            "loss": _loss(row["condition_loss"], primary),
-            "by chance": _loss(row["condition_loss_by_chance"], primary),
-            "loss, single trial": _loss(row["trial_loss"], primary),
-            "pairs alike": str(row["concordant_pairs"]),
-            "pairs opposed": str(row["discordant_pairs"]),
+            "selection regret": _loss(row["condition_loss"], primary),
+            "random pick": _loss(row["condition_loss_by_chance"], primary),
+            "regret, single trial": _loss(row["trial_loss"], primary),
+            "concordant pairs": str(row["concordant_pairs"]),
+            "discordant pairs": str(row["discordant_pairs"]),
         }
         for row in selection_frame(results).to_dict("records")
     ]
     cells = pd.DataFrame(rows)
-    lost = titled(primary).replace(", %", ", points")
-    title = f"What is lost in {lost}, by picking on predictive accuracy"
+    title = f"Selection regret in {_title_of_differences(primary)}, by predictive metric"
     return Table(title, cells if cells.empty else cells.set_index("picked by"))
 
 
 def correlation_table(results: StudyResults) -> Table:
-    """Of the study's own metrics; positive where the better predictor is the better decider."""
+    """Return rank correlations of the study's two metrics; positive if the rankings agree."""
     frame = correlation_frame(results)
     own = frame if frame.empty else frame[frame["predictive"] == results.study["predictive"]]
     rows = [
         {
-            "over": str(row["level"]),
+            "level": str(row["level"]),
             "n": str(row["n"]),
-            "Spearman ρ": fixed(row["spearman"], 2),
+            "Spearman ρ": format_number(row["spearman"], 2),
             "95 % interval": (
-                f"{fixed(row['low'], 2)} to {fixed(row['high'], 2)}"
+                f"{format_number(row['low'], 2)} to {format_number(row['high'], 2)}"
                 if row["low"] == row["low"]
-                else NOTHING
+                else MISSING
             ),
-            "Kendall τ": fixed(row["kendall"], 2),
+            "Kendall τ": format_number(row["kendall"], 2),
             "note": str(row["note"]),
         }
         for row in own.to_dict("records")
     ]
     cells = pd.DataFrame(rows)
     title = "Rank correlation of predictive and decision quality (positive: they agree)"
-    return Table(title, cells if cells.empty else cells.set_index("over"))
+    return Table(title, cells if cells.empty else cells.set_index("level"))
 
 
 def all_correlations_table(results: StudyResults) -> Table:
-    """Spearman's correlation of every predictive metric with the decision metric, by level."""
+    """Return Spearman's rho of every predictive metric with the decision metric, by level."""
     frame = correlation_frame(results)
     title = "Rank correlation (Spearman ρ) of every predictive metric with decision quality"
     if frame.empty:
         return Table(title, frame)
     known = frame.set_index(["predictive", "level"])["spearman"].unstack(sort=False)
-    cells = known.map(lambda value: fixed(value, 2))
-    cells.index = pd.Index([describe(str(name)).title for name in cells.index], name="metric")
+    cells = known.map(lambda value: format_number(value, 2))
+    cells.index = pd.Index([resolve_metric(str(name)).title for name in cells.index], name="metric")
     return Table(title, cells.rename_axis(columns=None))
 
 
 def write_tables(results: StudyResults, folder: Path) -> list[Path]:
-    """Write every table as Markdown, LaTeX and tidy CSV."""
+    """Write every table as Markdown, LaTeX and tidy CSV, and return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    sets: dict[str, tuple[Sequence[Table], pd.DataFrame]] = {
+    groups: dict[str, tuple[Sequence[Table], pd.DataFrame]] = {
         "main": (main_tables(results), main_frame(results)),
         "comparisons": (comparisons_tables(results), comparisons_frame(results)),
         "selection": ([selection_table(results)], selection_frame(results)),
@@ -214,7 +214,7 @@ def write_tables(results: StudyResults, folder: Path) -> list[Path]:
                       "evaluation": results.evaluation}.items():  # fmt: skip
         paths.append(folder / f"{name}.csv")
         raw.to_csv(paths[-1], index=False)
-    for name, (tables, frame) in sets.items():
+    for name, (tables, frame) in groups.items():
         filled = [table for table in tables if not table.cells.empty]
         texts = {
             "md": "\n".join(table.markdown() for table in filled),
@@ -228,18 +228,18 @@ def write_tables(results: StudyResults, folder: Path) -> list[Path]:
 
 
 def _comparison_row(row: Mapping[Hashable, Any], metric: MetricSpec) -> dict[str, str]:
-    mean, low, high = (scale(metric) * row[key] for key in ("difference", "low", "high"))
-    places = decimals([mean, low, high])
-    bounds = f"{fixed(low, places)} to {fixed(high, places)}"
+    mean, low, high = (display_factor(metric) * row[key] for key in ("difference", "low", "high"))
+    places = decimal_places([mean, low, high])
+    bounds = f"{format_number(low, places)} to {format_number(high, places)}"
     return {
         "comparison": f"{row['against']} − {row['baseline']}",
         "pairs": str(row["pairs"]),
-        "difference": fixed(mean, places, sign=True),
-        "95 % t interval": bounds if row["pairs"] > 1 else NOTHING,
-        "sign-flip p": p_value(row["sign_flip_p"]),
-        "least p": p_value(row["smallest_p"]),
-        "Holm p": p_value(row["holm_p"]),
-        "d_z": fixed(row["d_z"], 2),
+        "difference": format_number(mean, places, sign=True),
+        "95 % t interval": bounds if row["pairs"] > 1 else MISSING,
+        "sign-flip p": format_p(row["sign_flip_p"]),
+        "smallest possible p": format_p(row["smallest_p"]),
+        "Holm p": format_p(row["holm_p"]),
+        "d_z": format_number(row["d_z"], 2),
         "verdict": str(row["verdict"]),
     }
 
@@ -250,44 +250,53 @@ def _size_row(results: StudyResults, condition: str) -> dict[str, str]:
     failed = int((trials["state"] == "failed").sum())
     seeds = f"{done} of {len(trials)}" + (f" ({failed} failed)" if failed else "")
     sizes = {part: trials[f"parameters_{part}"].max() for part in PARTS}
-    return {"seeds": seeds} | {part: fixed(float(n), 0) for part, n in sizes.items()}
+    return {"seeds": seeds} | {part: format_number(float(n), 0) for part, n in sizes.items()}
 
 
 def _block(results: StudyResults, shown: Mapping[str, str]) -> pd.DataFrame:
     columns = {}
     for name, heading in shown.items():
-        metric = describe(name)
+        metric = resolve_metric(name)
         table = results.by_seed(name)
         found = {c: mean_interval(table[c].to_numpy(float)) for c in results.conditions}
         arrow = "↓" if metric.better == "lower" else "↑"
-        symbol = " (%)" if unit(metric) == "%" else ""
+        symbol = " (%)" if display_unit(metric) == "%" else ""
         columns[f"{heading}{symbol} {arrow}"] = _column(results, metric, found)
     labels = {name: _label(results, name) for name in results.conditions}
-    cells = pd.DataFrame(columns).fillna(NOTHING).rename(index=labels).rename_axis("condition")
-    return cells[(cells != NOTHING).any(axis=1) | cells.index.isin(labels.values())]
+    cells = pd.DataFrame(columns).fillna(MISSING).rename(index=labels).rename_axis("condition")
+    return cells[(cells != MISSING).any(axis=1) | cells.index.isin(labels.values())]
 
 
 def _column(
     results: StudyResults, metric: MetricSpec, found: Mapping[str, Interval]
 ) -> pd.Series[str]:
-    """Every condition's cell, with chance and oracle levels below."""
+    """Return the cells of all conditions, followed by the naive and oracle levels."""
     levels = results.levels.get(metric.name, {})
-    factor = scale(metric)
+    factor = display_factor(metric)
     means = [factor * interval.mean for interval in found.values()]
-    places = 1 if metric.unit == "share" else decimals([*means, *levels.values()])
-    cells = {condition: mean_pm(interval, metric, places) for condition, interval in found.items()}
-    for kind in ("chance", "oracle"):
-        cells[kind] = fixed(factor * levels.get(kind, float("nan")), places)
+    places = 1 if metric.unit == "share" else decimal_places([*means, *levels.values()])
+    cells = {
+        condition: format_mean(interval, metric, places) for condition, interval in found.items()
+    }
+    for kind in ("naive", "oracle"):
+        cells[kind] = format_number(factor * levels.get(kind, float("nan")), places)
     return pd.Series(cells)
 
 
 def _label(results: StudyResults, condition: str) -> str:
-    """The name, marked where seeds are missing."""
+    """Return the name of a condition, with the number of finished seeds if some are missing."""
     trials = results.trials[results.trials["condition"] == condition]
     done = int((trials["state"] == "done").sum())
     return condition if done == len(trials) else f"{condition} ({done} of {len(trials)})"
 
 
+def _title_of_differences(metric: MetricSpec) -> str:
+    """Return title and unit of differences, as in `score (search), percentage points`."""
+    unit = difference_unit(metric)
+    title = title_in_sentence(metric)
+    return f"{title}, {unit}" if unit else title
+
+
 def _loss(value: float, metric: MetricSpec) -> str:
-    shown = scale(metric) * value
-    return fixed(shown, decimals([shown]) if shown else 0)
+    shown = display_factor(metric) * value
+    return format_number(shown, decimal_places([shown]) if shown else 0)

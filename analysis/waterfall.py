@@ -1,4 +1,4 @@
-"""The regret of a trained agent, divided among its parts."""
+"""Waterfall figure: the regret of a trained agent, attributed to its model parts."""
 
 from __future__ import annotations
 
@@ -9,92 +9,104 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.evaluation import largest_search
-from analysis.formatting import decimals, fixed, titled
+from analysis.formatting import decimal_places, format_number, title_with_unit
 from analysis.frames import StudyResults
 from analysis.statistics import mean_interval
-from analysis.style import INK, PAGE, QUIET, Look, looks, new_figure, plain, styled
+from analysis.style import (
+    INK,
+    PAGE,
+    QUIET,
+    ConditionStyle,
+    condition_styles,
+    escape_dollars,
+    new_figure,
+    styled,
+)
 from workbench.metrics import METRICS
 
-REGRET, OWED = "decision/transplant_regret", "decision/regret_owed"
-WHOLE, LEFT = "as it is", "left"
+REGRET, ATTRIBUTED = "decision/transplant_regret", "decision/regret_attributed"
+UNCHANGED, REMAINDER = "unchanged", "left"
 STEPS = {
-    WHOLE: "nothing replaced",
-    "dynamics": "owed to dynamics",
-    "prior": "owed to prior",
-    "value": "owed to value",
-    LEFT: "left with all replaced",
+    UNCHANGED: "learned agent",
+    "dynamics": "dynamics replaced",
+    "prior": "prior replaced",
+    "value": "value replaced",
+    REMAINDER: "all replaced",
 }
-"""By column of `regret_parts`, what its bar is called."""
-ABREAST = 4
-"""Panels in a row."""
+"""Label of the bar of each column of `regret_parts`."""
+PANELS_PER_ROW = 4
+"""Largest number of panels in a row."""
 
 
 def regret_parts(results: StudyResults) -> pd.DataFrame:
-    """A row a trial (condition, trial), columns `as it is`, `dynamics`, `prior`, `value`, `left`.
+    """Return one row per trial (condition, trial): the regret and its attribution.
 
-    Regret in game value, under the largest search; the last four are together the first.
+    Columns: `unchanged`, `dynamics`, `prior`, `value`, `left`, in game value, for the largest
+    search. The last four sum to the first.
     """
     data = results.evaluation
     learned = (data["dynamics"] == "learned") & (data["prior"] == "learned")
-    as_it_is = data["metric"].eq(REGRET) & learned & data["value_of"].eq("learned")
-    whole = largest_search(data[as_it_is]).assign(part=WHOLE)
-    owed = largest_search(data[data["metric"] == OWED])
-    table = pd.concat([whole, owed]).pivot_table(
+    unchanged = data["metric"].eq(REGRET) & learned & data["value_of"].eq("learned")
+    whole = largest_search(data[unchanged]).assign(part=UNCHANGED)
+    attributed = largest_search(data[data["metric"] == ATTRIBUTED])
+    table = pd.concat([whole, attributed]).pivot_table(
         index=["condition", "trial"], columns="part", values="value"
     )
     return table.reindex(columns=[*STEPS]).dropna()
 
 
 def regret_waterfall(results: StudyResults) -> Figure | None:
-    """A panel a condition: from the regret with nothing replaced, what each part is owed."""
+    """Draw one panel per condition: regret, the share attributed to each part, the remainder."""
     trials = regret_parts(results).groupby(level="condition")
     parts = {str(name): rows for name, rows in trials}
-    shown = {name: look for name, look in looks(results.conditions).items() if name in parts}
+    styles = condition_styles(results.conditions)
+    shown = {name: style for name, style in styles.items() if name in parts}
     if not shown:
         return None
     with styled():
-        columns = min(ABREAST, len(shown))
+        columns = min(PANELS_PER_ROW, len(shown))
         rows = -(-len(shown) // columns)
         figure = new_figure(PAGE, 0.4 + 1.7 * rows)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-        for axes, (name, look) in zip(panels, shown.items(), strict=False):
-            _panel(axes, parts[name], look)
-            axes.set_title(f"{plain(name)} ({len(parts[name])})", loc="left")
+        for axes, (name, style) in zip(panels, shown.items(), strict=False):
+            _draw_panel(axes, parts[name], style)
+            axes.set_title(f"{escape_dollars(name)} ({len(parts[name])})", loc="left")
         for axes in panels[len(shown) :]:
             axes.set_axis_off()
         panels[0].set_yticks(range(len(STEPS)), [*STEPS.values()])
         panels[0].invert_yaxis()
         panels[0].margins(x=0.2)
-        owed = results.evaluation[results.evaluation["metric"] == OWED]
-        many = owed["simulations"].max()
-        figure.supxlabel(f"{titled(METRICS[REGRET])}, {many:g} simulations")
+        attributed = results.evaluation[results.evaluation["metric"] == ATTRIBUTED]
+        simulations = attributed["simulations"].max()
+        figure.supxlabel(f"{title_with_unit(METRICS[REGRET])}, {simulations:g} search simulations")
     return figure
 
 
 def waterfall(means: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """By step, where its bar begins and ends: each part's where the one before it ends."""
-    bars, at = {WHOLE: (0.0, means[WHOLE])}, means[WHOLE]
-    for name in [name for name in STEPS if name not in (WHOLE, LEFT)]:
+    """Return (begin, end) of the bar of each step; each part begins where the previous one ends."""
+    bars, at = {UNCHANGED: (0.0, means[UNCHANGED])}, means[UNCHANGED]
+    for name in [name for name in STEPS if name not in (UNCHANGED, REMAINDER)]:
         bars[name] = (at, at - means[name])
         at -= means[name]
-    return bars | {LEFT: (0.0, means[LEFT])}
+    return bars | {REMAINDER: (0.0, means[REMAINDER])}
 
 
-def _panel(axes: Axes, parts: pd.DataFrame, look: Look) -> None:
-    """`parts`: a row a seed, a column a step. Single seeds begin where the mean's bar does."""
-    found = {name: mean_interval(parts[name]) for name in STEPS}
-    bars = waterfall({name: interval.mean for name, interval in found.items()})
-    places = decimals([interval.mean for interval in found.values()], 2, 3)
+def _draw_panel(axes: Axes, parts: pd.DataFrame, style: ConditionStyle) -> None:
+    """Draw one condition from `parts`, one row per seed; seeds begin where the mean's bar does."""
+    means = {name: mean_interval(parts[name]).mean for name in STEPS}
+    bars = waterfall(means)
+    places = decimal_places(means.values(), 2, 3)
     for row, (name, (begin, end)) in enumerate(bars.items()):
-        whole = name in (WHOLE, LEFT)
-        axes.barh(row, end - begin, left=begin, height=0.62, color=look.color,
-                  alpha=0.9 if whole else 0.45, linewidth=0)  # fmt: skip
-        ends = parts[name] if whole else begin - parts[name]
+        is_total = name in (UNCHANGED, REMAINDER)
+        axes.barh(row, end - begin, left=begin, height=0.62, color=style.color,
+                  alpha=0.9 if is_total else 0.45, linewidth=0)  # fmt: skip
+        ends = parts[name] if is_total else begin - parts[name]
         axes.scatter(ends, [row] * len(ends), s=9, color=INK, alpha=0.7, linewidths=0, zorder=4)
-        label = fixed(found[name].mean if whole else -found[name].mean, places, sign=not whole)
+        change = means[name] if is_total else -means[name]
+        label = format_number(change, places, sign=not is_total)
         axes.annotate(label, (max(begin, end, *ends), row), (4, 0), textcoords="offset points",
                       va="center", fontsize=7, color=INK)  # fmt: skip
-        if name != LEFT:
+        if name != REMAINDER:
             axes.plot([end, end], [row + 0.31, row + 0.69], color=QUIET, linewidth=0.7)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     axes.grid(False, axis="y")

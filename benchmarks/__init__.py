@@ -1,6 +1,6 @@
-"""How fast the workbench is, each part beside its floor: what `workbench bench` runs.
+"""Speed of the workbench, each part beside its lower bound: the code of `workbench bench`.
 
 Every module in `rows` is a row of the benchmark: a function `measure(effort)` that yields figures.
-It is a package of its own because a trial's result carries a hash of the workbench's source, and
-what only times it should not make results look stale.
+The package is separate, because a trial's result holds a hash of the workbench's source, and code
+that only measures time should not make results look stale.
 """

@@ -1,4 +1,4 @@
-"""Runs the rows of the benchmark that are asked for, one after the other."""
+"""Runs the requested rows of the benchmark, one after the other."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from typing import Any
 
 from benchmarks import machine, rows
 from benchmarks.measurement import Effort, Figure, document
-from workbench.errors import WorkbenchError, unknown
+from workbench.errors import WorkbenchError, unknown_name
 from workbench.record import write_text
 
 PEERS = "peers"
-"""The row that needs an extra, and is measured only if asked for."""
+"""Row that needs an extra and is measured only on request."""
 
 Watch = Callable[[Figure], None]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for on the command line."""
+    """Arguments of the command line."""
 
     rows: Sequence[str]
     effort: Effort
     command: str
-    """The command line itself, to be told to posterity."""
+    """The command line itself, stored with the figures."""
     file: Path | None = None
-    """Where the figures are kept, as JSON."""
+    """JSON file for the figures."""
 
 
 def known() -> list[str]:
-    """The names of the rows, in alphabetical order."""
+    """Return the names of the rows, in alphabetical order."""
     return sorted(module.name for module in pkgutil.iter_modules(rows.__path__))
 
 
 def usual() -> list[str]:
-    """Those that are measured without being named."""
+    """Return the rows that are measured by default."""
     return [row for row in known() if row != PEERS]
 
 
 def bench(request: Request, watch: Watch) -> dict[str, Any]:
-    """Measure; `watch` is told every figure as it comes. Returns the document.
+    """Measure; `watch` is called with every figure. Returns the document.
 
-    The file is written anew after every row, so that an interrupted run leaves its whole rows.
+    The file is rewritten after every row, so that an interrupted run keeps its complete rows.
 
     Raises:
-        WorkbenchError: a row is not known, a peer not installed, or the file cannot be written.
+        WorkbenchError: a row is unknown, a peer is not installed, or the file cannot be written.
     """
     for row in request.rows:
         if row not in known():
-            raise WorkbenchError(unknown("row", row, known()))
+            raise WorkbenchError(unknown_name("row", row, known()))
     machine.limit_threads(request.effort.threads)
     if PEERS in request.rows:
         import_module(f"benchmarks.rows.{PEERS}").check_installed()

@@ -1,10 +1,10 @@
-"""How often moves are optimal on the frozen positions of Connect Four, by agents and others.
+"""Optimal-move rates on the evaluation positions of Connect Four, of agents and baselines.
 
     python -m benchmarks.connect_four [--trial FOLDER] [--simulations 10 50 200] [--json]
 
-Beside uniformly random moves and OpenSpiel's tree search with 1,000 rollouts a move stands, with
-`--trial`, the agent of that trial's last checkpoint: its prior, and its search at each number of
-simulations. The positions are solved once on a machine, which takes a minute or two.
+Baselines are uniformly random moves and OpenSpiel's MCTS with 1,000 rollouts per move. With
+`--trial`, the agent of that trial's last checkpoint is added: its prior, and its search at each
+number of simulations. The positions are solved once per machine, which takes a minute or two.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from workbench import host
 from workbench.environments.connect_four import ConnectFour
 from workbench.environments.games.solved_connect_four import SolvedConnectFour
 from workbench.errors import WorkbenchError
-from workbench.measures.evaluation_sets.positions import FrozenPositions, kept_positions
-from workbench.measures.exact.solved_positions import JudgedPositions
-from workbench.measures.play.decision_rules import Choice, by_prior, by_search
+from workbench.measures.evaluation_sets.positions import EvaluationPositions, cached_positions
+from workbench.measures.exact.solved_positions import SolvedPositions
+from workbench.measures.play.decision_rules import Choice, prior_action, search_action
 from workbench.measures.play.opponents import TreeSearchPlayer
 from workbench.trial import load_agent
 
@@ -35,18 +35,18 @@ ROLLOUTS = 1000
 Row = dict[str, Any]
 
 
-def by_tree_search(world: SolvedConnectFour, frozen: FrozenPositions) -> Tensor:
-    """The moves of OpenSpiel's tree search. [P]"""
+def by_tree_search(world: SolvedConnectFour, frozen: EvaluationPositions) -> Tensor:
+    """[P] Moves of OpenSpiel's MCTS."""
     player = TreeSearchPlayer(world, ROLLOUTS, "benchmark")
-    player.look(frozen.state, world.observe(frozen.state), None)
-    return player.choose(torch.arange(len(frozen.q)), world.legal(frozen.state))
+    player.observe(frozen.state, world.observe(frozen.state), None)
+    return player.act(torch.arange(len(frozen.q)), world.legal(frozen.state))
 
 
 def by_agent(folder: Path, simulations: Sequence[int]) -> Iterator[tuple[str, Any, Any, Choice]]:
-    """Name, agent, planner and choice: of the prior, and of the search at each size.
+    """Yield name, agent, planner and decision rule: of the prior, and of the search at each size.
 
     Raises:
-        WorkbenchError: the trial is not one of Connect Four, or searches without simulations.
+        WorkbenchError: the trial is not one of Connect Four, or its planner has no simulations.
     """
     parts, agent = load_agent(folder)
     config = parts.config
@@ -54,14 +54,15 @@ def by_agent(folder: Path, simulations: Sequence[int]) -> Iterator[tuple[str, An
         raise WorkbenchError(f"{folder}: is not a trial of Connect Four at its usual size")
     if simulations and "simulations" not in type(config.planner).model_fields:
         raise WorkbenchError(f"{folder}: planner '{config.planner.component}' has no simulations")
-    yield "prior", agent, parts.planner, by_prior
+    yield "prior", agent, parts.planner, prior_action
     for many in simulations:
         planner = config.planner.model_copy(update={"simulations": many})
-        yield f"search_{many}", agent, planner.build(parts.environment.spec), by_search
+        yield f"search_{many}", agent, planner.build(parts.environment.spec), search_action
 
 
-def rows(frozen: FrozenPositions, world: SolvedConnectFour, options: Any) -> Iterator[Row]:
-    judged = JudgedPositions(world, frozen.state, frozen.q)
+def rows(frozen: EvaluationPositions, world: SolvedConnectFour, options: Any) -> Iterator[Row]:
+    """Measure all agents and return the rows of the table."""
+    judged = SolvedPositions(world, frozen.state, frozen.q)
     actions = frozen.q.shape[1]
 
     def row(name: str, policy: Tensor, began: float) -> Row:
@@ -77,11 +78,12 @@ def rows(frozen: FrozenPositions, world: SolvedConnectFour, options: Any) -> Ite
         return
     for name, agent, planner, choice in by_agent(options.trial, options.simulations):
         began = time.perf_counter()
-        moves = judged.moves(agent, planner, choice)
+        moves = judged.chosen_moves(agent, planner, choice)
         yield row(name, one_hot(moves, actions).float(), began)
 
 
 def main() -> None:
+    """Run the command line."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("--trial", type=Path, help="folder of a trial with a checkpoint")
     arguments.add_argument("--simulations", type=int, nargs="*", default=[50])
@@ -89,11 +91,11 @@ def main() -> None:
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--json", action="store_true", help="print one JSON object")
     options = arguments.parse_args()
-    host.prepare(options.threads)
+    host.configure(options.threads)
     config = ConnectFour()
     world = config.build()
-    assert isinstance(world, SolvedConnectFour)  # it has its usual size
-    frozen = kept_positions(config, world, options.positions)
+    assert isinstance(world, SolvedConnectFour)  # with its default size
+    frozen = cached_positions(config, world, options.positions)
     found = []
     for row in rows(frozen, world, options):
         found.append(row)

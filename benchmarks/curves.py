@@ -1,10 +1,10 @@
-"""The learning curve of trials that differ in their seed only, as a table and as a picture.
+"""Learning curve of trials that differ in their seed only, as a table and a figure.
 
     python -m benchmarks.curves FOLDER... --metric decision/search_return --into docs/results/NAME
 
-Writes `NAME/curve.csv`, a row a measurement, and `NAME/curve.png`: every seed, their mean and its
-95 % t interval over the hours that a processor spent on training. `--level "random=0.5"` draws a
-line to compare with; can be repeated. The mean ends where the first trial ends.
+Writes `NAME/curve.csv`, one row per measurement, and `NAME/curve.png`: every seed, their mean and
+its 95 % t interval over processor hours of training. `--level "random=0.5"` adds a reference line
+and can be repeated. The mean ends where the first trial ends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CLOCKS = ("seconds", "cpu_seconds")
 
 
 def curves(folders: Sequence[Path], metrics: Sequence[str]) -> pd.DataFrame:
-    """[measurements] seed, the clocks, steps and updates, and the metrics of every trial.
+    """Return [measurements] with seed, clocks, steps, updates and metrics of every trial.
 
     Raises:
         WorkbenchError: a folder holds no trial, or one that never measured a metric.
@@ -51,7 +51,7 @@ def curves(folders: Sequence[Path], metrics: Sequence[str]) -> pd.DataFrame:
 
 
 def draw(found: pd.DataFrame, metric: str, levels: Mapping[str, float], file: Path) -> None:
-    """Every seed thin, the mean thick with its band, levels dashed."""
+    """Draw each seed thin, the mean thick with its band, and levels dashed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -86,6 +86,7 @@ def _level(text: str) -> tuple[str, float]:
 
 
 def main() -> None:
+    """Run the command line."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("folders", type=Path, nargs="+", help="trials of several seeds")
     arguments.add_argument("--metric", required=True, help="what is drawn")

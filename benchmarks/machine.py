@@ -1,4 +1,4 @@
-"""On what was measured, and how many threads it may take."""
+"""Description of the machine, and limits on threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from workbench.extras import versions
+from workbench.extras import installed_versions
 
 VERSIONS = ("torch", "numpy", "numba", "open-spiel", "gymnasium", "minatar", "jax", "mctx",
             "gumbel-mcts")  # fmt: skip
@@ -17,21 +17,21 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_
 
 
 def limit_threads(threads: int) -> None:
-    """Of torch, BLAS and numba here, as of a trial, and of all processes started from here.
+    """Limit the threads of torch, BLAS and numba, here and in child processes.
 
-    BLAS and numba read it when they are imported: call it before.
+    BLAS and numba read the limit when they are imported, so call this before.
     """
     os.environ.update(dict.fromkeys(THREADS, str(threads)))
     from workbench import host
 
-    host.prepare(threads)
+    host.configure(threads)
 
 
 def describe() -> dict[str, Any]:
-    """Processor, cores, load at the start, system, versions, day.
+    """Return processor, cores, load at the start, system, versions and date.
 
-    Processors of one name differ in their registers and caches, and what is small beside its floor
-    on one may not be on another.
+    Processors of one name differ in registers and caches, and ratios to the lower bound differ with
+    them.
     """
     from torch.backends import cpu
 
@@ -41,18 +41,18 @@ def describe() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
-        "versions": {"python": platform.python_version()} | versions(VERSIONS),
+        "versions": {"python": platform.python_version()} | installed_versions(VERSIONS),
     }
 
 
 def _second_cache() -> str:
-    """How much a core holds, as Linux tells."""
+    """Return the size of a core's second-level cache, as Linux reports it."""
     size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")
     return f", {size.read_text(encoding='ascii').strip()} of L2" if size.exists() else ""
 
 
 def _processor() -> str:
-    """As Linux names it, or as well as Python can."""
+    """Return the processor's name from Linux, or from Python."""
     info = Path("/proc/cpuinfo")
     for line in info.read_text(encoding="utf-8").splitlines() if info.exists() else ():
         if line.startswith("model name"):

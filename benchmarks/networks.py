@@ -1,4 +1,4 @@
-"""The models that searches are measured on, and roots to search from."""
+"""Models on which searches are measured, and roots to search from."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ PLANNERS: dict[str, type[PUCT] | type[Gumbel]] = {"puct": PUCT, "gumbel": Gumbel
 
 
 @dataclass(frozen=True)
-class _Unplayed:
-    """A world of which only the shapes are asked."""
+class _ShapeOnlyEnvironment:
+    """An environment of which only the shapes are used."""
 
     spec: EnvironmentSpec
 
@@ -42,12 +42,12 @@ def _scalar() -> ScalarHead:
 
 
 def model(name: str, actions: int) -> WorldModel:
-    """One of `MODELS`, the same numbers every time."""
-    return residual() if name == "residual" else perceptron(actions)
+    """Return one of `MODELS`, with the same weights every time."""
+    return residual_model() if name == "residual" else mlp_model(actions)
 
 
-def perceptron(actions: int) -> WorldModel:
-    """A latent of 64, one hidden layer of 64 in the dynamics and in each of the two heads."""
+def mlp_model(actions: int) -> WorldModel:
+    """MLP model: latents of 64, and one hidden layer of 64 in the dynamics and each head."""
     model = Composed(
         representation=representation.MLP(width=64, latent_size=64),
         dynamics=dynamics.MLP(width=64),
@@ -56,10 +56,10 @@ def perceptron(actions: int) -> WorldModel:
     return _built(model, EnvironmentSpec("numbers", (8,), actions))
 
 
-def residual() -> WorldModel:
-    """On Connect Four's 6x7 cells: towers of two blocks of 64 channels, heads cell by cell."""
+def residual_model() -> WorldModel:
+    """Residual model on 6x7 cells: towers of two blocks of 64 channels, heads per cell."""
     model = Composed(
-        representation=cast(RepresentationConfig, ResNet(width=64, depth=2, ends_in="grid")),
+        representation=cast(RepresentationConfig, ResNet(width=64, depth=2, latent_kind="grid")),
         dynamics=Residual(width=64, depth=2),
         prediction=Cells(width=64, value=_scalar(), reward=_scalar()),
     )
@@ -67,18 +67,18 @@ def residual() -> WorldModel:
 
 
 def _built(model: Composed, spec: EnvironmentSpec) -> WorldModel:
-    world = cast(Environment, _Unplayed(spec))
+    world = cast(Environment, _ShapeOnlyEnvironment(spec))
     return model.build(world, DISCOUNT, seed=0).eval()
 
 
 def planner(name: str, simulations: int, actions: int) -> Planner:
-    """One of `PLANNERS` with its default settings; without `explore` it adds no noise."""
+    """Return one of `PLANNERS` with its default settings; without `explore` it adds no noise."""
     config: PlannerConfig = PLANNERS[name](simulations=simulations)
     return config.build(EnvironmentSpec("numbers", (8,), actions))
 
 
 def roots(model: WorldModel, batch: int) -> Latent:
-    """A batch of latents that the model makes of random numbers."""
+    """Return a batch of latents that the model makes of random numbers."""
     generator = Generator().manual_seed(0)
     first = next(p for p in model.parts()["representation"].parameters())
     board = first.dim() == 4

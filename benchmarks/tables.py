@@ -1,8 +1,8 @@
-"""Writes the tables of a kept benchmark, as Markdown, where they are to stand.
+"""Writes the tables of stored benchmark figures as Markdown.
 
     python -m benchmarks.tables FIGURES.json [MORE.json ...] [--into benchmarks/README.md]
 
-Without `--into` they are printed. What stands between the two marks of the file is replaced.
+Without `--into` they are printed. With it, the text between the two marks of the file is replaced.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Record = Mapping[str, Any]
 
 
 def read(file: Path) -> dict[str, Any]:
-    """Raises WorkbenchError where the file is not a benchmark of this schema."""
+    """Read a document. Raises WorkbenchError if it is not a benchmark of this schema."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -40,7 +40,7 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def markdown(found: Record) -> str:
-    """Where and how it was measured, then a table a row of the benchmark."""
+    """Return machine and command, then one table per row of the benchmark."""
     parts = [_about(found)]
     for row, figures in groupby(found["figures"], key=itemgetter("row")):
         parts.append(f"### {row}\n\n{_table(list(figures))}")
@@ -67,7 +67,7 @@ def _table(figures: Sequence[Record]) -> str:
 
 
 def _names(records: Iterable[Record]) -> list[str]:
-    """Every name that occurs, in the order of its first."""
+    """Return all names in the order of their first occurrence."""
     return list(dict.fromkeys(name for record in records for name in record))
 
 
@@ -82,8 +82,8 @@ def _cells(figure: Record, case: Sequence[str], extras: Sequence[str]) -> Iterat
         yield number(figure["extras"][name]) if name in figure["extras"] else ""
 
 
-def put(text: str, file: Path) -> None:
-    """Between the marks of a file.
+def write_between_marks(text: str, file: Path) -> None:
+    """Replace the text between the marks of a file.
 
     Raises:
         WorkbenchError: the file does not have both marks, in their order.
@@ -96,6 +96,7 @@ def put(text: str, file: Path) -> None:
 
 
 def main() -> None:
+    """Run the command line."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument(
         "figures", type=Path, nargs="+", help="what `workbench bench --json` wrote"
@@ -107,7 +108,7 @@ def main() -> None:
         if options.into is None:
             print(text)
         else:
-            put(text, options.into)
+            write_between_marks(text, options.into)
     except WorkbenchError as error:
         sys.exit(str(error))
 

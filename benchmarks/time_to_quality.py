@@ -1,10 +1,10 @@
-"""When presets decide well, in seconds that one core spent on training.
+"""Seconds of training on one core until presets reach a decision quality.
 
     python -m benchmarks.time_to_quality [--presets muzero muzero_cartpole] [--seeds 5]
 
-A mark is reached at the first measurement that shows it, by the checkpoint as it is at that moment;
-or, where it says so, at the third in a row. Measuring is not counted. Trials that are done already
-are read, not run again.
+A mark is reached at the first measurement that shows it, at the checkpoint of that moment, or at
+the third such measurement in a row if it says so. Time for measuring is not counted. Finished
+trials are read, not run again.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 
 from workbench.config import read_trial
 from workbench.documents import wrap
-from workbench.errors import Place
+from workbench.errors import SourceLocation
 from workbench.record import METRICS, RESULT, TIMING, read_rows
 from workbench.trial import run_trial
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A metric between two bounds, so many measurements in a row."""
+    """A metric between two bounds, for a number of measurements in a row."""
 
     name: str
     metric: str
@@ -35,7 +35,7 @@ class Mark:
     in_a_row: int = 1
 
     def reached(self, rows: Sequence[dict[str, Any]], seconds: Sequence[float]) -> float:
-        """The second at which it is reached; infinite where it never is."""
+        """Return the second at which the mark is reached; infinite if never."""
         run = 0
         for row, second in zip(rows, seconds, strict=True):
             run = run + 1 if self.least <= row[self.metric] <= self.most else 0
@@ -51,7 +51,7 @@ MARKS = {
     ),
     "muzero_cartpole": (Mark("return of 475", "decision/search_return", least=475),),
 }
-"""By preset; of the first one's metric the last measurement is shown too."""
+"""For each preset, its marks; the first one's metric is also shown at the last measurement."""
 
 OVERLAYS: dict[str, dict[str, Any]] = {
     "muzero": {
@@ -60,10 +60,11 @@ OVERLAYS: dict[str, dict[str, Any]] = {
         "procedure.steps": 300_000,
     }
 }
-"""A mark is seen at a measurement, not between two; and training goes on long after the marks."""
+"""Overrides: frequent measurements, and training that continues long after the marks."""
 
 
 def measure(preset: str, seeds: int, output: Path) -> None:
+    """Measure a preset and return the seconds at its marks."""
     marks = MARKS[preset]
     shown = marks[0].metric
     heads = "".join(f"{mark.name:>20}" for mark in marks)
@@ -73,18 +74,19 @@ def measure(preset: str, seeds: int, output: Path) -> None:
         folder = output / f"{preset}_{seed}"
         document = {"preset": preset, "seed": seed} | OVERLAYS.get(preset, {})
         before = "  (of an earlier run)" if (folder / RESULT).exists() else ""
-        run_trial(read_trial(wrap(document, Place("benchmark"))), folder)
+        run_trial(read_trial(wrap(document, SourceLocation("benchmark"))), folder)
         rows = read_rows(folder / METRICS)
         seconds = [timing["cpu_seconds"] for timing in read_rows(folder / TIMING)]
         found.append((*(mark.reached(rows, seconds) for mark in marks), rows[-1][shown]))
-        told = "".join(f"{second:>18.1f} s" for second in found[-1][:-1])
-        print(f"{seed:>6}{told}{seconds[-1]:>10.0f} s  {found[-1][-1]:.4g}{before}", flush=True)
+        cells = "".join(f"{second:>18.1f} s" for second in found[-1][:-1])
+        print(f"{seed:>6}{cells}{seconds[-1]:>10.0f} s  {found[-1][-1]:.4g}{before}", flush=True)
     *medians, last = (statistics.median(column) for column in zip(*found, strict=True))
-    told = "".join(f"{median:>18.1f} s" for median in medians)
-    print(f"{'median':>6}{told}{'':>12}  {last:.4g}")
+    cells = "".join(f"{median:>18.1f} s" for median in medians)
+    print(f"{'median':>6}{cells}{'':>12}  {last:.4g}")
 
 
 def main() -> None:
+    """Run the command line."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("--presets", nargs="+", choices=[*MARKS], default=[*MARKS])
     arguments.add_argument("--seeds", type=int, default=5)

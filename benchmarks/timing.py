@@ -1,4 +1,4 @@
-"""Two things timed in turn, so that the machine's mood hits both."""
+"""Alternate timing of two calls, so that variations of the machine affect both."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from math import ceil
 from benchmarks.measurement import Figure
 
 LEAST_SECONDS = 0.05
-"""A timing lasts at least so long: what is shorter is called several times."""
+"""Minimum duration of a timing; shorter calls are repeated."""
 
 Call = Callable[[], object]
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Seconds of one call of each, in the order in which they were taken."""
+class TimingPairs:
+    """Seconds of one call of each, in the order of measurement."""
 
     measured: Sequence[float]
     floor: Sequence[float]
@@ -38,12 +38,12 @@ class Pairs:
         unit: str = "s",
         extras: Mapping[str, float] | None = None,
     ) -> Figure:
-        """Seconds, or where a call does `work` of something, its rate: `unit` is then `x/s`."""
+        """Seconds, or the rate if a call does `work` units of something: `unit` is then `x/s`."""
 
-        def told(seconds: float) -> float:
+        def in_unit(seconds: float) -> float:
             return seconds if unit == "s" else work / seconds
 
-        low, median, high = quartiles([told(seconds) for seconds in self.measured])
+        low, median, high = quartiles([in_unit(seconds) for seconds in self.measured])
         return Figure(
             row=row,
             case=case,
@@ -52,7 +52,7 @@ class Pairs:
             low=low,
             high=high,
             floor=floor,
-            floor_median=statistics.median(told(seconds) for seconds in self.floor),
+            floor_median=statistics.median(in_unit(seconds) for seconds in self.floor),
             ratio=self.ratio,
             repeats=len(self.measured),
             extras=extras or {},
@@ -60,41 +60,46 @@ class Pairs:
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """The lower quartile, the median and the upper quartile."""
+    """Return the lower quartile, the median and the upper quartile."""
     if len(values) == 1:
         return values[0], values[0], values[0]
     low, median, high = statistics.quantiles(values, n=4, method="inclusive")
     return low, median, high
 
 
-def in_turn(measured: Call, floor: Call, repeats: int, least: float = LEAST_SECONDS) -> Pairs:
-    """Time two calls in turn, A B A B ...; each is called once before, to compile and to warm up.
+def time_alternately(
+    measured: Call, floor: Call, repeats: int, least: float = LEAST_SECONDS
+) -> TimingPairs:
+    """Time two calls alternately, A B A B ...; each is called once before, to compile and warm up.
 
     Args:
-        least: seconds that a timing lasts at the least.
+        measured: the call to measure.
+        floor: the call to compare with.
+        repeats: number of pairs.
+        least: minimum seconds of a timing.
     """
     counts = [_calls(measured, least), _calls(floor, least)]
     taken: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         for call, count, seconds in zip((measured, floor), counts, taken, strict=True):
             seconds.append(_seconds(call, count))
-    return Pairs(*taken)
+    return TimingPairs(*taken)
 
 
-def alone(call: Call, repeats: int, least: float = LEAST_SECONDS) -> list[float]:
-    """Seconds of one call, so many times; it is called once before."""
+def time_alone(call: Call, repeats: int, least: float = LEAST_SECONDS) -> list[float]:
+    """Return the seconds of repeated calls; one call before warms up."""
     count = _calls(call, least)
     return [_seconds(call, count) for _ in range(repeats)]
 
 
 def _calls(call: Call, least: float) -> int:
-    """How many calls take `least` seconds."""
+    """Return the number of calls that take `least` seconds."""
     call()
     return max(1, ceil(least / max(_seconds(call, 1), 1e-9)))
 
 
 def _seconds(call: Call, count: int) -> float:
-    """Of one call, by the mean of `count` in a row."""
+    """Return the seconds of one call, as the mean of `count` consecutive calls."""
     start = time.perf_counter()
     for _ in range(count):
         call()

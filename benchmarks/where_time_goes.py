@@ -1,9 +1,9 @@
-"""Draws where the seconds of training go, part by part, for some presets.
+"""Draws the share of each part in the seconds of training, for some presets.
 
     python -m benchmarks.where_time_goes [--seconds 20] [--output docs/images/where_time_goes.png]
 
-Each part's methods are timed as they run, without what they call of other parts. A profiler would
-make Python look slower beside the networks than it is.
+The methods of each part are timed in place, without their calls of other parts. A profiler would
+overstate Python beside the networks.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from unittest.mock import patch
 from analysis.style import COLUMN, PAGE, styled
 from workbench import host
 from workbench.config import read_trial
-from workbench.contracts import Parts
+from workbench.contracts import TrialParts
 from workbench.documents import wrap
-from workbench.errors import Place
+from workbench.errors import SourceLocation
 from workbench.training import actor
 from workbench.training.learner import Learner, Objective, Optimisers
-from workbench.training.replay_buffer import Replay
+from workbench.training.replay_buffer import ReplayBuffer
 from workbench.trial import build
 
 PRESETS = ("muzero", "muzero_cartpole", "muzero_connect_four")
@@ -40,7 +40,7 @@ SHOWN = (
 
 
 class Stopwatch:
-    """Counts the seconds of named parts; while a part calls another, its own clock stands."""
+    """Measures the seconds of named parts; a part's clock stops while it calls another part."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -48,18 +48,18 @@ class Stopwatch:
         self._mark = time.perf_counter()
 
     def start(self) -> None:
-        """Begin anew."""
+        """Restart all clocks."""
         self.seconds, self._mark = {}, time.perf_counter()
 
     def lap(self) -> None:
-        """Credit what has passed to the part that runs."""
+        """Add the elapsed time to the running part."""
         now = time.perf_counter()
         part = self._running[-1]
         self.seconds[part] = self.seconds.get(part, 0.0) + now - self._mark
         self._mark = now
 
     def timed(self, method: Callable[..., Any], part: str, inside: str | None) -> Any:
-        """The method as a part; with `inside`, only where that part is what calls it."""
+        """Wrap a method as a part; with `inside`, only for calls from that part."""
 
         @wraps(method)
         def run(*arguments: Any, **options: Any) -> Any:
@@ -76,8 +76,8 @@ class Stopwatch:
         return run
 
 
-def _methods(parts: Parts) -> Iterator[tuple[type | ModuleType, str, str, str | None]]:
-    """Class or module, what is called of it, part, and the part that alone it counts in."""
+def _methods(parts: TrialParts) -> Iterator[tuple[type | ModuleType, str, str, str | None]]:
+    """Yield class or module, method, part, and the only part in which it counts."""
     model, world = type(parts.model), type(parts.environment)
     yield type(parts.planner), "plan", TREE, None
     for name in ("step", "predict"):
@@ -87,17 +87,17 @@ def _methods(parts: Parts) -> Iterator[tuple[type | ModuleType, str, str, str | 
     yield model, "unroll", FORWARD, None
     for name in ("reset", "step", "observe", "legal"):
         yield world, name, "world", SELF_PLAY
-    yield actor.Actor, "move", SELF_PLAY, None
-    for name in ("add", "draw", "window"):
-        yield Replay, name, "replay", None
+    yield actor.Actor, "step", SELF_PLAY, None
+    for name in ("add", "sample_starts", "window"):
+        yield ReplayBuffer, name, "replay", None
     yield Objective, "__call__", "loss", None
     yield Optimisers, "step", "backward and optimiser", None
     yield Learner, "update", LEARNER, None
 
 
 @contextmanager
-def watched(parts: Parts) -> Iterator[Stopwatch]:
-    """A stopwatch on the methods of the trial's parts, for as long as it is entered."""
+def timed_parts(parts: TrialParts) -> Iterator[Stopwatch]:
+    """Context manager: a stopwatch on the methods of the trial's parts."""
     watch = Stopwatch()
     with ExitStack() as patches:
         for owner, name, part, inside in _methods(parts):
@@ -107,13 +107,13 @@ def watched(parts: Parts) -> Iterator[Stopwatch]:
 
 
 def shares(preset: str, seconds: float) -> dict[str, float]:
-    """Part: its share of so many seconds of training, the first update's compilation left out."""
-    parts = build(read_trial(wrap({"preset": preset}, Place("benchmark"))))
-    host.prepare(parts.config.threads)
+    """Return the share of each part in the seconds of training, without compilation."""
+    parts = build(read_trial(wrap({"preset": preset}, SourceLocation("benchmark"))))
+    host.configure(parts.config.threads)
     procedure = parts.config.procedure.build(parts)
     while not procedure.updates:
         procedure.advance()
-    with watched(parts) as watch:
+    with timed_parts(parts) as watch:
         watch.start()
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
@@ -124,7 +124,7 @@ def shares(preset: str, seconds: float) -> dict[str, float]:
 
 
 def draw(found: Mapping[str, Mapping[str, float]], file: Path) -> None:
-    """A bar a preset, a colour a part."""
+    """Draw one bar per preset, one colour per part."""
     import seaborn as sns
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -148,13 +148,14 @@ def draw(found: Mapping[str, Mapping[str, float]], file: Path) -> None:
 
 
 def _label(axes: Any, widths: Sequence[float], left: Sequence[float]) -> None:
-    """The number in every bar that is wide enough for one."""
+    """Label every bar that is wide enough with its number."""
     for row, (width, start) in enumerate(zip(widths, left, strict=True)):
         if width >= 3:
             axes.text(start + width / 2, row, f"{width:.0f}", ha="center", va="center")
 
 
 def main() -> None:
+    """Run the command line."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     arguments.add_argument("--seconds", type=float, default=20.0, help="of training, a preset")
     arguments.add_argument("--output", type=Path, default=Path("docs/images/where_time_goes.png"))
@@ -162,8 +163,8 @@ def main() -> None:
     found = {}
     for preset in PRESETS:
         found[preset] = shares(preset, options.seconds)
-        told = (f"{part} {share:.1%}" for part, share in found[preset].items())
-        print(f"{preset}: {', '.join(told)}", flush=True)
+        entries = (f"{part} {share:.1%}" for part, share in found[preset].items())
+        print(f"{preset}: {', '.join(entries)}", flush=True)
     draw(found, options.output)
 
 

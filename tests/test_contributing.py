@@ -1,4 +1,4 @@
-"""The component that CONTRIBUTING.md shows works as it stands, from outside the package."""
+"""The example component in CONTRIBUTING.md works unchanged, from outside the package."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import pytest
 from workbench import registry
 from workbench.config import read_trial
 from workbench.documents import wrap
-from workbench.errors import Place
+from workbench.errors import SourceLocation
 from workbench.trial import run_trial
 
 GUIDE = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
 
 @pytest.fixture
-def shown(tmp_path: Path) -> Iterator[object]:
-    """The guide's file, saved and imported as a plug-in would be."""
+def example(tmp_path: Path) -> Iterator[object]:
+    """Save the example's code to a file and import it as a plug-in would be."""
     blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
     file = tmp_path / "weighted_sum.py"
     file.write_text(blocks[0], encoding="utf-8")
@@ -36,17 +36,17 @@ def shown(tmp_path: Path) -> Iterator[object]:
     registry.unregister("representation", "weighted_sum")
 
 
-@pytest.mark.usefixtures("shown")
-def test_the_guide_s_encoder_trains_without_a_change_to_the_core(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("example")
+def test_example_encoder_trains_without_changes_to_the_core(tmp_path: Path) -> None:
     overlay = {
         "preset": "muzero",
         "model.representation": "weighted_sum",
         "procedure.steps": 512,
-        "procedure.games": 32,
+        "procedure.parallel_environments": 32,
         "procedure.warm_up": 32,
         "planner.simulations": 4,
     }
-    result = run_trial(read_trial(wrap(overlay, Place("test"))), tmp_path / "trial")
+    result = run_trial(read_trial(wrap(overlay, SourceLocation("test"))), tmp_path / "trial")
     assert result["updates"] > 0
-    # three weights and a bias a cell, then 9 cells to a latent of 96
+    # 1x1 convolution of 3 planes with a bias, then a linear layer from 9 cells to a latent of 96
     assert result["parameters"]["representation"] == 4 + 9 * 96 + 96

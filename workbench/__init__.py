@@ -1,3 +1,3 @@
-"""One trial: an agent learns with a model, and the model is measured."""
+"""Training and evaluation of one agent with a learned model: one trial."""
 
 __version__ = "0.1.0"

@@ -1,8 +1,8 @@
-"""What a component of each kind states about itself, before anything heavy is imported.
+"""Base classes of component configurations, importable without torch.
 
 A component is one file: a configuration class (a subclass of one below), registered by name, whose
-`build` imports torch and makes the thing. What a component offers and requires is stated here too,
-so that parts which do not fit together fail when the file is read.
+`build` imports torch and constructs the object. The class also declares what the component offers
+and requires, so that incompatible components are rejected when the file is read.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import override
 
 from workbench import registry
 from workbench.types import LatentKind
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from workbench.contracts import (
         Loss,
         Measure,
-        Parts,
         Planner,
         Prediction,
         Procedure,
         TargetMaker,
+        TrialParts,
     )
     from workbench.models.world_model import WorldModel
     from workbench.types import Environment, EnvironmentSpec, LatentSpec, ModelSpec
@@ -39,166 +40,219 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Config(BaseModel):
-    """A frozen record read from a file: unknown keys and wrong types are errors."""
+    """Base of all records read from files: frozen; unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
-class Slot:
-    """Marks a field that takes a component of `kind`, or with `many` a mapping of them.
-
-    In a mapping the key is the component's name, unless `keyed` says that the entry names it.
-    """
+class ComponentField:
+    """Annotation of a field that holds a component, or a mapping of components."""
 
     kind: str
+    """Kind of the component."""
     many: bool = False
+    """Whether the field holds a mapping of components."""
     keyed: bool = False
+    """Whether an entry of the mapping names its component; else its key does."""
 
 
-class Misfit(Exception):
-    """Two components that do not go together; the message names both."""
+class Incompatible(Exception):
+    """Two components cannot be combined. The message names both."""
 
 
 class ComponentConfig(Config):
-    """The configuration of one component; its docstring's first line describes it to users."""
+    """The configuration of one component.
+
+    `workbench list` shows the first line of a subclass's docstring as its description.
+    """
 
     kind: ClassVar[str] = ""
     component: ClassVar[str] = ""
+    """Registered name of the component."""
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        """What does not fit with the rest of the trial, one message each."""
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        """Yield one message for each incompatibility with the rest of the trial."""
         return iter(())
 
-    def brings(self) -> Mapping[str, Any]:
-        """Entries of the trial that come along with it, as a document.
+    def implied_config(self) -> Mapping[str, Any]:
+        """Return entries that this component adds to the trial's configuration, as nested mappings.
 
-        They lie below what the file says: of an entry that the file has too, its options win.
+        Options in the trial's file override them.
         """
         return {}
 
     def notes(self, environment: EnvironmentSpec) -> Iterator[str]:
-        """What a reader of the results should be told about it."""
+        """Yield remarks on this component for readers of the results."""
         return iter(())
 
 
 class EnvironmentConfig(ComponentConfig):
+    """The configuration of an environment."""
+
     discount: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="gamma, the discount of one step"
+        1.0, description="gamma, discount factor per step"
     )
 
     @abstractmethod
     def spec(self) -> EnvironmentSpec:
-        """What it is. Raises Misfit where there is no such world, or a package is missing."""
+        """Return the environment's static properties.
+
+        Raises:
+            Incompatible: there is no such environment, or a package is missing.
+        """
 
     @abstractmethod
-    def build(self) -> Environment: ...
+    def build(self) -> Environment:
+        """Build the environment."""
 
-    def unshaped(self) -> EnvironmentConfig:
-        """The world that play is scored in: without what eases training alone."""
+    def evaluation_config(self) -> EnvironmentConfig:
+        """Return the environment in which play is scored, without training-only modifications."""
         return self
 
     def check_oracle(self) -> None:
-        """Raises Misfit where there is an oracle, but not the package that it needs."""
+        """Check that the package of the oracle is installed, if there is an oracle.
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+        Raises:
+            Incompatible: the package is missing.
+        """
+
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         self.spec()
         return iter(())
 
 
 class RepresentationConfig(ComponentConfig):
-    """h: observation to latent."""
+    """The representation function h, from observation to latent."""
 
     trainable: ClassVar[bool] = True
+    """Whether the module has parameters to train."""
     row_independent: ClassVar[bool] = True
+    """Whether each row of a batch is processed independently of the others."""
 
     @abstractmethod
     def latent(self, environment: EnvironmentSpec) -> LatentSpec:
-        """The latent that it ends in. Raises Misfit where it cannot read the environment."""
+        """Return kind and shape of the latent.
+
+        Raises:
+            Incompatible: it cannot encode the environment's observations.
+        """
 
     @abstractmethod
     def build(self, environment: EnvironmentSpec) -> nn.Module:
-        """A module [B, *observation] -> [B, *latent.shape]."""
+        """Build a module from [B, *observation] to [B, *latent.shape]."""
 
 
 class DynamicsConfig(ComponentConfig):
-    """g: latent and action to the next latent."""
+    """The dynamics function g, from latent and action to the next latent."""
 
     trainable: ClassVar[bool] = True
+    """Whether the module has parameters to train."""
     row_independent: ClassVar[bool] = True
+    """Whether each row of a batch is processed independently of the others."""
     simulator: ClassVar[bool] = False
-    """Whether it steps the true environment; then it has no reward or termination to learn."""
+    """Whether it steps the true environment. Then there is no reward or termination to learn."""
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset()
-    """Kinds of latent that it can step."""
+    """Kinds of latent that it accepts."""
 
     def check(self, environment: EnvironmentSpec) -> None:
-        """Raises Misfit where the environment lacks something that it needs."""
+        """Check that the environment has everything that the dynamics need.
+
+        Raises:
+            Incompatible: it lacks something.
+        """
 
     @abstractmethod
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
-        """A module ([B, *latent.shape], action [B]) -> [B, *latent.shape].
+        """Build a module from latent [B, *latent.shape] and action [B] to [B, *latent.shape].
 
-        Of a simulator it is the noise on what is encoded: `networks.noise.GaussianWalk`.
+        For a simulator, the module is the noise on its encoded states instead:
+        `networks.noise.GaussianWalk`.
         """
 
 
 class PredictionConfig(ComponentConfig):
-    """f: latent to policy and value; and the heads of an edge: reward and termination."""
+    """The prediction function f, from latent to policy and value.
+
+    It also contains the heads for edges: reward and termination.
+    """
 
     def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
-        """Raises Misfit where it cannot read such a latent."""
+        """Check the kind and shape of the latent.
+
+        Raises:
+            Incompatible: the heads or decoder cannot read such a latent.
+        """
 
     @abstractmethod
     def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Prediction:
-        """The heads of a latent; with `edges`, of an edge too."""
+        """Build the heads for latents and, if `edges` is true, also those for edges."""
 
 
 class DecoderConfig(ComponentConfig):
-    """Latent back to observation."""
+    """A decoder, from latent to observation."""
 
     def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
-        """Raises Misfit where it cannot read such a latent."""
+        """Check the kind and shape of the latent.
+
+        Raises:
+            Incompatible: the heads or decoder cannot read such a latent.
+        """
 
     @abstractmethod
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
-        """A module [B, *latent.shape] -> [B, *observation]: of bool planes it gives the logits."""
+        """Build a module from [B, *latent.shape] to [B, *observation].
+
+        For binary planes its outputs are logits.
+        """
 
 
 class ModelConfig(ComponentConfig):
-    """A whole world model."""
+    """A complete world model."""
 
     @abstractmethod
     def spec(self, environment: EnvironmentSpec) -> ModelSpec:
-        """What the model offers. Raises Misfit where its parts do not fit."""
+        """Return the capabilities of the model.
+
+        Raises:
+            Incompatible: the parts of the model cannot be combined.
+        """
 
     @abstractmethod
-    def build(self, environment: Environment, discount: float, seed: int) -> WorldModel: ...
+    def build(self, environment: Environment, discount: float, seed: int) -> WorldModel:
+        """Build the model; its initialisation depends only on `seed`."""
 
 
 class PlannerConfig(ComponentConfig):
+    """The configuration of a planner."""
+
     @abstractmethod
-    def build(self, environment: EnvironmentSpec) -> Planner: ...
+    def build(self, environment: EnvironmentSpec) -> Planner:
+        """Build the planner."""
 
 
 class LossConfig(ComponentConfig):
-    """A term of the objective. In a file `policy: 0.5` stands for `policy: {weight: 0.5}`."""
+    """A term of the objective. In a file `policy: 0.5` is short for `policy: {weight: 0.5}`."""
 
     requires: ClassVar[frozenset[str]] = frozenset()
-    """Heads of the model that it reads."""
+    """Names of the model heads that it reads."""
     targets: ClassVar[frozenset[str]] = frozenset()
-    """Targets that it reads."""
+    """Names of the targets that it reads."""
     entrywise: ClassVar[bool] = True
-    """Whether the error of an entry is the same whichever others are masked."""
+    """Whether the loss of an entry does not depend on which other entries are masked."""
 
-    weight: NonNegative = Field(1.0, description="factor of this term in the objective")
+    weight: NonNegative = Field(1.0, description="weight of this term in the objective")
 
     @abstractmethod
-    def build(self, model: WorldModel) -> Loss: ...
+    def build(self, model: WorldModel) -> Loss:
+        """Build the loss for a model."""
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         for target in sorted(self.targets - set(trial.targets)):
-            makers = " or ".join(makers_of(target)) or "no component makes one"
+            makers = " or ".join(target_makers(target)) or "no component makes one"
             yield (
                 f"loss '{self.component}' needs a target '{target}'; "
                 f"add `targets.{target}`: {makers}"
@@ -212,39 +266,49 @@ class LossConfig(ComponentConfig):
 
 
 class TargetConfig(ComponentConfig):
-    """What a prediction is compared with."""
+    """The configuration of a training target."""
 
     role: ClassVar[str] = ""
-    """The key under `targets` at which losses look for it."""
+    """Key under `targets` at which losses look for it."""
 
     @property
     def lookahead(self) -> int:
-        """How many steps past the last unrolled one it reads."""
+        """Number of steps after the last unrolled one that it reads."""
         return 0
 
     @abstractmethod
-    def build(self) -> TargetMaker: ...
+    def build(self) -> TargetMaker:
+        """Build the target maker."""
 
 
-def makers_of(role: str) -> list[str]:
-    """Names of the target components that can stand at `targets.<role>`."""
+def target_makers(role: str) -> list[str]:
+    """Return the names of the target components that are allowed at `targets.<role>`."""
     known = registry.components("target").items()
     return [name for name, cls in known if issubclass(cls, TargetConfig) and cls.role == role]
 
 
 class ProcedureConfig(ComponentConfig):
+    """The configuration of a training procedure."""
+
     @abstractmethod
-    def build(self, parts: Parts) -> Procedure: ...
+    def build(self, parts: TrialParts) -> Procedure:
+        """Build the procedure for the objects of a trial."""
 
 
 class MeasureConfig(ComponentConfig):
+    """The configuration of a measure."""
+
     version: ClassVar[int] = 1
-    """Raised when the same options come to measure something else: stored results are then old."""
+    """Version of the measure. Increase it when the same options give different results.
+
+    Stored results of older versions are then measured again.
+    """
 
     @classmethod
-    def thorough(cls, trial: TrialConfig) -> Self | None:
-        """As a finished agent is measured by it; None if it is only for use while training."""
+    def for_evaluation(cls, trial: TrialConfig) -> Self | None:
+        """Return the options for finished agents; None if the measure is for training only."""
         return cls()
 
     @abstractmethod
-    def build(self, parts: Parts) -> Measure: ...
+    def build(self, parts: TrialParts) -> Measure:
+        """Build the measure for the objects of a trial."""

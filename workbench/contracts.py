@@ -1,4 +1,7 @@
-"""The protocols of what components build. Light: torch is imported for the annotations only."""
+"""Protocols of the objects that components build.
+
+This module does not import torch at run time.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from workbench.config import TrialConfig
-    from workbench.models.value_encoding import Codec
+    from workbench.models.value_encoding import ValueEncoding
     from workbench.models.world_model import WorldModel
     from workbench.randomness import Streams
     from workbench.types import (
@@ -25,22 +28,24 @@ if TYPE_CHECKING:
 
 
 class Prediction(Protocol):
-    """Heads over latents and edges: a torch module."""
+    """Prediction heads for latents and edges: a torch module."""
 
     @property
-    def codecs(self) -> Mapping[str, Codec]:
-        """How the scalars `value` (and `reward`) are written as network outputs."""
+    def value_encodings(self) -> Mapping[str, ValueEncoding]:
+        """Encodings of the scalars `value` (and `reward`) as network outputs, by name."""
         ...
 
-    def heads(self, latent: Tensor) -> Heads: ...
+    def heads(self, latent: Tensor) -> Heads:
+        """Return the predictions at a batch of latents."""
+        ...
 
     def edge(self, latent: Tensor) -> Mapping[str, Tensor]:
-        """Raw outputs of the edge that led to `latent`: reward [B, atoms], termination [B]."""
+        """Return raw outputs for the edge to `latent`: reward [B, atoms], termination [B]."""
         ...
 
 
 class Planner(Protocol):
-    """Improves on a model's prior at a batch of roots.
+    """Improves a model's prior policy at a batch of roots.
 
     root = model.represent(observation, generator)
     plan = planner.plan(model, root, legal, generator)
@@ -48,7 +53,7 @@ class Planner(Protocol):
 
     @property
     def differentiable(self) -> bool:
-        """Whether a loss may read the plan; then `plan` keeps the gradient."""
+        """Whether losses may use the plan. Then `plan` keeps the gradient."""
         ...
 
     def plan(
@@ -58,107 +63,132 @@ class Planner(Protocol):
         legal: Tensor,
         generator: Generator,
         explore: bool = False,
-    ) -> Plan: ...
+    ) -> Plan:
+        """Plan at a batch of roots whose legal actions are `legal` [B, A].
+
+        With `explore`, the planner adds the exploration noise of self-play.
+        """
+        ...
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a target may be made with, beside the window."""
+    """Inputs of a target maker besides the window."""
 
     absorbing: bool
-    """Past a termination: learn that nothing follows, or (False) learn nothing."""
+    """Whether steps past a termination are absorbing states; if not, they are masked out."""
     model: WorldModel
-    """The model that learns."""
+    """The model being trained."""
     agent: WorldModel
-    """The model as it acts: slower than the one that learns, where weights are averaged."""
+    """The model that acts: with weight averaging, the moving average of the trained one."""
     planner: Planner
     generator: Generator
-    copied: WorldModel | None = None
-    """An earlier copy of the model that learns, where the procedure keeps one."""
+    target_network: WorldModel | None = None
+    """An earlier copy of the trained model, if the procedure keeps one."""
 
     @property
-    def target(self) -> WorldModel:
-        """The target network: the earlier copy, or without one the model as it acts."""
-        return self.agent if self.copied is None else self.copied
+    def target_model(self) -> WorldModel:
+        """Model for bootstrap targets: the target network, or without one the model that acts."""
+        return self.agent if self.target_network is None else self.target_network
 
 
 class TargetMaker(Protocol):
-    """Makes one named target from a window of experience, at unroll steps 0..K."""
+    """Computes one named target from a training segment, at unroll steps 0..K."""
 
-    def __call__(self, window: Window, context: Context) -> Target: ...
+    def __call__(self, window: Window, context: Context) -> Target:
+        """Return the target of every step of the window."""
+        ...
 
 
 class Loss(Protocol):
-    """One term of the objective: per row and unroll step, masked. [B, K+1]
+    """One term of the objective.
 
-    `plan` is the planner's at the window's first state where the planner is differentiable. A
-    loss with parameters of its own is a torch module: they are optimised beside the model's.
+    A loss with parameters of its own is a torch module. They are optimised with the model's.
     """
 
-    def __call__(
-        self, unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None
-    ) -> Tensor: ...
+    def __call__(self, unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
+        """Return the masked loss [B, K+1] of every row and unroll step.
+
+        `plan` is the plan at the window's first state; None if the planner is not differentiable.
+        """
+        ...
 
 
 class Procedure(Protocol):
-    """Owns data and schedule: advances until done; all it needs to go on is in its state.
+    """Training procedure: owns the data and the schedule.
 
-    One that has figures for the trial's result gives them by a method `facts() -> dict`.
+    Its state dict holds everything needed to resume. A procedure may define a method
+    `result_fields() -> dict`, whose entries are added to the trial's result.
     """
 
     steps: int
-    """Environment steps so far (or examples, where there is no environment)."""
+    """Number of environment steps so far, or of examples if there is no environment."""
     updates: int
+    """Number of optimiser steps so far."""
 
     @property
     def fraction(self) -> float:
-        """How much of the whole is done, 0 to 1."""
+        """Completed fraction of the training, 0 to 1."""
         ...
 
     @property
     def agent(self) -> WorldModel:
-        """The model as it acts and is measured."""
+        """The model that acts and is measured."""
         ...
 
     def advance(self) -> None:
-        """One round of work: some data, some updates. Raises TrialDiverged."""
+        """Do one round of work: collect some data, make some updates.
+
+        Raises:
+            TrialDiverged: training produced a non-finite number.
+        """
         ...
 
     def diagnostics(self) -> dict[str, float]:
-        """Training figures since the last call, named `training/...`."""
+        """Return training statistics since the last call, named `training/...`."""
         ...
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything needed to resume."""
+        ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore a state that `state_dict` returned."""
+        ...
 
 
 class Measure(Protocol):
-    """Says how good a model is, without changing it or drawing from the training streams."""
+    """Evaluates an agent, without changing it or drawing from the training's random streams."""
 
-    def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]: ...
+    def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
+        """Return metric values by name; None if a metric is undefined for this agent."""
+        ...
 
-    def facts(self) -> Facts:
-        """What does not change from checkpoint to checkpoint."""
+    def info(self) -> MeasureInfo:
+        """Return the properties of the measure that are the same for every checkpoint."""
         ...
 
 
 @dataclass(frozen=True)
-class Facts:
-    """About a measure: the set it measures on, and what blind guessing and perfect play score."""
+class MeasureInfo:
+    """Properties of a measure: its evaluation set and the reference levels of its metrics."""
 
     digest: str
     """SHA-256 of the evaluation set."""
     positions: int
+    """Number of positions in the evaluation set."""
     counts: Mapping[str, list[int]]
-    """Metric by depth: on how many states."""
+    """For each metric, the number of evaluated states by depth."""
     levels: Mapping[str, Mapping[str, float | None]]
-    """Metric: {"chance": x, "oracle": y}; None where it is known to nobody."""
+    """For each metric, its reference levels {"naive": x, "oracle": y}; None if unknown.
+
+    `chance` is the level of a naive baseline, such as random actions or a constant prediction.
+    """
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a trial is made of, built from its configuration."""
+class TrialParts:
+    """The objects of a trial, built from its configuration."""
 
     config: TrialConfig
     environment: Environment

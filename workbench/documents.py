@@ -1,4 +1,4 @@
-"""YAML whose every value remembers its file and line, through overlays and merges."""
+"""YAML documents whose values keep their file and line through overrides and merges."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from workbench.errors import ConfigError, Place, Problem
+from workbench.errors import ConfigError, Problem, SourceLocation
 
 Scalar: TypeAlias = str | int | float | bool | None
 
 
-UNUSUAL = (":float", ":bool", ":timestamp")
-"""YAML 1.1 scalars that are read otherwise here: `1e-3`, `on`, and dates (as text)."""
+REPLACED_TAGS = (":float", ":bool", ":timestamp")
+"""YAML 1.1 tags with other rules here: `1e-3` is a number, `on` and dates are text."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML with the scalars that people expect: `1e-3` is a number, `on` a word."""
+    """Safe YAML loader that reads `1e-3` as a number and `on` as text, as YAML 1.2 does."""
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(UNUSUAL)]
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(REPLACED_TAGS)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
@@ -40,13 +40,13 @@ _Loader.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class Node:
-    """A value of a document with the place it was written."""
+    """A value of a document with its file and line."""
 
     value: Scalar | dict[str, Node] | list[Node]
-    place: Place
+    location: SourceLocation
 
     def plain(self) -> Any:
-        """The value as ordinary Python data."""
+        """Return the value as plain Python data."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -54,7 +54,7 @@ class Node:
         return self.value
 
     def at(self, path: tuple[str | int, ...]) -> Node:
-        """The node at `path`, or the deepest one above it that exists."""
+        """Return the node at `path`, or its deepest existing ancestor."""
         node = self
         for step in path:
             if isinstance(node.value, dict) and step in node.value:
@@ -66,45 +66,51 @@ class Node:
         return node
 
 
-def wrap(data: Any, place: Place) -> Node:
-    """A document made of Python data, all of it from one place."""
+def wrap(data: Any, location: SourceLocation) -> Node:
+    """Convert plain Python data to a document in which every value has the same location."""
     if isinstance(data, dict):
-        return Node({str(key): wrap(value, place) for key, value in data.items()}, place)
+        return Node({str(key): wrap(value, location) for key, value in data.items()}, location)
     if isinstance(data, list | tuple):
-        return Node([wrap(value, place) for value in data], place)
-    return Node(data, place)
+        return Node([wrap(value, location) for value in data], location)
+    return Node(data, location)
 
 
 def load(path: Path) -> Node:
     """Read a YAML file.
 
     Raises:
-        ConfigError: the file is missing, is not text, does not parse, or repeats a key.
+        ConfigError: the file is missing, is not text, is not valid YAML, or repeats a key.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError([Problem("no such file", place=Place(str(path)))]) from None
+        raise ConfigError([Problem("no such file", location=SourceLocation(str(path)))]) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(f"cannot be read: {error}", place=Place(str(path)))]) from None
+        raise ConfigError(
+            [Problem(f"cannot be read: {error}", location=SourceLocation(str(path)))]
+        ) from None
     return parse(text, str(path))
 
 
 def parse(text: str, name: str) -> Node:
-    """Parse YAML text that came from the file `name`."""
+    """Parse YAML text; `name` is the file name in locations."""
     try:
         loader = _Loader(text)
     except yaml.YAMLError as error:
-        raise ConfigError([Problem(f"is not valid YAML: {error}", place=Place(name))]) from None
+        raise ConfigError(
+            [Problem(f"is not valid YAML: {error}", location=SourceLocation(name))]
+        ) from None
     try:
         root = loader.get_single_node()
         problems: list[Problem] = []
-        node = _convert(loader, root, name, problems, ()) if root else Node({}, Place(name))
+        node = (
+            _convert(loader, root, name, problems, ()) if root else Node({}, SourceLocation(name))
+        )
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or str(error) or "nested too deeply"
-        place = Place(name, mark.line + 1 if mark else 0)
-        raise ConfigError([Problem(f"is not valid YAML: {reason}", place=place)]) from None
+        location = SourceLocation(name, mark.line + 1 if mark else 0)
+        raise ConfigError([Problem(f"is not valid YAML: {reason}", location=location)]) from None
     finally:
         loader.dispose()
     if problems:
@@ -115,60 +121,62 @@ def parse(text: str, name: str) -> Node:
 def _convert(
     loader: _Loader, node: yaml.Node, file: str, problems: list[Problem], path: tuple[str, ...]
 ) -> Node:
-    place = Place(file, node.start_mark.line + 1)
+    location = SourceLocation(file, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         entries: dict[str, Node] = {}
         for key_node, value_node in node.value:
             key = str(_scalar(loader, key_node, file, problems, path))
-            where = Place(file, key_node.start_mark.line + 1)
+            key_location = SourceLocation(file, key_node.start_mark.line + 1)
             if key in entries:
-                first = entries[key].place.line
-                text = f"the key is written twice (first on line {first})"
-                problems.append(Problem(text, ".".join((*path, key)), where))
+                first = entries[key].location.line
+                text = f"duplicate key, first set on line {first}; remove one"
+                problems.append(Problem(text, ".".join((*path, key)), key_location))
             child = _convert(loader, value_node, file, problems, (*path, key))
-            entries[key] = Node(child.value, where)
-        return Node(entries, place)
+            entries[key] = Node(child.value, key_location)
+        return Node(entries, location)
     if isinstance(node, yaml.SequenceNode):
         items = [_convert(loader, item, file, problems, path) for item in node.value]
-        return Node(items, place)
-    return Node(_scalar(loader, node, file, problems, path), place)
+        return Node(items, location)
+    return Node(_scalar(loader, node, file, problems, path), location)
 
 
 def _scalar(
     loader: _Loader, node: yaml.Node, file: str, problems: list[Problem], path: tuple[str, ...]
 ) -> Any:
-    """The value that a scalar stands for; one that its tag does not fit is a problem."""
+    """Return the value of a scalar; report a problem if its text does not match its tag."""
     try:
         return loader.construct_object(node, deep=True)
     except ValueError as error:
-        place = Place(file, node.start_mark.line + 1)
-        problems.append(Problem(f"is not a value of its kind: {error}", ".".join(path), place))
+        location = SourceLocation(file, node.start_mark.line + 1)
+        problems.append(
+            Problem(f"invalid value for its YAML tag: {error}", ".".join(path), location)
+        )
         return None
 
 
 def expand(node: Node) -> Node:
-    """Turn dotted keys into nested mappings: `model.width: 3` is `model: {width: 3}`."""
+    """Expand dotted keys to nested mappings: `model.width: 3` becomes `model: {width: 3}`."""
     if not isinstance(node.value, dict):
         return node
-    result = Node({}, node.place)
+    result = Node({}, node.location)
     for key, child in node.value.items():
         nested = expand(child)
         for step in reversed(key.split(".")):
-            nested = Node({step: nested}, child.place)
-        result = Node(merge(result, nested).value, node.place)
+            nested = Node({step: nested}, child.location)
+        result = Node(merge(result, nested).value, node.location)
     return result
 
 
 def merge(base: Node, over: Node) -> Node:
-    """`over` laid on `base`: mappings merge key by key, everything else replaces.
+    """Merge `over` into `base`: mappings merge key by key, all other values are replaced.
 
-    A component (a mapping with a `name`, or its bare name) that names another component than the
-    base replaces it whole, for the options of one do not belong to the other.
+    A component is a mapping with a `name`, or a bare name. If its name differs from that in the
+    base, it replaces the base's component whole, because their options differ.
     """
     if isinstance(over.value, str) and _name(base) == over.value:
-        return Node(base.value, over.place)
+        return Node(base.value, over.location)
     if isinstance(base.value, str) and isinstance(over.value, dict):
-        base = Node({"name": base}, base.place)
+        base = Node({"name": base}, base.location)
     if not (isinstance(base.value, dict) and isinstance(over.value, dict)):
         return over
     if "name" in over.value and _name(base) not in (None, _name(over)):
@@ -176,7 +184,7 @@ def merge(base: Node, over: Node) -> Node:
     merged = dict(base.value)
     for key, child in over.value.items():
         merged[key] = merge(merged[key], child) if key in merged else child
-    return Node(merged, over.place)
+    return Node(merged, over.location)
 
 
 def _name(node: Node) -> str | None:

@@ -1,4 +1,4 @@
-"""Mistakes of a user, told so that they can be mended: place, key, found, allowed, nearest."""
+"""Errors in user input: location, key, what was found, what is allowed, the closest match."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 
 @dataclass(frozen=True)
-class Place:
-    """A line of a file; line 0 stands for the file as a whole."""
+class SourceLocation:
+    """A line of a file; line 0 means the whole file."""
 
     file: str
     line: int = 0
@@ -20,24 +20,24 @@ class Place:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with what a user wrote."""
+    """One problem in user input."""
 
     message: str
     key: str = ""
-    """The dotted key, for example `model.representation.width`."""
-    place: Place | None = None
+    """Dotted key, such as `model.representation.width`."""
+    location: SourceLocation | None = None
 
     def __str__(self) -> str:
-        parts = [str(self.place) if self.place else "", self.key, self.message]
+        parts = [str(self.location) if self.location else "", self.key, self.message]
         return ": ".join(part for part in parts if part)
 
 
 class WorkbenchError(Exception):
-    """A mistake of the user's: shown without a traceback, exit code 2."""
+    """A user error: shown without a traceback, with exit code 2."""
 
 
 class ConfigError(WorkbenchError):
-    """Every problem of a configuration at once."""
+    """All problems of a configuration."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -45,26 +45,30 @@ class ConfigError(WorkbenchError):
 
 
 class TrialDiverged(Exception):
-    """Training produced a number that is not finite; the trial is failed, others go on."""
+    """Training produced a non-finite number. The trial fails; other trials continue."""
 
 
 class TrialStopped(Exception):
-    """A trial was asked to stop, and did where nothing of it is lost."""
+    """A trial stopped on request, after saving a checkpoint."""
 
 
-def illegal_moves(rows: Sequence[int]) -> ValueError:
-    """What a world raises for moves that its rules forbid; of many rows the first ten are named."""
+def illegal_actions(rows: Sequence[int]) -> ValueError:
+    """Return the error for illegal actions; it names the first ten rows of the batch."""
     shown, more = ", ".join(map(str, rows[:10])), len(rows) - 10
-    return ValueError(f"illegal move in rows [{shown}]" + (f" and {more} more" if more > 0 else ""))
+    return ValueError(
+        f"illegal action in rows [{shown}]" + (f" and {more} more" if more > 0 else "")
+    )
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """`; did you mean 'x'?` or nothing."""
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the closest match, or an empty string."""
     matches = get_close_matches(str(word), list(allowed), n=1, cutoff=0.6)
     return f"; did you mean '{matches[0]}'?" if matches else ""
 
 
-def unknown(what: str, found: str, allowed: Iterable[str]) -> str:
-    """Message for a name that is not one of `allowed`."""
+def unknown_name(what: str, found: str, allowed: Iterable[str]) -> str:
+    """Return the message for a name that is not one of `allowed`."""
     names = sorted(allowed)
-    return f"unknown {what} '{found}'{nearest(found, names) or ';'} allowed: {', '.join(names)}"
+    return (
+        f"unknown {what} '{found}'{did_you_mean(found, names) or ';'} allowed: {', '.join(names)}"
+    )

@@ -1,7 +1,9 @@
-"""A trained agent measured again, from its stored checkpoint: only what is new, without training.
+"""Measuring finished agents from their checkpoints, skipping measurements that are stored.
 
-evaluation/MEASURE.json      in the trial's folder: readings, levels, counts, and what they are of
-evaluation/MEASURE.npz       what it has to say state by state, where it has
+Files in the trial's folder:
+
+evaluation/MEASURE.json      metrics, levels and counts, with the checkpoint and options measured
+evaluation/MEASURE.npz       arrays with one entry per state, if the measure has any
 """
 
 from __future__ import annotations
@@ -25,127 +27,143 @@ import numpy as np
 from torch import Tensor
 
 from workbench import documents, host, metrics
-from workbench.components import MeasureConfig, Misfit
+from workbench.components import Incompatible, MeasureConfig
 from workbench.config import TrialConfig, dump, read_trial
-from workbench.contracts import Measure, Parts
-from workbench.errors import ConfigError, TrialDiverged, WorkbenchError, unknown
+from workbench.contracts import Measure, TrialParts
+from workbench.errors import ConfigError, TrialDiverged, WorkbenchError, unknown_name
 from workbench.models.world_model import WorldModel
 from workbench.record import CONFIG, EVALUATION, TrialRecord, read_json, write_text
 from workbench.registry import components
-from workbench.trial import code_digest, load_agent
+from workbench.trial import check_schema, code_digest, load_agent
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one measure of one trial."""
+class MeasureStatus:
+    """Whether one measure of one trial succeeded."""
 
     measure: str
-    state: Literal["measured", "kept", "does not fit", "failed"]
-    """`kept`: the same version measured the same checkpoint before, with the same options."""
+    state: Literal["measured", "stored", "incompatible", "failed"]
+    """`stored`: the same version already measured this checkpoint with the same options."""
     detail: str = ""
+    """Reason, if the state is `incompatible` or `failed`."""
     seconds: float = 0.0
 
 
-Begins = Callable[[Path, str], None]
-"""Is told the folder and the measure that is taken next."""
+OnMeasureStart = Callable[[Path, str], None]
+"""Callback before each measurement, with the trial's folder and the name of the measure."""
 
 
-def suite(
-    trial: TrialConfig, wanted: Sequence[str] = ()
+def applicable_measures(
+    trial: TrialConfig, names: Sequence[str] = ()
 ) -> tuple[dict[str, MeasureConfig], dict[str, str]]:
-    """The measures of a finished agent that fit a trial, and of the others why they do not.
+    """Return the measures that apply to a finished trial, and why the others do not.
 
     Args:
-        wanted: names of measures; by default all that measure finished agents.
+        trial: configuration of the trial.
+        names: names of measures; by default all that measure finished agents.
+
+    Returns:
+        applicable measures by name, and the reason for each inapplicable one.
 
     Raises:
-        WorkbenchError: there is no measure of a name that is wanted.
+        WorkbenchError: a name is unknown.
     """
-    check_names(wanted)
-    fitting, unfit = {}, {}
+    check_measure_names(names)
+    applicable, inapplicable = {}, {}
     for name, cls in components("measure").items():
-        config = cls.thorough(trial) if issubclass(cls, MeasureConfig) else None
-        if config is None or (wanted and name not in wanted):
+        config = cls.for_evaluation(trial) if issubclass(cls, MeasureConfig) else None
+        if config is None or (names and name not in names):
             continue
         try:
-            problems = list(config.misfits(trial))
-        except Misfit as misfit:
-            problems = [str(misfit)]
+            problems = list(config.incompatibilities(trial))
+        except Incompatible as error:
+            problems = [str(error)]
         if problems:
-            unfit[name] = "; ".join(problems)
+            inapplicable[name] = "; ".join(problems)
         else:
-            fitting[name] = config
-    return fitting, unfit
+            applicable[name] = config
+    return applicable, inapplicable
 
 
-def check_names(wanted: Sequence[str]) -> None:
-    """Raises WorkbenchError where there is no measure of a name that is wanted."""
+def check_measure_names(names: Sequence[str]) -> None:
+    """Check that all names are names of measures.
+
+    Raises:
+        WorkbenchError: a name is unknown.
+    """
     known = components("measure")
-    for name in wanted:
+    for name in names:
         if name not in known:
-            raise WorkbenchError(unknown("measure", name, known))
+            raise WorkbenchError(unknown_name("measure", name, known))
 
 
 def evaluate_trial(
-    folder: Path, wanted: Sequence[str] = (), begins: Begins | None = None
-) -> list[Outcome]:
-    """Measure the agent in a trial's folder by everything that has not measured it yet.
+    folder: Path, names: Sequence[str] = (), on_start: OnMeasureStart | None = None
+) -> list[MeasureStatus]:
+    """Run the measures on a finished trial that have no stored result for its checkpoint.
 
     Raises:
-        WorkbenchError: there is no trial or no whole checkpoint, or it is of another schema.
+        WorkbenchError: there is no trial or no complete checkpoint, or its schema differs.
     """
     record = TrialRecord(folder)
-    trial = _configuration(folder)
-    fitting, unfit = suite(trial, wanted)
-    outcomes = [Outcome(name, "does not fit", reason) for name, reason in unfit.items()]
+    if (result := record.result()) is not None:
+        check_schema(record, result)
+    trial = _read_config(folder)
+    applicable, inapplicable = applicable_measures(trial, names)
+    statuses = [MeasureStatus(name, "incompatible", why) for name, why in inapplicable.items()]
     if not record.checkpoint.exists():
         raise WorkbenchError(f"{record.checkpoint}: there is no checkpoint; run the trial first")
-    checkpoint = _digest(record.checkpoint)
+    checkpoint = _sha256(record.checkpoint)
     missing = {}
-    for name, config in fitting.items():
-        if _is_kept(folder, config, checkpoint):
-            outcomes.append(Outcome(name, "kept"))
+    for name, config in applicable.items():
+        if _is_stored(folder, config, checkpoint):
+            statuses.append(MeasureStatus(name, "stored"))
         else:
             missing[name] = config
     if missing:
-        host.prepare(trial.threads)
+        host.configure(trial.threads)
         parts, agent = load_agent(folder)
         for name, config in missing.items():
-            if begins:
-                begins(folder, name)
-            outcomes.append(_measured(folder, config, parts, agent, checkpoint))
-    return outcomes
+            if on_start:
+                on_start(folder, name)
+            statuses.append(_measure(folder, config, parts, agent, checkpoint))
+    return statuses
 
 
 def evaluate_trials(
     folders: Sequence[Path],
-    wanted: Sequence[str] = (),
+    names: Sequence[str] = (),
     concurrent: int | None = None,
-    begins: Begins | None = None,
-) -> Iterator[tuple[Path, list[Outcome] | str]]:
-    """Every trial with its outcomes, or with what stood in the way, as they end.
+    on_start: OnMeasureStart | None = None,
+) -> Iterator[tuple[Path, list[MeasureStatus] | str]]:
+    """Run `evaluate_trial` on many trials, and yield each folder when it is done.
 
     Args:
-        concurrent: trials at once, each in a process of its own; by default one a core. One at a
-            time they are measured here.
-        begins: is told what is measured next, where trials are measured one at a time.
+        folders: folders of the trials.
+        names: names of measures; by default all that measure finished agents.
+        concurrent: number of parallel processes; by default one per core. A single trial at a
+            time is measured in this process.
+        on_start: called before each measurement, if one trial at a time is measured.
+
+    Yields:
+        each folder, with the statuses of its measures or with an error message.
     """
     processes = min(concurrent or _cores(), len(folders))
-    if processes <= 1:  # here: a process more would import everything once more
+    if processes <= 1:  # in this process: another one would import everything again
         for folder in folders:
-            yield folder, _attempt(partial(evaluate_trial, folder, wanted, begins))
+            yield folder, _result_or_error(partial(evaluate_trial, folder, names, on_start))
         return
-    # Fresh processes: torch's threads do not survive a fork.
+    # Spawned processes: torch's threads do not survive a fork.
     with ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+        processes, get_context("spawn"), initializer=_exit_with_parent, initargs=(os.getpid(),)
     ) as pool:
-        jobs = {pool.submit(evaluate_trial, folder, wanted): folder for folder in folders}
+        jobs = {pool.submit(evaluate_trial, folder, names): folder for folder in folders}
         for job in as_completed(jobs):
-            yield jobs[job], _attempt(job.result)
+            yield jobs[job], _result_or_error(job.result)
 
 
-def _end_with(parent: int) -> None:
-    """See to it that this process ends soon after the one that began it, however that ends."""
+def _exit_with_parent(parent: int) -> None:
+    """Let this process exit within about a second after its parent, even if that is killed."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -155,8 +173,8 @@ def _end_with(parent: int) -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _attempt(evaluate: Callable[[], list[Outcome]]) -> list[Outcome] | str:
-    """What came of it, or what stood in the way."""
+def _result_or_error(evaluate: Callable[[], list[MeasureStatus]]) -> list[MeasureStatus] | str:
+    """Return the result of `evaluate`, or the message of its error."""
     try:
         return evaluate()
     except WorkbenchError as error:
@@ -164,92 +182,95 @@ def _attempt(evaluate: Callable[[], list[Outcome]]) -> list[Outcome] | str:
     except OSError as error:
         return f"{error.filename}: {error.strerror}"
     except BrokenProcessPool:
-        return "the process that measured it died (was memory short? try --concurrent 1)"
+        return "the process that measured it died, perhaps out of memory; try --concurrent 1"
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _configuration(folder: Path) -> TrialConfig:
+def _read_config(folder: Path) -> TrialConfig:
     path = folder / CONFIG
     if not path.exists():
-        raise WorkbenchError(f"{folder}: is not the folder of a trial: it has no {CONFIG}")
+        raise WorkbenchError(f"{folder}: is not the folder of a trial, because it has no {CONFIG}")
     try:
         return read_trial(documents.load(path))
     except ConfigError as error:
         raise WorkbenchError(
-            f"{path}: was written by another version of the workbench, or changed; run the trial "
-            f"again ({error.problems[0]})"
+            f"{path}: was written by another version of the workbench, or was edited "
+            f"({error.problems[0]}); train it again in a new folder (reports still read this one)"
         ) from None
 
 
-def _measured(
-    folder: Path, config: MeasureConfig, parts: Parts, agent: WorldModel, checkpoint: str
-) -> Outcome:
-    """Measure, and write it down. What one measure cannot do does not stop the others."""
-    began = time.perf_counter()
+def _measure(
+    folder: Path, config: MeasureConfig, parts: TrialParts, agent: WorldModel, checkpoint: str
+) -> MeasureStatus:
+    """Measure and store the result; return errors as a status so that other measures still run."""
+    start = time.perf_counter()
     try:
         measure = config.build(parts)
         readings = measure(agent, parts.planner)
         details = _details(measure, agent, parts)
     except (WorkbenchError, TrialDiverged) as error:
-        return Outcome(config.component, "failed", str(error))
-    seconds = round(time.perf_counter() - began, 3)
+        return MeasureStatus(config.component, "failed", str(error))
+    seconds = round(time.perf_counter() - start, 3)
     if details:
         _write_arrays(_path(folder, config, "npz"), details)
-    facts = measure.facts()
+    info = measure.info()
     contents = {
-        **_about(config, checkpoint),
+        **_cache_key(config, checkpoint),
         "metric_versions": _versions(readings),
         "code": code_digest(),
         "metrics": readings,
-        "levels": {name: dict(level) for name, level in facts.levels.items()},
-        "counts": dict(facts.counts),
-        "evaluation_set": {"hash": facts.digest, "positions": facts.positions},
+        "levels": {name: dict(level) for name, level in info.levels.items()},
+        "counts": dict(info.counts),
+        "evaluation_set": {"hash": info.digest, "positions": info.positions},
         "details": bool(details),
         "seconds": seconds,
     }
     write_text(_path(folder, config, "json"), json.dumps(contents, indent=1) + "\n")
-    return Outcome(config.component, "measured", seconds=seconds)
+    return MeasureStatus(config.component, "measured", seconds=seconds)
 
 
-def _details(measure: Measure, agent: WorldModel, parts: Parts) -> Mapping[str, Tensor]:
-    found: Mapping[str, Tensor] = getattr(measure, "details", lambda *_: {})(agent, parts.planner)
-    return found
+def _details(measure: Measure, agent: WorldModel, parts: TrialParts) -> Mapping[str, Tensor]:
+    """Return the arrays of a measure that has a `details` method; else an empty mapping."""
+    arrays: Mapping[str, Tensor] = getattr(measure, "details", lambda *_: {})(agent, parts.planner)
+    return arrays
 
 
-def _is_kept(folder: Path, config: MeasureConfig, checkpoint: str) -> bool:
-    found = read_json(_path(folder, config, "json"))
+def _is_stored(folder: Path, config: MeasureConfig, checkpoint: str) -> bool:
+    """Whether a current result of this measure for this checkpoint is stored."""
+    stored = read_json(_path(folder, config, "json"))
     return (
-        found is not None
-        and all(found.get(key) == value for key, value in _about(config, checkpoint).items())
-        and found.get("metric_versions") == _versions(found.get("metrics", {}))
-        and (not found["details"] or _path(folder, config, "npz").exists())
+        stored is not None
+        and all(stored.get(key) == value for key, value in _cache_key(config, checkpoint).items())
+        and stored.get("metric_versions") == _versions(stored.get("metrics", {}))
+        and (not stored["details"] or _path(folder, config, "npz").exists())
     )
 
 
-def _about(config: MeasureConfig, checkpoint: str) -> dict[str, Any]:
-    """What a stored measurement must agree in to be taken for a new one."""
+def _cache_key(config: MeasureConfig, checkpoint: str) -> dict[str, Any]:
+    """Return the fields that a stored result must match to be reused."""
     return {"checkpoint": checkpoint, "measure": dump(config), "version": config.version}
 
 
 def _versions(readings: Mapping[str, Any]) -> dict[str, int]:
-    found = {spec.name: spec.version for name in readings if (spec := metrics.spec(name))}
-    return dict(sorted(found.items()))
+    """Return the versions of the metrics in a result."""
+    versions = {spec.name: spec.version for name in readings if (spec := metrics.spec(name))}
+    return dict(sorted(versions.items()))
 
 
 def _path(folder: Path, config: MeasureConfig, suffix: str) -> Path:
     return folder / EVALUATION / f"{config.component}.{suffix}"
 
 
-def _digest(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _write_arrays(path: Path, details: Mapping[str, Tensor]) -> None:
-    """Replace the file whole: a reader finds the old one or the new, never a part."""
+    """Replace the file atomically: readers see the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in details.items()}
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:

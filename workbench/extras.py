@@ -1,4 +1,4 @@
-"""Optional packages: told by name, with the extra that brings them, when a file is read."""
+"""Optional packages, checked when a configuration is read."""
 
 from __future__ import annotations
 
@@ -6,20 +6,29 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from workbench.components import Misfit
+from workbench.components import Incompatible
 
 
 def require(who: str, package: str, extra: str) -> None:
-    """Raises Misfit where `package` (its import name) is not installed."""
+    """Check that an optional package is installed.
+
+    Args:
+        who: what needs the package, for the message.
+        package: import name of the package.
+        extra: extra of this distribution that installs it.
+
+    Raises:
+        Incompatible: the package is not installed.
+    """
     if find_spec(package) is None:
-        raise Misfit(
+        raise Incompatible(
             f"{who} needs the package {package}; install it with: "
             f"pip install 'muzero-workbench[{extra}]'"
         )
 
 
-def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Of those of the packages, by their names on the index, that are installed."""
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of the installed ones among `packages`, given by distribution name."""
     found = {}
     for name in packages:
         try:

@@ -1,4 +1,4 @@
-"""What a process that computes asks of its machine."""
+"""Process-level settings for computation: threads, memory allocation, peak memory."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from pathlib import Path
 import torch
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # M_... of glibc's malloc.h
-_KEPT, _LARGE = 256 << 20, 32 << 20
+_KEPT_BYTES, _LARGE_BYTES = 256 << 20, 32 << 20
 
 
-def prepare(threads: int) -> None:
-    """Compute on so many threads, and keep freed memory for what is allocated next.
+def configure(threads: int) -> None:
+    """Set the number of torch threads, and let glibc reuse freed memory.
 
-    By default glibc gives memory back at the end of almost every update, and the system hands it
-    out anew, page by page and zeroed: up to a half of an update of a graph encoder went there.
-    Now up to 256 MB of freed memory stay with the process; pieces above 32 MB still come and go.
-    Other C libraries are left as they are.
+    By default glibc returns memory to the system after almost every update. The system then hands
+    it out again page by page, zeroed, which took up to half of an update of a graph encoder. With
+    these settings the process keeps up to 256 MB of freed memory; blocks above 32 MB are still
+    returned. Other C libraries are not changed.
     """
     torch.set_num_threads(threads)
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
-        library.mallopt(_TRIM_THRESHOLD, _KEPT)
-        library.mallopt(_MMAP_THRESHOLD, _LARGE)
+        library.mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+        library.mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
-def forget_peak_memory() -> None:
-    """Begin `peak_memory` anew, for a process that ran other trials before; on Linux only."""
+def reset_peak_memory() -> None:
+    """Reset `peak_memory`, for a process that ran other trials before. Linux only."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_memory() -> int:
-    """The most memory that this process held since it was last forgotten, in MB."""
+    """Return the peak resident memory since the last reset, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak / (2**20 if sys.platform == "darwin" else 2**10))

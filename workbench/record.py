@@ -1,14 +1,14 @@
-"""The trial's folder: configuration, metric rows as they come, checkpoint, at the end the result.
+"""The folder of a trial: configuration, metrics, checkpoint and result.
 
 config.yaml        the resolved configuration
-metrics.jsonl      a row a measurement: {"step", "updates", metrics...}; same seed, same bytes
-timing.jsonl       a row a measurement: {"step", "updates", "seconds", "cpu_seconds",
+metrics.jsonl      one row per measurement: {"step", "updates", metrics...}; same seed, same bytes
+timing.jsonl       one row per measurement: {"step", "updates", "seconds", "cpu_seconds",
                    "evaluation_seconds"}
-progress.json      how far the trial is, replaced now and then
-checkpoint.pt      everything needed to go on, written whole or not at all
+progress.json      the completed fraction and the latest metrics, replaced at every measurement
+checkpoint.pt      everything needed to resume, replaced atomically
 error.txt          why the trial failed
-result.json        written last: a trial is done when it is there
-evaluation/        what was measured afterwards, a file a measure
+result.json        written last: its existence means that the trial is done
+evaluation/        measurements of the finished agent, one file per measure
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EVALUATION = "evaluation"
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file whole: a reader sees the old text or the new, never a part."""
+    """Replace a file atomically: readers see the old text or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     with temporary.open("w", encoding="utf-8") as stream:
@@ -44,23 +44,23 @@ class TrialRecord:
         self.folder = folder
 
     def start(self, config: Mapping[str, Any]) -> None:
-        """Make the folder, with the resolved configuration; an old error is forgotten.
+        """Create the folder with the resolved configuration, and remove an earlier error.
 
-        What a killed process was about to write is thrown away: a folder is one process's.
+        Also delete partial files of a killed process: one process owns the folder.
         """
-        for torn in self.folder.glob(".*.part"):
-            torn.unlink(missing_ok=True)
+        for partial_file in self.folder.glob(".*.part"):
+            partial_file.unlink(missing_ok=True)
         write_text(self.folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
-        self.forget_failure()
+        self.clear_failure()
 
     def append(self, metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> None:
-        """Add one measurement to the metric rows and to the timing rows."""
+        """Append one row to the metrics and one to the timings."""
         for name, row in ((METRICS, metrics), (TIMING, timing)):
             with (self.folder / name).open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(row) + "\n")
 
-    def cut(self, steps: int, updates: int) -> None:
-        """Forget the rows that come after a checkpoint taken at so many steps and updates."""
+    def drop_rows_after(self, steps: int, updates: int) -> None:
+        """Remove the rows after a checkpoint with the given numbers of steps and updates."""
         for name in (METRICS, TIMING):
             path = self.folder / name
             rows = read_rows(path)
@@ -68,37 +68,42 @@ class TrialRecord:
             write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def last_row(self) -> dict[str, Any]:
-        """The metrics of the last measurement; empty before the first."""
+        """Return the metrics of the last measurement; empty before the first."""
         rows = read_rows(self.folder / METRICS)
         return {k: v for k, v in rows[-1].items() if k not in ("step", "updates")} if rows else {}
 
     def progress(self, fraction: float, last: Mapping[str, Any]) -> None:
+        """Write the completed fraction and the latest metrics."""
         write_text(self.folder / PROGRESS, json.dumps({"fraction": fraction, "last": dict(last)}))
 
     def finish(self, result: Mapping[str, Any]) -> None:
+        """Write the result, which marks the trial as done."""
         write_text(self.folder / RESULT, json.dumps(result, indent=2) + "\n")
 
     def fail(self, reason: str) -> None:
+        """Write the reason of a failure."""
         write_text(self.folder / ERROR, reason.rstrip() + "\n")
 
     def failure(self) -> str | None:
-        """Why the trial failed, or None if it did not."""
+        """Return why the trial failed, or None if it did not."""
         path = self.folder / ERROR
         return path.read_text(encoding="utf-8").strip() if path.exists() else None
 
-    def forget_failure(self) -> None:
+    def clear_failure(self) -> None:
+        """Remove the reason of an earlier failure."""
         (self.folder / ERROR).unlink(missing_ok=True)
 
     @property
     def checkpoint(self) -> Path:
+        """Path of the checkpoint."""
         return self.folder / CHECKPOINT
 
     def result(self) -> dict[str, Any] | None:
-        """The result, or None while the trial is not done."""
+        """Return the result, or None while the trial is not done."""
         return read_json(self.folder / RESULT)
 
     def state(self) -> str:
-        """`done`, `failed`, `partial` (has a checkpoint) or `new`."""
+        """Return `done`, `failed`, `partial` (a checkpoint exists) or `new`."""
         if self.result() is not None:
             return "done"
         for name, state in ((ERROR, "failed"), (CHECKPOINT, "partial")):
@@ -107,11 +112,12 @@ class TrialRecord:
         return "new"
 
     def last_progress(self) -> dict[str, Any]:
+        """Return the last written fraction and metrics; 0 and none before the first."""
         return read_json(self.folder / PROGRESS) or {"fraction": 0.0, "last": {}}
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file; a last line cut short by a crash is left out."""
+    """Return the rows of a JSON-lines file, up to the first line that a crash cut short."""
     rows = []
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -123,7 +129,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None if there is no file, or no whole object in it."""
+    """Return the object in a JSON file; None if the file is missing or holds no valid object."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError, json.JSONDecodeError):

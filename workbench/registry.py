@@ -1,4 +1,4 @@
-"""Named components. A file in a kind's folder registers itself; plug-ins come by entry points."""
+"""Registry of components: modules in the folder of each kind, and plug-ins by entry point."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ FOLDERS = {
     "procedure": "workbench.training.procedures",
     "measure": "workbench.measures",
 }
-"""Where the components of each kind live: every module in the folder (not below it) is one."""
+"""Package of each kind's components; every module directly in it is a component."""
 
 ENTRY_POINT = "workbench.components"
+"""Entry-point group through which other packages register components."""
 
 _components: dict[str, dict[str, type[ComponentConfig]]] = {kind: {} for kind in FOLDERS}
 
@@ -35,17 +36,19 @@ C = TypeVar("C", bound="type[ComponentConfig]")
 
 
 def register(kind: str, name: str) -> Callable[[C], C]:
-    """Class decorator: make a configuration class known under `name`.
+    """Return a class decorator that registers a configuration class under `name`.
 
     Raises:
-        KeyError: no such kind.
-        ValueError: another class has the name already.
+        KeyError: there is no such kind.
+        ValueError: another class is registered under this name.
     """
 
     def add(cls: C) -> C:
         known = _components[kind].setdefault(name, cls)
         if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-            raise ValueError(f"{kind} '{name}' is {known.__module__}.{known.__qualname__} already")
+            raise ValueError(
+                f"{kind} '{name}' is already registered as {known.__module__}.{known.__qualname__}"
+            )
         cls.kind, cls.component = kind, name
         return cls
 
@@ -53,15 +56,15 @@ def register(kind: str, name: str) -> Callable[[C], C]:
 
 
 def unregister(kind: str, name: str) -> None:
-    """Forget a component; for tests and notebooks that register their own."""
+    """Remove a component, for tests and notebooks that register their own."""
     _components[kind].pop(name, None)
 
 
 def component(kind: str, name: str) -> type[ComponentConfig] | None:
-    """The component of that name, if there is one.
+    """Return the component of that name, or None if there is none.
 
-    Where its file bears its name, as files do here, no other is read: all of them take a quarter of
-    a second of every process.
+    If a module has the component's name, as all do here, only that module is imported. Importing
+    all modules would cost every process a quarter of a second.
     """
     if name in _files(kind):
         import_module(f"{FOLDERS[kind]}.{name}")
@@ -69,7 +72,7 @@ def component(kind: str, name: str) -> type[ComponentConfig] | None:
 
 
 def components(kind: str) -> dict[str, type[ComponentConfig]]:
-    """Every component of a kind by name, in alphabetical order."""
+    """Return all components of a kind by name, in alphabetical order."""
     _discover(kind)
     _plug_ins()
     return dict(sorted(_components[kind].items()))
@@ -77,7 +80,7 @@ def components(kind: str) -> dict[str, type[ComponentConfig]]:
 
 @cache
 def _files(kind: str) -> tuple[str, ...]:
-    """The modules of a kind's folder, which need not have been read."""
+    """Return the names of the modules in a kind's folder, without importing them."""
     modules = pkgutil.iter_modules(import_module(FOLDERS[kind]).__path__)
     return tuple(module.name for module in modules if not module.ispkg)
 

@@ -1,4 +1,4 @@
-"""One trial: build, learn, measure. A plain function: no Ray, no MLflow inside."""
+"""Running one trial: build, train, measure. Uses neither Ray nor MLflow."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ from typing import Any
 import torch
 
 from workbench import documents, host
-from workbench.config import SCHEMA_VERSION, TrialConfig, dump, identity, read_trial, walk
-from workbench.contracts import Loss, Measure, Parts, Procedure
+from workbench.config import (
+    SCHEMA_VERSION,
+    TrialConfig,
+    dump,
+    identity,
+    iter_components,
+    read_trial,
+)
+from workbench.contracts import Loss, Measure, Procedure, TrialParts
 from workbench.errors import TrialStopped, WorkbenchError
 from workbench.models.world_model import WorldModel
 from workbench.models.world_model import count_parameters as parameters_of
@@ -21,83 +28,89 @@ from workbench.randomness import Streams, seeded
 from workbench.record import CONFIG, TrialRecord
 from workbench.training import checkpoint
 
-Report = Callable[[float, Mapping[str, float | None]], None]
-"""Told after every measurement: the fraction of the trial that is done, and the latest metrics."""
-Tell = Callable[[str, float], None]
-"""Hears what is being done, and how much of the training is done."""
+OnMeasurement = Callable[[float, Mapping[str, float | None]], None]
+"""Callback after each measurement, with the completed fraction and the latest metrics."""
+OnStatus = Callable[[str, float], None]
+"""Callback with the current activity and the completed fraction of the training."""
 
 
 def run_trial(
     config: TrialConfig,
     folder: Path,
-    report: Report | None = None,
-    tell: Tell = lambda doing, fraction: None,
-    stopping: Callable[[], bool] = lambda: False,
+    on_measurement: OnMeasurement | None = None,
+    on_status: OnStatus = lambda activity, fraction: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """Train and measure one agent in `folder`; goes on where an earlier run stopped.
+    """Train and measure one agent in `folder`, resuming from a checkpoint if there is one.
 
     Args:
-        report: called after every measurement.
-        tell: called before whatever may take long, and at every move of the games.
-        stopping: asked at every move of the games whether to leave it at that for now.
+        config: configuration of the trial.
+        folder: folder of the trial, created if missing.
+        on_measurement: called after every measurement.
+        on_status: called before every measurement and every round of training, and while the
+            measures are built.
+        should_stop: called before every round of training; if true, the trial saves a checkpoint
+            and stops.
 
     Returns:
-        the result, as it stands in `result.json`.
+        the contents of `result.json`.
 
     Raises:
-        TrialDiverged: training gave a number that is not finite.
-        TrialStopped: `stopping` said so; the checkpoint has all that was learned until then.
-        WorkbenchError: the folder holds another trial, or a checkpoint that cannot be read.
+        TrialDiverged: training produced a non-finite number.
+        TrialStopped: `should_stop` returned true; the checkpoint holds all progress.
+        WorkbenchError: the folder holds another trial, or its checkpoint cannot be read.
     """
     record = TrialRecord(folder)
     done = record.result()
     if done is not None:
-        _same(record, done, config)
+        _check_identity(record, done, config)
         return done
-    host.prepare(config.threads)
-    host.forget_peak_memory()
+    host.configure(config.threads)
+    host.reset_peak_memory()
     parts = build(config)
-    measures = _measures(parts, tell)
+    measures = _build_measures(parts, on_status)
     procedure = config.procedure.build(parts)
     state = checkpoint.load(record.checkpoint)
     if state is not None:
-        _same(record, state, config)
+        _check_identity(record, state, config)
     record.start(dump(config))
     clock = _resume(record, state, parts, procedure)
-    del state  # which holds the whole replay once more
+    del state  # it holds a second copy of the replay buffer
     row = record.last_row()
     while True:
-        if stopping():
-            clock.trained()
+        if should_stop():
+            clock.add_training_time()
             checkpoint.save(record.checkpoint, _state(parts, procedure, clock))
             raise TrialStopped(f"{folder}: stopped after {procedure.steps} steps")
-        if clock.due(procedure):
-            tell("measuring", procedure.fraction)
+        if clock.is_due(procedure):
+            on_status("measuring", procedure.fraction)
             row = _measure(procedure, measures, parts, clock)
             record.append({"step": procedure.steps, "updates": procedure.updates, **row}, clock.row)
             checkpoint.save(record.checkpoint, _state(parts, procedure, clock))
             record.progress(procedure.fraction, row)
-            if report:
-                report(procedure.fraction, row)
+            if on_measurement:
+                on_measurement(procedure.fraction, row)
         if procedure.fraction >= 1:
             break
-        tell("training", procedure.fraction)
+        on_status("training", procedure.fraction)
         procedure.advance()
     result = _result(config, parts, procedure, measures, clock, row)
     record.finish(result)
     return result
 
 
-def build(config: TrialConfig) -> Parts:
-    """Everything but the procedure and the measures, on streams that hang on the seed alone.
+def build(config: TrialConfig) -> TrialParts:
+    """Build everything but the procedure and the measures.
+
+    Its random streams depend only on the seed.
 
     Raises:
-        WorkbenchError: there is no such device here.
+        WorkbenchError: the device is not available on this machine.
     """
     _check_device(config.device)
     environment = config.environment.build()
     model = config.model.build(environment, config.environment.discount, config.seed)
-    return Parts(
+    return TrialParts(
         config=config,
         environment=environment,
         model=model.to(config.device),
@@ -114,19 +127,19 @@ def _check_device(name: str) -> None:
         raise WorkbenchError(f"device '{name}' is not available here; set `device: cpu`")
 
 
-def _measures(parts: Parts, tell: Tell) -> dict[str, Measure]:
+def _build_measures(parts: TrialParts, on_status: OnStatus) -> dict[str, Measure]:
     measures = {}
     for name, measure in parts.config.measures.items():
-        tell(f"preparing measure '{name}'", 0.0)
+        on_status(f"preparing measure '{name}'", 0.0)
         measures[name] = measure.build(parts)
     return measures
 
 
-def load_agent(folder: Path) -> tuple[Parts, WorldModel]:
-    """What the trial in `folder` is made of, and its agent as the last checkpoint has it.
+def load_agent(folder: Path) -> tuple[TrialParts, WorldModel]:
+    """Load the objects of the trial in `folder`, and its agent from the last checkpoint.
 
     Raises:
-        WorkbenchError: there is no trial, no whole checkpoint, or one of another version.
+        WorkbenchError: there is no trial or no complete checkpoint, or its version differs.
     """
     parts = build(read_trial(documents.load(folder / CONFIG)))
     procedure = parts.config.procedure.build(parts)
@@ -134,75 +147,80 @@ def load_agent(folder: Path) -> tuple[Parts, WorldModel]:
     state = checkpoint.load(record.checkpoint)
     if state is None:
         raise WorkbenchError(f"{record.checkpoint}: there is no checkpoint")
-    _known(record, state)
-    _take_up(record, state, procedure)
+    check_schema(record, state)
+    _restore(record, state, procedure)
     return parts, procedure.agent.eval()
 
 
 def _loss(config: TrialConfig, name: str, model: WorldModel) -> Loss:
-    """A term of the objective; one with parameters of its own begins from its own stream."""
+    """Build a loss, initialising parameters of its own from its own random stream."""
     with seeded(config.seed, f"init/losses/{name}"):
         loss = config.losses[name].build(model)
     return loss.to(config.device) if isinstance(loss, torch.nn.Module) else loss
 
 
 def count_parameters(config: TrialConfig) -> dict[str, int]:
-    """Parameters of each part of the model that a configuration builds, and in total."""
+    """Return the numbers of parameters of each part of a configuration's model, and in total."""
     environment = config.environment.build()
     return parameters_of(config.model.build(environment, config.environment.discount, config.seed))
 
 
 def replay_memory(config: TrialConfig) -> tuple[int, float] | None:
-    """Steps that the replay of a trial has room for, and the MB they take; None if it has none.
+    """Return the capacity of a trial's replay buffer in steps and in MB; None if it has none.
 
     Raises:
-        WorkbenchError: it has room for too few.
+        WorkbenchError: the capacity is too small.
     """
     procedure = config.procedure.build(build(config))
-    facts: dict[str, Any] = getattr(procedure, "facts", dict)()
-    return (facts["replay_steps"], facts["replay_mb"]) if "replay_steps" in facts else None
+    fields: dict[str, Any] = getattr(procedure, "result_fields", dict)()
+    return (fields["replay_steps"], fields["replay_mb"]) if "replay_steps" in fields else None
 
 
 class _Clock:
-    """When to measure next, how long training and measuring took, and what code ran meanwhile."""
+    """Tracks when to measure next, the time spent, and the versions of the code that ran."""
 
-    def __init__(self, every: int) -> None:
-        self.every, self.next = every, 0
-        self.last: list[int] = []
-        self.training = self.processing = self.evaluating = 0.0
+    def __init__(self, interval: int) -> None:
+        self.interval, self.next_update = interval, 0
+        self.last_measured: list[int] = []  # [steps, updates]
+        self.training_seconds = self.cpu_seconds = self.evaluation_seconds = 0.0
         self.row: dict[str, float] = {}
-        self.code = [code_digest()]  # of all that it was trained by, the last to come last
-        self.mark, self.used = time.perf_counter(), time.process_time()
+        self.code_digests = [code_digest()]  # of every version that trained it, latest last
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
 
-    def due(self, procedure: Procedure) -> bool:
+    def is_due(self, procedure: Procedure) -> bool:
+        """Whether it is time to measure."""
         here = [procedure.steps, procedure.updates]
-        return here != self.last and (procedure.updates >= self.next or procedure.fraction >= 1)
+        return here != self.last_measured and (
+            procedure.updates >= self.next_update or procedure.fraction >= 1
+        )
 
     def lap(self) -> tuple[float, float]:
-        """Seconds since the last lap, and those that processors spent on it meanwhile."""
-        mark, used = self.mark, self.used
-        self.mark, self.used = time.perf_counter(), time.process_time()
-        return self.mark - mark, self.used - used
+        """Return wall-clock and CPU seconds since the last lap."""
+        wall, cpu = self._wall, self._cpu
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+        return self._wall - wall, self._cpu - cpu
 
-    def trained(self) -> None:
-        passed, processed = self.lap()
-        self.training += passed
-        self.processing += processed
+    def add_training_time(self) -> None:
+        """Count the time since the last lap as training."""
+        wall, cpu = self.lap()
+        self.training_seconds += wall
+        self.cpu_seconds += cpu
 
 
 def _measure(
-    procedure: Procedure, measures: Mapping[str, Measure], parts: Parts, clock: _Clock
+    procedure: Procedure, measures: Mapping[str, Measure], parts: TrialParts, clock: _Clock
 ) -> dict[str, float | None]:
-    clock.trained()
+    """Return training statistics and metrics, and update the clock."""
+    clock.add_training_time()
     row: dict[str, float | None] = dict(procedure.diagnostics())
     procedure.agent.eval()
     for measure in measures.values():
         row |= measure(procedure.agent, parts.planner)
     procedure.agent.train()
-    clock.last = [procedure.steps, procedure.updates]
-    while clock.next <= procedure.updates:
-        clock.next += clock.every
-    clock.evaluating += clock.lap()[0]
+    clock.last_measured = [procedure.steps, procedure.updates]
+    while clock.next_update <= procedure.updates:
+        clock.next_update += clock.interval
+    clock.evaluation_seconds += clock.lap()[0]
     clock.row = {
         "step": procedure.steps,
         "updates": procedure.updates,
@@ -212,111 +230,123 @@ def _measure(
 
 
 def _times(clock: _Clock) -> dict[str, float]:
-    """Training by the clock and by its processors (which other work slows less), and measuring."""
+    """Return wall-clock and CPU seconds of training, and wall-clock seconds of measuring.
+
+    CPU seconds depend less on other work on the machine.
+    """
     return {
-        "seconds": round(clock.training, 3),
-        "cpu_seconds": round(clock.processing, 3),
-        "evaluation_seconds": round(clock.evaluating, 3),
+        "seconds": round(clock.training_seconds, 3),
+        "cpu_seconds": round(clock.cpu_seconds, 3),
+        "evaluation_seconds": round(clock.evaluation_seconds, 3),
     }
 
 
-def _state(parts: Parts, procedure: Procedure, clock: _Clock) -> dict[str, Any]:
+def _state(parts: TrialParts, procedure: Procedure, clock: _Clock) -> dict[str, Any]:
     return {
         "schema": SCHEMA_VERSION,
         "id": identity(parts.config),
         "procedure": procedure.state_dict(),
         "streams": parts.streams.state_dict(),
-        "code": clock.code,
-        "clock": [clock.next, clock.last, clock.training, clock.processing, clock.evaluating],
+        "code": clock.code_digests,
+        "clock": [
+            clock.next_update,
+            clock.last_measured,
+            clock.training_seconds,
+            clock.cpu_seconds,
+            clock.evaluation_seconds,
+        ],
     }
 
 
-def _same(record: TrialRecord, found: Mapping[str, Any], config: TrialConfig) -> None:
-    """What was paid for is never taken for another trial's, nor written over by one."""
-    _known(record, found)
-    if found["id"] != identity(config):
+def _check_identity(record: TrialRecord, stored: Mapping[str, Any], config: TrialConfig) -> None:
+    """Refuse a folder of another trial, so that its data is neither reused nor overwritten."""
+    check_schema(record, stored)
+    if stored["id"] != identity(config):
         raise WorkbenchError(
-            f"{record.folder}: holds trial {found['id']}, and this is trial {identity(config)}; "
+            f"{record.folder}: holds trial {stored['id']}, but this is trial {identity(config)}; "
             "give it a folder of its own"
         )
 
 
-def _known(record: TrialRecord, found: Mapping[str, Any]) -> None:
-    if found["schema"] != SCHEMA_VERSION:
+def check_schema(record: TrialRecord, stored: Mapping[str, Any]) -> None:
+    """Raise WorkbenchError unless a stored result or checkpoint has the current schema."""
+    if stored["schema"] != SCHEMA_VERSION:
         raise WorkbenchError(
-            f"{record.folder}: was written under schema {found['schema']}, and this version reads "
-            f"schema {SCHEMA_VERSION}; run the trial again in a folder of its own"
+            f"{record.folder}: was written under schema {stored['schema']}, but this version reads "
+            f"schema {SCHEMA_VERSION}; train it again in a new folder (reports still read this one)"
         )
 
 
 def _resume(
-    record: TrialRecord, state: dict[str, Any] | None, parts: Parts, procedure: Procedure
+    record: TrialRecord, state: dict[str, Any] | None, parts: TrialParts, procedure: Procedure
 ) -> _Clock:
-    """Take up a checkpoint, and forget the rows that came after it."""
+    """Restore a checkpoint, if there is one, and remove the rows written after it."""
     clock = _Clock(parts.config.evaluate_every)
     if state is None:
-        record.cut(-1, -1)
+        record.drop_rows_after(-1, -1)
         return clock
-    _take_up(record, state, procedure)
+    _restore(record, state, procedure)
     parts.streams.load_state_dict(state["streams"])
-    clock.next, clock.last, clock.training, clock.processing, clock.evaluating = state["clock"]
-    clock.code = [*(code for code in state.get("code", []) if code not in clock.code), *clock.code]
-    record.cut(procedure.steps, procedure.updates)
+    clock.next_update, clock.last_measured, *seconds = state["clock"]
+    clock.training_seconds, clock.cpu_seconds, clock.evaluation_seconds = seconds
+    current = clock.code_digests
+    clock.code_digests = [*(x for x in state.get("code", []) if x not in current), *current]
+    record.drop_rows_after(procedure.steps, procedure.updates)
     return clock
 
 
-def _take_up(record: TrialRecord, state: Mapping[str, Any], procedure: Procedure) -> None:
+def _restore(record: TrialRecord, state: Mapping[str, Any], procedure: Procedure) -> None:
     try:
         procedure.load_state_dict(state["procedure"])
     except (RuntimeError, KeyError, ValueError) as error:
         raise WorkbenchError(
-            f"{record.checkpoint}: does not fit what {CONFIG} describes, so it was written by "
-            f"another version of the workbench; run the trial again ({str(error).splitlines()[0]})"
+            f"{record.checkpoint}: does not match {CONFIG}, so it was written by another version "
+            f"of the workbench ({str(error).splitlines()[0]}); run the trial again"
         ) from None
 
 
 def _result(
     config: TrialConfig,
-    parts: Parts,
+    parts: TrialParts,
     procedure: Procedure,
     measures: Mapping[str, Measure],
     clock: _Clock,
     row: Mapping[str, float | None],
 ) -> dict[str, Any]:
-    facts = [measure.facts() for measure in measures.values()]
+    infos = [measure.info() for measure in measures.values()]
     return {
         "id": identity(config),
         "schema": SCHEMA_VERSION,
-        "code": "+".join(clock.code),
+        "code": "+".join(clock.code_digests),
         "steps": procedure.steps,
         "updates": procedure.updates,
         "metrics": dict(row),
-        "levels": {name: dict(level) for fact in facts for name, level in fact.levels.items()},
+        "levels": {name: dict(level) for info in infos for name, level in info.levels.items()},
         "parameters": parameters_of(parts.model),
         "evaluation_set": {
-            "hash": "".join(fact.digest for fact in facts),
-            "positions": max((fact.positions for fact in facts), default=0),
-            "counts": {name: n for fact in facts for name, n in fact.counts.items()},
+            "hash": "".join(info.digest for info in infos),
+            "positions": max((info.positions for info in infos), default=0),
+            "counts": {name: n for info in infos for name, n in info.counts.items()},
         },
         **_times(clock),
         "memory_mb": host.peak_memory(),
-        **getattr(procedure, "facts", dict)(),
+        **getattr(procedure, "result_fields", dict)(),
         "threads": config.threads,
         "notes": [*_notes(parts)],
         "versions": {name: version(name) for name in ("torch", "numpy", "numba", "open-spiel")},
     }
 
 
-def _notes(parts: Parts) -> Iterator[str]:
-    """What a reader of the results should be told."""
-    for _, part in walk(parts.config):
+def _notes(parts: TrialParts) -> Iterator[str]:
+    """Yield remarks for readers of the results."""
+    for _, part in iter_components(parts.config):
         yield from part.notes(parts.environment.spec)
-    for head in parts.config.untaught():
-        yield f"no loss teaches the model its {head}: what it predicts of it stays random"
+    for head in parts.config.untrained_heads():
+        yield f"no loss trains the {head} head; its predictions stay random"
 
 
 def code_digest() -> str:
-    """Twelve digits of a hash of the workbench's source, to tell apart what other code made."""
+    """Return the first twelve hex digits of the SHA-256 of the workbench's source files."""
     total = hashlib.sha256()
     here = Path(__file__).parent
     for path in sorted(here.rglob("*.py")):

@@ -1,8 +1,8 @@
 """gumbel-mcts, which searches games by their rules and has no latents.
 
-Its game here is a board of 64 numbers and the last action: the step of the rules writes the action
-down, and the network's call is the whole of a simulation, dynamics and heads. As the new latent
-cannot be written into its tree, positions are not those of the other searches: the work of a
+Its game here is a board of 64 numbers and the last action. The step of the rules records the
+action, and the network's call performs the whole simulation, dynamics and heads. The new latent
+cannot be written into its tree, so positions differ from those of the other searches: the work per
 simulation is the same, the tree is not. Its Gumbel noise cannot be turned off.
 """
 
@@ -20,10 +20,11 @@ from benchmarks import networks
 from benchmarks.peers.exchange import ROOTS, SIMULATIONS, Arrays, Case, Searcher
 
 C_SCALE = 0.1
-"""As mctx and the workbench have it; the library's own is 1."""
+"""The setting of mctx and the workbench; the library's default is 1."""
 
 
 def prepare(arrays: Arrays, case: Case) -> Searcher:
+    """Prepare the searcher of a case."""
     game, players = _Game(case.actions), list(range(case.batch))
     network = _Network(arrays, game)
     nodes = case.batch * (SIMULATIONS + 2) + 1
@@ -71,7 +72,7 @@ class _Network:
 
     def __init__(self, arrays: Arrays, game: _Game) -> None:
         self.logic = game
-        self._model = networks.perceptron(game.NUM_ACTIONS)
+        self._model = networks.mlp_model(game.NUM_ACTIONS)
         weights = {k: torch.from_numpy(v) for k, v in arrays.items() if k != ROOTS}
         self._model.load_state_dict(weights)
         self._generator = Generator()

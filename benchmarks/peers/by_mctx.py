@@ -1,4 +1,4 @@
-"""mctx: the same model in jax, the whole search compiled."""
+"""mctx: the same model in jax, with the whole search compiled."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ POLICIES = {
     "puct": partial(mctx.muzero_policy, dirichlet_fraction=0.0),
     "gumbel": partial(mctx.gumbel_muzero_policy, gumbel_scale=0.0),
 }
-"""With mctx's own settings, but for the noise."""
+"""mctx's default settings, except for the noise."""
 
 MODELS: dict[str, Any] = {"mlp": mlp, "residual": residual}
 
 
 def prepare(arrays: Arrays, case: Case) -> Searcher:
+    """Prepare the searcher of a case."""
     model, policy = MODELS[case.model], POLICIES[case.planner]
     weights, roots = model.load(arrays)
     roots = roots[: case.batch]

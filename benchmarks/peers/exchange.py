@@ -1,4 +1,4 @@
-"""What the processes hand each other: cases, models, roots."""
+"""Files that the processes exchange: cases, models, roots."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 SIMULATIONS = 50
 ROOTS = "roots"
-"""Name of the latents [B, ...] beside the model's arrays, which have torch's names."""
+"""Name of the latents [B, ...] among the model's arrays, which have torch's names."""
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One search: of which model, by which planner, from how many roots."""
+    """One search: model, planner and number of roots."""
 
     model: str
     actions: int
@@ -29,20 +29,21 @@ class Case:
 
 @dataclass(frozen=True)
 class Searcher:
-    """A search that is ready to run, again and again from the same roots."""
+    """A search that is ready to run repeatedly from the same roots."""
 
     search: Callable[[], Any]
-    """Ends when the search has; gives what `depth` reads."""
+    """Run the search to its end and return what `depth` reads."""
     depth: Callable[[Any], float]
     """Mean over the roots of the deepest node's depth."""
 
 
 def file(folder: Path, name: str, actions: int) -> Path:
+    """Return the file of a model."""
     return folder / f"{name}_{actions}.npz"
 
 
 def write(folder: Path, name: str, actions: int, batch: int) -> None:
-    """One of `networks.MODELS`, and as many roots as the largest batch needs."""
+    """Write one of `networks.MODELS`, and as many roots as the largest batch needs."""
     from benchmarks import networks
 
     model = networks.model(name, actions)
@@ -52,6 +53,6 @@ def write(folder: Path, name: str, actions: int, batch: int) -> None:
 
 
 def read(folder: Path, name: str, actions: int) -> Arrays:
-    """As `write` left them; no pickles are opened."""
+    """Read the files of `write`, without pickles."""
     with np.load(file(folder, name, actions), allow_pickle=False) as stored:
         return {key: stored[key] for key in stored.files}

@@ -11,6 +11,7 @@ from workbench.types import Plan
 
 
 def prepare(arrays: Arrays, case: Case) -> Searcher:
+    """Prepare the searcher of a case."""
     model = networks.model(case.model, case.actions)
     weights = {name: torch.from_numpy(array) for name, array in arrays.items() if name != ROOTS}
     model.load_state_dict(weights)

@@ -1,1 +1,1 @@
-"""The rows of the benchmark. Every module here is one."""
+"""Rows of the benchmark. Every module here is one."""

@@ -1,4 +1,4 @@
-"""Steps a second of every world that is installed, by random play, beside its bare engine."""
+"""Steps per second of every installed environment with random play, beside its bare engine."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import torch
 from torch import Generator
 
 from benchmarks.measurement import Effort, Figure
-from benchmarks.timing import in_turn
+from benchmarks.timing import time_alternately
 from workbench import registry
-from workbench.components import EnvironmentConfig, Misfit
-from workbench.types import Environment, map_tensors
+from workbench.components import EnvironmentConfig, Incompatible
+from workbench.types import Environment, tree_map
 
 BATCH, STEPS = 128, 50
 
 Play = Callable[[int], None]
-"""Makes so many steps by a random policy, one world at a time, and looks at what it shows."""
+"""Plays a number of random steps in one environment at a time, with its observations."""
 
 
 def spiel(game: str, steps: int) -> None:
-    """OpenSpiel's own state: legal moves, a move, the observation as OpenSpiel gives it."""
+    """OpenSpiel's own state: legal moves, a move, OpenSpiel's observation."""
     import pyspiel
 
     draw, rules = random.Random(0), pyspiel.load_game(game)
@@ -64,7 +64,7 @@ def minatar(game: str, steps: int) -> None:
 
 
 def atari(game: str, steps: int) -> None:
-    """One game of ALE in grey, four frames a step, at its full size."""
+    """One game of ALE in grey, four frames per step, at full size."""
     import ale_py
     import gymnasium
 
@@ -96,14 +96,14 @@ ENGINES: dict[str, tuple[str, Play]] = {
     "othello": ("pyspiel", partial(spiel, "othello")),
     "tic_tac_toe": ("pyspiel", partial(spiel, "tic_tac_toe")),
 }
-"""The engine of the world that a component makes by default, and random play in it."""
+"""Engine of a component's default environment, and random play in it."""
 
 SLOW = {"atari", "lunar_lander"}
-"""Fewer steps a timing: a step takes long enough to be timed well."""
+"""Environments with fewer steps per timing, because one step already takes long enough."""
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Worlds by their component's defaults; a component whose packages are missing is left out."""
+    """Measure environments with default options; a component without its packages is skipped."""
     for name, component in registry.components("environment").items():
         if name in ENGINES and (name == "tic_tac_toe" or not effort.quick):
             config = component()
@@ -114,7 +114,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
 def _installed(config: EnvironmentConfig) -> bool:
     try:
         config.spec()
-    except Misfit:
+    except Incompatible:
         return False
     return find_spec("Box2D") is not None if config.component == "lunar_lander" else True
 
@@ -123,13 +123,13 @@ def _figure(name: str, config: EnvironmentConfig, effort: Effort) -> Figure:
     steps = STEPS // 10 if name in SLOW or effort.quick else STEPS
     engine, play = ENGINES[name]
     walk = _Walk(config.build())
-    pairs = in_turn(partial(walk, steps), partial(play, BATCH * steps), effort.repeats)
+    pairs = time_alternately(partial(walk, steps), partial(play, BATCH * steps), effort.repeats)
     case: dict[str, str | int] = {"world": name, "B": BATCH}
     return pairs.figure("environments", case, engine, BATCH * steps, "steps/s")
 
 
 class _Walk:
-    """Random play in a batch of worlds; an episode that ends makes place for a new one."""
+    """Random play in a batch of environments; a new episode replaces one that ends."""
 
     def __init__(self, world: Environment) -> None:
         self._world, self._generator = world, Generator().manual_seed(0)
@@ -145,7 +145,7 @@ class _Walk:
             ended = (transition.terminated | transition.truncated).nonzero().flatten()
             if len(ended):
                 fresh = world.reset(len(ended), generator)
-                state = map_tensors(
+                state = tree_map(
                     lambda old, new, at=ended: old.index_copy(0, at, new), state, fresh
                 )
             self._state = state

@@ -1,4 +1,4 @@
-"""A whole update, beside its forward and backward; graph networks beside convolutions."""
+"""A whole update beside its forward and backward pass; graph networks beside convolutions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from benchmarks.measurement import Effort, Figure
-from benchmarks.timing import in_turn
+from benchmarks.timing import time_alternately
 from workbench.components import RepresentationConfig
 from workbench.config import read_trial
-from workbench.contracts import Context, Parts
+from workbench.contracts import Context, TrialParts
 from workbench.documents import wrap
 from workbench.environments.connect_four import ConnectFour
-from workbench.errors import Place
+from workbench.errors import SourceLocation
 from workbench.models.dynamics import conv, gcn
 from workbench.models.representation.cnn import CNN
 from workbench.models.representation.gat import GAT
@@ -25,7 +25,7 @@ from workbench.models.representation.gin import GIN
 from workbench.training.actor import Actor
 from workbench.training.learner import Learner, Objective
 from workbench.training.procedures.self_play import SelfPlay
-from workbench.training.replay_buffer import Replay
+from workbench.training.replay_buffer import ReplayBuffer
 from workbench.trial import build
 from workbench.types import LatentSpec, Window
 
@@ -34,28 +34,28 @@ UPDATES: dict[str, dict[str, Any]] = {
     "muzero_cartpole": {"preset": "muzero_cartpole"},
     "muzero, by muon": {"preset": "muzero"},
 }
-"""What replay, targets and AdamW take beside the model, and then the products of Muon as well."""
+"""Overhead of replay, targets and AdamW beside the model, and then of Muon's products too."""
 BATCH = 256
-"""Boards that an encoder and a dynamics are timed on."""
+"""Number of boards on which encoders and dynamics are timed."""
 
 ENCODERS: dict[str, tuple[int, RepresentationConfig]] = {
-    "gcn of 72 features": (24, GCN(width=72, ends_in="nodes")),
-    "gcn of 192 features": (64, GCN(width=192, ends_in="nodes")),
-    "gcn of 74 features": (24, GCN(width=74, ends_in="nodes")),
-    "gcn of 74 features (edge list)": (24, GCN(width=74, ends_in="nodes", backend="sparse")),
-    "gin of 43 features": (24, GIN(width=43, ends_in="nodes")),
-    "gat of 52 features": (24, GAT(width=52, ends_in="nodes", heads=1)),
+    "gcn of 72 features": (24, GCN(width=72, latent_kind="nodes")),
+    "gcn of 192 features": (64, GCN(width=192, latent_kind="nodes")),
+    "gcn of 74 features": (24, GCN(width=74, latent_kind="nodes")),
+    "gcn of 74 features (edge list)": (24, GCN(width=74, latent_kind="nodes", backend="sparse")),
+    "gin of 43 features": (24, GIN(width=43, latent_kind="nodes")),
+    "gat of 52 features": (24, GAT(width=52, latent_kind="nodes", heads=1)),
 }
-"""Each beside convolutions of so many channels, which have as many parameters.
+"""Each graph encoder beside convolutions of that many channels, with as many parameters.
 
-Features that fill whole registers may be a few percent fewer; the tables tell both.
+Features that fill whole registers may be a few percent fewer; the tables show both.
 """
 DYNAMICS = {72: 24, 192: 64}
-"""Features of a graph's latent and channels of a grid's, as such encoders leave them."""
+"""Features of a graph's latent, and channels of a grid's, as such encoders produce them."""
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Updates a second of presets; boards a second through h and g and back, 6x7 cells."""
+    """Measure updates per second of presets, and boards per second through h and g and back."""
     for name in list(UPDATES)[: 1 if effort.quick else None]:
         yield _update(name, effort)
     for name in list(ENCODERS)[: 1 if effort.quick else None]:
@@ -65,16 +65,16 @@ def measure(effort: Effort) -> Iterator[Figure]:
 
 
 def _update(name: str, effort: Effort) -> Figure:
-    """Draw, window, targets, unroll, loss, backward, optimiser; and the bare middle of it."""
+    """Time a whole update, and the forward and backward pass within it."""
     overlay = UPDATES[name] | {"planner.simulations": 2, "threads": effort.threads}
-    parts = build(read_trial(wrap(overlay, Place("benchmark"))))
+    parts = build(read_trial(wrap(overlay, SourceLocation("benchmark"))))
     config = cast(SelfPlay, parts.config.procedure)
     learner = Learner(
         parts,
         config.optimiser,
-        config.terminal == "absorbing",
+        config.past_end == "absorbing",
         config.gradient_scale,
-        config.average,
+        config.ema_decay,
         config.target_every,
     )
     replay = _filled(parts, config)
@@ -82,37 +82,37 @@ def _update(name: str, effort: Effort) -> Figure:
     generator = parts.streams["replay"]
 
     def window() -> Window:
-        place = replay.draw(config.batch, generator)
+        place = replay.sample_starts(config.batch_size, generator)
         return replay.window(place, config.unroll, lookahead, generator)
 
     def update() -> object:
         return learner.update(window())
 
     bare = _forward_and_backward(parts, config, learner, window())
-    case: dict[str, str | int] = {"what": f"update, {name}", "batch": config.batch}
-    return in_turn(update, bare, effort.repeats).figure(
+    case: dict[str, str | int] = {"what": f"update, {name}", "batch": config.batch_size}
+    return time_alternately(update, bare, effort.repeats).figure(
         "learner", case, "forward and backward", 1, "updates/s"
     )
 
 
-def _filled(parts: Parts, config: SelfPlay) -> Replay:
-    """A replay of what the untrained model plays."""
-    actor = Actor(parts, config.games, config.opening, config.temperature)
-    replay = Replay(config.capacity, actor.layout)
+def _filled(parts: TrialParts, config: SelfPlay) -> ReplayBuffer:
+    """Return a replay buffer filled by the untrained model."""
+    actor = Actor(parts, config.parallel_environments, config.random_start, config.temperature)
+    replay = ReplayBuffer(config.capacity, actor.layout)
     while len(replay) < config.warm_up:
-        _, episodes = actor.move(parts.model)
+        _, episodes = actor.step(parts.model)
         if episodes is not None:
             replay.add(episodes)
     return replay
 
 
 def _forward_and_backward(
-    parts: Parts, config: SelfPlay, learner: Learner, window: Window
+    parts: TrialParts, config: SelfPlay, learner: Learner, window: Window
 ) -> Callable[[], object]:
-    """The unroll, the objective and its gradient on one window, with its targets made before."""
+    """Run the unroll, the objective and its gradient on one window with precomputed targets."""
     model, generator = learner.model, parts.streams["learner"]
     context = Context(
-        config.terminal == "absorbing", model, learner.agent, parts.planner, generator
+        config.past_end == "absorbing", model, learner.agent, parts.planner, generator
     )
     targets = {name: make(window, context) for name, make in parts.targets.items()}
     weights = {name: loss.weight for name, loss in parts.config.losses.items()}
@@ -128,11 +128,11 @@ def _forward_and_backward(
 
 
 def _encoder(name: str, effort: Effort) -> Figure:
-    """A graph's encoder beside convolutions, from boards of 6x7 cells and back to its weights."""
+    """Time a graph encoder beside convolutions, from 6x7 boards and back to the weights."""
     world, (channels, config) = ConnectFour().spec(), ENCODERS[name]
     encoder, reference = (
         _laid_out(one.build(world))
-        for one in (config, CNN(width=channels, depth=2, ends_in="grid"))
+        for one in (config, CNN(width=channels, depth=2, latent_kind="grid"))
     )
     boards = torch.rand(BATCH, *world.observation, generator=Generator().manual_seed(0))
     passes = _passes(encoder, boards), _passes(reference, boards)
@@ -140,7 +140,7 @@ def _encoder(name: str, effort: Effort) -> Figure:
 
 
 def _dynamics(features: int, channels: int, effort: Effort) -> Figure:
-    """The same of a step in imagination, back to the latent too."""
+    """Time a dynamics step in the same way, with the gradient of the latent."""
     world = ConnectFour().spec()
     _, *board = world.observation
     grid = LatentSpec("grid", (channels, *board))
@@ -149,7 +149,7 @@ def _dynamics(features: int, channels: int, effort: Effort) -> Figure:
     dynamics = gcn.GCN(width=features).build(cells, world)
     generator = Generator().manual_seed(0)
     action = torch.randint(world.actions, (BATCH,), generator=generator)
-    # Each as its encoders leave it in memory.
+    # Each in the memory order of its encoder's output.
     by_cell = torch.rand(BATCH, *cells.shape, generator=generator)
     by_plane = _laid_out(torch.rand(BATCH, *grid.shape, generator=generator))
     passes = (
@@ -168,7 +168,7 @@ def _beside(
     effort: Effort,
 ) -> Figure:
     case: dict[str, str | int] = {"what": what, "batch": BATCH}
-    return in_turn(*passes, effort.repeats).figure(
+    return time_alternately(*passes, effort.repeats).figure(
         "learner",
         case,
         f"{floor} parameters",
@@ -183,12 +183,12 @@ def _parameters(module: nn.Module) -> int:
 
 
 def _laid_out(module: Any) -> Any:
-    """In memory as in a model."""
+    """Return the module in the memory format of a model."""
     return module.to(memory_format=torch.channels_last)
 
 
 def _passes(module: nn.Module, *inputs: Tensor) -> Callable[[], Any]:
-    """Forward, and backward from the gradient of what it ends in."""
+    """Return the forward and backward passes, from the gradient of the output."""
     wanted = [*module.parameters(), *(one for one in inputs if one.requires_grad)]
     gradient = torch.rand_like(module(*inputs))
     return lambda: torch.autograd.grad(module(*inputs), wanted, gradient)

@@ -1,4 +1,4 @@
-"""Our search and the others' in alternating processes: peer, ours, peer, ours ..."""
+"""Our search and those of peers in alternating processes: peer, ours, peer, ours, ..."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pathlib import Path
 from benchmarks import networks
 from benchmarks.measurement import Effort, Figure
 from benchmarks.peers.exchange import SIMULATIONS, Case, write
-from benchmarks.timing import Pairs
+from benchmarks.timing import TimingPairs
 from workbench.errors import WorkbenchError
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A library: the module that asks it, and which models it can search."""
+    """A library: the module that calls it, and the models that it can search."""
 
     module: str
     models: tuple[str, ...]
@@ -34,14 +34,14 @@ PEERS = {
 
 PACKAGES = ("jax", "mctx", "gumbel_mcts")
 BATCHES = {"mlp": (1, 16, 128, 512), "residual": (1, 16, 128)}
-"""By model; from 512 roots the residual one would take ten seconds a search."""
+"""Batch sizes by model; with 512 roots the residual model would take ten seconds per search."""
 
 Found = list[tuple[float, float]]
-"""Of every case: seconds of a search, mean depth of its trees."""
+"""For each case, seconds per search and mean depth of its trees."""
 
 
 def check_installed() -> None:
-    """Raises WorkbenchError where a library is missing, with the extra that brings all."""
+    """Raise WorkbenchError if a library is missing, with the extra that installs it."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise WorkbenchError(
@@ -51,7 +51,7 @@ def check_installed() -> None:
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Searches of the same model, from the same roots, with as many simulations, without noise."""
+    """Measure searches of the same model from the same roots, without noise."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         for model, actions in networks.MODELS:
@@ -87,7 +87,7 @@ def _round(module: str, folder: Path, effort: Effort, cases: list[Case]) -> Foun
 
 
 def _figure(peer: str, case: Case, ours: Found, theirs: Found) -> Figure:
-    pairs = Pairs([seconds for seconds, _ in ours], [seconds for seconds, _ in theirs])
+    pairs = TimingPairs([seconds for seconds, _ in ours], [seconds for seconds, _ in theirs])
     shown: dict[str, str | int] = {
         "peer": peer, "model": case.model, "planner": case.planner, "A": case.actions,
         "B": case.batch, "N": SIMULATIONS,

@@ -1,4 +1,4 @@
-"""Simulations a second, beside the same calls of the network without a tree."""
+"""Simulations per second, beside the same calls of the network without a tree."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Generator, Tensor
 
 from benchmarks import networks
 from benchmarks.measurement import Effort, Figure
-from benchmarks.timing import in_turn
+from benchmarks.timing import time_alternately
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
-from workbench.planning.tree.compiled_network import Network, network_of, workplace
-from workbench.planning.tree.search import share_out, shares_of
-from workbench.planning.tree.simd import TILE
-from workbench.planning.tree.trees import Trees, plant
-from workbench.types import Latent, leaves
+from workbench.planning.tree.compiled_network import Network, compiled_network, workspace_for
+from workbench.planning.tree.search import n_chunks, parallel_chunks
+from workbench.planning.tree.simd import TREES_PER_TILE
+from workbench.planning.tree.trees import Trees, allocate_trees
+from workbench.types import Latent, tree_leaves
 
 SIMULATIONS = 50
 BATCHES = (1, 16, 128, 512)
@@ -27,8 +27,8 @@ FLOOR = "network calls"
 
 
 def network_calls(model: WorldModel, root: Latent, action: Tensor, simulations: int) -> None:
-    """One step and one prediction a simulation: what a search cannot do without."""
-    network = network_of(model, cut=False)
+    """Run one step and one prediction per simulation: the calls that a search cannot avoid."""
+    network = compiled_network(model, cut=False)
     if network is not None:
         _calls_within(network, action, simulations)
         return
@@ -39,35 +39,35 @@ def network_calls(model: WorldModel, root: Latent, action: Tensor, simulations: 
 
 
 def _calls_within(network: Network, action: Tensor, simulations: int) -> None:
-    """The same where a search evaluates the network in its kernels, on as many threads."""
+    """Run the same calls in the kernels, on as many threads as the search."""
 
     def evaluate(share: int, first: int, last: int) -> None:
-        room = workplace(network, 1, network.actions, share)
+        room = workspace_for(network, 1, network.actions, share)
         room.scratch[:] = 0.5
         _evaluate(network, room, action.numpy(), simulations, first, last)
 
-    share_out(evaluate, len(action))
+    parallel_chunks(evaluate, len(action))
 
 
 @njit(nogil=True, error_model="numpy")
 def _evaluate(
     network: Any, room: Any, action: Any, simulations: int, first: int, last: int
 ) -> None:
-    for start in range(first, last, TILE):
-        rows = min(TILE, last - start)
+    for start in range(first, last, TREES_PER_TILE):
+        rows = min(TREES_PER_TILE, last - start)
         for _ in range(simulations):
             kernels.evaluate(network, room.scratch, action[start : start + rows], rows, 0)
             kernels.read(network, room.scratch, room.leaves, rows)
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Perceptrons of three widths of tree and a residual tower, then the growth with N."""
+    """Measure MLPs with three tree widths and a residual tower, then the growth with N."""
     for name, actions in networks.MODELS[:1] if effort.quick else networks.MODELS:
         model = networks.model(name, actions)
         for batch in BATCHES[:1] if effort.quick else BATCHES:
             for planner in networks.PLANNERS:
                 yield _figure(name, model, planner, batch, SIMULATIONS, effort)
-    model = networks.perceptron(GROWTH_ACTIONS)
+    model = networks.mlp_model(GROWTH_ACTIONS)
     for simulations in GROWTH[:1] if effort.quick else GROWTH[1:]:
         yield _figure("mlp", model, "puct", GROWTH_BATCH, simulations, effort)
 
@@ -99,7 +99,7 @@ def _figure(
         "N": simulations,
     }
     depth = plan(model, root, legal, Generator()).depth.double().mean()
-    return in_turn(search, floor, effort.repeats).figure(
+    return time_alternately(search, floor, effort.repeats).figure(
         "search",
         case,
         FLOOR,
@@ -113,14 +113,18 @@ def _figure(
 
 
 def bytes_a_node(model: WorldModel, root: Latent, batch: int, simulations: int) -> float:
-    """Memory of a search, its trees and the latents in them, by root and simulation."""
-    nodes, actions, network = simulations + 1, model.spec.actions, network_of(model, cut=False)
+    """Return the memory of a search, trees and latents, per root and simulation."""
+    nodes, actions, network = (
+        simulations + 1,
+        model.spec.actions,
+        compiled_network(model, cut=False),
+    )
     if network is None:
-        latents = sum(tensor.nbytes for tensor in leaves(root)) * nodes
-        held = _size(plant(batch, nodes, actions)) + latents
+        latents = sum(tensor.nbytes for tensor in tree_leaves(root)) * nodes
+        held = _size(allocate_trees(batch, nodes, actions)) + latents
     else:
-        room = workplace(network, nodes, actions)
-        held = shares_of(batch) * (_size(room.trees) + room.latents.nbytes)
+        room = workspace_for(network, nodes, actions)
+        held = n_chunks(batch) * (_size(room.trees) + room.latents.nbytes)
     return held / (batch * simulations)
 
 

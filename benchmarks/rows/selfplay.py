@@ -1,4 +1,4 @@
-"""A move of many games side by side, beside the searches that it makes."""
+"""A step of many games in parallel, beside the searches within it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import cast
 from torch import Generator, Tensor
 
 from benchmarks.measurement import Effort, Figure
-from benchmarks.timing import Pairs
+from benchmarks.timing import TimingPairs
 from workbench.config import read_trial
-from workbench.contracts import Parts, Planner
+from workbench.contracts import Planner, TrialParts
 from workbench.documents import wrap
-from workbench.errors import Place
+from workbench.errors import SourceLocation
 from workbench.models.world_model import WorldModel
 from workbench.training.actor import Actor
 from workbench.training.procedures.self_play import SelfPlay
@@ -27,13 +27,14 @@ GAMES, SIMULATIONS, MOVES = 128, 25, 40
 
 @dataclass
 class Timed:
-    """A planner that counts the seconds that it takes."""
+    """A planner that accumulates its own seconds."""
 
     planner: Planner
     seconds: float = 0.0
 
     @property
     def differentiable(self) -> bool:
+        """Whether the wrapped planner is differentiable."""
         return self.planner.differentiable
 
     def plan(
@@ -44,6 +45,7 @@ class Timed:
         generator: Generator,
         explore: bool = False,
     ) -> Plan:
+        """Plan with the wrapped planner and count the seconds."""
         start = time.perf_counter()
         plan = self.planner.plan(model, root, legal, generator, explore)
         self.seconds += time.perf_counter() - start
@@ -51,10 +53,10 @@ class Timed:
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Moves a second of all games together, for one world that is a table and one that is not."""
+    """Measure steps per second of all games, for a tabular environment and another one."""
     for preset in PRESETS[:1] if effort.quick else PRESETS:
         overlay = {"preset": preset, "planner.simulations": SIMULATIONS, "threads": effort.threads}
-        parts = build(read_trial(wrap(overlay, Place("benchmark"))))
+        parts = build(read_trial(wrap(overlay, SourceLocation("benchmark"))))
         pairs = _pairs(parts, effort)
         case: dict[str, str | int] = {
             "world": parts.config.environment.component,
@@ -66,18 +68,18 @@ def measure(effort: Effort) -> Iterator[Figure]:
         yield pairs.figure("selfplay", case, "searches", GAMES * MOVES, "steps/s", share)
 
 
-def _pairs(parts: Parts, effort: Effort) -> Pairs:
-    """Seconds of so many moves in every game, and of the searches in them."""
+def _pairs(parts: TrialParts, effort: Effort) -> TimingPairs:
+    """Return the seconds of a number of steps in all games, and of the searches within them."""
     timed = Timed(parts.planner)
     config = cast(SelfPlay, parts.config.procedure)
     timing = replace(parts, planner=timed)
-    actor = Actor(timing, GAMES, config.opening, config.temperature)
+    actor = Actor(timing, GAMES, config.random_start, config.temperature)
     whole, searches = [], []
     for repeat in range(effort.repeats + 1):
         timed.seconds, start = 0.0, time.perf_counter()
         for _ in range(MOVES):
-            actor.move(parts.model)
-        if repeat:  # the first compiles and warms up
+            actor.step(parts.model)
+        if repeat:  # the first repetition compiles and warms up
             whole.append(time.perf_counter() - start)
             searches.append(timed.seconds)
-    return Pairs(whole, searches)
+    return TimingPairs(whole, searches)

@@ -1,4 +1,4 @@
-"""Seconds from the start of a process until it is of use, beside the import of torch."""
+"""Seconds from the start of a process until it is useful, beside the import of torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measurement import Effort, Figure
-from benchmarks.timing import in_turn
+from benchmarks.timing import time_alternately
 
 IMPORT = ["-c", "import torch"]
 COMMANDS = {
@@ -20,17 +20,17 @@ COMMANDS = {
 }
 TINY = {
     "preset": "muzero",
-    "procedure.games": 16,
-    "procedure.batch": 16,
+    "procedure.parallel_environments": 16,
+    "procedure.batch_size": 16,
     "procedure.warm_up": 16,
     "evaluate_every": 1,
 }
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """What is read from the disk and compiled is there already: each runs once before."""
+    """Measure with warm disk and compilation caches: each case runs once before."""
     for name, arguments in COMMANDS.items():
-        pairs = in_turn(partial(_run, arguments), partial(_run, IMPORT), effort.repeats)
+        pairs = time_alternately(partial(_run, arguments), partial(_run, IMPORT), effort.repeats)
         yield pairs.figure("start", {"what": name}, "import torch")
 
 
@@ -39,10 +39,10 @@ def _run(arguments: list[str]) -> None:
 
 
 def until_first_update() -> None:
-    """Run a small trial, and end this process when it has learned for the first time."""
+    """Run a small trial, and end this process after its first update."""
     from workbench.config import read_trial
     from workbench.documents import wrap
-    from workbench.errors import Place
+    from workbench.errors import SourceLocation
     from workbench.trial import run_trial
 
     def leave(fraction: float, metrics: Mapping[str, float | None]) -> None:
@@ -51,7 +51,7 @@ def until_first_update() -> None:
             os._exit(0)
 
     folder = tempfile.TemporaryDirectory()
-    run_trial(read_trial(wrap(TINY, Place("benchmark"))), Path(folder.name), leave)
+    run_trial(read_trial(wrap(TINY, SourceLocation("benchmark"))), Path(folder.name), leave)
     sys.exit("the trial ended before its first update")
 
 

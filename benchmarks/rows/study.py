@@ -1,4 +1,4 @@
-"""A small study from its command to its report, beside the seconds that its trials took."""
+"""A small study from its command to its report, beside the seconds of its trials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.measurement import Effort, Figure
-from benchmarks.timing import Pairs
+from benchmarks.timing import TimingPairs
 
 STUDY = """\
 study: small
@@ -27,25 +27,25 @@ TRIALS = 4
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Four trials, as many at once as `workbench ablate` chooses: one a core."""
+    """Measure four trials, at the concurrency that `workbench ablate` chooses: one per core."""
     whole, inside = [], []
     for _ in range(effort.repeats):
         with tempfile.TemporaryDirectory() as folder:
             seconds, of_trials = _run(Path(folder), 3_000 if effort.quick else 20_000)
         whole.append(seconds)
         inside.append(of_trials)
-    pairs = Pairs(whole, inside)
+    pairs = TimingPairs(whole, inside)
     yield pairs.figure("study", {"what": "workbench ablate", "trials": TRIALS}, "sum of the trials")
 
 
 def _run(folder: Path, steps: int) -> tuple[float, float]:
-    """Seconds of the command, and of training and measuring in all trials together."""
+    """Return the seconds of the command, and of training and measuring in all trials."""
     file = folder / "small.yaml"
     file.write_text(STUDY.format(steps=steps), encoding="utf-8")
     arguments = ["-m", "workbench.cli", "ablate", str(file), "--outputs", str(folder / "outputs")]
     start = time.perf_counter()
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
     passed = time.perf_counter() - start
-    files = (folder / "outputs").glob("*/trials/*/result.json")  # of which MLflow keeps copies
+    files = (folder / "outputs").glob("*/trials/*/result.json")  # MLflow keeps copies elsewhere
     results = [json.loads(path.read_text()) for path in files]
     return passed, sum(found["seconds"] + found["evaluation_seconds"] for found in results)

@@ -9,7 +9,7 @@ from pathlib import Path
 import fake_trials
 from rich.console import Console
 
-from ablations.interruption import leave
+from ablations.interruption import exit_process
 from ablations.session import Request, ablate
 
 
@@ -36,4 +36,4 @@ def request(file: Path, outputs: Path, *, dry_run: bool = False) -> Request:
 if __name__ == "__main__":
     fake_trials.register_fakes()
     file, outputs = map(Path, sys.argv[1:3])
-    leave(ablate(request(file, outputs), Console(file=sys.stdout)))
+    exit_process(ablate(request(file, outputs), Console(file=sys.stdout)))

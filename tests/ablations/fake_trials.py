@@ -12,14 +12,14 @@ from pydantic import Field
 
 from workbench import registry
 from workbench.components import (
+    ComponentField,
     EnvironmentConfig,
-    Misfit,
+    Incompatible,
     ModelConfig,
     PlannerConfig,
     Positive,
     ProcedureConfig,
     RepresentationConfig,
-    Slot,
 )
 from workbench.config import TrialConfig, dump
 from workbench.record import TrialRecord
@@ -64,7 +64,7 @@ class FakeModel(ModelConfig):
 
     kind: ClassVar[str] = "model"
     component: ClassVar[str] = "fake_model"
-    representation: Annotated[RepresentationConfig, Slot("representation")]
+    representation: Annotated[RepresentationConfig, ComponentField("representation")]
 
     def spec(self, environment: EnvironmentSpec) -> ModelSpec:
         return ModelSpec(self.representation.latent(environment), 9, frozenset({"policy"}))
@@ -80,9 +80,11 @@ class FakePlanner(PlannerConfig):
     component: ClassVar[str] = "fake_planner"
     simulations: Positive = Field(25, description="simulations of one search")
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         if trial.model.spec(trial.environment.spec()).latent.shape[0] > 1000:
-            raise Misfit("planner 'fake_planner' cannot hold a latent of more than 1000 numbers")
+            raise Incompatible(
+                "planner 'fake_planner' cannot hold a latent of more than 1000 numbers"
+            )
         yield from ()
 
     def build(self, environment: EnvironmentSpec) -> Any:
@@ -90,7 +92,7 @@ class FakePlanner(PlannerConfig):
 
 
 class FakeProcedure(ProcedureConfig):
-    """What the fake trial does, and for how long."""
+    """Behaviour of the fake trial, and its duration."""
 
     kind: ClassVar[str] = "procedure"
     component: ClassVar[str] = "fake_procedure"
@@ -129,7 +131,7 @@ def run_trial(
     folder: Path,
     report: Callable[[float, Mapping[str, float]], None] | None = None,
 ) -> dict[str, Any]:
-    """A trial with four measurements; it leaves a line in `runs.txt` each time that it is begun."""
+    """A trial with four measurements; every start appends a line to `runs.txt`."""
     procedure = config.procedure
     assert isinstance(procedure, FakeProcedure)
     record = TrialRecord(folder)

@@ -21,7 +21,7 @@ from mlflow.entities import Run
 from rich.console import Console
 
 from ablations import ray_runtime
-from ablations.launch import Queue
+from ablations.launch import TrialQueue
 from ablations.plan import Plan, TrialPlan, make_plan
 from ablations.session import ablate
 from ablations.study import read_study
@@ -62,7 +62,7 @@ class Launched:
 
 
 def begun(trial: TrialPlan) -> int:
-    """How often a trial was begun."""
+    """Number of starts of a trial."""
     runs = trial.folder / "runs.txt"
     return len(runs.read_text().splitlines()) if runs.exists() else 0
 
@@ -86,7 +86,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Interrupted:
-    """What a launch that was stopped by Ctrl-C left behind."""
+    """Results of a launch that Ctrl-C stopped."""
 
     code: int
     seconds: float
@@ -267,7 +267,7 @@ def test_a_cluster_that_is_not_there_stops_the_launch(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(WorkbenchError, match=f"cannot join a Ray cluster at {address}"):
-        ray_runtime.started(1, 1, address, tmp_path).__enter__()
+        ray_runtime.ray_runtime(1, 1, address, tmp_path).__enter__()
 
 
 def test_runs_of_dead_launches_are_ended(first: Launched, tmp_path: Path) -> None:
@@ -282,9 +282,9 @@ def test_runs_of_dead_launches_are_ended(first: Launched, tmp_path: Path) -> Non
 
 
 def test_no_trial_is_handed_out_after_the_deadline() -> None:
-    assert Queue(["a"], time.monotonic() + 60).suggest("x") == {"trial": "a"}
-    assert Queue(["a"], time.monotonic() - 1).suggest("x") == Queue.FINISHED
-    assert Queue([], None).suggest("x") == Queue.FINISHED
+    assert TrialQueue(["a"], time.monotonic() + 60).suggest("x") == {"trial": "a"}
+    assert TrialQueue(["a"], time.monotonic() - 1).suggest("x") == TrialQueue.FINISHED
+    assert TrialQueue([], None).suggest("x") == TrialQueue.FINISHED
 
 
 def test_a_signal_while_ray_starts_is_not_lost(file: Path, tmp_path: Path) -> None:
@@ -299,7 +299,7 @@ def test_a_signal_while_ray_starts_is_not_lost(file: Path, tmp_path: Path) -> No
 
 def test_ray_leaves_the_signals_to_the_launch(tmp_path: Path) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with ray_runtime.started(1, 1, None, tmp_path):
+    with ray_runtime.ray_runtime(1, 1, None, tmp_path):
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
         assert ray.get(ray.put(3)) == 3
     assert not ray.is_initialized()
@@ -308,7 +308,7 @@ def test_ray_leaves_the_signals_to_the_launch(tmp_path: Path) -> None:
 def test_where_all_is_done_nothing_is_started(first: Launched, monkeypatch: Any) -> None:
     for trial in first.plan.trials:
         if trial.record.state() == "failed":
-            trial.record.forget_failure()
+            trial.record.clear_failure()
             trial.record.finish({"seconds": 1})
     before = len(first.runs())
     monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("Ray was started"))

@@ -11,21 +11,23 @@ import fake_trials
 import pytest
 from rich.console import Console
 
-from ablations.manifest import Ledger, locked, read_ledger
+from ablations.manifest import StudyManifest, locked, read_manifest
 from ablations.plan import (
     Plan,
     check_match,
+    check_schema,
     make_plan,
-    parameters,
+    matched_parameters,
     replay_memory,
-    replays,
+    replay_sizes,
     seconds_left,
     smallest_p,
 )
 from ablations.preview import duration, show_plan
-from ablations.progress import Matrix, display
-from ablations.status import Board
+from ablations.progress import MatrixDisplay, display
+from ablations.status import StudyStatus
 from ablations.study import read_study
+from workbench.config import SCHEMA_VERSION
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.record import TrialRecord
 from workbench.trial import code_digest
@@ -94,9 +96,9 @@ def test_what_other_code_trained_and_what_an_earlier_study_left_is_told(plan: Pl
     one.record.finish({"seconds": 1, "code": code_digest()})
     assert "another version" not in told()
     other.record.finish({"seconds": 1, "code": "older"})
-    assert "1 of the trials done comes from another version of the code" in told()
+    assert "1 of the finished trials comes from another version of the code" in told()
     third.record.finish({"seconds": 1, "code": f"older+{code_digest()}"})
-    assert "2 of the trials done come from another version of the code" in told()
+    assert "2 of the finished trials come from another version of the code" in told()
     assert "as it was before" not in told()
     TrialRecord(plan.folder / "trials" / "abandoned").finish({"seconds": 1})
     TrialRecord(plan.folder / "trials" / "unfinished").start({})
@@ -111,7 +113,7 @@ def test_smallest_p_is_that_of_the_exact_sign_flip_test(seeds: int, p: float) ->
 def test_declared_sizes_must_agree(write: Write) -> None:
     text = AXES + "match: {part: representation, tolerance: 0.07}\n"
     study = read_study(write(text))
-    counts = parameters(study, fake_trials.count_parameters)
+    counts = matched_parameters(study, fake_trials.count_parameters)
     assert counts["plain · simulations=25"] == 160
     assert counts["other · simulations=25"] == 170
     check_match(study, counts)
@@ -124,7 +126,9 @@ def test_the_memory_of_replays_is_told_before_anything_runs(plan: Plan) -> None:
     names = [condition.name for condition in plan.study.conditions]
     alike = dict.fromkeys(names, (60_000, 4.125))
     text = printed(lambda console: show_plan(console, plan, {}, 2, alike))
-    assert "Replay of a trial: 60,000 steps, 4.1 MB; at most 8 MB for 2 trials at once" in text
+    assert (
+        "Replay buffer of a trial: 60,000 steps, 4.1 MB; at most 8 MB for 2 trials at once" in text
+    )
     differing = alike | {names[0]: (1_000, 12.0)}
     text = " ".join(printed(lambda console: show_plan(console, plan, {}, 2, differing)).split())
     assert f"1,000 steps, 12.0 MB ({names[0]})" in text
@@ -143,7 +147,7 @@ def test_replays_are_reckoned_once_for_alike_trials_and_too_small_ones_are_told(
         asked.append(config)
         return replay_memory(config)  # type: ignore[return-value]
 
-    found = replays(study, reckon)
+    found = replay_sizes(study, reckon)
     assert len(asked) == 1
     (steps, mb), *rest = found.values()
     assert rest == [(steps, mb)]
@@ -152,7 +156,16 @@ def test_replays_are_reckoned_once_for_alike_trials_and_too_small_ones_are_told(
     assert mb * 2**20 / steps > 4 + 2 + 9 * 4
     file.write_text(head + "base: {procedure.memory_mb: 0.01}\n", encoding="utf-8")
     with pytest.raises(WorkbenchError, match=r"procedure\.memory_mb: 0\.01 MB hold \d+ steps"):
-        replays(read_study(file))
+        replay_sizes(read_study(file))
+
+
+def test_a_folder_with_trials_of_another_schema_is_refused(plan: Plan) -> None:
+    check_schema(plan)
+    plan.trials[0].record.finish({"seconds": 600, "schema": SCHEMA_VERSION})
+    check_schema(plan)
+    plan.trials[1].record.finish({"seconds": 600, "schema": SCHEMA_VERSION - 1})
+    with pytest.raises(WorkbenchError, match=r"1 finished trials of schema .* rename the study"):
+        check_schema(plan)
 
 
 def test_the_plan_is_shown_with_what_differs(plan: Plan) -> None:
@@ -167,7 +180,7 @@ def test_the_plan_is_shown_with_what_differs(plan: Plan) -> None:
 
 @pytest.fixture
 def told(tmp_path: Path) -> Callable[[str], str]:
-    """What is shown of the plan of a study that begins from the preset `muzero`."""
+    """Return the printed plan of a study that starts from the preset `muzero`."""
     file = tmp_path / "study.yaml"
 
     def told(text: str) -> str:
@@ -178,54 +191,55 @@ def told(tmp_path: Path) -> Callable[[str], str]:
     return told
 
 
-def test_what_a_model_predicts_and_no_loss_teaches_is_told(told: Callable[[str], str]) -> None:
-    reward = "no loss teaches the model its reward"
+def test_preview_warns_about_untrained_heads(told: Callable[[str], str]) -> None:
+    reward = "no loss trains the reward head"
     text = told("axes: {learned: {all: {}, no: {losses.reward: 0.0}}}")
-    assert f"{reward} in no: what it predicts" in text
-    assert "teaches the model its value" not in text
-    assert f"{reward}: what it predicts" in told("base: {losses.reward: null}")
+    assert f"{reward} in no; its predictions" in text
+    assert "the value head" not in text
+    assert f"{reward}; its predictions" in told("base: {losses.reward: null}")
     rules = "model.dynamics: 'true', planner.interior_legality: true"
-    assert "Mind" not in told(f"base: {{{rules}, losses: {{reward: null, termination: null}}}}")
+    assert "Warning" not in told(f"base: {{{rules}, losses: {{reward: null, termination: null}}}}")
 
 
-def test_metrics_that_no_trial_measures_are_told_before_anything_runs(
+def test_preview_warns_about_metrics_that_no_trial_measures(
     told: Callable[[str], str],
 ) -> None:
     sound = "axes: {planner.simulations: [5, 25]}"
-    assert "Mind" not in told(sound)
+    assert "Warning" not in told(sound)
     text = told(f"{sound}\nbase: {{measures.decision: null}}")
     assert "no trial measures the primary metric decision/search_regret_decisive" in text
-    assert "Name measure 'decision'" in text
+    assert "add measure 'decision'" in text
     assert "predictive metric" not in text
     text = told(f"{sound}\nprimary: decision/search_return")
-    assert "decision/search_return ever: measure 'returns' is for worlds with one side" in text
+    assert "decision/search_return: measure 'returns' is for worlds with one side" in text
     text = told("axes: {seen: {all: {}, less: {measures.predictive: null}}}")
     assert "no trial of less measures the predictive metric predictive/value_error" in text
     assert "primary metric" not in text
-    assert "Mind" not in told(f"{sound}\npredictive: predictive/value_error@5")
+    assert "Warning" not in told(f"{sound}\npredictive: predictive/value_error@5")
     text = told(f"{sound}\npredictive: predictive/value_error@30")
-    assert "value_error@30 so deep: `measures.predictive.depth` is 5" in text
+    assert "value_error@30: `measures.predictive.depth` is 5" in text
     worlds = "base: {environment: hex}\naxes: {environment.size: [2, 3]}"
-    assert "1 of 1 comparisons are between different worlds (such as size=2 and size=3)" in told(
-        worlds
+    assert (
+        "1 of 1 comparisons are between different environments (such as size=2 and size=3)"
+        in told(worlds)
     )
     bigger = "environment: {name: hex, size: 5}, measures.decision: null"
     text = told(f"{sound}\nbase: {{{bigger}}}\nprimary: decision/search_score")
-    assert "no trial measures the predictive metric predictive/value_error ever" in text
+    assert "no trial measures the predictive metric predictive/value_error: its environment" in text
     assert "no oracle" in text
     text = told(f"{sound}\nbase: {{{bigger}, measures.predictive: null}}")
-    assert "decision/search_regret_decisive ever: measure 'decision' needs exact answers" in text
-    assert "Name measure 'decision'" not in text
+    assert "decision/search_regret_decisive: measure 'decision' needs exact answers" in text
+    assert "add measure 'decision'" not in text
     assert (
         "predictive"
         not in told(f"{sound}\nbase: {{{bigger}}}\npredictive: predictive/reward_error").split(
-            "Mind", 1
+            "Warning", 1
         )[1]
     )
 
 
 def test_the_matrix_shows_every_trial_and_the_time_left(plan: Plan) -> None:
-    matrix = Matrix(plan)
+    matrix = MatrixDisplay(plan)
     first, second, third = plan.trials[:3]
     for trial in (first, second, third):
         matrix.started(trial)
@@ -243,7 +257,7 @@ def test_the_matrix_shows_every_trial_and_the_time_left(plan: Plan) -> None:
 def test_without_a_terminal_there_are_plain_lines(plan: Plan) -> None:
     def follow(console: Console) -> None:
         with display(plan, console) as board:
-            assert isinstance(board, Board)
+            assert isinstance(board, StudyStatus)
             board.started(plan.trials[0])
             board.finished(plan.trials[0], None)
 
@@ -257,13 +271,13 @@ def test_durations_are_readable() -> None:
 
 
 def test_the_ledger_says_what_analysis_needs(plan: Plan) -> None:
-    ledger = Ledger(plan, "workbench ablate study.yaml")
+    ledger = StudyManifest(plan, "workbench ablate study.yaml")
     ledger.write()
     ledger.begin()
     ledger.end()
-    again = Ledger(plan, "workbench ablate study.yaml")
+    again = StudyManifest(plan, "workbench ablate study.yaml")
     again.write()
-    data = read_ledger(plan.folder)
+    data = read_manifest(plan.folder)
     assert data["conditions"][1] == {
         "name": "plain · simulations=25",
         "values": {"encoder": "plain", "planner.simulations": "25"},

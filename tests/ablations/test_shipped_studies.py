@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ablations.plan import check_match, make_plan, parameters
+from ablations.plan import check_match, make_plan, matched_parameters
 from ablations.study import read_study
 from workbench.trial import build, count_parameters
-from workbench.types import leaves
+from workbench.types import tree_leaves
 
 FILES = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -23,7 +23,7 @@ def test_a_shipped_study_is_named_asks_a_question_and_keeps_its_match(
     assert study.question.strip().endswith("?")
     plan = make_plan(study, tmp_path)
     assert len(plan.trials) == len(study.conditions) * len(study.seeds)
-    check_match(study, parameters(study, count_parameters))
+    check_match(study, matched_parameters(study, count_parameters))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -33,6 +33,6 @@ def test_every_condition_of_a_shipped_study_makes_a_finite_prediction(file: Path
         world, streams = parts.environment, parts.streams
         state = world.reset(2, streams["test"])
         root = parts.model.represent(world.observe(state), streams["test"], state)
-        said = leaves(parts.model.predict(root))
+        said = tree_leaves(parts.model.predict(root))
         assert said
         assert all(bool(tensor.isfinite().all()) for tensor in said), condition.name

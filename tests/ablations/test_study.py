@@ -1,4 +1,4 @@
-"""What a study file means, and how its mistakes are told."""
+"""Meaning of study files, and messages about their mistakes."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_budget_of_steps_reaches_every_trial_and_an_axis_goes_over_it(write: W
         ("match: {tolerence: 0.1}\n", "FILE:9: match.tolerence: unknown key 'tolerence'; did"),
         ("budget: {minutes: -1}\n", "FILE:9: budget.minutes: input should be greater than 0"),
         ("budget:\n  steps: many\n", "FILE:10: budget.steps: input should be a valid integer"),
-        ("question: [a]\n", "FILE:9: question: the key is written twice"),
+        ("question: [a]\n", "FILE:9: question: duplicate key"),
         ("baseline: plane\n", "FILE:9: baseline: unknown condition 'plane'"),
         ("preset: [muzero]\n", "FILE:9: preset: expected the name of a preset, found ['muzero']"),
         ("primary: decision/search_regret@-3\n", "FILE:9: primary: 'decision/search_regret@-3' is"),

@@ -1,4 +1,4 @@
-"""A miniature study on disk, in the layout that `workbench ablate` writes; numbers are made up."""
+"""A miniature study on disk, in the layout that `workbench ablate` writes; values are synthetic."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DEPTHS = range(6)
 SKILL = {"cnn": 0.45, "gcn": 0.53, "gcn-shuffled": 0.43}
 ACCURACY = {"cnn": 0.30, "gcn": 0.16, "gcn-shuffled": 0.20}
 LEVELS = {
-    "decision/search_optimal_rate": {"chance": 0.58, "oracle": 1.0},
-    "decision/search_optimal_rate_decisive": {"chance": 0.41, "oracle": 1.0},
-    "decision/search_regret": {"chance": 0.31, "oracle": 0.0},
-    "decision/search_regret_decisive": {"chance": 0.62, "oracle": 0.0},
-    "predictive/value_error": {"chance": 0.55, "oracle": 0.0},
-    **{f"predictive/value_error@{k}": {"chance": 0.6, "oracle": 0.0} for k in DEPTHS},
+    "decision/search_optimal_rate": {"naive": 0.58, "oracle": 1.0},
+    "decision/search_optimal_rate_decisive": {"naive": 0.41, "oracle": 1.0},
+    "decision/search_regret": {"naive": 0.31, "oracle": 0.0},
+    "decision/search_regret_decisive": {"naive": 0.62, "oracle": 0.0},
+    "predictive/value_error": {"naive": 0.55, "oracle": 0.0},
+    **{f"predictive/value_error@{k}": {"naive": 0.6, "oracle": 0.0} for k in DEPTHS},
 }
 ENDS = {
     "code": CODE, "seconds": 812.5, "evaluation_seconds": 31.0, "memory_mb": 640.0,
@@ -40,12 +40,12 @@ ENDS = {
 
 
 def measurement(condition: str, seed: int, step: int) -> dict[str, Any]:
-    """One row of metrics.jsonl, smooth in time with a little noise of its own."""
+    """Return a row of metrics.jsonl: a smooth learning curve with a little noise."""
     noise = np.random.default_rng([sum(map(ord, condition)), seed, step]).normal
-    learnt = 1 - np.exp(-step / 15_000)
-    regret = max(0.0, 0.62 - SKILL.get(condition, 0.5) * learnt + 0.02 * noise())
-    error = 0.55 - (0.55 - ACCURACY.get(condition, 0.3)) * learnt + 0.01 * noise()
-    row: dict[str, Any] = {"step": step, "updates": step // 8, "training/loss": 3 - 2 * learnt}
+    progress = 1 - np.exp(-step / 15_000)
+    regret = max(0.0, 0.62 - SKILL.get(condition, 0.5) * progress + 0.02 * noise())
+    error = 0.55 - (0.55 - ACCURACY.get(condition, 0.3)) * progress + 0.01 * noise()
+    row: dict[str, Any] = {"step": step, "updates": step // 8, "training/loss": 3 - 2 * progress}
     for agent, worse in (("prior", 1.3), ("search", 1.0)):
         for where, part in (("", 0.5), ("_decisive", 1.0)):
             row[f"decision/{agent}_regret{where}"] = part * worse * regret
@@ -63,7 +63,7 @@ def measurement(condition: str, seed: int, step: int) -> dict[str, Any]:
 def finish_trial(
     folder: Path, condition: str, seed: int, final: Mapping[str, Any] | None = None
 ) -> None:
-    """Write a whole trial; `final` replaces values of the last row."""
+    """Write a finished trial; `final` replaces values of the last row."""
     trial = TrialRecord(folder)
     trial.start({"seed": seed})
     rows = [measurement(condition, seed, step) for step in STEPS]
@@ -121,13 +121,13 @@ def write_study(
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """Three conditions, three seeds, all finished."""
+    """A study of three conditions and three seeds, all finished."""
     return write_study(tmp_path / "gcn_vs_cnn")
 
 
 @pytest.fixture
 def evaluated_study(tmp_path: Path) -> Path:
-    """Two conditions, two seeds, all finished and measured afterwards."""
+    """A study of two conditions and two seeds, all finished and evaluated."""
     folder = write_study(tmp_path / "gcn_vs_cnn", conditions=("cnn", "gcn"), seeds=(0, 1))
     for number, trial in enumerate(sorted((folder / "trials").iterdir())):
         write_evaluation(trial, number)
@@ -136,9 +136,9 @@ def evaluated_study(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def broken_study(tmp_path: Path) -> Path:
-    """As `study`, with one trial failed half way, one cut short and one never started."""
-    unfinished = [("gcn", 2), ("cnn", 2), ("gcn-shuffled", 0)]
-    folder = write_study(tmp_path / "gcn_vs_cnn", skip=unfinished)
+    """As `study`, but one trial has failed midway, one is incomplete and one has not started."""
+    missing = [("gcn", 2), ("cnn", 2), ("gcn-shuffled", 0)]
+    folder = write_study(tmp_path / "gcn_vs_cnn", skip=missing)
     failed = TrialRecord(folder / "trials" / "gcn-2")
     unfinished_trial = TrialRecord(folder / "trials" / "cnn-2")
     for trial, condition in ((failed, "gcn"), (unfinished_trial, "cnn")):
@@ -153,5 +153,5 @@ def broken_study(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make_study(tmp_path: Path) -> Callable[..., Path]:
-    """`write_study` into a fresh folder."""
+    """Return `write_study` bound to a new folder."""
     return partial(write_study, tmp_path / "gcn_vs_cnn")

@@ -1,4 +1,4 @@
-"""What `workbench evaluate` leaves in a trial's folder, made up but of one piece."""
+"""Synthetic but consistent results of `workbench evaluate` in a trial's folder."""
 
 from __future__ import annotations
 
@@ -36,27 +36,28 @@ def write_measure(
 
 
 def write_evaluation(trial: Path, seed: int) -> None:
-    """Every measure that a figure is drawn from; a trial's numbers are its seed's own."""
+    """Write every measure that a figure uses; the values depend on the seed."""
     random = np.random.default_rng(seed)
     write_measure(trial, "predictive", *_by_source(random))
-    write_measure(trial, "relevant_error", {"predictive/relevant_error": 0.3 + random.random()},
-                  {"predictive/relevant_error": {"chance": 0.8, "oracle": 0.0}})  # fmt: skip
+    weighted = "predictive/decision_weighted_error"
+    write_measure(trial, "decision_weighted_error", {weighted: 0.3 + random.random()},
+                  {weighted: {"naive": 0.8, "oracle": 0.0}})  # fmt: skip
     write_measure(trial, "search_budget", *_budget(random))
-    write_measure(trial, "transplant", transplanted(random))
+    write_measure(trial, "transplant", substituted_regrets(random))
     write_measure(trial, "flips", {
         f"decision/flip_{what}@{k}[simulations=25]": random.random() / k
         for k in (1, 2, 3) for what in ("rate", "gain")
     })  # fmt: skip
-    write_measure(trial, "blindfold", {
-        f"decision/blindfold_score[every={n}]": 1 / n for n in (1, 2, 5)
+    write_measure(trial, "open_loop_play", {
+        f"decision/open_loop_score[interval={n}]": 1 / n for n in (1, 2, 5)
     })  # fmt: skip
     write_states(trial, random)
 
 
-def transplanted(random: np.random.Generator) -> dict[str, float | None]:
-    """Regrets of all replacements at random, and Shapley's formula over subsets."""
+def substituted_regrets(random: np.random.Generator) -> dict[str, float | None]:
+    """Return random regrets of all substitutions, and their Shapley values by subset."""
     found: dict[str, float | None] = {}
-    for many in (0, 25):
+    for simulations in (0, 25):
         regret = {
             frozenset(chosen): float(random.uniform(0, 1))
             for size in range(4)
@@ -64,22 +65,22 @@ def transplanted(random: np.random.Generator) -> dict[str, float | None]:
         }
         for swapped, value in regret.items():
             at = ",".join(f"{p}={REPLACED[p] if p in swapped else 'learned'}" for p in PARTS)
-            found[f"decision/transplant_regret[{at},simulations={many}]"] = value
+            found[f"decision/transplant_regret[{at},simulations={simulations}]"] = value
         for part in PARTS:
-            owed = 0.0
+            attributed = 0.0
             for others in (s for s in regret if part not in s):
                 weight = factorial(len(others)) * factorial(2 - len(others)) / factorial(3)
-                owed += weight * (regret[others] - regret[others | {part}])
-            found[f"decision/regret_owed[part={part},simulations={many}]"] = owed
+                attributed += weight * (regret[others] - regret[others | {part}])
+            found[f"decision/regret_attributed[part={part},simulations={simulations}]"] = attributed
         left = regret[frozenset(PARTS)]
-        found[f"decision/regret_owed[part=left,simulations={many}]"] = left
+        found[f"decision/regret_attributed[part=left,simulations={simulations}]"] = left
     return found
 
 
 def write_states(
     trial: Path, random: np.random.Generator, cells: tuple[int, int] = (2, 3), columns: bool = False
 ) -> None:
-    """Six positions of one stone each way; only the last two have moves of different worth."""
+    """Write six positions with one stone per player; only the last two are decisive."""
     height, width = cells
     actions = width if columns else height * width
     observation = np.zeros((6, 3, height, width), bool)
@@ -107,17 +108,17 @@ def _by_source(
             metrics[f"predictive/{name}{where}"] = float(random.random())
             for k in range(first, first + 3):
                 metrics[f"predictive/{name}@{k}{where}"] = 0.1 * k + i + float(random.random())
-                levels[f"predictive/{name}@{k}{where}"] = {"chance": 2.0 + i, "oracle": 0.0}
+                levels[f"predictive/{name}@{k}{where}"] = {"naive": 2.0 + i, "oracle": 0.0}
     return metrics, levels, counts
 
 
 def _budget(random: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
     regrets = dict(zip(BUDGETS, sorted(random.random(len(BUDGETS)), reverse=True), strict=True))
     metrics: dict[str, float] = {}
-    for many, regret in regrets.items():
-        metrics[f"decision/search_regret[simulations={many}]"] = float(regret)
-        metrics[f"decision/planning_gain[simulations={many}]"] = float(regrets[0] - regret)
-        metrics[f"decision/worsened[simulations={many}]"] = many / 1000
-    levels = {name: {"chance": 0.65, "oracle": 0.0} if "regret" in name else {"chance": 0.0}
+    for simulations, regret in regrets.items():
+        metrics[f"decision/search_regret[simulations={simulations}]"] = float(regret)
+        metrics[f"decision/planning_gain[simulations={simulations}]"] = float(regrets[0] - regret)
+        metrics[f"decision/worsened_rate[simulations={simulations}]"] = simulations / 1000
+    levels = {name: {"naive": 0.65, "oracle": 0.0} if "regret" in name else {"naive": 0.0}
               for name in metrics}  # fmt: skip
     return metrics, levels

@@ -1,4 +1,4 @@
-"""Rank correlation against scipy; Simpson, selection regret and discord worked by hand."""
+"""Rank correlation against scipy; Simpson's paradox, selection regret and pair counts by hand."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from scipy import stats
 
 from analysis.rank_agreement import (
-    FEWEST_CLUSTERS,
-    Discord,
+    MIN_CLUSTERS,
+    PairCounts,
     agreement,
-    discord,
+    count_pairs,
     kendall,
     selection,
     spearman,
@@ -23,7 +23,7 @@ def frame(groups: dict[str, list[tuple[float, float]]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["condition", "predictive", "decision"])
 
 
-def test_rank_correlations_are_those_of_scipy() -> None:
+def test_rank_correlations_equal_scipy() -> None:
     generator = np.random.default_rng(1)
     x = generator.integers(0, 6, 40).astype(float)
     y = x + generator.normal(0, 2, 40)
@@ -31,13 +31,13 @@ def test_rank_correlations_are_those_of_scipy() -> None:
     assert kendall(x, y) == pytest.approx(stats.kendalltau(x, y).statistic)
 
 
-def test_a_constant_side_has_no_correlation() -> None:
+def test_correlation_with_a_constant_is_nan() -> None:
     assert np.isnan(spearman(np.ones(4), np.arange(4.0)))
     assert np.isnan(kendall(np.ones(4), np.arange(4.0)))
 
 
-def test_simpson_with_two_conditions() -> None:
-    """In each condition the better predictor decides worse; between them it decides better."""
+def test_simpsons_paradox_with_two_conditions_raises_the_alarm() -> None:
+    """Within each condition the better predictor decides worse; between conditions, better."""
     found = agreement(frame({"a": [(1, 3), (2, 2), (3, 1)], "b": [(11, 13), (12, 12), (13, 11)]}))
     assert found.within.spearman == pytest.approx(-1.0)
     assert found.within.kendall == pytest.approx(-1.0)
@@ -48,7 +48,7 @@ def test_simpson_with_two_conditions() -> None:
     assert np.isnan(found.between.low)
 
 
-def test_no_alarm_where_every_level_agrees() -> None:
+def test_no_alarm_if_all_levels_agree_in_sign() -> None:
     found = agreement(frame({"a": [(1, 1), (2, 2)], "b": [(3, 3), (4, 4), (np.nan, 9)]}))
     assert not found.alarm
     assert found.within.spearman == pytest.approx(1.0)
@@ -57,19 +57,19 @@ def test_no_alarm_where_every_level_agrees() -> None:
     assert found.pooled.spearman == pytest.approx(1.0)
 
 
-def test_a_condition_whose_seeds_are_all_alike_tells_nothing_within() -> None:
+def test_condition_with_identical_seeds_does_not_affect_within_correlation() -> None:
     found = agreement(frame({"a": [(1, 1), (2, 2), (3, 3)], "b": [(5, 7), (5, 7)]}))
     assert found.within.kendall == pytest.approx(1.0)
     assert found.within.spearman == pytest.approx(1.0)
-    alike = agreement(frame({"a": [(1, 1), (1, 1)], "b": [(5, 7), (5, 7)]}))
-    assert np.isnan([alike.within.kendall, alike.within.spearman]).all()
+    identical = agreement(frame({"a": [(1, 1), (1, 1)], "b": [(5, 7), (5, 7)]}))
+    assert np.isnan([identical.within.kendall, identical.within.spearman]).all()
 
 
-def test_cluster_bootstrap_brackets_a_strong_correlation_and_repeats() -> None:
+def test_cluster_bootstrap_covers_a_strong_correlation_and_is_reproducible() -> None:
     generator = np.random.default_rng(5)
     groups = {
         str(c): [(c + generator.normal(), c + generator.normal()) for _ in range(4)]
-        for c in range(FEWEST_CLUSTERS + 2)
+        for c in range(MIN_CLUSTERS + 2)
     }
     found, again = (agreement(frame(groups), draws=300) for _ in range(2))
     assert found.pooled.low < found.pooled.spearman < found.pooled.high
@@ -77,7 +77,7 @@ def test_cluster_bootstrap_brackets_a_strong_correlation_and_repeats() -> None:
     assert found == again
 
 
-def test_the_cluster_bootstrap_is_that_of_a_loop_also_where_seeds_are_missing() -> None:
+def test_cluster_bootstrap_equals_loop_with_unequal_seed_counts() -> None:
     generator = np.random.default_rng(6)
     seeds = [4, 4, 4, 1, 4, 3, 4, 4, 2]
     groups = [np.round(generator.normal(c / 3, 1.0, size=(n, 2)), 1) for c, n in enumerate(seeds)]
@@ -93,17 +93,17 @@ def test_the_cluster_bootstrap_is_that_of_a_loop_also_where_seeds_are_missing() 
         assert [one.low, one.high] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.05)
 
 
-def test_of_two_labels_one_is_picked_and_of_one_none() -> None:
+def test_selection_needs_two_labels() -> None:
     predictive, decision = pd.Series([0.2, 0.1], ["a", "b"]), pd.Series([0.5, 0.9], ["a", "b"])
     found = selection(predictive, decision)
     assert found is not None
     assert (found.picked, found.best) == ("a", "b")
-    assert (found.loss, found.by_chance) == pytest.approx((0.4, 0.2))
+    assert (found.loss, found.random_loss) == pytest.approx((0.4, 0.2))
     assert selection(predictive[:1], decision[:1]) is None
 
 
 def test_selection_regret_by_hand() -> None:
-    """Picking by prediction takes b at 0.7; the best is a at 0.9: lost 0.2, blindly 0.3."""
+    """Prediction picks b at 0.7, the best is a at 0.9: regret 0.2; a random pick loses 0.3."""
     names = ["a", "b", "c"]
     found = selection(
         pd.Series([0.5, 0.8, 0.1], index=names), pd.Series([0.9, 0.7, 0.2], index=names)
@@ -111,10 +111,10 @@ def test_selection_regret_by_hand() -> None:
     assert found is not None
     assert (found.picked, found.best) == ("b", "a")
     assert found.loss == pytest.approx(0.2)
-    assert found.by_chance == pytest.approx((0.0 + 0.2 + 0.7) / 3)
+    assert found.random_loss == pytest.approx((0.0 + 0.2 + 0.7) / 3)
 
 
-def test_selection_shares_the_loss_of_a_tie_and_needs_two() -> None:
+def test_selection_averages_the_loss_over_ties() -> None:
     names = ["a", "b", "c"]
     tied = selection(pd.Series([1.0, 1.0, 0.0], index=names), pd.Series([3.0, 1.0, 9.0], names))
     assert tied is not None
@@ -123,25 +123,25 @@ def test_selection_shares_the_loss_of_a_tie_and_needs_two() -> None:
     assert selection(pd.Series([1.0], ["a"]), pd.Series([1.0], ["a"])) is None
 
 
-def test_the_same_values_in_another_order_are_a_tie() -> None:
+def test_means_that_differ_in_rounding_only_are_tied() -> None:
     seeds = [0.9, 0.7, 0.1, 0.3, 0.6]
     means = [float(np.mean(np.array(order))) for order in (seeds, sorted(seeds), seeds[::-1])]
-    assert len(set(means)) > 1  # the last bit, from the order in which they were added
+    assert len(set(means)) > 1  # the summation order changes the last bit
     index = ["a", "b", "c"]
     predictive, decision = pd.Series([3.0, 2.0, 1.0], index), pd.Series(means, index)
-    assert discord(predictive, decision) == Discord(0, 0, 3, ())
+    assert count_pairs(predictive, decision) == PairCounts(0, 0, 3, ())
     found = selection(predictive, decision)
     assert found is not None
-    assert found.loss == found.by_chance == 0.0
+    assert found.loss == found.random_loss == 0.0
     assert np.isnan(spearman(np.arange(3.0), np.array(means)))
     assert np.isnan(kendall(np.arange(3.0), np.array(means)))
 
 
-def test_discordant_pairs_by_hand() -> None:
+def test_pair_counts_by_hand() -> None:
     names = ["a", "b", "c", "d"]
-    found = discord(
+    found = count_pairs(
         pd.Series([1.0, 2.0, 3.0, 3.0], index=names), pd.Series([2.0, 1.0, 3.0, 0.0], index=names)
     )
-    # a-b opposed, a-c alike, a-d opposed, b-c alike, b-d opposed, c-d tied in prediction
+    # discordant: a-b, a-d, b-d; concordant: a-c, b-c; c-d ties in prediction
     assert (found.concordant, found.discordant, found.tied) == (2, 3, 1)
     assert set(found.pairs) == {("b", "a"), ("d", "a"), ("d", "b")}

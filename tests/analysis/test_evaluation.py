@@ -1,4 +1,4 @@
-"""What was measured afterwards: read whole, taken into the tables, warned about where it is old."""
+"""Results of `workbench evaluate`: reading, use in tables, caveats if they are outdated."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.caveats import cautions
-from analysis.evaluation import COLUMNS, read_evaluation
+from analysis.caveats import caveats
+from analysis.evaluation import COORDINATE_COLUMNS, read_evaluation
 from analysis.frames import load_study
 from analysis.study_agreement import correlation_frame, selection_frame
 from tests.analysis.evaluated_study import write_measure
@@ -22,7 +22,7 @@ def only(frame: pd.DataFrame) -> pd.Series:
     return frame.iloc[0]
 
 
-def test_a_reading_becomes_a_row_with_its_coordinates_levels_and_cases(
+def test_measurement_becomes_row_with_coordinates_levels_and_case_count(
     evaluated_study: Path,
 ) -> None:
     stored = evaluated_study / "trials" / "gcn-1" / "evaluation" / "predictive.json"
@@ -32,39 +32,39 @@ def test_a_reading_becomes_a_row_with_its_coordinates_levels_and_cases(
                            "and depth == 2 and source == 'uniform'"))  # fmt: skip
     assert (row["condition"], row["seed"]) == ("gcn", 1)
     assert row["value"] == json.loads(stored.read_text())["metrics"][name]
-    assert (row["chance"], row["oracle"]) == (3.0, 0.0)
-    assert row["n"] == 200, "counts begin at the first depth that the metric has, which is 1"
+    assert (row["naive"], row["oracle"]) == (3.0, 0.0)
+    assert row["n"] == 200, "counts start at the metric's first depth, which is 1"
     assert pd.isna(row["simulations"])
 
 
-def test_what_replaces_the_value_is_not_the_value_read(evaluated_study: Path) -> None:
+def test_coordinate_named_value_does_not_overwrite_measured_value(evaluated_study: Path) -> None:
     frame = load_study(evaluated_study).evaluation
-    assert COLUMNS["value"] == "value_of"
+    assert COORDINATE_COLUMNS["value"] == "value_of"
     regrets = frame.query("metric == 'decision/transplant_regret' and simulations == 25")
     assert set(regrets["value_of"]) == {"learned", "oracle"}
     assert regrets["value"].between(0, 1).all()
 
 
-def test_an_oracle_level_is_the_metrics_where_the_file_states_none(evaluated_study: Path) -> None:
+def test_oracle_level_defaults_to_that_of_the_metric(evaluated_study: Path) -> None:
     frame = load_study(evaluated_study).evaluation
     assert (frame.loc[frame["metric"] == "decision/flip_rate", "oracle"] == 0).all()
     assert frame.loc[frame["metric"] == "decision/planning_gain", "oracle"].isna().all()
 
 
-def test_a_new_metric_joins_the_last_checkpoints_and_an_old_one_stays(
+def test_evaluation_adds_new_metrics_but_does_not_replace_trained_ones(
     evaluated_study: Path,
 ) -> None:
     results = load_study(evaluated_study)
     result = json.loads((evaluated_study / "trials" / "cnn-0" / "result.json").read_text())
     row = only(results.final.query("trial == 'cnn-0'"))
     assert row["predictive/value_error"] == result["metrics"]["predictive/value_error"] != 0.9
-    assert 0.3 <= row["predictive/relevant_error"] <= 1.3
-    assert results.levels["predictive/relevant_error"] == {"chance": 0.8, "oracle": 0.0}
+    assert 0.3 <= row["predictive/decision_weighted_error"] <= 1.3
+    assert results.levels["predictive/decision_weighted_error"] == {"naive": 0.8, "oracle": 0.0}
     for frame in (selection_frame(results), correlation_frame(results)):
-        assert "predictive/relevant_error" in set(frame["predictive"])
+        assert "predictive/decision_weighted_error" in set(frame["predictive"])
 
 
-def test_a_metric_of_a_later_version_and_a_torn_file_are_no_obstacle(evaluated_study: Path) -> None:
+def test_unknown_metrics_and_truncated_files_are_tolerated(evaluated_study: Path) -> None:
     trial = evaluated_study / "trials" / "cnn-0"
     write_measure(trial, "later", {"predictive/unheard_of@3[planet=mars]": 1.0})
     (trial / "evaluation" / "torn.json").write_text('{"metrics": {"predic')
@@ -74,26 +74,26 @@ def test_a_metric_of_a_later_version_and_a_torn_file_are_no_obstacle(evaluated_s
     ] == pytest.approx(1.0)
 
 
-def test_measured_by_other_code_or_not_all_measured_is_a_caution(
+def test_evaluation_by_other_code_or_of_some_trials_is_a_caveat(
     evaluated_study: Path, make_study: Callable[..., Path]
 ) -> None:
-    def told() -> str:
-        return " ".join(cautions(load_study(evaluated_study)))
+    def all_caveats() -> str:
+        return " ".join(caveats(load_study(evaluated_study)))
 
-    assert "workbench evaluate" not in told()
+    assert "workbench evaluate" not in all_caveats()
     stale = evaluated_study / "trials" / "cnn-0" / "evaluation" / "flips.json"
     stale.write_text(json.dumps(json.loads(stale.read_text()) | {"code": "older"}))
-    assert "of 1 trial comes from another version" in told()
+    assert "of 1 trial comes from another version" in all_caveats()
     for path in (evaluated_study / "trials" / "gcn-1" / "evaluation").iterdir():
         path.unlink()
-    assert "measured 3 of 4 finished trials" in told()
+    assert "measured 3 of 4 finished trials" in all_caveats()
 
 
-def test_predictions_along_random_moves_only_are_a_caution(
+def test_predictions_along_random_actions_only_are_a_caveat(
     evaluated_study: Path, study: Path
 ) -> None:
     results = load_study(evaluated_study)
-    random = results.evaluation["source"].isin(["uniform"]) | results.evaluation["source"].isna()
-    alone = replace(results, evaluation=results.evaluation[random])
-    for given, said in ((results, False), (alone, True), (load_study(study), False)):
-        assert any("random moves only" in caution for caution in cautions(given)) is said
+    is_random = results.evaluation["source"].isin(["uniform"]) | results.evaluation["source"].isna()
+    random_only = replace(results, evaluation=results.evaluation[is_random])
+    for given, expected in ((results, False), (random_only, True), (load_study(study), False)):
+        assert any("random actions only" in caveat for caveat in caveats(given)) is expected

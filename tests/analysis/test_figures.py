@@ -1,4 +1,4 @@
-"""Figures: the right numbers at the right place, the same bytes each time, nothing left behind."""
+"""Figures: correct values and positions, reproducible bytes, no side effects on matplotlib."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from analysis.figures import (
 )
 from analysis.frames import load_study
 from analysis.provenance import data_digest, provenance
-from analysis.style import looks, save
+from analysis.style import condition_styles, save
 from tests.analysis.evaluated_study import write_states
 
 REGRET, ERROR = "decision/search_regret_decisive", "predictive/value_error"
 
 
-def test_figures_are_byte_identical_and_leave_matplotlib_alone(
+def test_figures_are_byte_identical_and_leave_matplotlib_unchanged(
     evaluated_study: Path, tmp_path: Path
 ) -> None:
     before = dict(matplotlib.rcParams)
@@ -46,7 +46,7 @@ def test_figures_are_byte_identical_and_leave_matplotlib_alone(
     assert plt.get_fignums() == []
 
 
-def test_every_file_says_what_it_was_drawn_from(evaluated_study: Path, tmp_path: Path) -> None:
+def test_every_file_contains_its_provenance(evaluated_study: Path, tmp_path: Path) -> None:
     results = load_study(evaluated_study)
     figure = accuracy_and_decisions(results)
     assert figure is not None
@@ -56,7 +56,7 @@ def test_every_file_says_what_it_was_drawn_from(evaluated_study: Path, tmp_path:
         assert line.encode() in path.read_bytes(), path.suffix
 
 
-def test_the_datas_hash_is_of_what_was_measured_and_not_of_when(evaluated_study: Path) -> None:
+def test_data_hash_depends_on_measurements_not_on_times(evaluated_study: Path) -> None:
     def change(name: str, **values: object) -> str:
         path = evaluated_study / "trials" / "cnn-0" / name
         path.write_text(json.dumps(json.loads(path.read_text()) | values))
@@ -74,13 +74,13 @@ def test_the_datas_hash_is_of_what_was_measured_and_not_of_when(evaluated_study:
 @pytest.mark.parametrize(
     ("primary", "best"), [("decision/search_optimal_rate_decisive", 1.0), (REGRET, 0.0)]
 )
-def test_results_near_the_best_value_are_told_apart_though_one_lies_far_from_it(
+def test_asinh_axis_separates_results_near_the_optimum_despite_an_outlier(
     make_study: Callable[..., Path], primary: str, best: float
 ) -> None:
-    away = {"true": [0.0, 0.002], "linear": [0.003, 0.004], "gru": [0.013, 0.015]}
+    near = {"true": [0.0, 0.002], "linear": [0.003, 0.004], "gru": [0.013, 0.015]}
     far = {"identity": [0.27, 0.29]}
 
-    def places(distances: dict[str, list[float]]) -> tuple[Axes, dict[str, float]]:
+    def axis_positions(distances: dict[str, list[float]]) -> tuple[Axes, dict[str, float]]:
         final = {
             (name, seed): {primary: abs(best - distance), ERROR: 0.1}
             for name, both in distances.items()
@@ -91,13 +91,13 @@ def test_results_near_the_best_value_are_told_apart_though_one_lies_far_from_it(
         assert figure is not None
         axes = figure.axes[0]
         factor = 100 if best else 1
-        middles = [abs(best - np.mean(both)) * factor for both in distances.values()]
-        points = axes.transData.transform([(1.0, middle) for middle in middles])
+        means = [abs(best - np.mean(both)) * factor for both in distances.values()]
+        points = axes.transData.transform([(1.0, mean) for mean in means])
         shares = axes.transAxes.inverted().transform(points)[:, 1]
         return axes, dict(zip(distances, map(float, shares), strict=True))
 
-    axes, at = places(away | far)
-    # On a linear axis, 0.0025 and 0.0105 of 0.28.
+    axes, at = axis_positions(near | far)
+    # On a linear axis these gaps would be 0.0025 / 0.28 and 0.0105 / 0.28.
     assert abs(at["linear"] - at["true"]) > 5 * 0.0025 / 0.28
     assert abs(at["gru"] - at["linear"]) > 5 * 0.0105 / 0.28
     assert (at["true"] > at["linear"] > at["gru"] > at["identity"]) is bool(best)
@@ -106,10 +106,10 @@ def test_results_near_the_best_value_are_told_apart_though_one_lies_far_from_it(
     assert best * 100 in ticks
     assert len(ticks) >= 5
     assert [label.get_text() for label in axes.get_yticklabels()] == [f"{t:g}" for t in ticks]
-    assert places(away)[0].get_yscale() == "linear"
+    assert axis_positions(near)[0].get_yscale() == "linear"
 
 
-def test_the_main_figure_shows_every_trial_at_its_values(study: Path) -> None:
+def test_main_figure_shows_every_trial_at_its_values(study: Path) -> None:
     results = load_study(study)
     figure = accuracy_and_decisions(results)
     assert figure is not None
@@ -119,10 +119,10 @@ def test_the_main_figure_shows_every_trial_at_its_values(study: Path) -> None:
     assert np.allclose(np.sort(shown, axis=0), np.sort(expected, axis=0))
     assert "← better" in axes.get_xlabel()
     assert "← better" in axes.get_ylabel()
-    assert {text.get_text() for text in axes.texts} >= {"oracle 0", "chance 0.62 ↑"}
+    assert {text.get_text() for text in axes.texts} >= {"oracle 0", "naive 0.62 ↑"}
 
 
-def test_shares_are_drawn_in_percent_with_the_arrow_the_other_way(
+def test_shares_are_drawn_in_percent_with_higher_as_better(
     make_study: Callable[..., Path],
 ) -> None:
     results = load_study(make_study(primary="decision/search_optimal_rate"))
@@ -132,7 +132,7 @@ def test_shares_are_drawn_in_percent_with_the_arrow_the_other_way(
     assert 50 < figure.axes[0].get_ylim()[1] < 110
 
 
-def test_values_over_decades_get_a_log_axis(make_study: Callable[..., Path]) -> None:
+def test_values_that_span_decades_get_a_log_axis(make_study: Callable[..., Path]) -> None:
     final = {("cnn", seed): {ERROR: 9.0 + seed} for seed in (0, 1, 2)}
     figure = accuracy_and_decisions(load_study(make_study(final=final)))
     assert figure is not None
@@ -140,7 +140,7 @@ def test_values_over_decades_get_a_log_axis(make_study: Callable[..., Path]) -> 
     assert figure.axes[0].get_yscale() == "linear"
 
 
-def test_the_forest_shows_each_seeds_difference(study: Path) -> None:
+def test_forest_plot_shows_the_difference_of_each_seed(study: Path) -> None:
     results = load_study(study)
     figure = paired_differences(results)
     assert figure is not None
@@ -151,22 +151,22 @@ def test_the_forest_shows_each_seeds_difference(study: Path) -> None:
     assert labels == ["gcn − cnn", "gcn-shuffled − cnn"]
 
 
-def test_every_depth_names_its_cases(study: Path) -> None:
+def test_depth_ticks_show_case_counts(study: Path) -> None:
     figure = error_by_depth(load_study(study))
     assert figure is not None
     labels = [[tick.get_text() for tick in axes.get_xticklabels()] for axes in figure.axes]
     assert labels[0] == ["1\n3,820", "2\n3,120", "3\n2,420", "4\n1,720", "5\n1,020"]
     assert labels[1][0] == "0\n4,520"
-    chance = [line for line in figure.axes[1].lines if list(line.get_ydata()) == [0.6] * 6]
-    assert len(chance) == 1
+    baseline = [line for line in figure.axes[1].lines if list(line.get_ydata()) == [0.6] * 6]
+    assert len(baseline) == 1
 
 
-def test_shares_by_depth_are_drawn_in_percent_as_the_panel_says(study: Path) -> None:
+def test_shares_by_depth_are_drawn_in_percent(study: Path) -> None:
     results = load_study(study)
     shares = results.by_depth.query("metric == 'predictive/value_error'").assign(
         metric="predictive/illegal_mass"
     )
-    levels = {f"predictive/illegal_mass@{k}": {"chance": 0.6} for k in range(6)}
+    levels = {f"predictive/illegal_mass@{k}": {"naive": 0.6} for k in range(6)}
     figure = error_by_depth(replace(results, by_depth=shares, levels=levels))
     assert figure is not None
     (axes,) = figure.axes
@@ -178,7 +178,7 @@ def test_shares_by_depth_are_drawn_in_percent_as_the_panel_says(study: Path) -> 
     assert any(len(line) == 6 and np.allclose(line, means) for line in drawn)
 
 
-def test_the_mean_curve_is_over_finished_trials_only(broken_study: Path) -> None:
+def test_mean_curve_uses_finished_trials_only(broken_study: Path) -> None:
     results = load_study(broken_study)
     figure = learning_curves(results)
     assert figure is not None
@@ -188,15 +188,15 @@ def test_the_mean_curve_is_over_finished_trials_only(broken_study: Path) -> None
     assert any(line.shape == expected.shape and np.allclose(line, expected) for line in lines)
 
 
-def test_nothing_finished_draws_nothing_that_needs_it(make_study: Callable[..., Path]) -> None:
+def test_no_figures_without_finished_trials(make_study: Callable[..., Path]) -> None:
     skip = [(condition, 0) for condition in ("cnn", "gcn")]
     folder = make_study(conditions=("cnn", "gcn"), seeds=(0,), skip=skip)
     assert draw_figures(load_study(folder)) == {}
 
 
-def test_looks_keep_their_place_and_stay_apart() -> None:
+def test_condition_styles_are_stable_and_distinct() -> None:
     names = [f"c{i}" for i in range(10)]
-    table = looks(names)
-    assert table["c0"] == looks(names[:1])["c0"]
-    assert len({(look.color, look.marker) for look in table.values()}) == 10
-    assert len({look.marker for look in table.values()}) == 10
+    styles = condition_styles(names)
+    assert styles["c0"] == condition_styles(names[:1])["c0"]
+    assert len({(style.color, style.marker) for style in styles.values()}) == 10
+    assert len({style.marker for style in styles.values()}) == 10

@@ -1,4 +1,4 @@
-"""What is read from disk: states, last checkpoints, depths, and everything that can be missing."""
+"""Reading a study from disk: states, last checkpoints, depths, missing or damaged files."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from analysis.frames import load_study
 from workbench.errors import WorkbenchError
 
 
-def test_a_folder_without_a_study_says_what_to_do(tmp_path: Path) -> None:
+def test_folder_without_study_raises_error_with_advice(tmp_path: Path) -> None:
     with pytest.raises(WorkbenchError, match=r"study\.json: no such file.*workbench ablate"):
         load_study(tmp_path)
 
 
-def test_a_study_that_lacks_keys_names_them(tmp_path: Path) -> None:
+def test_missing_study_keys_are_named(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text(json.dumps({"study": "x", "question": "?"}))
     with pytest.raises(WorkbenchError, match="lacks conditions, predictive, primary, trials"):
         load_study(tmp_path)
 
 
-def test_the_last_checkpoint_counts_and_not_the_best(make_study: Callable[..., Path]) -> None:
-    """The last row is made the worst of all: it must be the one that is reported."""
+def test_last_checkpoint_is_reported_not_the_best(make_study: Callable[..., Path]) -> None:
+    """The last row is the worst of all and must still be reported."""
     metric = "decision/search_regret_decisive"
     results = load_study(make_study(final={("cnn", 0): {metric: 0.99}}))
     assert results.by_seed(metric).loc[0, "cnn"] == 0.99
@@ -37,15 +37,15 @@ def test_the_last_checkpoint_counts_and_not_the_best(make_study: Callable[..., P
     assert list(curve["step"]) == sorted(curve["step"])
 
 
-def test_cases_are_counted_at_the_depth_they_belong_to(study: Path) -> None:
-    """Reward counts start at depth 1, value counts at depth 0: 4520 less 700 a depth for both."""
+def test_case_counts_are_assigned_to_their_depth(study: Path) -> None:
+    """Reward counts start at depth 1, value counts at 0: 4520 minus 700 per depth for both."""
     depths = load_study(study).by_depth
     assert ((depths["n"] == 4520 - 700 * depths["depth"]).to_numpy()).all()
     assert depths.loc[depths["metric"] == "predictive/reward_error", "depth"].min() == 1
     assert depths.loc[depths["metric"] == "predictive/value_error", "depth"].min() == 0
 
 
-def test_a_deepest_depth_without_cases_does_not_shift_the_counts(study: Path) -> None:
+def test_missing_deepest_depth_does_not_shift_case_counts(study: Path) -> None:
     path = study / "trials" / "cnn-0" / "result.json"
     result = json.loads(path.read_text())
     del result["metrics"]["predictive/reward_error@5"]
@@ -56,7 +56,7 @@ def test_a_deepest_depth_without_cases_does_not_shift_the_counts(study: Path) ->
     assert rows.to_dict() == {1: 3820, 2: 3120, 3: 2420, 4: 1720}
 
 
-def test_unfinished_trials_are_rows_with_reasons_and_enter_no_mean(broken_study: Path) -> None:
+def test_unfinished_trials_have_reasons_and_are_excluded_from_means(broken_study: Path) -> None:
     results = load_study(broken_study)
     reasons = results.failures.set_index("trial")[["state", "reason"]].to_dict("index")
     assert reasons == {
@@ -70,7 +70,7 @@ def test_unfinished_trials_are_rows_with_reasons_and_enter_no_mean(broken_study:
     assert {"gcn-2", "cnn-2"} < set(results.curves["trial"])
 
 
-def test_null_is_nan_and_a_damaged_result_is_a_failure(make_study: Callable[..., Path]) -> None:
+def test_null_is_nan_and_damaged_result_is_a_failure(make_study: Callable[..., Path]) -> None:
     folder = make_study(final={("gcn", 1): {"predictive/value_error": None}})
     (folder / "trials" / "cnn-0" / "result.json").write_text("{")
     results = load_study(folder)
@@ -78,17 +78,17 @@ def test_null_is_nan_and_a_damaged_result_is_a_failure(make_study: Callable[...,
     assert "cannot be read" in results.failures.set_index("trial").loc["cnn-0", "reason"]
 
 
-def test_levels_that_differ_between_worlds_are_not_shown(study: Path) -> None:
+def test_levels_that_differ_between_trials_are_dropped(study: Path) -> None:
     path = study / "trials" / "gcn-0" / "result.json"
     result = json.loads(path.read_text())
-    result["levels"]["predictive/value_error"]["chance"] = 0.9
+    result["levels"]["predictive/value_error"]["naive"] = 0.9
     path.write_text(json.dumps(result))
     levels = load_study(study).levels
     assert levels["predictive/value_error"] == {"oracle": 0.0}
-    assert levels["decision/search_regret"] == {"chance": 0.31, "oracle": 0.0}
+    assert levels["decision/search_regret"] == {"naive": 0.31, "oracle": 0.0}
 
 
-def test_analysis_needs_neither_torch_nor_ray_nor_ablations() -> None:
+def test_analysis_imports_neither_torch_nor_ray_nor_ablations() -> None:
     code = (
         "import analysis.report, sys;"
         "print(sorted({'torch', 'ray', 'ablations'} & {n.split('.')[0] for n in sys.modules}))"
@@ -97,7 +97,7 @@ def test_analysis_needs_neither_torch_nor_ray_nor_ablations() -> None:
     assert found.stdout.strip() == "[]"
 
 
-def test_where_perfection_is_not_known_it_is_not_at_any_depth(tmp_path: Path) -> None:
+def test_unknown_oracle_level_is_unknown_at_every_depth(tmp_path: Path) -> None:
     name = "predictive/value_equivalence_error"
     contents = {
         "code": "0", "evaluation_set": {"hash": "0"}, "counts": {name: [9, 8]},

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom on stored results."""
+"""The notebooks run on stored results."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nbclient.exceptions import CellExecutionError
 import analysis
 
 FOLDER = Path(analysis.__file__).parent / "notebooks"
-ACCURACY, LOST = "accuracy_vs_decision", "where_decisions_are_lost"
+ACCURACY, LOSSES = "accuracy_vs_decision", "where_decisions_are_lost"
 
 
 def run(name: str) -> tuple[int, str]:
-    """Images shown by a notebook, and its Markdown with its tables."""
+    """Run a notebook; return its number of images, and its Markdown and plain-text output."""
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
@@ -26,31 +26,34 @@ def run(name: str) -> tuple[int, str]:
     return sum("image/png" in data for data in shown), text
 
 
-def test_accuracy_before_an_evaluation(broken_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accuracy_notebook_runs_without_evaluation(
+    broken_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WORKBENCH_STUDY", str(broken_study))
     images, text = run(ACCURACY)
     assert images == 3
-    assert "After 50,000 environment steps and 2 paired seeds" in text
+    assert "after 50,000 environment steps" in text
+    assert "| 2 paired seeds" in text
     assert "Optimal-move rate" in text
 
 
-def test_where_decisions_are_lost(evaluated_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORKBENCH_STUDY", str(evaluated_study))
-    images, text = run(LOST)
-    assert images == 5
-    assert "as it is" in text
-
-
-def test_where_decisions_are_lost_asks_for_an_evaluation(
-    study: Path, monkeypatch: pytest.MonkeyPatch
+def test_losses_notebook_runs_on_evaluated_study(
+    evaluated_study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("WORKBENCH_STUDY", str(evaluated_study))
+    images, text = run(LOSSES)
+    assert images == 5
+    assert "unchanged" in text
+
+
+def test_losses_notebook_asks_for_evaluation(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_STUDY", str(study))
     with pytest.raises(CellExecutionError, match="run `workbench evaluate`"):
-        run(LOST)
+        run(LOSSES)
 
 
 def test_notebooks_are_stored_without_outputs() -> None:
     paths = sorted(FOLDER.glob("*.ipynb"))
-    assert [path.stem for path in paths] == [ACCURACY, LOST]
+    assert [path.stem for path in paths] == [ACCURACY, LOSSES]
     for path in paths:
         assert all(not c.get("outputs") for c in nbformat.read(path, as_version=4).cells)

@@ -1,4 +1,4 @@
-"""Studies whose decision metrics are returns or scores alone: no oracle, no losing line."""
+"""Studies whose only decision metric is a return or a score, without an oracle."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from analysis.formatting import title_in_sentence
 from analysis.frames import load_study
 from analysis.report import write_report
 from analysis.tables import comparisons_tables, main_tables
@@ -18,17 +19,18 @@ from workbench.record import read_rows
 
 
 def replaced(row: dict[str, Any], name: str, predictive: bool) -> dict[str, Any]:
-    """The row with its decision metrics, and without `predictive` the others too, changed for one.
+    """Return the row with one play metric instead of its decision metrics.
 
-    It grows as the regret of the made-up trials falls.
+    The metric grows as the regret of the synthetic trials falls. Without `predictive` the
+    predictive metrics are dropped too.
     """
     kept = {
         key: value
         for key, value in row.items()
         if not key.startswith("decision/") and (predictive or not key.startswith("predictive/"))
     }
-    gained = 1 - row["decision/search_regret_decisive"]
-    return {**kept, f"decision/search_{name}": gained, f"decision/prior_{name}": gained / 2}
+    score = 1 - row["decision/search_regret_decisive"]
+    return {**kept, f"decision/search_{name}": score, f"decision/prior_{name}": score / 2}
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def with_play(make_study: Callable[..., Path]) -> Callable[[str, bool], Path]:
             (trial / ROWS).write_text("".join(json.dumps(row) + "\n" for row in rows))
             result = json.loads((trial / "result.json").read_text())
             result["metrics"] = replaced(result["metrics"], name, predictive)
-            result["levels"] = {f"decision/search_{name}": {"chance": 0.25}}
+            result["levels"] = {f"decision/search_{name}": {"naive": 0.25}}
             (trial / "result.json").write_text(json.dumps(result))
         return folder
 
@@ -56,7 +58,7 @@ def with_play(make_study: Callable[..., Path]) -> Callable[[str, bool], Path]:
         ("score_mcts_100", True, "Score: mean", "| search, MCTS 100 (%) ↑"),
     ],
 )
-def test_the_report_is_whole(
+def test_report_of_play_metrics_is_complete(
     with_play: Callable[[str, bool], Path],
     name: str,
     predictive: bool,
@@ -69,17 +71,17 @@ def test_the_report_is_whole(
     (table,) = [t for t in main_tables(results) if t.title.startswith(heading)]
     text = table.markdown()
     assert shown in text
-    assert "chance" in text
+    assert "naive" in text
     assert not any("Losing" in t.title or "Regret" in t.title for t in main_tables(results))
-    assert ("no rankings to compare" in report.answer) != predictive
+    assert ("no rankings to compare" in report.findings) != predictive
     assert ("ranked oppositely" in report.summary) == predictive
     assert "losing" not in report.index.read_text().lower()
     (differences,) = comparisons_tables(results)[:1]
     found = spec(f"decision/search_{name}")
     assert found is not None
-    assert found.title in differences.title
+    assert title_in_sentence(found) in differences.title
 
 
-def test_every_metric_of_play_has_a_title_of_its_own() -> None:
+def test_metric_titles_are_unique() -> None:
     titles = [metric.title for metric in METRICS.values()]
     assert len(set(titles)) == len(titles)

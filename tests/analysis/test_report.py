@@ -1,8 +1,9 @@
-"""The page and the tables: the answer is honest, complete, escaped, and well formed."""
+"""Report page and tables: findings, caveats, escaping, well-formed HTML."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,21 +11,24 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.caveats import cautions
+from analysis.caveats import caveats
 from analysis.figures import draw_figures
-from analysis.findings import answer
-from analysis.frames import load_study
+from analysis.findings import Findings, derive_findings, findings_table
+from analysis.formatting import resolve_metric, title_in_sentence
+from analysis.frames import StudyResults, load_study
 from analysis.paired_comparisons import compare
 from analysis.report import write_report
 from analysis.tables import comparisons_tables, main_frame, main_tables, sizes_table, write_tables
+from analysis.terms import used_terms
 from workbench.errors import WorkbenchError
 
 REGRET, ERROR = "decision/search_regret_decisive", "predictive/value_error"
+REGRET_TITLE = title_in_sentence(resolve_metric(REGRET))
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
 class Page(HTMLParser):
-    """Text and attributes of a page; fails on tags that do not close in order."""
+    """Text and attributes of a page; fails if tags are not closed in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -53,17 +57,39 @@ def regrets(cnn: list[float], gcn: list[float]) -> dict[tuple[str, int], dict[st
     return {(name, i): {REGRET: v} for name in values for i, v in enumerate(values[name])}
 
 
-def headline(make_study: Callable[..., Path], cnn: list[float], gcn: list[float]) -> str:
+def compared(
+    make_study: Callable[..., Path], cnn: list[float], gcn: list[float]
+) -> tuple[str, pd.Series]:
+    """Headline of a study with these regrets, and the row of its comparison in the table."""
     folder = make_study(conditions=("cnn", "gcn"), seeds=range(len(cnn)), final=regrets(cnn, gcn))
-    return answer(load_study(folder)).headline
+    results = load_study(folder)
+    return derive_findings(results).headline, numbers(results, "gcn − cnn")
 
 
-def test_the_page_has_answer_failures_figures_and_files(broken_study: Path) -> None:
+def numbers(results: StudyResults, quantity: str) -> pd.Series:
+    """Row of the findings table with this quantity, or the only one that starts with it."""
+    cells = findings_table(results).cells
+    if quantity not in cells.index:
+        (quantity,) = [name for name in cells.index if name.startswith(quantity)]
+    return cells.loc[quantity]
+
+
+def sentences(findings: Findings) -> list[str]:
+    return re.split(r"(?<=\.) (?=[A-Z`])", findings.text)
+
+
+def test_page_has_findings_numbers_failures_figures_and_files(broken_study: Path) -> None:
     report = write_report(broken_study)
     page = Page(report.index.read_text(encoding="utf-8"))
-    assert "2 paired seeds" in report.answer
-    assert report.answer.split(" had ")[1][:40] in page.text
-    assert "Not finished: 3 of 9 trials" in page.text
+    results = load_study(broken_study)
+    assert numbers(results, "gcn − cnn")["n"] == "2 paired seeds"
+    assert "2 paired seeds" in page.text
+    for sentence in sentences(derive_findings(results)):
+        assert sentence in report.findings
+        assert sentence.replace("`", "") in page.text
+    for cell in findings_table(results).cells.to_numpy().ravel():
+        assert cell in page.text
+    assert "Unfinished: 3 of 9 trials" in page.text
     assert "TrialDiverged: loss is nan at 2500" in page.text
     assert "workbench ablate configs/gcn_vs_cnn.yaml" in page.text
     assert sum(address.startswith("data:image/svg+xml") for address in page.addresses) == 4
@@ -75,7 +101,7 @@ def test_the_page_has_answer_failures_figures_and_files(broken_study: Path) -> N
     assert "gcn − cnn" in report.summary
 
 
-def test_names_that_matplotlib_would_take_for_formulas_are_drawn_as_they_are(
+def test_dollar_signs_in_condition_names_are_not_drawn_as_formulas(
     make_study: Callable[..., Path],
 ) -> None:
     names = ("cost $1", "a^$_{", r"\$")
@@ -92,17 +118,17 @@ def test_names_that_matplotlib_would_take_for_formulas_are_drawn_as_they_are(
     assert not (folder / "report").exists()
 
 
-def test_the_page_of_measured_agents_shows_where_decisions_are_lost(evaluated_study: Path) -> None:
+def test_page_of_evaluated_study_shows_all_figures(evaluated_study: Path) -> None:
     report = write_report(evaluated_study)
     page = Page(report.index.read_text(encoding="utf-8"))
     assert sum(address.startswith("data:image/svg+xml") for address in page.addresses) == 10
-    for heading in ("Which part loses the decisions", "The costliest positions"):
+    for heading in ("Regret attributed to each model part", "Positions with the largest regret"):
         assert heading in page.text
-    assert "Decision-relevant error" in page.text
+    assert resolve_metric("predictive/decision_weighted_error").title in page.text
     assert any(path.name == "evaluation.csv" for path in report.tables)
 
 
-def test_words_from_outside_cannot_become_markup(
+def test_user_text_is_escaped_in_the_page(
     make_study: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("analysis.report.draw_figures", lambda results: {})
@@ -116,15 +142,17 @@ def test_words_from_outside_cannot_become_markup(
     assert page.text.count(evil) >= 4
 
 
-def test_nothing_finished_still_gives_a_page(make_study: Callable[..., Path]) -> None:
+def test_study_without_finished_trials_gives_a_page(make_study: Callable[..., Path]) -> None:
     skip = [(condition, 0) for condition in ("cnn", "gcn")]
     report = write_report(make_study(conditions=("cnn", "gcn"), seeds=(0,), skip=skip))
-    assert "no finished seed in common" in report.answer
+    assert "no finished seed in common" in report.findings
     assert report.figures == []
     Page(report.index.read_text(encoding="utf-8"))
 
 
-def test_an_unknown_primary_metric_is_the_users_mistake(make_study: Callable[..., Path]) -> None:
+def test_unknown_primary_metric_raises_error_with_suggestion(
+    make_study: Callable[..., Path],
+) -> None:
     folder = make_study(primary="decision/search_regrets")
     with pytest.raises(WorkbenchError, match="did you mean 'decision/search_regret'"):
         write_report(folder)
@@ -132,60 +160,107 @@ def test_an_unknown_primary_metric_is_the_users_mistake(make_study: Callable[...
 
 def test_a_difference_worked_by_hand(make_study: Callable[..., Path]) -> None:
     """Differences -0.1, -0.2, -0.3: mean -0.2, half-width 4.3027 * 0.1 / sqrt(3) = 0.248."""
-    said = headline(make_study, [0.5, 0.5, 0.5], [0.4, 0.3, 0.2])
-    assert said == (
-        "After 50,000 environment steps and 3 paired seeds, `gcn` had 0.200 lower regret (search, "
-        "decisive) than `cnn` (difference −0.200, 95 % paired t interval −0.448 to 0.048; "
-        "sign-flip p = 0.25, smallest attainable 0.25): no difference established."
-    )
+    headline, row = compared(make_study, [0.5, 0.5, 0.5], [0.4, 0.3, 0.2])
+    assert headline == f"No difference in {REGRET_TITLE} between `gcn` and `cnn` is established."
+    assert row.to_dict() == {
+        "estimate": "−0.200 game value",
+        "95 % interval": "−0.448 to 0.048",
+        "sign-flip p": "0.25",
+        "smallest possible p": "0.25",
+        "n": "3 paired seeds",
+        "conclusion": "no difference established",
+    }
 
 
-def test_verdicts_in_words(make_study: Callable[..., Path]) -> None:
-    few = headline(make_study, [0.5, 0.5, 0.5], [0.40, 0.41, 0.42])
-    assert few.endswith("interval favours `gcn`, the sign-flip test does not confirm it.")
-    worse = headline(make_study, [0.40, 0.41, 0.42], [0.5, 0.5, 0.5])
-    assert "higher regret" in worse
-    assert "speaks against `gcn`" in worse
-    five = headline(make_study, [0.5] * 5, [0.40, 0.41, 0.42, 0.43, 0.40])  # p = 2 / 2^5 = 0.0625
-    assert five.endswith("interval favours `gcn`, the sign-flip test does not confirm it.")
-    many = headline(make_study, [0.5] * 7, [0.40, 0.41, 0.42, 0.43, 0.40, 0.41, 0.42])
-    assert many.endswith("this favours `gcn`.")
-    assert "not enough seeds" in headline(make_study, [0.5], [0.4])
-    assert "degenerate" in headline(make_study, [0.5, 0.5, 0.5], [0.4, 0.4, 0.4])
-    assert "had the same regret" in headline(make_study, [0.5, 0.6], [0.5, 0.6])
+def test_findings_table_names_metric_and_environment_steps(study: Path) -> None:
+    title = findings_table(load_study(study)).title
+    assert f"differences in {REGRET_TITLE}" in title
+    assert title.endswith("after 50,000 environment steps")
 
 
-def test_a_better_predictor_that_decides_worse_is_said_to(make_study: Callable[..., Path]) -> None:
+def test_headline_and_conclusion_state_the_verdict(make_study: Callable[..., Path]) -> None:
+    unconfirmed = "the interval favours gcn, the sign-flip test does not confirm it"
+    few, row = compared(make_study, [0.5, 0.5, 0.5], [0.40, 0.41, 0.42])
+    assert few.endswith("favours `gcn` over `cnn`, but the sign-flip test does not confirm it.")
+    assert row["conclusion"] == unconfirmed
+    worse, row = compared(make_study, [0.40, 0.41, 0.42], [0.5, 0.5, 0.5])
+    assert "favours `cnn` over `gcn`" in worse
+    assert "speaks against gcn" in row["conclusion"]
+    assert row["estimate"] == "+0.090 game value"
+    # p = 2 / 2^5 = 0.0625
+    five, row = compared(make_study, [0.5] * 5, [0.40, 0.41, 0.42, 0.43, 0.40])
+    assert five.endswith("but the sign-flip test does not confirm it.")
+    assert row["conclusion"] == unconfirmed
+    regret = [0.40, 0.41, 0.42, 0.43, 0.40, 0.41, 0.42]
+    many, row = compared(make_study, [0.5] * 7, regret)
+    assert many == f"`gcn` has lower {REGRET_TITLE} than `cnn`."
+    assert row["conclusion"] == "favours gcn"
+    assert float(row["sign-flip p"]) <= 0.05
+    many, row = compared(make_study, regret, [0.5] * 7)
+    assert many == f"`gcn` has higher {REGRET_TITLE} than `cnn`."
+    assert row["conclusion"] == "speaks against gcn"
+    one, row = compared(make_study, [0.5], [0.4])
+    assert "not enough seeds" in one
+    assert "not enough seeds" in row["conclusion"]
+    assert row["95 % interval"] == "–"
+    constant, row = compared(make_study, [0.5, 0.5, 0.5], [0.4, 0.4, 0.4])
+    assert "degenerate" in constant
+    assert "degenerate" in row["conclusion"]
+    equal, _ = compared(make_study, [0.5, 0.6], [0.5, 0.6])
+    assert f"have the same {REGRET_TITLE}" in equal
+
+
+def test_findings_are_at_most_three_short_sentences(
+    study: Path, broken_study: Path, make_study: Callable[..., Path]
+) -> None:
+    eight = make_study(conditions=[f"c{i}" for i in range(8)], seeds=range(2))
+    for folder in (study, broken_study, eight):
+        found = sentences(derive_findings(load_study(folder)))
+        assert len(found) <= 3
+        assert all(len(sentence.split()) <= 30 for sentence in found)
+
+
+def test_a_better_predictor_that_decides_worse_is_reported(make_study: Callable[..., Path]) -> None:
     final = {
         (name, seed): {ERROR: error + 0.01 * seed, REGRET: regret + 0.01 * seed}
         for name, error, regret in (("cnn", 0.3, 0.1), ("gcn", 0.1, 0.3))
         for seed in (0, 1, 2)
     }
     results = load_study(make_study(conditions=("cnn", "gcn"), final=final))
-    said = answer(results)
-    assert "NOT the better decider" in said.agreement
-    assert "takes `gcn` and loses 0.200 game value" in said.agreement
-    assert "no control condition" in said.controls
+    findings = derive_findings(results)
+    assert "better predictor (`gcn`) is NOT the better decider" in findings.agreement
+    row = numbers(results, "selection regret")
+    assert row["estimate"] == "0.200 game value"
+    assert row["conclusion"].startswith("selects gcn, while the best decider is cnn")
+    assert "a random pick loses 0.100" in row["conclusion"]
+    row = numbers(results, "rank correlation")
+    assert row["estimate"] == "−1.00"
+    assert row["conclusion"].startswith("negative: better predictors decide worse")
+    assert numbers(results, "pairs of conditions ranked oppositely")["estimate"] == "1"
+    assert "no control condition" in findings.controls
 
 
-def test_controls_are_set_against_the_leading_condition(make_study: Callable[..., Path]) -> None:
+def test_leading_condition_is_compared_with_controls(make_study: Callable[..., Path]) -> None:
     final = {
         (name, seed): {REGRET: regret + step * seed}
         for name, regret, step in (("cnn", 0.5, 0), ("gcn", 0.2, 0.01), ("gcn-shuffled", 0.2, 0.02))
         for seed in (0, 1, 2)
     }
-    said = answer(load_study(make_study(final=final)))
-    assert "`gcn-shuffled` is not told apart from it" in said.controls
+    results = load_study(make_study(final=final))
+    assert "`gcn` is not distinguishable from `gcn-shuffled`" in derive_findings(results).controls
+    row = numbers(results, "gcn − gcn-shuffled (control)")
+    assert row["conclusion"] == "no difference established"
+    assert numbers(results, "gcn-shuffled − cnn")["conclusion"].startswith("the interval favours")
 
 
-def test_cautions_name_what_weakens_the_answer(broken_study: Path) -> None:
-    said = " ".join(cautions(load_study(broken_study)))
-    assert "3 of 9 trials did not finish" in said
-    assert "cannot go below p = 0.50" in said
-    assert "representation are not matched within 5%" in said
+def test_caveats_name_what_weakens_the_findings(broken_study: Path) -> None:
+    text = " ".join(caveats(load_study(broken_study)))
+    assert "3 of 9 trials did not finish" in text
+    assert "cannot go below p = 0.50" in text
+    assert "representation are not matched within 5%" in text
 
 
-def test_main_table_means_and_marks(broken_study: Path) -> None:
+def test_main_table_shows_means_levels_and_missing_seeds(broken_study: Path) -> None:
     results = load_study(broken_study)
     assert sizes_table(results).cells.loc["gcn", "seeds"] == "2 of 3 (1 failed)"
     frame = main_frame(results).set_index(["condition", "metric"])
@@ -193,7 +268,7 @@ def test_main_table_means_and_marks(broken_study: Path) -> None:
     assert frame.loc[("gcn", REGRET), "mean"] == pytest.approx(expected.mean())
     assert frame.loc[("gcn", REGRET), "n"] == 2
     blocks = main_tables(results)
-    assert any("chance" in block.cells.index for block in blocks)
+    assert any("naive" in block.cells.index for block in blocks)
     assert all("gcn (2 of 3)" in block.cells.index for block in blocks[1:])
 
 
@@ -216,31 +291,32 @@ def test_csv_keeps_full_precision(study: Path, tmp_path: Path) -> None:
     assert row["smallest_p"] == 0.25
 
 
-def test_differences_in_shares_are_shown_in_points(make_study: Callable[..., Path]) -> None:
+def test_differences_in_shares_are_in_percentage_points(make_study: Callable[..., Path]) -> None:
     results = load_study(make_study(primary="decision/search_optimal_rate"))
-    assert "points higher optimal-move rate" in answer(results).headline
-    assert comparisons_tables(results)[0].title.endswith("(search), points")
+    estimate = numbers(results, "gcn − cnn")["estimate"]
+    assert re.fullmatch(r"\+[\d.]+ percentage points", estimate)
+    assert comparisons_tables(results)[0].title.endswith(", percentage points")
 
 
-def test_trials_measured_on_other_positions_are_told_apart(study: Path) -> None:
-    assert not any("evaluation sets" in caution for caution in cautions(load_study(study)))
+def test_different_evaluation_sets_are_a_caveat(study: Path) -> None:
+    assert not any("evaluation sets" in caveat for caveat in caveats(load_study(study)))
     file = study / "trials" / "gcn-1" / "result.json"
     result = json.loads(file.read_text())
-    result["evaluation_set"]["hash"] = "of others"
+    result["evaluation_set"]["hash"] = "another set"
     file.write_text(json.dumps(result))
-    assert any("2 different evaluation sets" in caution for caution in cautions(load_study(study)))
+    assert any("2 different evaluation sets" in caveat for caveat in caveats(load_study(study)))
 
 
-def test_results_of_other_code_are_told_apart(study: Path) -> None:
-    assert not any("versions" in caution for caution in cautions(load_study(study)))
+def test_results_of_different_code_versions_are_a_caveat(study: Path) -> None:
+    assert not any("versions" in caveat for caveat in caveats(load_study(study)))
     file = study / "trials" / "gcn-1" / "result.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"code": "older"}))
-    assert any("2 versions" in caution for caution in cautions(load_study(study)))
+    assert any("2 versions" in caveat for caveat in caveats(load_study(study)))
     file.write_text(json.dumps(json.loads(file.read_text()) | {"code": "older+newer"}))
-    assert any("1 trial began under one" in caution for caution in cautions(load_study(study)))
+    assert any("1 trial began under one" in caveat for caveat in caveats(load_study(study)))
 
 
-def test_figures_of_an_earlier_report_go_and_what_else_lies_there_stays(
+def test_rewriting_a_report_deletes_its_stale_figures_only(
     make_study: Callable[..., Path],
 ) -> None:
     folder = make_study()
@@ -248,27 +324,41 @@ def test_figures_of_an_earlier_report_go_and_what_else_lies_there_stays(
     write_report(folder)
     kept = {path.name for path in figures.iterdir()}
     for name in ("flip_rate.png", "mine.png"):
-        (figures / name).write_bytes(b"of other data")
-    # As a report of evaluated trials, of which there are none any more, says it.
+        (figures / name).write_bytes(b"old data")
+    # The previous report of evaluated trials linked this figure; it is no longer drawn.
     index.write_text(index.read_text() + '<a href="figures/flip_rate.png">png</a>')
     write_report(folder)
     assert {path.name for path in figures.iterdir()} == kept | {"mine.png"}
 
 
-def test_no_comparison_is_made_where_none_is_declared(make_study: Callable[..., Path]) -> None:
+def test_no_comparison_without_declaration(make_study: Callable[..., Path]) -> None:
     results = load_study(make_study(comparisons=[]))
     assert len(results.conditions) > 1
     assert compare(results, results.study["primary"]) == []
+    assert "declares no comparison" in derive_findings(results).headline
+    row = numbers(results, "mean of gcn")
+    assert row["n"] == "3 seeds"
+    assert row["estimate"] == f"{results.by_seed(REGRET)['gcn'].mean():.3f} game value"
 
 
-def test_the_report_says_what_the_conditions_are(make_study: Callable[..., Path]) -> None:
+def test_report_explains_the_terms_that_it_uses(study: Path) -> None:
+    page = Page(write_report(study).index.read_text(encoding="utf-8"))
+    terms = page.text.split("Terms")[-1]
+    for term in ("decisive position", "regret", "losing line", "selection regret", "unroll depth",
+                 "condition", "trial"):  # fmt: skip
+        assert f"{term}" in terms
+    assert "docs/glossary.md" in terms
+    assert list(used_terms("A trial of a condition.")) == ["condition", "trial"]
+
+
+def test_report_shows_the_differences_between_conditions(make_study: Callable[..., Path]) -> None:
     folder = make_study()
     write_report(folder)
     page = folder / "report" / "index.html"
-    assert "What the conditions are" not in page.read_text()
-    ledger = json.loads((folder / "study.json").read_text())
-    for condition in ledger["conditions"]:
+    assert "Configuration of the conditions" not in page.read_text()
+    manifest = json.loads((folder / "study.json").read_text())
+    for condition in manifest["conditions"]:
         condition["differs"] = [f"planner: simulations=7{condition['name']}"]
-    (folder / "study.json").write_text(json.dumps(ledger))
+    (folder / "study.json").write_text(json.dumps(manifest))
     write_report(folder)
-    assert f"planner: simulations=7{ledger['conditions'][1]['name']}" in page.read_text()
+    assert f"planner: simulations=7{manifest['conditions'][1]['name']}" in page.read_text()

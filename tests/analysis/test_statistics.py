@@ -1,4 +1,4 @@
-"""Statistics against scipy, brute force and numbers worked by hand."""
+"""Statistics against scipy, brute force and hand calculations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analysis.statistics import (
     holm,
     mean_interval,
     paired_test,
-    sign_flip,
+    sign_flip_p,
     smallest_p,
     verdict,
 )
@@ -26,7 +26,7 @@ VALUES = st.lists(
 
 
 @given(VALUES)
-def test_t_interval_is_that_of_scipy(values: list[float]) -> None:
+def test_t_interval_equals_scipy(values: list[float]) -> None:
     expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
     found = mean_interval(values)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
@@ -39,7 +39,7 @@ def test_t_interval_by_hand() -> None:
     assert found.half_width == pytest.approx(4.30265 / np.sqrt(3), rel=1e-5)
 
 
-def test_one_value_and_none_give_no_interval() -> None:
+def test_fewer_than_two_values_give_no_interval() -> None:
     one, none = mean_interval([0.7]), mean_interval([np.nan])
     assert one.mean == 0.7
     assert np.isnan([one.low, one.high, none.mean, none.low]).all()
@@ -47,15 +47,15 @@ def test_one_value_and_none_give_no_interval() -> None:
     assert verdict(one, "lower") == verdict(none, "lower") == "not enough seeds"
 
 
-def test_identical_values_are_called_degenerate() -> None:
+def test_identical_values_give_a_degenerate_interval() -> None:
     found = mean_interval([0.1 + 0.2, 0.3, 0.3])
     assert found.low == found.high == pytest.approx(0.3)
     assert "degenerate" in found.note
     assert verdict(found, "lower") == "identical"
 
 
-def test_paired_t_interval_covers_as_promised_at_three_seeds() -> None:
-    """3,000 draws: the standard error of a coverage of 0.95 is 0.004. The seed effect is large."""
+def test_paired_t_interval_has_nominal_coverage_at_three_seeds() -> None:
+    """With 3,000 draws the standard error of a coverage of 0.95 is 0.004."""
     generator = np.random.default_rng(7)
     hits, runs = 0, 3_000
     for _ in range(runs):
@@ -66,7 +66,7 @@ def test_paired_t_interval_covers_as_promised_at_three_seeds() -> None:
     assert hits / runs == pytest.approx(0.95, abs=0.016)
 
 
-def test_pairs_with_a_missing_side_are_left_out() -> None:
+def test_incomplete_pairs_are_dropped() -> None:
     test = paired_test([1.0, np.nan, 3.0, 4.0], [2.0, 5.0, np.nan, 6.0])
     assert list(test.differences) == [1.0, 2.0]
     assert test.smallest_p == 0.5
@@ -74,17 +74,17 @@ def test_pairs_with_a_missing_side_are_left_out() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=8))
-def test_sign_flip_is_the_enumeration(differences: list[int]) -> None:
-    """Whole numbers, so that ties are exact and brute force needs no tolerance."""
+def test_sign_flip_equals_enumeration(differences: list[int]) -> None:
+    """Integers make ties exact, so brute force needs no tolerance."""
     observed = abs(sum(differences))
     sums = [
         abs(sum(sign * value for sign, value in zip(signs, differences, strict=True)))
         for signs in product((1, -1), repeat=len(differences))
     ]
-    assert sign_flip(differences) == sum(total >= observed for total in sums) / len(sums)
+    assert sign_flip_p(differences) == sum(total >= observed for total in sums) / len(sums)
 
 
-def test_sign_flip_is_the_permutation_test_of_scipy() -> None:
+def test_sign_flip_equals_scipy_permutation_test() -> None:
     differences = np.random.default_rng(3).normal(0.4, 1.0, 9)
     expected = stats.permutation_test(
         (differences, np.zeros(9)),
@@ -92,41 +92,41 @@ def test_sign_flip_is_the_permutation_test_of_scipy() -> None:
         permutation_type="samples",
         n_resamples=np.inf,
     )
-    assert sign_flip(differences) == pytest.approx(expected.pvalue)
+    assert sign_flip_p(differences) == pytest.approx(expected.pvalue)
 
 
-def test_monte_carlo_sign_flip_is_near_the_normal_tail_and_repeats() -> None:
+def test_monte_carlo_sign_flip_is_near_the_exact_value_and_reproducible() -> None:
     differences = np.concatenate([np.full(20, 1.0), np.full(10, -1.0)])
     exact = 2 * stats.binom.sf(19, 30, 0.5)
-    assert sign_flip(differences) == pytest.approx(exact, abs=0.004)
-    assert sign_flip(differences) == sign_flip(differences)
+    assert sign_flip_p(differences) == pytest.approx(exact, abs=0.004)
+    assert sign_flip_p(differences) == sign_flip_p(differences)
 
 
 def test_smallest_attainable_p() -> None:
-    least = [smallest_p(np.arange(1, n + 1)) for n in (1, 3, 5, 6, 8)]
-    assert least == [1.0, 0.25, 0.0625, 0.03125, 0.0078125]
-    assert sign_flip([0.5, 0.6, 0.7]) == 0.25
+    smallest = [smallest_p(np.arange(1, n + 1)) for n in (1, 3, 5, 6, 8)]
+    assert smallest == [1.0, 0.25, 0.0625, 0.03125, 0.0078125]
+    assert sign_flip_p([0.5, 0.6, 0.7]) == 0.25
     assert np.isnan(smallest_p([]))
-    assert np.isnan(sign_flip([]))
+    assert np.isnan(sign_flip_p([]))
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=7))
-def test_no_signs_give_less_than_the_smallest_p(differences: list[int]) -> None:
-    """Pairs that do not differ count for nothing."""
+def test_smallest_p_is_attained_by_some_signs(differences: list[int]) -> None:
+    """Pairs without a difference do not count."""
     sizes = [abs(value) for value in differences]
     flips = product((1, -1), repeat=len(sizes))
-    reached = [sign_flip([s * v for s, v in zip(signs, sizes, strict=True)]) for signs in flips]
-    assert smallest_p(differences) == min(reached)
+    attained = [sign_flip_p([s * v for s, v in zip(signs, sizes, strict=True)]) for signs in flips]
+    assert smallest_p(differences) == min(attained)
 
 
-def test_drawn_signs_cannot_go_below_what_was_drawn() -> None:
+def test_monte_carlo_p_has_a_lower_bound() -> None:
     differences = np.linspace(1.0, 2.0, 30)
-    assert smallest_p(differences) == sign_flip(differences) == 1 / 100_001
+    assert smallest_p(differences) == sign_flip_p(differences) == 1 / 100_001
 
 
 def test_holm_by_hand() -> None:
-    """Sorted 0.01, 0.03, 0.04 times 3, 2, 1: 0.03, 0.06, then 0.06 again, never less."""
+    """Sorted 0.01, 0.03, 0.04 times 3, 2, 1 gives 0.03, 0.06, 0.04; the last is raised to 0.06."""
     assert holm([0.04, 0.01, np.nan, 0.03])[:2] == pytest.approx([0.06, 0.03])
     assert holm([0.04, 0.01, np.nan, 0.03])[3] == pytest.approx(0.06)
     assert np.isnan(holm([0.04, np.nan])[1])

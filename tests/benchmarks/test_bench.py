@@ -16,7 +16,7 @@ import pytest
 from benchmarks import bench, measurement
 from benchmarks.measurement import Effort, Figure
 from benchmarks.rows import peers
-from benchmarks.tables import BEGIN, END, markdown, put, read
+from benchmarks.tables import BEGIN, END, markdown, read, write_between_marks
 from workbench.cli import main
 from workbench.errors import WorkbenchError
 
@@ -108,7 +108,7 @@ def test_an_interruption_leaves_the_rows_that_were_done(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     shown, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"Interrupted; {file} has the rows that were done" in shown
+    assert f"Interrupted; {file} has the finished rows" in shown
     assert [one["row"] for one in json.loads(file.read_text())["figures"]] == ["environments"]
 
 
@@ -136,8 +136,8 @@ def test_tables_stand_between_the_marks(tmp_path: Path) -> None:
     ]
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    put(text, page)
-    put(text, page)
+    write_between_marks(text, page)
+    write_between_marks(text, page)
     assert page.read_text() == f"before\n{BEGIN}\n{text}\n{END}\nafter\n"
 
 
@@ -148,4 +148,4 @@ def test_what_is_no_benchmark_is_not_read(tmp_path: Path) -> None:
         read(file)
     (tmp_path / "page.md").write_text(f"{END} {BEGIN}")
     with pytest.raises(WorkbenchError, match="needs the lines"):
-        put("text", tmp_path / "page.md")
+        write_between_marks("text", tmp_path / "page.md")

@@ -18,7 +18,7 @@ from workbench.models.world_model import count_parameters
 @pytest.mark.parametrize("actions", [4, 9])
 def test_the_perceptron_is_of_the_size_that_is_said(actions: int) -> None:
     layer, two = 64 * 64 + 64, 64 * 2 + 2
-    sizes = count_parameters(networks.perceptron(actions))
+    sizes = count_parameters(networks.mlp_model(actions))
     assert sizes["dynamics"] == layer + actions * 64 + layer
     assert sizes["prediction"] == (layer + 65 * (actions + 1)) + (layer + two)
 
@@ -26,7 +26,7 @@ def test_the_perceptron_is_of_the_size_that_is_said(actions: int) -> None:
 def test_the_residual_model_is_of_the_size_that_is_said() -> None:
     norm, two = 2 * 64, 64 * 2 + 2
     block = 2 * (norm + 9 * 64 * 64 + 64)
-    sizes = count_parameters(networks.residual())
+    sizes = count_parameters(networks.residual_model())
     assert sizes["dynamics"] == (9 * 65 * 64 + 64) + 2 * block + norm + (9 * 64 * 64 + 64)
     hidden, pooled = 64 * 64 + 64, 128 * 64 + 64
     assert sizes["prediction"] == (hidden + 65 + pooled + 65) + (hidden + pooled + two)

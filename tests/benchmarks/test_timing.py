@@ -1,4 +1,4 @@
-"""What is said of times: by hand, with no clock but one that the test sets."""
+"""Statistics of timings against hand-computed values, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import itertools
 import pytest
 
 from benchmarks import timing
-from benchmarks.timing import Pairs, in_turn, quartiles
+from benchmarks.timing import TimingPairs, quartiles, time_alternately
 from benchmarks.where_time_goes import NETWORK, REST, SHOWN, Stopwatch, shares
 
 
 def test_calls_alternate_after_each_was_called_once_and_timed_once() -> None:
     called: list[str] = []
-    pairs = in_turn(lambda: called.append("A"), lambda: called.append("B"), 3, least=0.0)
+    pairs = time_alternately(lambda: called.append("A"), lambda: called.append("B"), 3, least=0.0)
     assert "".join(called) == "AABB" + "ABABAB"
     assert len(pairs.measured) == len(pairs.floor) == 3
 
@@ -23,12 +23,12 @@ def test_what_is_short_is_called_often_enough(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(timing.time, "perf_counter", lambda: next(ticks))
     called: list[int] = []
     # A call seems to last 0.25 s, so that one second takes four.
-    assert timing.alone(lambda: called.append(0), 2, least=1.0) == [0.25 / 4] * 2
+    assert timing.time_alone(lambda: called.append(0), 2, least=1.0) == [0.25 / 4] * 2
     assert len(called) == 2 + 2 * 4
 
 
 def test_the_ratio_is_the_median_over_the_pairs() -> None:
-    pairs = Pairs([2.0, 4.0, 9.0], [1.0, 4.0, 3.0])
+    pairs = TimingPairs([2.0, 4.0, 9.0], [1.0, 4.0, 3.0])
     assert pairs.ratio == 2.0
     seconds = pairs.figure("row", {}, "floor")
     assert (seconds.low, seconds.median, seconds.high) == (3.0, 4.0, 6.5)

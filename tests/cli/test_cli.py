@@ -1,4 +1,4 @@
-"""The command as a user meets it: exit codes, messages, and how soon it answers."""
+"""The command-line interface: exit codes, messages and import time."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ import torch
 
 from tests.analysis.conftest import write_study
 from workbench.cli import main, report, ui
-from workbench.cli.interruption import noted
+from workbench.cli.interruption import stop_on_signal
 from workbench.cli.train import read
 from workbench.errors import ConfigError, WorkbenchError
 
 TINY_TRIAL = {
     "procedure.steps": 600, "procedure.warm_up": 100, "planner.simulations": 2,
-    "procedure.games": 16, "procedure.batch": 16, "measures.decision": "null",
+    "procedure.parallel_environments": 16, "procedure.batch_size": 16, "measures.decision": "null",
 }  # fmt: skip
 HEAVY = {"torch", "ray", "mlflow", "pandas", "numpy", "pydantic", "matplotlib", "yaml"}
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
-    """The exit code of `workbench ARGUMENTS`."""
+    """Run `workbench ARGUMENTS` and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["workbench", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         main.main()
@@ -50,7 +50,7 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.startswith("workbench 0.")
 
 
-def test_mistakes_in_a_study_are_all_told_without_a_traceback(
+def test_all_problems_of_a_study_are_reported_without_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     file = tmp_path / "study.yaml"
@@ -66,14 +66,14 @@ def test_mistakes_in_a_study_are_all_told_without_a_traceback(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_study_file(
+def test_missing_study_file_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "ablate", "nowhere.yaml") == 2
     assert capsys.readouterr().err == "nowhere.yaml: no such file\n1 problem\n"
 
 
-def test_a_dry_run_shows_the_plan_and_writes_nothing(
+def test_dry_run_shows_plan_and_writes_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     file = tmp_path / "study.yaml"
@@ -86,19 +86,19 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["study.yaml"]
 
 
-def test_a_study_that_is_unknown_is_told_with_those_that_exist(
+def test_unknown_study_error_lists_existing_studies(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert run(monkeypatch, "report", "gcn", "--outputs", tmp_path) == 2
-    assert "there is none yet" in capsys.readouterr().err
+    assert "it has no studies yet" in capsys.readouterr().err
     for name in ("second", "first"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "study.json").write_text("{}")
     assert run(monkeypatch, "report", "gcn", "--outputs", tmp_path) == 2
-    assert "there are: first, second" in capsys.readouterr().err
+    assert "existing studies: first, second" in capsys.readouterr().err
 
 
-def test_a_report_is_written_and_shown(
+def test_report_is_written_and_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "study.json").write_text("{}")
@@ -111,7 +111,7 @@ def test_a_report_is_written_and_shown(
             figures=figures,
             tables=[folder / "a.csv"],
             summary="a table",
-            answer="it depends",
+            findings="it depends",
         )
 
     monkeypatch.setitem(sys.modules, "analysis.report", SimpleNamespace(write_report=write_report))
@@ -126,7 +126,7 @@ def test_a_report_is_written_and_shown(
     assert report.find(str(tmp_path), Path("outputs")) == tmp_path
 
 
-def test_settings_on_the_command_line_go_over_preset_and_file(tmp_path: Path) -> None:
+def test_command_line_overrides_file_and_preset(tmp_path: Path) -> None:
     file = tmp_path / "trial.yaml"
     file.write_text("planner.simulations: 7\nevaluate_every: 11\n")
     changes = ["planner.simulations=9", "losses.value=0.5", "planner.noise_fraction=0"]
@@ -144,13 +144,13 @@ def test_settings_on_the_command_line_go_over_preset_and_file(tmp_path: Path) ->
         ("planner=[", "is not valid YAML"),
     ],
 )
-def test_a_mistake_in_a_setting_names_the_setting(change: str, expected: str) -> None:
+def test_invalid_override_is_named_in_the_error(change: str, expected: str) -> None:
     with pytest.raises(ConfigError, match="set") as caught:
         read(None, "muzero", [change], None)
     assert expected in str(caught.value)
 
 
-def test_a_trial_is_trained_once(
+def test_repeated_train_command_trains_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     small = ["procedure.steps=2500", "evaluate_every=4", "planner.simulations=2"]
@@ -175,7 +175,7 @@ def test_a_trial_is_trained_once(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_training_that_is_interrupted_keeps_what_it_learned_since_it_was_measured(
+def test_interrupted_training_saves_progress_since_last_measurement(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     changes = ["evaluate_every=100000", "measures.decision=null", "measures.predictive=null"]
@@ -192,28 +192,28 @@ def test_training_that_is_interrupted_keeps_what_it_learned_since_it_was_measure
     process.send_signal(number)
     shown, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Stopping after this move" in shown
-    assert "Stopped, all of it kept; to go on from the checkpoint:\n  workbench train" in shown
+    assert "Stopping after this step" in shown
+    assert "Stopped, all progress saved; to resume from the checkpoint:\n  workbench train" in shown
     measured = json.loads((tmp_path / "metrics.jsonl").read_text())
     kept = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["procedure"]
     assert measured["step"] == 0 < kept["steps"]
 
 
-def test_the_first_signal_is_noted_and_the_next_interrupts(
+def test_first_signal_sets_flag_and_second_interrupts(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with noted("wait") as came:
-        assert not came()
+    with stop_on_signal("wait") as received:
+        assert not received()
         os.kill(os.getpid(), signal.SIGTERM)
-        assert came()
+        assert received()
         assert capfd.readouterr().out == "\nwait\n"
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_every_component_is_listed_with_its_options(
+def test_list_shows_every_component_with_its_options(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "list") == 0
@@ -226,7 +226,7 @@ def test_every_component_is_listed_with_its_options(
     assert "did you mean 'planner'?" in capsys.readouterr().err
 
 
-def test_the_interface_stays_on_this_machine_unless_told(
+def test_ui_listens_on_loopback_by_default(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     served: list[list[str]] = []
@@ -249,7 +249,7 @@ def test_the_interface_stays_on_this_machine_unless_told(
     ]
 
 
-def test_finished_trials_are_measured_again_and_the_others_are_told(
+def test_evaluate_measures_finished_trials_and_reports_the_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     changes = [f"--set={key}={value}" for key, value in TINY_TRIAL.items()]
@@ -272,15 +272,15 @@ def test_finished_trials_are_measured_again_and_the_others_are_told(
     arguments = ["evaluate", "small", "--outputs", tmp_path / "out", "--concurrent", "1"]
     measures = ["--measure", "exploitability", "--measure", "returns"]
     assert run(monkeypatch, *arguments, *measures) == 1
-    told = " ".join(capsys.readouterr().out.split())
-    assert "only, seed 2: is not done (new); run `workbench ablate` first" in told
-    assert "only, seed 0: 1 measured in" in told
-    assert "there is no checkpoint; run the trial first" in told
-    assert "returns: measure 'returns' is for worlds with one side" in told
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "only, seed 2: is not done (new); run `workbench ablate` first" in shown
+    assert "only, seed 0: 1 measured in" in shown
+    assert "there is no checkpoint; run the trial first" in shown
+    assert "returns: measure 'returns' is for worlds with one side" in shown
     assert (folder / "trials" / "one" / "evaluation" / "exploitability.json").exists()
     one = folder / "trials" / "one"
     assert run(monkeypatch, "evaluate", one, "--measure", "exploitability") == 0
-    assert "0 measured in 0 s, 1 kept" in capsys.readouterr().out
+    assert "0 measured in 0 s, 1 already stored" in capsys.readouterr().out
     assert run(monkeypatch, "evaluate", one, "--measure", "exploitabilty") == 2
     assert "did you mean 'exploitability'?" in capsys.readouterr().err
     (one / "result.json").unlink()
@@ -291,18 +291,18 @@ def test_finished_trials_are_measured_again_and_the_others_are_told(
     assert "study.json: cannot be read as JSON" in capsys.readouterr().err
 
 
-def test_a_study_is_not_taken_for_a_trial(tmp_path: Path) -> None:
+def test_train_rejects_a_study_file(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text("study: small\npreset: muzero\nseeds: 3\n")
     with pytest.raises(ConfigError) as caught:
         read(file, None, [], None)
     (problem,) = caught.value.problems
     assert str(problem) == (
-        f"{file}:1: study: this is a study, of many trials: `workbench ablate {file}`"
+        f"{file}:1: study: this is a study, not a trial; run `workbench ablate {file}`"
     )
 
 
-def test_a_device_that_is_not_there_is_a_plain_error(
+def test_unavailable_device_is_a_user_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
@@ -311,12 +311,12 @@ def test_a_device_that_is_not_there_is_a_plain_error(
     assert "device 'cuda' is not available here; set `device: cpu`" in capsys.readouterr().err
 
 
-def test_a_report_that_cannot_be_written_is_a_plain_error(
+def test_unwritable_report_is_a_user_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     study = write_study(tmp_path / "made")
     (study / "report").write_text("in the way")
     assert run(monkeypatch, "report", study) == 2
-    told = capsys.readouterr().err
-    assert "cannot be written" in told
-    assert str(study / "report") in told
+    error = capsys.readouterr().err
+    assert "cannot be written" in error
+    assert str(study / "report") in error

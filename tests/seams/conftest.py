@@ -1,4 +1,4 @@
-"""What the fakes share: registration for the time of one test, and small configurations."""
+"""Helpers of the fakes: registration for one test, and small configurations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from workbench import registry
 from workbench.config import TrialConfig, read_trial
 from workbench.documents import wrap
-from workbench.errors import Place
+from workbench.errors import SourceLocation
 from workbench.trial import run_trial
 
 
@@ -37,14 +37,14 @@ def configure() -> Callable[..., TrialConfig]:
         small = {
             "preset": "muzero",
             "procedure.steps": 256,
-            "procedure.games": 16,
-            "procedure.batch": 8,
+            "procedure.parallel_environments": 16,
+            "procedure.batch_size": 8,
             "procedure.warm_up": 16,
             "procedure.replay_ratio": 0.5,
             "evaluate_every": 8,
         } | ({} if "planner" in overlay else {"planner.simulations": 4})
         dotted = {key.replace("__", "."): value for key, value in overlay.items()}
-        return read_trial(wrap(small | dotted, Place("test")))
+        return read_trial(wrap(small | dotted, SourceLocation("test")))
 
     return build
 
@@ -55,7 +55,7 @@ def assemble() -> Callable[..., TrialConfig]:
 
     def build(**sections: Any) -> TrialConfig:
         return read_trial(
-            wrap({"planner": "policy", "evaluate_every": 50} | sections, Place("test"))
+            wrap({"planner": "policy", "evaluate_every": 50} | sections, SourceLocation("test"))
         )
 
     return build
@@ -67,7 +67,7 @@ def component(base: type, **methods: Any) -> Any:
 
 
 class Stopped(Exception):
-    """What ends a trial in the middle, in place of a kill."""
+    """Raised to end a trial in the middle, instead of a kill."""
 
 
 def run_in_two(config: TrialConfig, folder: Path) -> dict[str, Any]:

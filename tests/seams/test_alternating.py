@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from tests.seams.conftest import component
 from workbench.components import ModelConfig, ProcedureConfig
 from workbench.config import TrialConfig
-from workbench.contracts import Parts
+from workbench.contracts import TrialParts
 from workbench.models.world_model import WorldModel
 from workbench.training.learner import Optimisers
 from workbench.training.settings import OptimiserConfig
@@ -50,7 +50,7 @@ class Forger(WorldModel):
 class InTurn:
     """Odd updates teach the discriminator, even ones the generator."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: TrialParts) -> None:
         self.parts, self.steps, self.updates, self.model = parts, 0, 0, parts.model
         groups = {name: list(part.parameters()) for name, part in parts.model.parts().items()}
         self.optimisers = Optimisers({k: (p, OptimiserConfig()) for k, p in groups.items()})

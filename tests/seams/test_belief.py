@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from tests.seams.conftest import component
 from workbench.components import ModelConfig, PlannerConfig, ProcedureConfig
 from workbench.config import TrialConfig
-from workbench.contracts import Parts
+from workbench.contracts import TrialParts
 from workbench.models.world_model import WorldModel
 from workbench.training.learner import Optimisers
 from workbench.training.settings import OptimiserConfig
@@ -69,7 +69,7 @@ class Solver:
 class SolverValues:
     """Regresses the values of all hands on the solver's."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: TrialParts) -> None:
         self.parts, self.steps, self.updates, self.agent = parts, 0, 0, parts.model
         settings = OptimiserConfig(learning_rate=0.01)
         self.optimisers = Optimisers({"f": (list(self.agent.parameters()), settings)})

@@ -57,7 +57,7 @@ class DiceGame(WorldModel):
 
 
 def expectimax(pay: Tensor, round_: int = 0, state: int = 0) -> list[float]:
-    """Exact worth of the two choices."""
+    """Exact values of the two choices."""
     worth = []
     for move in range(MOVES):
         total = 0.0
@@ -84,7 +84,7 @@ def test_search_over_chance_nodes_converges_to_expectimax() -> None:
     errors = []
     for simulations in (60, 6000):
         plan = search(pay, torch.ones(20, MOVES, dtype=torch.bool), simulations)
-        chosen = plan.best()[:, None]
+        chosen = plan.best_action()[:, None]
         errors.append((plan.q.gather(1, chosen).squeeze(1) - best).abs())
     assert (best - exact.gather(1, chosen).squeeze(1)).max() < 0.01
     assert errors[1].max() < 0.02

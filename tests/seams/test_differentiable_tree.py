@@ -17,7 +17,7 @@ from workbench.config import TrialConfig
 from workbench.contracts import Loss, Planner
 from workbench.models.world_model import WorldModel
 from workbench.trial import build, run_trial
-from workbench.types import EnvironmentSpec, Latent, Plan, Target, Unroll, map_tensors
+from workbench.types import EnvironmentSpec, Latent, Plan, Target, Unroll, tree_map
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class FullTree:
 
     def q(self, model: WorldModel, latent: Latent, actions: int, depth: int) -> Tensor:
         batch = len(latent)
-        every = map_tensors(lambda t: t.repeat_interleave(actions, 0), latent)
+        every = tree_map(lambda t: t.repeat_interleave(actions, 0), latent)
         then, edge = model.step(every, torch.arange(actions).repeat(batch), torch.Generator())
         value = model.predict(then).value
         if depth > 1:

@@ -1,4 +1,4 @@
-"""A recurrent, noisy model (World Models' shape): memory is carried on, and begun anew."""
+"""A recurrent, noisy model (as World Models): memory is carried over, and reset."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.seams.conftest import run_in_two
 from workbench.components import ModelConfig
 from workbench.config import TrialConfig
 from workbench.errors import ConfigError
-from workbench.models.value_encoding import Codec, Scalar
+from workbench.models.value_encoding import Scalar, ValueEncoding
 from workbench.models.world_model import WorldModel
 from workbench.record import TrialRecord
 from workbench.training.actor import Actor
-from workbench.training.settings import OpeningConfig, TemperatureConfig
+from workbench.training.settings import RandomStartConfig, TemperatureConfig
 from workbench.trial import build, run_trial
 from workbench.types import Edge, Environment, EnvironmentSpec, Heads, LatentSpec, ModelSpec
 
@@ -63,7 +63,7 @@ class Recurrent(WorldModel):
         return Heads(out[:, :9], out[:, 9], raw={"value": out[:, 9:]})
 
     @property
-    def codecs(self) -> dict[str, Codec]:
+    def value_encodings(self) -> dict[str, ValueEncoding]:
         return {"value": Scalar()}
 
 
@@ -90,10 +90,10 @@ def config(enrol: Callable[..., None], configure: Callable[..., TrialConfig]) ->
 
 def test_the_actor_carries_memory_and_begins_anew_with_every_episode(config: TrialConfig) -> None:
     parts = build(config)
-    actor = Actor(parts, 8, OpeningConfig(), TemperatureConfig())
+    actor = Actor(parts, 8, RandomStartConfig(), TemperatureConfig())
     for _ in range(25):
         played = actor.state_dict()["unfinished"]["length"].clone()
-        actor.move(parts.model)
+        actor.step(parts.model)
         assert torch.equal(actor._memory.seen, played + 1.0)
         carried = actor._memory.hidden.abs().sum(-1) > 0
         assert torch.equal(carried, played > 0)
@@ -114,8 +114,8 @@ def test_what_follows_a_cut_is_expected_from_the_memory_that_is_carried(
 
     monkeypatch.setattr(parts.environment, "step", cut)
     monkeypatch.setattr(parts.model, "predict", count)
-    actor = Actor(parts, 8, OpeningConfig(), TemperatureConfig())
-    _, episodes = actor.move(parts.model)
+    actor = Actor(parts, 8, RandomStartConfig(), TemperatureConfig())
+    _, episodes = actor.step(parts.model)
     assert episodes is not None
     # One move: the first state and the one where it was cut have been seen.
     assert episodes.steps["value"].view(8, 2)[:, 1].tolist() == [2.0] * 8
@@ -140,5 +140,5 @@ def test_reanalyse_says_that_it_cannot_search_from_a_memory(
         "procedure__reanalyse__policy": True,
     }
     configure(model="recurrent", **without)
-    with pytest.raises(ConfigError, match=r"reanalyse.*model 'recurrent'.*step to step"):
+    with pytest.raises(ConfigError, match=r"reanalyse.*model 'recurrent'.*memory between steps"):
         configure(model="recurrent", **without, procedure__reanalyse__ratio=0.5)

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from tests.seams.conftest import component
 from workbench.components import EnvironmentConfig, MeasureConfig, ModelConfig, ProcedureConfig
 from workbench.config import TrialConfig
-from workbench.contracts import Facts, Parts
+from workbench.contracts import MeasureInfo, TrialParts
 from workbench.models.world_model import WorldModel
 from workbench.training.learner import Optimisers
 from workbench.training.settings import OptimiserConfig
@@ -56,7 +56,7 @@ class Process(WorldModel):
 
 
 class Supervised:
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: TrialParts) -> None:
         self.parts, self.steps, self.updates, self.loss = parts, 0, 0, 0.0
         groups = {"all": (list(parts.model.parameters()), OptimiserConfig(learning_rate=0.02))}
         self.optimisers = Optimisers(groups)
@@ -101,8 +101,8 @@ def test_a_vector_is_learned_without_any_action(
             guess = agent.predict(agent.represent(seen, torch.Generator())).value
             return {"error": float((guess - ANSWER.T).abs().max())}
 
-        def facts(self) -> Facts:
-            return Facts("", SIZE, {}, {})
+        def info(self) -> MeasureInfo:
+            return MeasureInfo("", SIZE, {}, {})
 
     spec = lambda self: Examples.spec  # noqa: E731
     build = lambda self: Examples()  # noqa: E731

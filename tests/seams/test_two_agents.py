@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from tests.seams.conftest import component
 from workbench.components import EnvironmentConfig, ModelConfig
 from workbench.config import TrialConfig
-from workbench.models.value_encoding import Codec, Scalar
+from workbench.models.value_encoding import Scalar, ValueEncoding
 from workbench.models.world_model import WorldModel
 from workbench.record import TrialRecord
 from workbench.training.checkpoint import load
@@ -68,7 +68,7 @@ class Team(WorldModel):
         return Heads(self.p(latent), value.squeeze(-1), raw={"value": value})
 
     @property
-    def codecs(self) -> dict[str, Codec]:
+    def value_encodings(self) -> dict[str, ValueEncoding]:
         return {"value": Scalar()}
 
 
@@ -84,7 +84,8 @@ def test_a_team_plays_stores_and_learns_in_the_same_loop(
         model="team",
         targets={"value": "outcome", "policy": "search_policy"},
         losses={"value": 1.0, "policy": 0.0},
-        procedure={"name": "self_play", "steps": 4096, "games": 64, "batch": 64, "warm_up": 64,
+        procedure={"name": "self_play", "steps": 4096, "parallel_environments": 64,
+                   "batch_size": 64, "warm_up": 64,
                    "unroll": 0, "optimiser": {"learning_rate": 0.02}},
     )  # fmt: skip
     run_trial(config, tmp_path)

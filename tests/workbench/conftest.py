@@ -1,4 +1,4 @@
-"""Fixtures that all tests of the workbench share."""
+"""Fixtures shared by all tests of the workbench."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
 
 
@@ -18,12 +18,12 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Frozen sets that tests make do not land in the user's cache."""
+    """Keep the evaluation sets of tests out of the user's cache."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
-def tic_tac_toe() -> TableEnvironment:
+def tic_tac_toe() -> GameTableEnvironment:
     return TicTacToe().build()
 
 

@@ -1,4 +1,4 @@
-"""Stand-ins that tests share: models whose every answer is a table, documents of tiny trials."""
+"""Shared test doubles: models that look up their outputs in tables, and tiny trials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 
 from workbench import documents
 from workbench.config import TrialConfig, read_trial
-from workbench.errors import ConfigError, Place
+from workbench.errors import ConfigError, SourceLocation
 from workbench.models.world_model import WorldModel
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan
 
@@ -24,8 +24,8 @@ TINY: dict[str, Any] = {
     "model.dynamics.width": 8,
     "model.prediction.width": 8,
     "procedure.steps": 600,
-    "procedure.games": 16,
-    "procedure.batch": 16,
+    "procedure.parallel_environments": 16,
+    "procedure.batch_size": 16,
     "procedure.warm_up": 100,
     "procedure.capacity": 300,
     "procedure.replay_ratio": 0.7,
@@ -33,18 +33,18 @@ TINY: dict[str, Any] = {
     "measures": {"predictive": {"depth": 2}},
     "evaluate_every": 10,
 }
-"""Changes to the preset `muzero` that make a whole trial a matter of a second."""
+"""Overrides of the preset `muzero` with which a complete trial takes about a second."""
 
 
 def trial(changes: Mapping[str, Any] = {}, base: Mapping[str, Any] = TINY) -> TrialConfig:
-    """A trial's configuration from dotted keys laid over `base`."""
-    document = documents.expand(documents.wrap(dict(base), Place("tiny.yaml")))
-    over = documents.expand(documents.wrap(dict(changes), Place("changes.yaml")))
+    """Return a trial's configuration from `base`, overridden by `changes`; keys may be dotted."""
+    document = documents.expand(documents.wrap(dict(base), SourceLocation("tiny.yaml")))
+    over = documents.expand(documents.wrap(dict(changes), SourceLocation("changes.yaml")))
     return read_trial(documents.merge(document, over))
 
 
 def problems_of(text: str) -> list[str]:
-    """What reading the text of a trial's file says is wrong, a line each; [] if nothing."""
+    """Return the problems found when the text of a trial's file is read, one line each."""
     try:
         read_trial(documents.parse(text, "t.yaml"))
     except ConfigError as error:
@@ -53,10 +53,10 @@ def problems_of(text: str) -> list[str]:
 
 
 class TableModel(WorldModel):
-    """A model of S numbered states; a latent is a state's number, and all answers stand in tables.
+    """A model of S numbered states: latents are state numbers, and all outputs come from tables.
 
-    The tables are in double precision, so that an independent search in plain Python floats meets
-    the very same numbers.
+    The tables are in double precision, so that an independent search in plain Python floats gets
+    exactly the same numbers.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class TableModel(WorldModel):
         self.value = value  # [S]
         self.termination = termination  # [S, A]
         self.legal = legal  # [S, A]
-        self.stepped: list[tuple[Tensor, Tensor]] = []
+        self.step_calls: list[tuple[Tensor, Tensor]] = []
 
     def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Tensor:
         return observation
 
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
-        self.stepped.append((latent, action))
+        self.step_calls.append((latent, action))
         end = None if self.termination is None else self.termination[latent, action]
         edge = Edge(self.reward[latent, action], self.discount[latent, action], end)
         return self.successor[latent, action], edge
@@ -99,9 +99,17 @@ class TableModel(WorldModel):
 
 
 def random_table(
-    states: int, actions: int, seed: int, ends: float = 0.1, legality: bool = False
+    states: int, actions: int, seed: int, terminal_fraction: float = 0.1, legality: bool = False
 ) -> TableModel:
-    """Random successors, rewards in [-1, 1], discounts in ±[0.5, 1], some of them 0."""
+    """Return a model with random successors, rewards in [-1, 1] and discounts in ±[0.5, 1] or 0.
+
+    Args:
+        states: number of states.
+        actions: number of actions.
+        seed: seed of the tables.
+        terminal_fraction: expected fraction of transitions with discount 0.
+        legality: whether the model has a head of legal actions.
+    """
     g = Generator().manual_seed(seed)
     shape = (states, actions)
 
@@ -115,7 +123,7 @@ def random_table(
     return TableModel(
         successor=torch.randint(states, shape, generator=g),
         reward=2 * uniform(*shape) - 1,
-        discount=discount.where(uniform(*shape) >= ends, torch.zeros(())),
+        discount=discount.where(uniform(*shape) >= terminal_fraction, torch.zeros(())),
         logits=torch.randn(*shape, generator=g, dtype=torch.float64),
         value=2 * uniform(states) - 1,
         termination=uniform(*shape),
@@ -124,7 +132,7 @@ def random_table(
 
 
 class RecordingPlanner:
-    """Plans as another planner does, and remembers what it was asked."""
+    """Wraps a planner, and records its plans and the `explore` flag of each call."""
 
     differentiable = False
 
@@ -142,17 +150,17 @@ class RecordingPlanner:
         explore: bool = False,
     ) -> Plan:
         self.explored.append(explore)
-        made: Plan = self.inner.plan(model, root, legal, generator, explore)
-        self.plans.append(made)
-        return made
+        plan: Plan = self.inner.plan(model, root, legal, generator, explore)
+        self.plans.append(plan)
+        return plan
 
 
 def with_decoder(model: WorldModel, observation: tuple[int, ...]) -> WorldModel:
-    """The model itself, given a linear decoder of its latents, each of one tensor."""
+    """Add a linear decoder to a model whose latents are single tensors, and return the model."""
     size = prod(model.spec.latent.shape)
-    read = nn.Sequential(nn.Linear(size, prod(observation)), nn.Unflatten(1, observation))
-    fitted: Any = model
-    fitted.decoder = read
-    fitted.decode = lambda latent: read(latent.flatten(1))
-    fitted.spec = replace(model.spec, heads=model.spec.heads | {"observation"})
+    decoder = nn.Sequential(nn.Linear(size, prod(observation)), nn.Unflatten(1, observation))
+    changed: Any = model
+    changed.decoder = decoder
+    changed.decode = lambda latent: decoder(latent.flatten(1))
+    changed.spec = replace(model.spec, heads=model.spec.heads | {"observation"})
     return model

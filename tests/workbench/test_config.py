@@ -1,4 +1,4 @@
-"""What a user writes wrong is told by place, key and way out, all of it at once."""
+"""Reading configurations: all problems are reported at once, with location, key and remedy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workbench import documents
 from workbench.components import EnvironmentConfig
 from workbench.config import dump, identity, read_trial
 from workbench.documents import load, parse
-from workbench.errors import ConfigError, Place
+from workbench.errors import ConfigError, SourceLocation
 from workbench.registry import register, unregister
 from workbench.types import EnvironmentSpec
 
@@ -30,15 +30,15 @@ preset: muzero
 
 
 @pytest.fixture
-def plain_world() -> Iterator[None]:
-    """An environment without graph, bounds, planes, oracle or copies."""
+def plain_environment() -> Iterator[None]:
+    """Register an environment without graphs, bounds, planes, oracle or cloning."""
 
     @register("environment", "plain_world")
-    class PlainWorld(EnvironmentConfig):
-        """A world of two numbers."""
+    class PlainEnvironment(EnvironmentConfig):
+        """An environment whose observations are two numbers."""
 
         def spec(self) -> EnvironmentSpec:
-            return EnvironmentSpec("plain_world", (2,), 3, copyable=False)
+            return EnvironmentSpec("plain_world", (2,), 3, cloneable=False)
 
         def build(self) -> Any:
             raise NotImplementedError
@@ -47,17 +47,17 @@ def plain_world() -> Iterator[None]:
     unregister("environment", "plain_world")
 
 
-def only(text: str) -> str:
+def only_problem(text: str) -> str:
     (problem,) = problems_of(text)
     return problem
 
 
-def test_a_preset_alone_is_sound() -> None:
+def test_preset_alone_is_valid() -> None:
     assert problems_of(BASE) == []
 
 
 @pytest.mark.parametrize(
-    ("line", "key", "says"),
+    ("line", "key", "expected"),
     [
         ("planner: {simulatons: 3}", "planner.simulatons", ["did you mean 'simulations'?", "c1"]),
         ("seeed: 3", "seeed", ["did you mean 'seed'?", "evaluate_every"]),
@@ -98,18 +98,18 @@ def test_a_preset_alone_is_sound() -> None:
         ("environment: null", "environment", ["environment: its name", "tic_tac_toe"]),
     ],
 )
-def test_one_mistake_is_told_with_place_key_found_and_allowed(
-    line: str, key: str, says: list[str]
+def test_problem_names_location_key_found_and_allowed_values(
+    line: str, key: str, expected: list[str]
 ) -> None:
-    text = f"{line}\n" if line.startswith("preset") else f"preset: muzero\n# why\n{line}\n"
-    problem = only(text)
+    text = f"{line}\n" if line.startswith("preset") else f"preset: muzero\n# comment\n{line}\n"
+    problem = only_problem(text)
     assert problem.startswith(f"t.yaml:{text.count(chr(10))}: {key}: "), problem
-    for words in says:
+    for words in expected:
         assert words in problem
 
 
-def test_all_mistakes_of_a_file_are_told_at_once() -> None:
-    found = problems_of(
+def test_all_problems_of_a_file_are_reported_at_once() -> None:
+    problems = problems_of(
         "preset: muzero\n"
         "seeed: 1\n"
         "environment: chess\n"
@@ -123,8 +123,8 @@ def test_all_mistakes_of_a_file_are_told_at_once() -> None:
         "  value: {weihgt: 1}\n"
         "threads: 0\n"
     )
-    places = sorted(tuple(problem.split(": ")[:2]) for problem in found)
-    assert places == [
+    locations = sorted(tuple(problem.split(": ")[:2]) for problem in problems)
+    assert locations == [
         ("t.yaml:11", "losses.value.weihgt"),
         ("t.yaml:12", "threads"),
         ("t.yaml:2", "seeed"),
@@ -136,10 +136,10 @@ def test_all_mistakes_of_a_file_are_told_at_once() -> None:
     ]
 
 
-def test_what_is_missing_is_named() -> None:
+def test_missing_keys_are_reported() -> None:
     found = problems_of("environment: tic_tac_toe\nmodel: {name: composed, dynamics: mlp}\n")
-    told = {problem.split(": ", 1)[1] for problem in found}
-    assert told >= {
+    problems = {problem.split(": ", 1)[1] for problem in found}
+    assert problems >= {
         "model.representation: is missing",
         "model.prediction: is missing",
         "planner: is missing",
@@ -153,11 +153,11 @@ def test_what_is_missing_is_named() -> None:
         (["model.dynamics: conv"], ["dynamics 'conv'", "representation 'mlp'"]),
         (["model.dynamics: gcn"], ["dynamics 'gcn'", "representation 'mlp'"]),
         (
-            ["model.representation: {name: cnn, ends_in: grid}"],
+            ["model.representation: {name: cnn, latent_kind: grid}"],
             ["dynamics 'mlp'", "representation 'cnn'"],
         ),
         (
-            ["model.representation: {name: gcn, ends_in: nodes}", "model.dynamics: conv"],
+            ["model.representation: {name: gcn, latent_kind: nodes}", "model.dynamics: conv"],
             ["dynamics 'conv'", "representation 'gcn'"],
         ),
         (
@@ -193,8 +193,8 @@ def test_what_is_missing_is_named() -> None:
             ["use_predicted_termination", "'composed'"],
         ),
         (
-            ["procedure.batch: 100000000"],
-            ["'self_play' would never learn", "do not come to one batch of 100000000"],
+            ["procedure.batch_size: 100000000"],
+            ["'self_play' would make no update", "yield less than one batch of 100000000"],
         ),
         (
             ["planner.use_predicted_termination: true", "losses.termination: 0.0"],
@@ -202,60 +202,60 @@ def test_what_is_missing_is_named() -> None:
         ),
     ],
 )
-def test_parts_that_do_not_go_together_are_named_both(lines: list[str], names: list[str]) -> None:
-    problem = only("\n".join(["preset: muzero", *lines]) + "\n")
+def test_incompatible_components_are_both_named(lines: list[str], names: list[str]) -> None:
+    problem = only_problem("\n".join(["preset: muzero", *lines]) + "\n")
     for name in names:
         assert name in problem, problem
 
 
-@pytest.mark.usefixtures("plain_world")
-def test_an_environment_that_lacks_what_is_asked_for_is_named() -> None:
+@pytest.mark.usefixtures("plain_environment")
+def test_missing_properties_of_an_environment_are_reported() -> None:
     text = "preset: muzero\nenvironment: plain_world\n"
     found = problems_of(text)
     assert all("'plain_world'" in problem for problem in found)
-    asked = ["q_normalisation 'bounds'", "opening", "measure 'decision'"]
-    for part in asked:
+    expected = ["q_normalisation 'bounds'", "random_start", "measure 'decision'"]
+    for part in expected:
         assert any(part in problem for problem in found), part
-    assert len(found) == len(asked)
-    sound = (
-        text + "planner.q_normalisation: min_max\nprocedure.opening.fraction: 0.0\n"
+    assert len(found) == len(expected)
+    valid = (
+        text + "planner.q_normalisation: min_max\nprocedure.random_start.fraction: 0.0\n"
         "measures: {predictive: null, decision: null}\n"
     )
-    assert problems_of(sound) == []
-    assert "no graph at all" in only(sound + "model.representation: gcn\n")
-    assert "[2]" in only(sound + "model.representation: cnn\n")
-    copies = problems_of(
-        sound + "model.dynamics: 'true'\nplanner.interior_legality: true\n"
+    assert problems_of(valid) == []
+    assert "no graph at all" in only_problem(valid + "model.representation: gcn\n")
+    assert "[2]" in only_problem(valid + "model.representation: cnn\n")
+    not_cloneable = problems_of(
+        valid + "model.dynamics: 'true'\nplanner.interior_legality: true\n"
         "losses: {reward: null, termination: null}\n"
     )
-    assert len(copies) == 1
-    assert "copied" in copies[0]
+    assert len(not_cloneable) == 1
+    assert "copied" in not_cloneable[0]
 
 
-def test_misfits_of_different_parts_are_told_at_once() -> None:
+def test_incompatibilities_of_different_components_are_reported_at_once() -> None:
     found = problems_of("preset: muzero\nmodel.dynamics: conv\ntargets.value: null\n")
     assert any("dynamics 'conv'" in problem for problem in found)
     assert any("loss 'value' needs a target" in problem for problem in found)
 
 
-def test_measures_of_one_kind_would_overwrite_each_other() -> None:
+def test_duplicate_measure_is_rejected() -> None:
     text = "preset: muzero\nmeasures:\n  more: {name: decision}\n"
-    problem = only(text)
-    assert problem.startswith("t.yaml:3: measures.more: is a 'decision' as 'measures.decision' is")
+    problem = only_problem(text)
+    assert problem.startswith("t.yaml:3: measures.more: measure 'decision' is already")
     assert trial({"measures": {"more": {"name": "decision"}, "decision": None}}).measures["more"]
 
 
-def test_a_key_written_twice_names_both_lines() -> None:
-    problem = only("preset: muzero\nplanner:\n  c1: 1.0\n  c2: 3.0\n  c1: 2.0\n")
-    assert problem == "t.yaml:5: planner.c1: the key is written twice (first on line 3)"
+def test_duplicate_key_names_both_lines() -> None:
+    problem = only_problem("preset: muzero\nplanner:\n  c1: 1.0\n  c2: 3.0\n  c1: 2.0\n")
+    assert problem == "t.yaml:5: planner.c1: duplicate key, first set on line 3; remove one"
 
 
-def test_every_key_written_twice_is_told() -> None:
+def test_every_duplicate_key_is_reported() -> None:
     assert len(problems_of("seed: 1\nseed: 2\nthreads: 1\nthreads: 1\n")) == 2
 
 
-def test_yaml_that_does_not_parse_gives_the_line() -> None:
-    problem = only("preset: muzero\nplanner: {c1: 1\nseed: 3\n")
+def test_invalid_yaml_is_reported_with_its_line() -> None:
+    problem = only_problem("preset: muzero\nplanner: {c1: 1\nseed: 3\n")
     assert problem.startswith("t.yaml:3: is not valid YAML: ")
 
 
@@ -277,7 +277,7 @@ def test_yaml_that_does_not_parse_gives_the_line() -> None:
     ],
     ids=range(12),
 )
-def test_text_that_is_no_sound_document_is_a_mistake_of_the_users(text: str) -> None:
+def test_malformed_document_is_a_user_error(text: str) -> None:
     problems = problems_of(text)
     assert problems
     assert all(problem.startswith("t.yaml") for problem in problems)
@@ -285,18 +285,18 @@ def test_text_that_is_no_sound_document_is_a_mistake_of_the_users(text: str) -> 
 
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(text=st.text(alphabet="ab01:-_.x{}[]#'\"\n !&*<>|?%@,e+~T", max_size=40))
-def test_any_text_is_a_document_or_a_mistake_told_with_its_file(text: str) -> None:
+def test_any_text_parses_or_is_reported_with_its_file(text: str) -> None:
     try:
-        places = [parse(text, "f.yaml").place]
+        locations = [parse(text, "f.yaml").location]
     except ConfigError as error:
-        places = [problem.place for problem in error.problems if problem.place]
-    assert {place.file for place in places} == {"f.yaml"}
+        locations = [problem.location for problem in error.problems if problem.location]
+    assert {location.file for location in locations} == {"f.yaml"}
 
 
-def test_a_missing_file_a_folder_and_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+def test_missing_file_folder_and_binary_file_are_reported(tmp_path: Path) -> None:
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00x")
-    for name, says in (("none.yaml", "no such file"), (".", "cannot"), ("bytes.yaml", "cannot")):
-        with pytest.raises(ConfigError, match=says) as caught:
+    for name, text in (("none.yaml", "no such file"), (".", "cannot"), ("bytes.yaml", "cannot")):
+        with pytest.raises(ConfigError, match=text) as caught:
             load(tmp_path / name)
         assert str(caught.value).startswith(str(tmp_path / name))
 
@@ -322,13 +322,13 @@ def test_a_missing_file_a_folder_and_bytes_that_are_no_text_are_told(tmp_path: P
         ("1.2.3", "1.2.3"),
     ],
 )
-def test_scalars_are_what_people_expect(text: str, value: Any) -> None:
+def test_scalars_are_read_as_in_yaml_1_2(text: str, value: Any) -> None:
     found = parse(f"a: {text}\n", "f").plain()["a"]
     assert found == value
     assert type(found) is type(value)
 
 
-def test_numbers_written_with_an_exponent_are_read_as_numbers() -> None:
+def test_number_with_exponent_is_read_as_a_number() -> None:
     config = trial({}, base={"preset": "muzero"})
     text = "preset: muzero\nprocedure.optimiser.learning_rate: 1e-3\n"
     changed: Any = read_trial(parse(text, "t"))
@@ -336,7 +336,7 @@ def test_numbers_written_with_an_exponent_are_read_as_numbers() -> None:
     assert identity(changed) != identity(config)
 
 
-def test_a_dotted_key_is_the_nested_key_and_merges_with_it() -> None:
+def test_dotted_keys_merge_with_nested_keys() -> None:
     dotted = "preset: muzero\nplanner.c1: 2.0\nplanner.simulations: 3\n"
     nested = "preset: muzero\nplanner:\n  c1: 2.0\n  simulations: 3\n"
     mixed = "preset: muzero\nplanner: {c1: 2.0}\nplanner.simulations: 3\n"
@@ -345,7 +345,7 @@ def test_a_dotted_key_is_the_nested_key_and_merges_with_it() -> None:
     assert read[0].planner.simulations == 3  # type: ignore[attr-defined]
 
 
-def test_null_takes_away_what_the_preset_put_there() -> None:
+def test_null_removes_entries_of_the_preset() -> None:
     config = read_trial(
         parse("preset: muzero\nlosses.reward: null\nmeasures.decision: null\n", "t")
     )
@@ -353,7 +353,7 @@ def test_null_takes_away_what_the_preset_put_there() -> None:
     assert set(config.measures) == {"predictive"}
 
 
-def test_a_bare_name_is_a_component_with_its_defaults_or_the_presets_options() -> None:
+def test_bare_name_keeps_options_of_the_same_component_in_the_preset() -> None:
     other: Any = read_trial(parse("preset: muzero\nmodel.representation: cnn\n", "t"))
     assert other.model.representation.component == "cnn"
     assert other.model.representation.width == 16
@@ -362,8 +362,8 @@ def test_a_bare_name_is_a_component_with_its_defaults_or_the_presets_options() -
     assert same.model.representation == base.model.representation
 
 
-def test_the_dynamics_named_true_can_be_written_without_quotes() -> None:
-    # YAML reads the bare word as a truth value; to the user it is a component's name.
+def test_dynamics_named_true_can_be_written_without_quotes() -> None:
+    # YAML reads the bare word as a boolean, but here it is the name of a component.
     for text in ("true", "{name: true}"):
         lines = f"model.dynamics: {text}\nlosses: {{reward: null, termination: null}}\n"
         document = parse(f"preset: muzero\nplanner.interior_legality: true\n{lines}", "t")
@@ -371,18 +371,18 @@ def test_the_dynamics_named_true_can_be_written_without_quotes() -> None:
         assert config.model.dynamics.component == "true"
 
 
-def test_another_component_replaces_the_presets_whole() -> None:
-    text = "preset: muzero\nmodel.representation: {name: gcn, ends_in: vector}\n"
+def test_another_component_replaces_the_one_of_the_preset_whole() -> None:
+    text = "preset: muzero\nmodel.representation: {name: gcn, latent_kind: vector}\n"
     config: Any = read_trial(parse(text, "t"))
     assert config.model.representation.depth == 2
-    # The same name keeps the preset's other options.
+    # With the same name, the other options of the preset remain.
     base: Any = read_trial(parse(BASE, "t"))
     kept: Any = read_trial(parse("preset: muzero\nplanner: {name: puct, c1: 9.0}\n", "t"))
     assert kept.planner.simulations == base.planner.simulations
     assert kept.planner.c1 == 9.0
 
 
-def test_a_number_for_a_loss_is_its_weight() -> None:
+def test_number_for_a_loss_is_its_weight() -> None:
     short, long = (
         read_trial(parse(f"preset: muzero\nlosses.value: {text}\n", "t"))
         for text in ("0.25", "{weight: 0.25}")
@@ -395,47 +395,49 @@ CHANGES: list[dict[str, Any]] = [
     {},
     {"seed": 7, "losses.reward": None},
     {"model.representation": {"name": "gcn", "edges": "shuffled"}},
-    {"targets.value": {"name": "n_step", "steps": 3}, "procedure.opening": {"fraction": 0.5}},
+    {"targets.value": {"name": "n_step", "steps": 3}, "procedure.random_start": {"fraction": 0.5}},
 ]
 
 
 @pytest.mark.parametrize("changes", CHANGES, ids=str)
-def test_a_dumped_configuration_reads_back_the_same(changes: dict[str, Any]) -> None:
+def test_dumped_configuration_reads_back_equal(changes: dict[str, Any]) -> None:
     config = trial(changes)
     plain = dump(config)
-    again = read_trial(documents.wrap(plain, Place("dump")))
+    again = read_trial(documents.wrap(plain, SourceLocation("dump")))
     written = read_trial(parse(yaml.safe_dump(plain), "dump"))
     assert again == written == config
     assert identity(again) == identity(written) == identity(config)
 
 
-def test_identity_is_of_the_content_alone() -> None:
+def test_identity_depends_on_the_content_only() -> None:
     plain = dump(trial())
 
-    def turned(value: Any) -> Any:
+    def reordered(value: Any) -> Any:
         if isinstance(value, dict):
-            return {k: turned(value[k]) for k in reversed(value)}
+            return {k: reordered(value[k]) for k in reversed(value)}
         return value
 
-    assert list(turned(plain)) != list(plain)
-    assert identity(read_trial(documents.wrap(turned(plain), Place("x")))) == identity(trial())
+    assert list(reordered(plain)) != list(plain)
+    assert identity(read_trial(documents.wrap(reordered(plain), SourceLocation("x")))) == identity(
+        trial()
+    )
     ids = [identity(trial(changes)) for changes in CHANGES]
     assert len(set(ids)) == len(ids)
     assert all(len(i) == 12 and int(i, 16) >= 0 for i in ids)
 
 
 def test_identity_is_twelve_digits_of_the_sha256_of_schema_version_and_content() -> None:
-    # A change here orphans every stored trial: raise SCHEMA_VERSION knowingly, not by accident.
-    text = json.dumps([1, dump(trial())], sort_keys=True, separators=(",", ":"))
+    # A change here invalidates every stored trial, so SCHEMA_VERSION must be raised on purpose.
+    text = json.dumps([2, dump(trial())], sort_keys=True, separators=(",", ":"))
     assert identity(trial()) == hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def test_a_document_that_is_no_mapping_is_told() -> None:
-    assert "expected a mapping" in only("- preset: muzero\n")
-    assert "expected a mapping" in only("just words\n")
+def test_document_that_is_no_mapping_is_rejected() -> None:
+    assert "expected a mapping" in only_problem("- preset: muzero\n")
+    assert "expected a mapping" in only_problem("just words\n")
 
 
-def test_an_empty_file_lacks_everything() -> None:
+def test_empty_file_lacks_all_required_keys() -> None:
     found = problems_of("")
     assert {p.split(": ", 1)[1] for p in found} >= {
         "environment: is missing",
@@ -445,31 +447,31 @@ def test_an_empty_file_lacks_everything() -> None:
     }
 
 
-def test_a_misfit_is_told_beside_the_mistakes_of_other_parts() -> None:
+def test_incompatibility_is_reported_with_problems_of_other_components() -> None:
     found = problems_of("preset: muzero\nmodel.dynamics: conv\nplanner.simulatons: 4\n")
     assert any("did you mean 'simulations'" in problem for problem in found)
     assert any("dynamics 'conv'" in problem for problem in found)
 
 
-def test_no_misfit_is_told_of_a_part_that_has_a_mistake_of_its_own() -> None:
+def test_component_with_a_problem_reports_no_incompatibility() -> None:
     text = (
         "preset: muzero\nmodel.representation: {name: cnn, ends_on: grid}\nmodel.dynamics: conv\n"
     )
-    assert "ends_on" in only(text)
+    assert "ends_on" in only_problem(text)
 
 
-def test_no_component_is_read_that_a_trial_does_not_name() -> None:
+def test_only_named_components_are_imported() -> None:
     code = (
         "import sys; from workbench.config import read_trial; from workbench.documents import wrap;"
-        "from workbench.errors import Place;"
-        "read_trial(wrap({'preset': 'muzero'}, Place('here'))); print(*sys.modules)"
+        "from workbench.errors import SourceLocation;"
+        "read_trial(wrap({'preset': 'muzero'}, SourceLocation('here'))); print(*sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    read = {name for name in ran.stdout.split() if name.startswith("workbench.models.dynamics.")}
-    assert read == {"workbench.models.dynamics.mlp"}
+    imported = {m for m in ran.stdout.split() if m.startswith("workbench.models.dynamics.")}
+    assert imported == {"workbench.models.dynamics.mlp"}
 
 
-def test_a_null_takes_away_one_part_or_all_of_a_kind() -> None:
+def test_null_removes_one_measure_or_all() -> None:
     assert list(trial({"measures": {"predictive": None}}).measures) == ["decision"]
     assert trial({"measures": None}).measures == {}
     assert "loss" in "\n".join(problems_of("preset: muzero\nlosses: null\n"))

@@ -1,4 +1,4 @@
-"""Finished agents are measured again by what is new only, and what stands in the way is told."""
+"""Evaluation of finished agents: stored results are reused, and errors are reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import torch
 
 from tests.workbench.fakes import trial
 from workbench.errors import WorkbenchError
-from workbench.evaluation import evaluate_trial, suite
+from workbench.evaluation import applicable_measures, evaluate_trial
 from workbench.measures.exploitability import Exploitability
 from workbench.metrics import METRICS
 from workbench.trial import run_trial
@@ -37,23 +37,25 @@ def folder(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "trial"))
 
 
-def states(folder: Path, wanted: list[str] = FEW) -> dict[str, str]:
-    return {outcome.measure: outcome.state for outcome in evaluate_trial(folder, wanted)}
+def states(folder: Path, names: list[str] = FEW) -> dict[str, str]:
+    return {status.measure: status.state for status in evaluate_trial(folder, names)}
 
 
 def stored(folder: Path, measure: str) -> dict[str, Any]:
     text = (folder / "evaluation" / f"{measure}.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+    contents: dict[str, Any] = json.loads(text)
+    return contents
 
 
-def test_only_what_is_new_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_missing_or_outdated_results_are_measured(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = (folder / "checkpoint.pt").read_bytes()
     assert states(folder, ["decision"]) == {"decision": "measured"}
     assert states(folder) == {
-        "decision": "kept", "exploitability": "measured", "by_state": "measured"
+        "decision": "stored", "exploitability": "measured", "by_state": "measured"
     }  # fmt: skip
-    assert set(states(folder).values()) == {"kept"}
+    assert set(states(folder).values()) == {"stored"}
     monkeypatch.setattr(Exploitability, "version", 2)
     assert states(folder)["exploitability"] == "measured"
     renewed = METRICS["decision/search_regret"].__class__(
@@ -64,19 +66,19 @@ def test_only_what_is_new_is_measured(folder: Path, monkeypatch: pytest.MonkeyPa
     assert (folder / "checkpoint.pt").read_bytes() == before
 
 
-def test_another_checkpoint_or_a_damaged_file_is_measured_anew(folder: Path) -> None:
+def test_changed_checkpoint_or_damaged_file_is_measured_again(folder: Path) -> None:
     states(folder)
     (folder / "evaluation" / "decision.json").write_text("{", encoding="utf-8")
     (folder / "evaluation" / "by_state.npz").unlink()
     assert states(folder) == {
-        "decision": "measured", "exploitability": "kept", "by_state": "measured"
+        "decision": "measured", "exploitability": "stored", "by_state": "measured"
     }  # fmt: skip
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     torch.save(state | {"clock": [0, 0, 0.0, 0.0, 0.0]}, folder / "checkpoint.pt")
     assert set(states(folder).values()) == {"measured"}
 
 
-def test_what_is_stored_is_what_the_last_row_says(folder: Path) -> None:
+def test_stored_results_equal_the_last_measurement_of_the_trial(folder: Path) -> None:
     states(folder, ["decision", "by_state"])
     found = stored(folder, "decision")
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))["metrics"]
@@ -93,38 +95,38 @@ def test_what_is_stored_is_what_the_last_row_says(folder: Path) -> None:
     assert regret == pytest.approx(at_25)
 
 
-def test_what_does_not_fit_is_told_and_the_rest_is_measured(folder: Path) -> None:
-    outcomes = {o.measure: o for o in evaluate_trial(folder, ["returns", "exploitability"])}
-    assert outcomes["exploitability"].state == "measured"
-    assert outcomes["returns"].state == "does not fit"
-    assert "'returns' is for worlds with one side" in outcomes["returns"].detail
+def test_incompatible_measure_is_reported_and_the_others_run(folder: Path) -> None:
+    statuses = {s.measure: s for s in evaluate_trial(folder, ["returns", "exploitability"])}
+    assert statuses["exploitability"].state == "measured"
+    assert statuses["returns"].state == "incompatible"
+    assert "'returns' is for worlds with one side" in statuses["returns"].detail
 
 
-def test_one_measure_that_fails_does_not_stop_the_others(
+def test_failing_measure_does_not_stop_the_others(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: Any, parts: Any) -> None:
         raise WorkbenchError("no such oracle here")
 
     monkeypatch.setattr(Exploitability, "build", fail)
-    outcomes = {o.measure: o for o in evaluate_trial(folder, FEW)}
-    assert outcomes["exploitability"].state == "failed"
-    assert outcomes["exploitability"].detail == "no such oracle here"
-    assert outcomes["by_state"].state == "measured"
+    statuses = {s.measure: s for s in evaluate_trial(folder, FEW)}
+    assert statuses["exploitability"].state == "failed"
+    assert statuses["exploitability"].detail == "no such oracle here"
+    assert statuses["by_state"].state == "measured"
     assert not (folder / "evaluation" / "exploitability.json").exists()
 
 
-def test_mistakes_are_told(folder: Path, tmp_path: Path) -> None:
+def test_invalid_inputs_are_reported(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(WorkbenchError, match=r"unknown measure 'decisions'; did you mean 'dec"):
-        suite(trial(), ["decisions"])
+        applicable_measures(trial(), ["decisions"])
     with pytest.raises(WorkbenchError, match=r"is not the folder of a trial"):
         evaluate_trial(tmp_path)
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     torch.save(state | {"schema": 0}, folder / "checkpoint.pt")
-    with pytest.raises(WorkbenchError, match=r"was written under schema 0, .* run the trial again"):
+    with pytest.raises(WorkbenchError, match=r"was written under schema 0, .* train it again"):
         evaluate_trial(folder)
     torch.save(state | {"procedure": {}}, folder / "checkpoint.pt")
-    with pytest.raises(WorkbenchError, match=r"does not fit what config.yaml describes"):
+    with pytest.raises(WorkbenchError, match=r"does not match config.yaml"):
         evaluate_trial(folder)
     (folder / "checkpoint.pt").unlink()
     with pytest.raises(WorkbenchError, match=r"there is no checkpoint; run the trial first"):
@@ -137,8 +139,8 @@ def test_mistakes_are_told(folder: Path, tmp_path: Path) -> None:
 
 WORKER = """
 import os, sys, time
-from workbench.evaluation import _end_with
-_end_with(os.getppid())
+from workbench.evaluation import _exit_with_parent
+_exit_with_parent(os.getppid())
 print(os.getpid(), flush=True)
 time.sleep(120)
 """
@@ -149,20 +151,20 @@ time.sleep(120)
 """
 
 
-def test_what_measures_ends_with_the_process_that_asked_for_it() -> None:
+def test_worker_process_exits_with_its_parent() -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
     os.kill(worker, 0)
     parent.kill()
     parent.wait()
-    until = time.monotonic() + 60
-    while _lives(worker):
-        assert time.monotonic() < until
+    deadline = time.monotonic() + 60
+    while _is_running(worker):
+        assert time.monotonic() < deadline
         time.sleep(0.1)
 
 
-def _lives(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""An agent taken up from a trial's folder is the one that was measured last."""
+"""Loading an agent from a trial's folder."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from workbench.trial import load_agent, run_trial
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trial")
-    run_trial(trial({"procedure.average": 0.9, "measures.predictive": None}), folder)
+    run_trial(trial({"procedure.ema_decay": 0.9, "measures.predictive": None}), folder)
     return folder
 
 
-def test_it_decides_as_the_last_row_says(finished: Path) -> None:
-    result = run_trial(trial({"procedure.average": 0.9, "measures.predictive": None}), finished)
+def test_loaded_agent_reproduces_the_last_measurement(finished: Path) -> None:
+    result = run_trial(trial({"procedure.ema_decay": 0.9, "measures.predictive": None}), finished)
     parts, agent = load_agent(finished)
     assert not agent.training
     measure = parts.config.measures["decision"].build(parts)
     row = measure(agent, parts.planner)
     assert row == {name: result["metrics"][name] for name in row}
-    # It is the average of the weights that acts, not the weights.
+    # The agent has the averaged weights, not the latest ones.
     pairs = zip(agent.parameters(), parts.model.parameters(), strict=True)
     assert not all(torch.equal(a, b) for a, b in pairs)
 
 
-def test_a_folder_without_agent_is_told(finished: Path, tmp_path: Path) -> None:
+def test_missing_or_damaged_files_are_reported(finished: Path, tmp_path: Path) -> None:
     with pytest.raises(WorkbenchError, match=r"config\.yaml"):
         load_agent(tmp_path)
     shutil.copy(finished / "config.yaml", tmp_path)
     with pytest.raises(WorkbenchError, match=r"checkpoint\.pt: there is no checkpoint"):
         load_agent(tmp_path)
     (tmp_path / "checkpoint.pt").write_bytes((finished / "checkpoint.pt").read_bytes()[:500])
-    with pytest.raises(WorkbenchError, match=r"checkpoint\.pt: is not a whole checkpoint"):
+    with pytest.raises(WorkbenchError, match=r"checkpoint\.pt: is not a complete checkpoint"):
         load_agent(tmp_path)

@@ -1,4 +1,4 @@
-"""The names of what is measured."""
+"""Names of metrics and readings."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from workbench.metrics import METRICS, Reading, parse, spec
         ("a/b@10[x=1,y=two]", Reading("a/b", 10, {"x": "1", "y": "two"})),
     ],
 )
-def test_a_reading_is_written_as_it_is_read(name: str, reading: Reading) -> None:
+def test_reading_round_trips_through_its_name(name: str, reading: Reading) -> None:
     assert parse(name) == reading
     assert str(reading) == name
 
 
-def test_what_is_no_reading_is_told() -> None:
+def test_invalid_reading_is_rejected() -> None:
     with pytest.raises(ValueError, match="metric@depth"):
         parse("a/b@three")
 
 
-def test_a_reading_belongs_to_its_metric() -> None:
+def test_spec_finds_the_metric_of_a_reading() -> None:
     value = METRICS["predictive/value_error"]
     for name in ("", "@2", "@2[source=oracle]", "[source=oracle]"):
         assert spec(f"predictive/value_error{name}") is value
     assert spec("predictive/value") is None
 
 
-def test_every_metric_is_declared_whole() -> None:
+def test_every_metric_is_fully_declared() -> None:
     for name, metric in METRICS.items():
         assert metric.name == name
         assert name.split("/")[0] == metric.family

@@ -1,4 +1,4 @@
-"""A whole trial: the same bits from the same seed, through stops and resumptions."""
+"""Complete trials: reproducibility by seed, stopping, resuming, results."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from workbench.training import checkpoint
 from workbench.trial import build, run_trial
 
 QUICK = {**TINY, "measures": {"predictive": None, "decision": None}}
-"""Without measures: rows hold the training figures, which depend on every weight."""
+"""A trial without measures. Its rows hold training statistics, which depend on every weight."""
 
 
 class Killed(Exception):
-    """The process dies here."""
+    """Simulates the death of the process."""
 
 
 def quick(changes: Mapping[str, Any] = {}) -> TrialConfig:
@@ -48,7 +48,7 @@ def assert_same_trial(one: Path, other: Path) -> None:
 
 
 def run_with_kills(config: TrialConfig, folder: Path, kill_at: list[int]) -> None:
-    """Run to the end, dying in each given measurement of each run in turn (counted from 1)."""
+    """Run to the end in several runs; run i dies in measurement `kill_at[i]`, counted from 1."""
     for nth in kill_at:
         count = 0
 
@@ -71,21 +71,21 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_is_being_done_is_told_before_it_is_done(tmp_path: Path) -> None:
-    told: list[tuple[str, float]] = []
+def test_status_is_reported_before_each_activity(tmp_path: Path) -> None:
+    statuses: list[tuple[str, float]] = []
     reported: list[int] = []
 
     def report(fraction: float, metrics: Any) -> None:
-        reported.append(len(told))
+        reported.append(len(statuses))
 
     config = quick({"measures.decision": {}})
-    run_trial(config, tmp_path, report, lambda *what: told.append(what))
-    doing = [what for what, _ in told]
-    assert doing[0] == "preparing measure 'decision'"
-    assert all(doing[at - 1] == "measuring" for at in reported)
-    assert doing[-1] == "measuring"
-    assert "training" in doing[reported[0] : reported[-1]]
-    fractions = [fraction for _, fraction in told]
+    run_trial(config, tmp_path, report, lambda *status: statuses.append(status))
+    activities = [activity for activity, _ in statuses]
+    assert activities[0] == "preparing measure 'decision'"
+    assert all(activities[at - 1] == "measuring" for at in reported)
+    assert activities[-1] == "measuring"
+    assert "training" in activities[reported[0] : reported[-1]]
+    fractions = [fraction for _, fraction in statuses]
     assert fractions == sorted(fractions)
 
 
@@ -98,17 +98,17 @@ def test_what_is_being_done_is_told_before_it_is_done(tmp_path: Path) -> None:
             "planner.interior_legality": True,
             "losses.reward": None,
             "losses.termination": None,
-            "procedure.average": 0.0,
+            "procedure.ema_decay": 0.0,
         },
         {
-            "model.representation": {"name": "gcn", "edges": "shuffled", "ends_in": "nodes"},
+            "model.representation": {"name": "gcn", "edges": "shuffled", "latent_kind": "nodes"},
             "model.dynamics": {"name": "gcn", "edges": "shuffled", "backend": "sparse"},
-            "procedure.optimiser": {"name": "sgd", "learning_rate": 0.01, "clip": 1.0},
+            "procedure.optimiser": {"name": "sgd", "learning_rate": 0.01, "max_gradient_norm": 1.0},
         },
     ],
     ids=["muzero", "alphazero", "graphs"],
 )
-def test_the_same_seed_gives_the_same_bytes_and_weights_and_another_seed_others(
+def test_equal_seeds_give_identical_trials_and_different_seeds_do_not(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
@@ -118,7 +118,7 @@ def test_the_same_seed_gives_the_same_bytes_and_weights_and_another_seed_others(
     assert text[0] != text[1]
 
 
-def test_the_same_seed_gives_the_same_measures(tmp_path: Path) -> None:
+def test_equal_seeds_give_equal_metrics(tmp_path: Path) -> None:
     results = [run_trial(trial(), tmp_path / name) for name in "ab"]
     assert_same_trial(tmp_path / "a", tmp_path / "b")
     rows = read_rows(tmp_path / "a" / "metrics.jsonl")
@@ -130,32 +130,32 @@ def test_the_same_seed_gives_the_same_measures(tmp_path: Path) -> None:
     assert results[0]["evaluation_set"] == results[1]["evaluation_set"]
 
 
-def test_another_seed_begins_with_other_weights_and_the_same_seed_with_the_same() -> None:
+def test_initial_weights_depend_on_the_seed_only() -> None:
     first, again, other = (build(quick({"seed": s})).model.state_dict() for s in (1, 1, 2))
     assert all(torch.equal(first[k], again[k]) for k in first)
     assert not any(torch.equal(first[k], other[k]) for k in first if "weight" in k)
 
 
-def test_parts_that_two_arms_share_begin_alike() -> None:
-    arms = [
+def test_shared_parts_of_different_models_start_with_equal_weights() -> None:
+    models = [
         build(quick({"model.representation": {"name": name, "latent_size": 8}})).model
         for name in ("mlp", "cnn", "gcn")
     ]
     for part in ("dynamics", "prediction"):
-        states = [arm.parts()[part].state_dict() for arm in arms]
+        states = [model.parts()[part].state_dict() for model in models]
         for state in states[1:]:
             assert all(torch.equal(states[0][k], state[k]) for k in state)
 
 
 @pytest.mark.parametrize("kills", [[2], [1, 1], [2, 1], [3]], ids=str)
-def test_a_trial_that_is_killed_and_resumed_equals_one_that_was_not(
+def test_killed_and_resumed_trial_equals_uninterrupted_trial(
     tmp_path: Path, uninterrupted: Path, kills: list[int]
 ) -> None:
     run_with_kills(quick(), tmp_path, kills)
     assert_same_trial(tmp_path, uninterrupted)
 
 
-def test_a_trial_killed_in_its_last_measurement_equals_one_that_was_not(
+def test_trial_killed_in_last_measurement_equals_uninterrupted_trial(
     tmp_path: Path, uninterrupted: Path
 ) -> None:
     rows = read_rows(uninterrupted / "metrics.jsonl")
@@ -168,28 +168,28 @@ def test_a_trial_killed_in_its_last_measurement_equals_one_that_was_not(
 
 
 @pytest.mark.parametrize("every", [2, 7])
-def test_a_trial_that_is_stopped_between_measurements_loses_nothing(
+def test_trial_stopped_between_measurements_loses_nothing(
     tmp_path: Path, uninterrupted: Path, every: int
 ) -> None:
     stops = 0
     while not TrialRecord(tmp_path).result():
-        asked: list[None] = []
+        calls: list[None] = []
 
-        def stopping(asked: list[None] = asked) -> bool:
-            asked.append(None)
-            return len(asked) > every
+        def should_stop(calls: list[None] = calls) -> bool:
+            calls.append(None)
+            return len(calls) > every
 
         with contextlib.suppress(TrialStopped):
-            run_trial(quick(), tmp_path, stopping=stopping)
+            run_trial(quick(), tmp_path, should_stop=should_stop)
         stops += 1
     assert stops > len(read_rows(tmp_path / "metrics.jsonl"))
     assert_same_trial(tmp_path, uninterrupted)
 
 
-def test_rows_after_the_checkpoint_are_cut_and_a_torn_last_line_too(
+def test_rows_after_the_checkpoint_and_a_partial_last_line_are_removed(
     tmp_path: Path, uninterrupted: Path
 ) -> None:
-    # Death between the rows and their checkpoint: two more rows, the second half written.
+    # Killed before the checkpoint of two more rows was saved; the second row is half written.
     with pytest.raises(Killed):
         run_trial(quick(), tmp_path, _killer(2))
     with (tmp_path / "metrics.jsonl").open("a") as stream:
@@ -199,22 +199,22 @@ def test_rows_after_the_checkpoint_are_cut_and_a_torn_last_line_too(
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
-def test_death_between_a_row_and_its_checkpoint_leaves_no_row_twice(
+def test_kill_between_row_and_checkpoint_duplicates_no_row(
     tmp_path: Path, uninterrupted: Path, nth: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The last measurement follows the one before with more steps and no more updates.
+    # The last two measurements differ in their steps, but not in their updates.
     rows = read_rows(uninterrupted / "metrics.jsonl")
     assert len(rows) == 4
     assert rows[-1]["updates"] == rows[-2]["updates"]
     saved, save = [], checkpoint.save
 
-    def dying(path: Path, state: dict[str, Any]) -> None:
+    def killed_save(path: Path, state: dict[str, Any]) -> None:
         saved.append(path)
         if len(saved) == nth:
             raise Killed
         save(path, state)
 
-    monkeypatch.setattr(checkpoint, "save", dying)
+    monkeypatch.setattr(checkpoint, "save", killed_save)
     with pytest.raises(Killed):
         run_trial(quick(), tmp_path)
     monkeypatch.undo()
@@ -233,7 +233,7 @@ def _killer(nth: int) -> Any:
     return report
 
 
-def test_the_folder_of_another_trial_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_folder_of_another_trial_is_refused_and_unchanged(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         run_trial(quick({"seed": 9}), tmp_path, _killer(2))
     before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
@@ -245,7 +245,7 @@ def test_the_folder_of_another_trial_is_refused_and_left_as_it_is(tmp_path: Path
         run_trial(quick(), tmp_path)
 
 
-def test_a_torn_result_is_made_again_from_the_checkpoint(tmp_path: Path) -> None:
+def test_damaged_result_is_rebuilt_from_the_checkpoint(tmp_path: Path) -> None:
     whole = run_trial(quick(), tmp_path)
     (tmp_path / "result.json").write_text('{"id": "')
     assert TrialRecord(tmp_path).state() == "partial"
@@ -253,7 +253,7 @@ def test_a_torn_result_is_made_again_from_the_checkpoint(tmp_path: Path) -> None
     assert again["metrics"] == whole["metrics"]
 
 
-def test_a_torn_checkpoint_is_named_with_the_way_out(tmp_path: Path) -> None:
+def test_damaged_checkpoint_error_names_the_file_and_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         run_trial(quick(), tmp_path, _killer(2))
     checkpoint = TrialRecord(tmp_path).checkpoint
@@ -263,26 +263,26 @@ def test_a_torn_checkpoint_is_named_with_the_way_out(tmp_path: Path) -> None:
             run_trial(quick(), tmp_path)
 
 
-def test_a_finished_trial_repeats_nothing(tmp_path: Path) -> None:
+def test_finished_trial_is_not_run_again(tmp_path: Path) -> None:
     first = run_trial(quick(), tmp_path)
     before = {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()}
 
     def report(fraction: float, metrics: Mapping[str, Any]) -> None:
-        raise AssertionError("nothing is to be measured again")
+        raise AssertionError("a finished trial was measured again")
 
     assert run_trial(quick(), tmp_path, report) == first
     assert {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in tmp_path.iterdir()} == before
 
 
-def test_the_result_says_what_was_run(tmp_path: Path, uninterrupted: Path) -> None:
+def test_result_describes_the_trial(tmp_path: Path, uninterrupted: Path) -> None:
     result = TrialRecord(uninterrupted).result()
     assert result is not None
     rows = read_rows(uninterrupted / "metrics.jsonl")
     assert result["id"] == identity(quick())
     assert result["steps"] == rows[-1]["step"] >= 600
     assert result["updates"] == rows[-1]["updates"]
-    # Encoder 27 -> 8 -> 8; dynamics 8 -> 8 -> 8 with nine action vectors; heads 8 -> 8 -> 9 + 3
-    # and 8 -> 8 -> 3 + 1.
+    # Layer sizes: encoder 27 -> 8 -> 8; dynamics 8 -> 8 -> 8 with nine action embeddings; heads
+    # 8 -> 8 -> 9 + 3 and 8 -> 8 -> 3 + 1.
     encoder, dynamics = 27 * 8 + 8 + 8 * 8 + 8, 2 * (8 * 8 + 8) + 9 * 8
     heads = 2 * (8 * 8 + 8) + 12 * 9 + 4 * 9
     assert result["parameters"] == {
@@ -294,10 +294,10 @@ def test_the_result_says_what_was_run(tmp_path: Path, uninterrupted: Path) -> No
     assert result["notes"] == []
 
 
-def test_the_result_notes_what_no_loss_teaches(tmp_path: Path) -> None:
+def test_result_notes_untrained_heads(tmp_path: Path) -> None:
     result = run_trial(quick({"losses.reward": None, "procedure.steps": 200}), tmp_path)
     (note,) = result["notes"]
-    assert "no loss teaches the model its reward" in note
+    assert "no loss trains the reward head" in note
 
 
 def test_progress_goes_from_0_to_1(tmp_path: Path) -> None:
@@ -312,27 +312,29 @@ def test_progress_goes_from_0_to_1(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"procedure.optimiser.learning_rate": 1e30, "procedure.average": 0.0},
+        {"procedure.optimiser.learning_rate": 1e30, "procedure.ema_decay": 0.0},
         {
             "procedure.optimiser": {"name": "sgd", "learning_rate": 1e20},
-            "procedure.average": 0.0,
+            "procedure.ema_decay": 0.0,
             "model.latent_norm": "none",
-            "procedure.batch": 64,
+            "procedure.batch_size": 64,
         },
-        {"procedure.optimiser.learning_rate": 1e30, "procedure.average": 0.9},
-        {"procedure.optimiser.learning_rate": 1e30, "procedure.average": 0.0, "planner": "policy"},
+        {"procedure.optimiser.learning_rate": 1e30, "procedure.ema_decay": 0.9},
+        {
+            "procedure.optimiser.learning_rate": 1e30,
+            "procedure.ema_decay": 0.0,
+            "planner": "policy",
+        },
     ],
-    ids=["several updates a move", "one update in four moves", "averaged", "without search"],
+    ids=["several updates per step", "one update in four steps", "averaged", "without search"],
 )
-def test_training_that_explodes_raises_trial_diverged(
-    tmp_path: Path, changes: dict[str, Any]
-) -> None:
+def test_exploding_training_raises_trial_diverged(tmp_path: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(TrialDiverged):
         run_trial(quick(changes), tmp_path)
     assert TrialRecord(tmp_path).result() is None
 
 
-def test_a_loss_that_is_not_a_number_raises_trial_diverged_and_names_the_term(
+def test_nan_loss_raises_trial_diverged_and_is_named(
     tmp_path: Path,
 ) -> None:
     @register("loss", "broken")
@@ -349,7 +351,7 @@ def test_a_loss_that_is_not_a_number_raises_trial_diverged_and_names_the_term(
         unregister("loss", "broken")
 
 
-def test_a_frozen_encoder_stays_bit_for_bit_and_the_rest_learns(tmp_path: Path) -> None:
+def test_frozen_encoder_is_unchanged_and_the_rest_is_trained(tmp_path: Path) -> None:
     config = quick({"model.representation": {"name": "random", "latent_size": 8, "width": 8}})
     before = build(config).model.state_dict()
     run_trial(config, tmp_path)
@@ -360,24 +362,24 @@ def test_a_frozen_encoder_stays_bit_for_bit_and_the_rest_learns(tmp_path: Path) 
         assert torch.equal(after[f"average/{name}"], value) == same
 
 
-def test_an_unroll_of_no_step_trains_the_first_state_alone(tmp_path: Path) -> None:
+def test_unroll_length_zero_trains(tmp_path: Path) -> None:
     result = run_trial(quick({"procedure.unroll": 0}), tmp_path)
     assert result["updates"] > 0
 
 
-def test_the_order_of_the_losses_changes_neither_identity_nor_weights(
+def test_order_of_losses_changes_neither_identity_nor_weights(
     tmp_path: Path, uninterrupted: Path
 ) -> None:
     config = quick()
     order = dict(reversed(config.losses.items()))
-    turned = config.model_copy(update={"losses": order})
-    assert identity(turned) == identity(config)
-    run_trial(turned, tmp_path)
+    reordered = config.model_copy(update={"losses": order})
+    assert identity(reordered) == identity(config)
+    run_trial(reordered, tmp_path)
     mine, theirs = weights(tmp_path), weights(uninterrupted)
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
-def test_config_yaml_holds_the_whole_configuration(uninterrupted: Path) -> None:
+def test_config_yaml_holds_the_complete_configuration(uninterrupted: Path) -> None:
     from workbench import documents
     from workbench.config import read_trial
 

@@ -1,1 +1,1 @@
-"""The `workbench` command: thin, and light until a command is chosen."""
+"""The `workbench` command. Heavy imports happen only inside the chosen subcommand."""

@@ -1,4 +1,4 @@
-"""`python -m workbench.cli` is `workbench`."""
+"""Make `python -m workbench.cli` equivalent to `workbench`."""
 
 from workbench.cli.main import main
 

@@ -10,43 +10,44 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.interruption import ending_at_once
+from workbench.cli.interruption import exit_on_signal
 from workbench.cli.shared_options import Outputs, TrackingUri
 
 
 def ablate(
     study: Annotated[Path, typer.Argument(help="The study file.", show_default=False)],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan; run and write nothing.")
+        bool, typer.Option("--dry-run", help="Show the plan without running or writing anything.")
     ] = False,
     concurrent: Annotated[
         int | None,
-        typer.Option(min=1, help="Trials at once; by default as many as there are cores."),
+        typer.Option(min=1, help="Number of parallel trials; by default one per core."),
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="A running Ray cluster; OUTPUTS must be shared by it.")
+        str | None,
+        typer.Option(help="Address of a running Ray cluster; all its nodes must share OUTPUTS."),
     ] = None,
     outputs: Outputs = Path("outputs"),
     tracking_uri: TrackingUri = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Number of seeds, instead of the file's.")
+        int | None, typer.Option(min=1, help="Number of seeds; overrides the study file.")
     ] = None,
 ) -> None:
-    """Run the trials of a study that are missing, then report it.
+    """Run the missing trials of a study, then write its report.
 
-    The same command again finishes what is missing and repeats nothing. Exit code 0: all done;
+    The same command resumes an interrupted study and repeats nothing. Exit code 0: all done;
     1: some trials failed or did not start; 2: bad input; 130: interrupted.
     """
     command = shlex.join(["workbench", *sys.argv[1:]])
-    # While planning or reporting; a launch handles signals itself and ends in good order.
-    with ending_at_once(lambda: f"Interrupted. To go on:\n  {command}"):
+    # Covers planning and reporting only: while trials run, the launch handles signals itself.
+    with exit_on_signal(lambda: f"Interrupted. To resume:\n  {command}"):
         from rich.console import Console
 
-        from ablations.interruption import leave
+        from ablations.interruption import exit_process
         from ablations.session import Request, ablate
         from workbench.cli.report import show
 
-        # While trials run standard output is silenced for Ray; the display keeps the real one.
+        # Ray's output is silenced while trials run, so the display keeps the real stdout.
         console = Console(file=sys.stdout)
         request = Request(
             file=study,
@@ -59,4 +60,4 @@ def ablate(
             tracking_uri=tracking_uri,
             dry_run=dry_run,
         )
-        leave(ablate(request, console))
+        exit_process(ablate(request, console))

@@ -1,4 +1,4 @@
-"""`workbench bench`: how fast everything is, each beside its floor."""
+"""`workbench bench`: measure speed, each figure with its lower bound."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.interruption import ending_at_once
+from workbench.cli.interruption import exit_on_signal
 
 if TYPE_CHECKING:
     from benchmarks.measurement import Figure
@@ -19,30 +19,35 @@ def bench(
     rows: Annotated[
         str | None,
         typer.Option(
-            help="Rows to measure, with commas: environments, learner, search, selfplay, start, "
-            "study, peers; by default all but the last."
+            help="Rows to measure, separated by commas: environments, learner, search, selfplay, "
+            "start, study, peers; by default all but peers."
         ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of torch, BLAS and numba.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Number of threads of torch, BLAS and numba.")
+    ] = 1,
     repeats: Annotated[
-        int, typer.Option(min=1, help="Pairs of timings of a figure; medians are over them.")
+        int,
+        typer.Option(min=1, help="Number of paired timings per figure; the median is reported."),
     ] = 9,
     peers: Annotated[
         bool,
-        typer.Option("--peers", help="The row `peers` too: mctx and gumbel-mcts, by the extra."),
+        typer.Option(
+            "--peers", help="Also compare with mctx and gumbel-mcts (needs the `peers` extra)."
+        ),
     ] = False,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="The smallest cases, once: whether it runs, not how fast."),
+        typer.Option("--quick", help="Run the smallest cases once, as a smoke test."),
     ] = False,
     json: Annotated[
         Path | None,
-        typer.Option(help="A file for the figures; `python -m benchmarks.tables` reads it."),
+        typer.Option(help="File to write the figures to, for `python -m benchmarks.tables`."),
     ] = None,
 ) -> None:
-    """Measure speed, every figure beside its floor, both timed in turn.
+    """Measure speed; each figure and its lower bound are timed alternately.
 
-    Exit code 0: measured; 2: bad input; 130: interrupted, the file has what was done.
+    Exit code 0: measured; 2: bad input; 130: interrupted, with the finished rows in the file.
     """
     from rich.console import Console
 
@@ -61,9 +66,9 @@ def bench(
     def show(figure: Figure) -> None:
         console.print(figure.line(), highlight=False, soft_wrap=True, markup=False)
 
-    def told() -> str:
-        kept = f"; {json} has the rows that were done" if json and json.exists() else ""
-        return f"Interrupted{kept}"
+    def message() -> str:
+        saved = f"; {json} has the finished rows" if json and json.exists() else ""
+        return f"Interrupted{saved}"
 
-    with ending_at_once(told), console.status("measuring"):
+    with exit_on_signal(message), console.status("measuring"):
         benchmark.bench(request, show)

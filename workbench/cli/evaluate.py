@@ -1,4 +1,4 @@
-"""`workbench evaluate`: measure trained agents again, from their checkpoints."""
+"""`workbench evaluate`: measure trained agents from their checkpoints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.interruption import ending_at_once
+from workbench.cli.interruption import exit_on_signal
 from workbench.cli.report import STUDY, find, show
 from workbench.cli.shared_options import Outputs
 
@@ -28,44 +28,48 @@ class _Trial:
 
 
 def evaluate(
-    study: Annotated[str, typer.Argument(help="A study's name, its folder, or a trial's folder.")],
+    study: Annotated[str, typer.Argument(help="Name or folder of a study, or folder of a trial.")],
     measure: Annotated[
         list[str] | None,
-        typer.Option(help="Only this measure; can be repeated. By default all that fit."),
+        typer.Option(
+            help="Run only this measure; can be repeated. By default all applicable ones."
+        ),
     ] = None,
     concurrent: Annotated[
         int | None,
-        typer.Option(min=1, help="Trials at once; by default as many as there are cores."),
+        typer.Option(min=1, help="Number of parallel trials; by default one per core."),
     ] = None,
     outputs: Outputs = Path("outputs"),
 ) -> None:
-    """Measure finished trials by all there is, from their checkpoints: nothing is trained.
+    """Run all applicable measures on the checkpoints of finished trials, without training.
 
-    What was measured before is kept, so a new measure costs that measure only. Exit code 0: all
-    that fits is measured; 1: some could not be; 2: bad input; 130: interrupted, the same command
-    goes on.
+    Stored measurements are skipped, so a new measure costs only its own time. Exit code 0: all
+    applicable measures are done; 1: some failed or trials are not done; 2: bad input;
+    130: interrupted, the same command resumes.
     """
     command = shlex.join(["workbench", *sys.argv[1:]])
-    with ending_at_once(lambda: f"Interrupted; what is measured is kept. To go on:\n  {command}"):
+    with exit_on_signal(
+        lambda: f"Interrupted; finished measurements are stored. To resume:\n  {command}"
+    ):
         from rich.console import Console
 
-        from workbench.evaluation import check_names
+        from workbench.evaluation import check_measure_names
 
-        check_names(measure or [])
+        check_measure_names(measure or [])
         console = Console()
         folder = _find(study, outputs)
-        trials, waiting = _trials(folder)
-        runs = "`workbench ablate`" if (folder / STUDY).exists() else "`workbench train`"
-        for label, state in waiting:
-            console.print(f"{label}: is not done ({state}); run {runs} first")
-        missed = _evaluate(trials, measure or [], concurrent, console)
+        trials, unfinished = _trials(folder)
+        runner = "`workbench ablate`" if (folder / STUDY).exists() else "`workbench train`"
+        for label, state in unfinished:
+            console.print(f"{label}: is not done ({state}); run {runner} first")
+        failures = _evaluate(trials, measure or [], concurrent, console)
         if (folder / STUDY).exists():
             show(folder, console)
-    raise typer.Exit(NOT_ALL_MEASURED if missed or waiting else ALL_MEASURED)
+    raise typer.Exit(NOT_ALL_MEASURED if failures or unfinished else ALL_MEASURED)
 
 
 def _find(study: str, outputs: Path) -> Path:
-    """The folder of a study or of one trial."""
+    """Return the folder of a study or of one trial."""
     from workbench.record import CONFIG
 
     folder = Path(study)
@@ -73,7 +77,7 @@ def _find(study: str, outputs: Path) -> Path:
 
 
 def _trials(folder: Path) -> tuple[list[_Trial], list[tuple[str, str]]]:
-    """Those to be measured, and of the others label and state."""
+    """Return the finished trials, and the label and state of each unfinished one."""
     from analysis.frames import read_study
     from workbench.record import TrialRecord
 
@@ -90,48 +94,47 @@ def _trials(folder: Path) -> tuple[list[_Trial], list[tuple[str, str]]]:
 
 
 def _evaluate(
-    trials: list[_Trial], wanted: list[str], concurrent: int | None, console: Console
+    trials: list[_Trial], measures: list[str], concurrent: int | None, console: Console
 ) -> int:
-    """How many measures, or whole trials, could not be had; told as they come."""
+    """Evaluate the trials, print results as they arrive, and return the number of failures."""
     from rich.text import Text
 
     from workbench.evaluation import evaluate_trials
 
-    missed, unfit, states = 0, dict[str, str](), Counter[str]()
+    failures, inapplicable = 0, dict[str, str]()
     labels = {trial.folder: trial.label for trial in trials}
-    with console.status("") as now:
+    with console.status("") as status_line:
         done = 0
 
-        def tell(doing: str = "") -> None:
-            now.update(f"{done} of {len(trials)} trials done{doing}")
+        def show_progress(activity: str = "") -> None:
+            status_line.update(f"{done} of {len(trials)} trials done{activity}")
 
-        def begins(folder: Path, measure: str) -> None:
-            tell(f"; {labels[folder]}: measuring {measure}")
+        def on_start(folder: Path, measure: str) -> None:
+            show_progress(f"; {labels[folder]}: measuring {measure}")
 
-        tell()
-        for folder, found in evaluate_trials([*labels], wanted, concurrent, begins):
+        show_progress()
+        for folder, result in evaluate_trials([*labels], measures, concurrent, on_start):
             done += 1
-            tell()
+            show_progress()
             label = labels[folder]
-            if isinstance(found, str):
-                missed += 1
-                console.print(Text(f"{label}: {found}", "red"), soft_wrap=True)
+            if isinstance(result, str):
+                failures += 1
+                console.print(Text(f"{label}: {result}", "red"), soft_wrap=True)
                 continue
-            here = Counter(outcome.state for outcome in found)
-            seconds = sum(outcome.seconds for outcome in found)
+            counts = Counter(status.state for status in result)
+            seconds = sum(status.seconds for status in result)
             console.print(
-                f"{label}: {here['measured']} measured in {seconds:.0f} s, "
-                f"{here['kept']} kept", highlight=False)  # fmt: skip
-            for outcome in found:
-                if outcome.state == "failed":
-                    missed += 1
-                    text = f"{label}: {outcome.measure}: {outcome.detail}"
+                f"{label}: {counts['measured']} measured in {seconds:.0f} s, "
+                f"{counts['stored']} already stored", highlight=False)  # fmt: skip
+            for status in result:
+                if status.state == "failed":
+                    failures += 1
+                    text = f"{label}: {status.measure}: {status.detail}"
                     console.print(Text(text, "red"), soft_wrap=True)
-                elif outcome.state == "does not fit":
-                    unfit.setdefault(outcome.measure, outcome.detail)
-            states += here
-    if unfit:
-        console.print("\nNot measured here, because it does not fit:")
-        for name, reason in unfit.items():
+                elif status.state == "incompatible":
+                    inapplicable.setdefault(status.measure, status.detail)
+    if inapplicable:
+        console.print("\nMeasures that do not apply here:")
+        for name, reason in inapplicable.items():
             console.print(Text(f"  {name}: {reason}"), soft_wrap=True)
-    return missed
+    return failures

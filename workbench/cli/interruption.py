@@ -1,4 +1,4 @@
-"""Ctrl-C: where nothing can be lost by ending there and then, and where something can."""
+"""Handling of SIGINT and SIGTERM: exit at once, or stop at the next safe point."""
 
 from __future__ import annotations
 
@@ -12,45 +12,51 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def ending_at_once(told: Callable[[], str]) -> Iterator[None]:
-    """SIGINT and SIGTERM end the process with exit code 130, after it has said what is `told`.
+def exit_on_signal(message: Callable[[], str]) -> Iterator[None]:
+    """Let SIGINT and SIGTERM print `message` and end the process with exit code 130.
 
-    An exception out of somebody's half-done import would not be told from a mistake, and one in a
-    callback of somebody's compiler is ignored.
+    We call os._exit: a KeyboardInterrupt raised inside a third-party import looks like an import
+    error, and one raised in a compiler callback is swallowed.
     """
 
-    def end(number: int, frame: object) -> None:
-        os.write(1, f"\n{told()}\n".encode())
+    def handle(number: int, frame: object) -> None:
+        os.write(1, f"\n{message()}\n".encode())
         os._exit(INTERRUPTED)
 
-    with _answered(end):
+    with _signal_handler(handle):
         yield
 
 
 @contextmanager
-def noted(told: str) -> Iterator[Callable[[], bool]]:
-    """The first SIGINT or SIGTERM is answered by what is `told`, and noted; the next interrupts.
+def stop_on_signal(message: str) -> Iterator[Callable[[], bool]]:
+    """Let the first SIGINT or SIGTERM print `message` and set a flag.
 
-    What is yielded tells whether one has come, to whoever can stop where nothing is lost.
+    The next signal raises KeyboardInterrupt.
+
+    Yields:
+        a function that returns the flag, to be checked where stopping is safe.
     """
-    came = False
+    received = False
 
-    def note(number: int, frame: object) -> None:
-        nonlocal came
-        if came:
+    def handle(number: int, frame: object) -> None:
+        nonlocal received
+        if received:
             raise KeyboardInterrupt
-        came = True
-        os.write(1, f"\n{told}\n".encode())
+        received = True
+        os.write(1, f"\n{message}\n".encode())
 
-    with _answered(note):
-        yield lambda: came
+    with _signal_handler(handle):
+        yield lambda: received
 
 
 @contextmanager
-def _answered(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+def _signal_handler(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Install a handler for SIGINT and SIGTERM, and restore the previous ones at the end."""
+    previous = {
+        number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        for number, former in before.items():
-            signal.signal(number, former)
+        for number, old_handler in previous.items():
+            signal.signal(number, old_handler)

@@ -1,4 +1,4 @@
-"""The `workbench` command: its commands, and how mistakes come out of them."""
+"""The `workbench` command: its subcommands and its error messages."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ def options(
         False, "--version", callback=_show_version, is_eager=True, help="Show the version."
     ),
 ) -> None:
-    """Options of the command as a whole."""
+    """Define the options of the main command."""
 
 
 def main() -> None:
-    """The entry point. A user's mistake ends with exit code 2 and no traceback."""
+    """Run the command. A user error ends with exit code 2 and without a traceback."""
     try:
         app()
     except ConfigError as error:
         count = len(error.problems)
-        _complain(str(error), f"{count} problem{'s' if count != 1 else ''}")
+        _exit_with_message(str(error), f"{count} problem{'s' if count != 1 else ''}")
     except WorkbenchError as error:
-        _complain(str(error))
+        _exit_with_message(str(error))
 
 
-def _complain(*lines: str) -> None:
+def _exit_with_message(*lines: str) -> None:
     sys.stdout.flush()
     for line in lines:
         typer.echo(line, err=True)

@@ -1,4 +1,4 @@
-"""`workbench report`: figures, tables and the answer of a study, from what is done of it."""
+"""`workbench report`: figures, tables and findings of a study from its finished trials."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STUDY = "study.json"
 
 
 def report(
-    study: Annotated[str, typer.Argument(help="A study's name, or its folder.")],
+    study: Annotated[str, typer.Argument(help="Name or folder of a study.")],
     into: Annotated[
         Path | None,
-        typer.Option(help="Where it is written; by default the folder `report` of the study's."),
+        typer.Option(help="Folder to write to; by default `report` in the study's folder."),
     ] = None,
     outputs: Outputs = Path("outputs"),
 ) -> None:
-    """Write the report of a study, and show its table and answer."""
+    """Write the report of a study, and show its table and findings."""
     folder = find(study, outputs)
     from rich.console import Console
 
@@ -34,21 +34,21 @@ def report(
 
 
 def find(study: str, outputs: Path) -> Path:
-    """The folder of a study.
+    """Return the folder of a study.
 
     Raises:
-        WorkbenchError: there is none; the message lists those that exist.
+        WorkbenchError: there is no such study; the message lists the existing ones.
     """
     for folder in (outputs / study, Path(study)):
         if (folder / STUDY).is_file():
             return folder
     known = sorted(path.parent.name for path in outputs.glob(f"*/{STUDY}"))
-    there = f"; there are: {', '.join(known)}" if known else "; there is none yet"
-    raise WorkbenchError(f"no study '{study}' in {outputs}{there}")
+    existing = f"existing studies: {', '.join(known)}" if known else "it has no studies yet"
+    raise WorkbenchError(f"no study '{study}' in {outputs}; {existing}")
 
 
 def show(folder: Path, console: Console, into: Path | None = None) -> list[Path]:
-    """Write a study's report, and show its table, its answer and its files; gives the files."""
+    """Write a study's report, show its table, findings and files, and return the files."""
     from rich.text import Text
 
     from analysis.report import write_report
@@ -61,7 +61,7 @@ def show(folder: Path, console: Console, into: Path | None = None) -> list[Path]
             f"{error.filename}: cannot be written: {error.strerror} "
             "(`workbench report --into` writes a report elsewhere)"
         ) from None
-    for text in (written.summary, written.answer):
+    for text in (written.summary, written.findings):
         console.print(Text(f"\n{text}"), soft_wrap=True)
     console.print()
     for line in (str(_short(written.index)), *_grouped(written.figures)):
@@ -70,7 +70,7 @@ def show(folder: Path, console: Console, into: Path | None = None) -> list[Path]
 
 
 def _grouped(figures: Sequence[Path]) -> list[str]:
-    """A line for every figure, whatever number of formats it comes in: `curves.{pdf,png}`."""
+    """Return one line per figure with all its formats, such as `curves.{pdf,png}`."""
     formats: dict[Path, list[str]] = {}
     for path in figures:
         formats.setdefault(_short(path).with_suffix(""), []).append(path.suffix.lstrip("."))

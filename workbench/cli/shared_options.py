@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated, TypeAlias
 import typer
 
 Outputs: TypeAlias = Annotated[
-    Path, typer.Option(help="Folder of all studies, their trials and the tracking store.")
+    Path, typer.Option(help="Folder of all studies, their trials and the MLflow store.")
 ]
 TrackingUri: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="An MLflow store; by default mlflow.db in the folder of outputs."),
+    typer.Option(help="URI of an MLflow store; by default mlflow.db in the outputs folder."),
 ]

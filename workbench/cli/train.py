@@ -1,4 +1,4 @@
-"""`workbench train`: one trial, here and now."""
+"""`workbench train`: run one trial."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workbench.cli.interruption import INTERRUPTED, noted
+from workbench.cli.interruption import INTERRUPTED, stop_on_signal
 from workbench.errors import (
     ConfigError,
-    Place,
     Problem,
+    SourceLocation,
     TrialDiverged,
     TrialStopped,
     WorkbenchError,
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 FAILED = 1
 
-STOPPING = "Stopping after this move or measurement, so that nothing is lost; again: at once."
+STOPPING = "Stopping after this step or measurement, to save a checkpoint; Ctrl-C again: at once."
 
-FOLLOWED = (
+SHOWN_METRICS = (
     "training/loss",
     "predictive/value_error",
     "decision/search_optimal_rate",
@@ -40,24 +40,26 @@ FOLLOWED = (
     "decision/search_return",
     "decision/search_score",
 )
-"""What a line of progress tells: the objective, and measures of each side."""
+"""Metrics of a progress line: the objective, and metrics of prediction and of decisions."""
 
 
 def train(
     config: Annotated[
-        Path | None, typer.Argument(help="A trial's configuration.", show_default=False)
+        Path | None, typer.Argument(help="Configuration file of a trial.", show_default=False)
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="A named system to start from.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Name of a preset to start from.")] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one key; can be repeated."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one key; can be repeated."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Root of every random stream.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Root seed of all random streams.")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="The trial's folder; by default outputs/train/ID.")
+        Path | None, typer.Option(help="Folder of the trial; by default outputs/train/ID.")
     ] = None,
 ) -> None:
-    """Train and measure one agent; the same command goes on where it was stopped."""
+    """Train and measure one agent; the same command resumes a stopped trial."""
     trial = read(config, preset, changes or [], seed)
     from rich.console import Console
 
@@ -70,10 +72,10 @@ def train(
 def read(
     file: Path | None, preset: str | None, changes: Sequence[str], seed: int | None
 ) -> TrialConfig:
-    """The configuration: preset, then file, then each change, then the seed.
+    """Read a configuration: the preset, overridden by the file, by each change and by the seed.
 
     Raises:
-        ConfigError: with every problem, each at the file or the option that it came from.
+        ConfigError: the configuration is invalid; each problem names its file or option.
     """
     from workbench import documents
     from workbench.config import read_trial
@@ -81,31 +83,33 @@ def read(
 
     if file is None and preset is None:
         raise ConfigError([Problem("give a configuration file, or --preset NAME")])
-    document = documents.expand(documents.load(file)) if file else Node({}, Place("--preset"))
+    document = (
+        documents.expand(documents.load(file)) if file else Node({}, SourceLocation("--preset"))
+    )
     if isinstance(document.value, dict) and "study" in document.value:
-        text = f"this is a study, of many trials: `workbench ablate {file}`"
-        raise ConfigError([Problem(text, "study", document.value["study"].place)])
-    overlays = [_change(text) for text in changes]
+        text = f"this is a study, not a trial; run `workbench ablate {file}`"
+        raise ConfigError([Problem(text, "study", document.value["study"].location)])
+    overrides = [_override(text) for text in changes]
     if seed is not None:
-        overlays.append(wrap({"seed": seed}, Place("--seed")))
+        overrides.append(wrap({"seed": seed}, SourceLocation("--seed")))
     if preset is not None:
-        overlays.insert(0, wrap({"preset": preset}, Place("--preset")))
-    for overlay in overlays:
-        document = documents.merge(document, documents.expand(overlay))
+        overrides.insert(0, wrap({"preset": preset}, SourceLocation("--preset")))
+    for override in overrides:
+        document = documents.merge(document, documents.expand(override))
     return read_trial(document)
 
 
-def _change(text: str) -> Node:
-    """The overlay of `--set key=value`, the value being YAML."""
+def _override(text: str) -> Node:
+    """Return the override of `--set KEY=VALUE`, where the value is YAML."""
     from workbench import documents
 
-    place = Place(f"--set {text}")
+    location = SourceLocation(f"--set {text}")
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ConfigError([Problem("expected KEY=VALUE", place=place)])
-    node = documents.parse(value, place.file) if value.strip() else None
+        raise ConfigError([Problem("expected KEY=VALUE", location=location)])
+    node = documents.parse(value, location.file) if value.strip() else None
     plain = None if node is None else node.plain()
-    return documents.wrap({key.strip(): plain}, place)
+    return documents.wrap({key.strip(): plain}, location)
 
 
 def _run(trial: TrialConfig, folder: Path, console: Console) -> int:
@@ -116,65 +120,69 @@ def _run(trial: TrialConfig, folder: Path, console: Console) -> int:
     try:
         with locked(folder):
             console.print(f"{folder}: {record.state()}", highlight=False)
-            result = _trained(trial, folder, console)
+            result = _train(trial, folder, console)
     except TrialDiverged as error:
         record.fail(f"{type(error).__name__}: {error}")
         console.print(f"FAILED: {error}", style="red", highlight=False)
         return FAILED
     except (KeyboardInterrupt, TrialStopped) as end:
         command = shlex.join(["workbench", *sys.argv[1:]])
-        how = "Stopped, all of it kept" if isinstance(end, TrialStopped) else "Interrupted"
-        text = f"{how}; to go on from the checkpoint:\n  {command}"
+        how = "Stopped, all progress saved" if isinstance(end, TrialStopped) else "Interrupted"
+        text = f"{how}; to resume from the checkpoint:\n  {command}"
         console.print(text, highlight=False, soft_wrap=True)
         return INTERRUPTED
     _show(result, console)
     return 0
 
 
-def _trained(trial: TrialConfig, folder: Path, console: Console) -> dict[str, Any]:
+def _train(trial: TrialConfig, folder: Path, console: Console) -> dict[str, Any]:
     from workbench.trial import run_trial
 
     try:
-        with console.status("") as status, noted(STOPPING) as stopping:
+        with console.status("") as status, stop_on_signal(STOPPING) as should_stop:
             progress = _Progress(console, status)
-            return run_trial(trial, folder, progress.report, progress.tell, stopping)
+            return run_trial(
+                trial, folder, progress.on_measurement, progress.on_status, should_stop
+            )
     except OSError as error:
         raise WorkbenchError(f"{folder}: cannot be written: {error}") from None
 
 
 class _Progress:
-    """A line after every measurement; between them, where a terminal can show it, what is done."""
+    """Prints a line after every measurement, and shows the activity on a status line."""
 
     def __init__(self, console: Console, status: Status) -> None:
         self._console, self._status = console, status
-        self._began: tuple[float, float] | None = None
-        """When training did, and how much was done by then."""
+        self._start: tuple[float, float] | None = None
+        """Time at which training started or resumed, and the fraction done by then."""
 
-    def report(self, fraction: float, metrics: Mapping[str, float | None]) -> None:
-        values = {name: metrics.get(name) for name in FOLLOWED}
+    def on_measurement(self, fraction: float, metrics: Mapping[str, float | None]) -> None:
+        """Print the completed fraction and the main metrics."""
+        values = {name: metrics.get(name) for name in SHOWN_METRICS}
         shown = [f"{name} {value:.4g}" for name, value in values.items() if value is not None]
         self._console.print(f"{fraction:4.0%}  {'  '.join(shown)}", highlight=False, soft_wrap=True)
 
-    def tell(self, doing: str, fraction: float) -> None:
-        if doing == "training":
-            doing = f"training, {fraction:.1%}{self._left(fraction)}"
-        elif doing != "measuring" and not self._console.is_terminal:
-            self._console.print(doing, highlight=False)
-        self._status.update(doing)
+    def on_status(self, activity: str, fraction: float) -> None:
+        """Show the current activity, with the estimated remaining time of the training."""
+        if activity == "training":
+            activity = f"training, {fraction:.1%}{self._time_left(fraction)}"
+        elif activity != "measuring" and not self._console.is_terminal:
+            self._console.print(activity, highlight=False)
+        self._status.update(activity)
 
-    def _left(self, fraction: float) -> str:
+    def _time_left(self, fraction: float) -> str:
         from ablations.preview import duration
 
         now = time.monotonic()
-        self._began = began, before = self._began or (now, fraction)
+        self._start = start, before = self._start or (now, fraction)
         done = fraction - before
-        if done <= 0 or now - began < 2:
+        if done <= 0 or now - start < 2:
             return ""
-        return f", about {duration((now - began) / done * (1 - fraction))} left"
+        return f", about {duration((now - start) / done * (1 - fraction))} left"
 
 
 def _show(result: Mapping[str, Any], console: Console) -> None:
-    """The last measurement as a table, metric by metric."""
+    """Print the last measurement as a table with one row per metric."""
     from rich.table import Table
 
     from workbench.metrics import METRICS

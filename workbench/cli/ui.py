@@ -1,4 +1,4 @@
-"""`workbench ui`: the MLflow interface on the right store."""
+"""`workbench ui`: start the MLflow interface on the store of the outputs."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
     tracking_uri: TrackingUri = None,
 ) -> None:
-    """Review runs in MLflow; it stays on this machine unless --host says otherwise."""
+    """Review runs in MLflow; only this machine can reach it unless --host is given."""
     command = server_command(outputs, host, port, tracking_uri)
     if not is_loopback(host):
         typer.echo(
-            f"Warning: {host} can be reached from other machines, and MLflow asks for no password: "
-            "whoever reaches it can read and delete every run.",
+            f"Warning: {host} can be reached from other machines, and MLflow asks for no password. "
+            "Anyone who reaches it can read and delete every run.",
             err=True,
         )
-    typer.echo(f"MLflow at http://{host}:{port} (Ctrl-C ends it)")
+    typer.echo(f"MLflow at http://{host}:{port} (press Ctrl-C to stop)")
     sys.stdout.flush()
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    # Its background jobs judge language models; without them it starts sooner and stays smaller.
+    # The job execution is for evaluating language models. Without it MLflow starts faster and
+    # uses less memory.
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     os.execv(command[0], command)
 
 
 def server_command(outputs: Path, host: str, port: int, uri: str | None) -> list[str]:
-    """The command that serves a store.
+    """Return the command that serves a store.
 
     Raises:
         WorkbenchError: there is no store yet.
     """
     store = outputs.resolve() / "mlflow.db"
     if uri is None and not store.is_file():
-        raise WorkbenchError(f"no tracking store at {store}; `workbench ablate` makes one")
+        raise WorkbenchError(f"no tracking store at {store}; `workbench ablate` creates it")
     backend = ["--backend-store-uri", uri or f"sqlite:///{store}"]
     listen = ["--host", host, "--port", str(port), "--workers", "1"]
     return [sys.executable, "-m", "mlflow", "server", *backend, *listen]

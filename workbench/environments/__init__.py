@@ -1,1 +1,1 @@
-"""Batched environments, their graphs, their exact oracles. Every module here is one environment."""
+"""Batched environments, their graphs and their exact oracles; each module is one environment."""

@@ -1,34 +1,38 @@
-"""The two-link arm."""
+"""Acrobot: swing up a two-link arm."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive
 from workbench.environments.control.control_config import ControlConfig
 from workbench.registry import register
 
 if TYPE_CHECKING:
-    from workbench.environments.control.control_environment import ControlWorlds
+    from workbench.environments.control.control_environment import ControlEnvironment
 
 
 @register("environment", "acrobot")
 class Acrobot(ControlConfig):
-    """Swings the end of a two-link arm up (as Gymnasium Acrobot-v1); -1 a step until it is up."""
+    """Swing up a two-link arm (Gymnasium Acrobot-v1); reward -1 per step until it is up."""
 
     observation: ClassVar[tuple[int, ...]] = (6,)
     actions: ClassVar[int] = 3
 
-    max_steps: Positive = Field(500, description="an episode is cut after so many steps")
+    max_steps: Positive = Field(
+        500, description="maximum number of steps per episode; longer ones are truncated"
+    )
     scale: list[float] = Field(
         [1.0, 1.0, 1.0, 1.0, 4.0, 8.0],
-        description="what each number of the observation is divided by, so that all are of order 1",
+        description="divisor of each observation entry, so that all are of order 1",
     )
 
-    def build(self) -> ControlWorlds:
+    @override
+    def build(self) -> ControlEnvironment:
         from workbench.environments.control.acrobot_physics import PHYSICS
-        from workbench.environments.control.control_environment import ControlWorlds
+        from workbench.environments.control.control_environment import ControlEnvironment
 
-        return ControlWorlds(self.spec(), PHYSICS, self.discount, self.scale)
+        return ControlEnvironment(self.spec(), PHYSICS, self.discount, self.scale)

@@ -1,10 +1,11 @@
-"""Connect Four by OpenSpiel's rules."""
+"""Connect Four with OpenSpiel's rules."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench import extras
 from workbench.components import Positive
@@ -14,20 +15,21 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec, Symmetry
 
 if TYPE_CHECKING:
-    from workbench.environments.games.openspiel_environment import SpielEnvironment
+    from workbench.environments.games.openspiel_environment import OpenSpielEnvironment
 
-SOLVED = (6, 7, 4)
-"""Rows, columns and length of a line of the game that is solved."""
+SOLVED_SIZE = (6, 7, 4)
+"""Rows, columns and line length of the variant with an oracle."""
 
 
 @register("environment", "connect_four")
 class ConnectFour(BoardConfig):
-    """Connect Four (OpenSpiel), row 0 the lowest; graphs: neighbours, lines; oracle at 6x7, 4."""
+    """Connect Four (OpenSpiel), row 0 at the bottom; oracle for 6x7; graphs: neighbours, lines."""
 
-    rows: Positive = Field(6, description="cells of a column")
-    columns: Positive = Field(7, description="columns, which are the actions")
-    in_line: Positive = Field(4, description="pieces in a straight line that win")
+    rows: Positive = Field(6, description="number of rows")
+    columns: Positive = Field(7, description="number of columns; each is an action")
+    in_line: Positive = Field(4, description="length of a winning line")
 
+    @override
     def spec(self) -> EnvironmentSpec:
         height, width = self.rows, self.columns
         mirrored = tuple(y * width + width - 1 - x for y in range(height) for x in range(width))
@@ -42,8 +44,10 @@ class ConnectFour(BoardConfig):
                 "neighbours": graphs.eight_neighbours(height, width),
                 "lines": graphs.lines(height, width, self.in_line),
             },
-            # A move shows as its whole column: where the piece lands, the rules decide.
-            marks=tuple(tuple((0, y * width + x) for y in range(height)) for x in range(width)),
+            # An action marks its whole column, because its cell depends on the position.
+            action_planes=tuple(
+                tuple((0, y * width + x) for y in range(height)) for x in range(width)
+            ),
             symmetries=(
                 Symmetry(tuple(range(height * width)), tuple(range(width))),
                 Symmetry(mirrored, tuple(reversed(range(width)))),
@@ -53,22 +57,26 @@ class ConnectFour(BoardConfig):
 
     @property
     def _solved(self) -> bool:
-        return (self.rows, self.columns, self.in_line) == SOLVED
+        return (self.rows, self.columns, self.in_line) == SOLVED_SIZE
 
+    @override
     def check_oracle(self) -> None:
         if self._solved:
             extras.require("the oracle of environment 'connect_four'", "bitbully", "solver")
 
-    def _kind(self) -> type[SpielEnvironment]:
+    @override
+    def _environment_class(self) -> type[OpenSpielEnvironment]:
         if not self._solved:
-            return super()._kind()
+            return super()._environment_class()
         from workbench.environments.games.solved_connect_four import SolvedConnectFour
 
         return SolvedConnectFour
 
+    @override
     def _game(self) -> tuple[str, dict[str, Any]]:
         sizes = {"rows": self.rows, "columns": self.columns, "x_in_row": self.in_line}
         return "connect_four", sizes
 
+    @override
     def _planes(self) -> dict[str, Any]:
         return {"shape": (3, self.rows, self.columns), "own": 0, "other": 1, "empty": 2}

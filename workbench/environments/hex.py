@@ -1,10 +1,11 @@
-"""Hex by OpenSpiel's rules."""
+"""Hex with OpenSpiel's rules."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.environments.games import graphs
 from workbench.environments.games.board_config import BoardConfig
@@ -12,28 +13,29 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec, Symmetry
 
 if TYPE_CHECKING:
-    from workbench.environments.games.lookup_table import TableEnvironment
-    from workbench.environments.games.openspiel_environment import SpielEnvironment
+    from workbench.environments.games.lookup_table import GameTableEnvironment
+    from workbench.environments.games.openspiel_environment import OpenSpielEnvironment
 
-LISTED = 3
-"""Cells along a side of the largest board whose positions are listed."""
-SOLVED = 4
-"""And of the largest that is solved."""
+MAX_LISTED_SIZE = 3
+"""Side of the largest board whose positions are all listed."""
+MAX_SOLVED_SIZE = 4
+"""Side of the largest board with an oracle."""
 
 
 @register("environment", "hex")
 class Hex(BoardConfig):
-    """Hex (OpenSpiel), no swap: six neighbours a cell; oracle up to 4x4, listed up to 3x3.
+    """Hex (OpenSpiel) without swap rule; oracle up to 4x4, enumerable up to 3x3; graph: neighbours.
 
-    The first player joins top and bottom, the second left and right: a fourth plane is full where
-    the second moves.
+    The first player connects top and bottom, the second left and right. A fourth observation plane
+    is all ones if the second player is to move.
     """
 
-    size: Annotated[int, Field(ge=2)] = Field(5, description="cells along a side")
+    size: Annotated[int, Field(ge=2)] = Field(5, description="board side in cells")
 
+    @override
     def spec(self) -> EnvironmentSpec:
         cells = self.size**2
-        turned = tuple(reversed(range(cells)))
+        rotated = tuple(reversed(range(cells)))
         return EnvironmentSpec(
             "hex",
             (4, self.size, self.size),
@@ -42,34 +44,38 @@ class Hex(BoardConfig):
             horizon=cells,
             bounds=(-1.0, 1.0),
             graphs={"neighbours": graphs.six_neighbours(self.size)},
-            marks=tuple(((0, cell),) for cell in range(cells)),
+            action_planes=tuple(((0, cell),) for cell in range(cells)),
             symmetries=(
                 Symmetry(tuple(range(cells)), tuple(range(cells))),
-                Symmetry(turned, turned),
+                Symmetry(rotated, rotated),
             ),
-            oracle=self.size <= SOLVED,
-            enumerable=self.size <= LISTED,
+            oracle=self.size <= MAX_SOLVED_SIZE,
+            enumerable=self.size <= MAX_LISTED_SIZE,
         )
 
-    def build(self) -> SpielEnvironment | TableEnvironment:
-        if self.size > LISTED:
+    @override
+    def build(self) -> OpenSpielEnvironment | GameTableEnvironment:
+        if self.size > MAX_LISTED_SIZE:
             return super().build()
-        from workbench.environments.games.lookup_table import TableEnvironment, enumerate_game
-        from workbench.environments.games.openspiel_environment import Planes, game_string
+        from workbench.environments.games.lookup_table import GameTableEnvironment, enumerate_game
+        from workbench.environments.games.openspiel_environment import BoardPlanes, game_string
 
-        table = enumerate_game(game_string(*self._game()), Planes(**self._planes()))
-        return TableEnvironment(self.spec(), table, self.discount)
+        table = enumerate_game(game_string(*self._game()), BoardPlanes(**self._planes()))
+        return GameTableEnvironment(self.spec(), table, self.discount)
 
-    def _kind(self) -> type[SpielEnvironment]:
-        if self.size > SOLVED:
-            return super()._kind()
+    @override
+    def _environment_class(self) -> type[OpenSpielEnvironment]:
+        if self.size > MAX_SOLVED_SIZE:
+            return super()._environment_class()
         from workbench.environments.games.solved_hex import SolvedHex
 
         return SolvedHex
 
+    @override
     def _game(self) -> tuple[str, dict[str, Any]]:
         return "hex", {"board_size": self.size, "plain_obs_tensor": True}
 
+    @override
     def _planes(self) -> dict[str, Any]:
         shape = (3, self.size, self.size)
-        return {"shape": shape, "own": 0, "other": 1, "empty": 2, "tell_mover": True}
+        return {"shape": shape, "own": 0, "other": 1, "empty": 2, "player_plane": True}

@@ -1,4 +1,4 @@
-"""Any environment, seen with its last observations."""
+"""Any environment, observed with its last few observations stacked."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
+from typing_extensions import override
 
-from workbench.components import EnvironmentConfig, Positive, Slot
+from workbench.components import ComponentField, EnvironmentConfig, Positive
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
@@ -18,55 +19,61 @@ if TYPE_CHECKING:
 
 @register("environment", "history")
 class History(EnvironmentConfig):
-    """Any environment, seen with its last observations (MuZero, appendix E), oldest first.
+    """Any environment with its last observations stacked, oldest first (MuZero, appendix E).
 
-    Planes are stacked along the channels, numbers joined; before the beginning all is 0. A game's
-    position is shown as it was to whoever moved there, so that in a game of two the planes of own
-    and of other pieces change places from one observation to the next.
+    Planes are stacked along the channels and vectors are concatenated. Frames before the start of
+    the episode are 0. Each frame is the observation of the player to move at that time, so in a
+    two-player game the planes of own and opponent pieces alternate from frame to frame.
 
-    It has the discount of the environment inside, and the other way round: written at either of
-    the two it holds for both.
+    The wrapper and the wrapped environment share one discount, which can be set in either.
     """
 
-    of: Annotated[EnvironmentConfig, Slot("environment")] = Field(
-        default_factory=TicTacToe, description="the environment that is seen"
+    environment: Annotated[EnvironmentConfig, ComponentField("environment")] = Field(
+        default_factory=TicTacToe, description="wrapped environment"
     )
-    frames: Positive = Field(4, description="observations shown, the present one among them")
+    frames: Positive = Field(
+        4, description="number of stacked observations, including the current one"
+    )
 
     @model_validator(mode="wrap")
     @classmethod
     def _one_discount(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        made = handler(data)
-        world, here = made.of, made.discount
-        inside = world.discount if "discount" in world.model_fields_set else None
-        if not isinstance(data, dict) or here == inside:
-            return made
-        if "discount" not in made.model_fields_set:
-            return made if inside is None else handler(data | {"discount": inside})
-        if inside is not None:
+        config = handler(data)
+        wrapped, outer = config.environment, config.discount
+        inner = wrapped.discount if "discount" in wrapped.model_fields_set else None
+        if not isinstance(data, dict) or outer == inner:
+            return config
+        if "discount" not in config.model_fields_set:
+            return config if inner is None else handler(data | {"discount": inner})
+        if inner is not None:
             raise ValueError(
-                f"environment 'history' has discount {here}, and environment '{world.component}' "
-                f"in it {inside}; write it once"
+                f"environment 'history' has discount {outer}, but the wrapped environment "
+                f"'{wrapped.component}' has discount {inner}; set only one of them"
             )
-        options = {key: getattr(world, key) for key in world.model_fields_set}
-        return handler(data | {"of": type(world).model_validate(options | {"discount": here})})
+        options = {key: getattr(wrapped, key) for key in wrapped.model_fields_set}
+        return handler(
+            data | {"environment": type(wrapped).model_validate(options | {"discount": outer})}
+        )
 
-    def unshaped(self) -> History:
-        return self.model_copy(update={"of": self.of.unshaped()})
+    @override
+    def evaluation_config(self) -> History:
+        return self.model_copy(update={"environment": self.environment.evaluation_config()})
 
+    @override
     def spec(self) -> EnvironmentSpec:
-        world = self.of.spec()
-        channels, *board = world.observation
+        wrapped = self.environment.spec()
+        channels, *board = wrapped.observation
         return replace(
-            world,
-            name=f"history:{world.name}",
+            wrapped,
+            name=f"history:{wrapped.name}",
             observation=(self.frames * channels, *board),
-            shows_past=world.shows_past or self.frames > 1,
-            oracle=False,  # the world's own is asked about the world's states, and these are not
+            observes_history=wrapped.observes_history or self.frames > 1,
+            oracle=False,  # the wrapped environment's oracle does not accept `HistoryState`
             enumerable=False,
         )
 
+    @override
     def build(self) -> HistoryEnvironment:
         from workbench.environments.wrappers.history_environment import HistoryEnvironment
 
-        return HistoryEnvironment(self.spec(), self.of.build(), self.frames)
+        return HistoryEnvironment(self.spec(), self.environment.build(), self.frames)

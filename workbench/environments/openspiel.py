@@ -1,4 +1,4 @@
-"""Any other OpenSpiel game that fits, by its name."""
+"""Any OpenSpiel game that fits the workbench, by name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import EnvironmentConfig
 from workbench.environments.games import graphs
@@ -13,45 +14,47 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.games.openspiel_environment import GameFacts, SpielEnvironment
+    from workbench.environments.games.openspiel_environment import GameInfo, OpenSpielEnvironment
 
 
 @register("environment", "openspiel")
 class OpenSpiel(EnvironmentConfig):
-    """A deterministic OpenSpiel game of two players in turn, seen as OpenSpiel's own tensor."""
+    """A deterministic two-player OpenSpiel game, observed as OpenSpiel's own tensor."""
 
-    game: str = Field("clobber", description="the game's name in OpenSpiel")
+    game: str = Field("clobber", description="OpenSpiel name of the game")
     parameters: dict[str, bool | int | float | str] = Field(
-        default_factory=dict, description="the game's parameters, by name"
+        default_factory=dict, description="parameters of the game, by name"
     )
 
+    @override
     def spec(self) -> EnvironmentSpec:
-        facts = self._facts()
-        shape = facts.tensor
+        info = self._game_info()
+        shape = info.observation_shape
         board = len(shape) == 3
         return EnvironmentSpec(
             f"openspiel:{self.game}",
             (shape[0] + 1, *shape[1:]) if board else (prod(shape) + 1,),
-            facts.actions,
+            info.actions,
             alternating=True,
-            horizon=facts.horizon,
-            bounds=facts.bounds,
+            horizon=info.horizon,
+            bounds=info.bounds,
             graphs={"neighbours": graphs.eight_neighbours(*shape[1:])} if board else {},
         )
 
-    def _facts(self) -> GameFacts:
-        from workbench.environments.games.openspiel_environment import examine
+    def _game_info(self) -> GameInfo:
+        from workbench.environments.games.openspiel_environment import game_info
 
-        return examine(self.game, dict(self.parameters))
+        return game_info(self.game, dict(self.parameters))
 
-    def build(self) -> SpielEnvironment:
+    @override
+    def build(self) -> OpenSpielEnvironment:
         from workbench.environments.games.openspiel_environment import (
-            SpielEnvironment,
-            Tensors,
+            OpenSpielEnvironment,
+            OpenSpielTensor,
             game_string,
         )
 
-        facts = self._facts()
+        info = self._game_info()
         game = game_string(self.game, dict(self.parameters))
-        show = Tensors(facts.tensor, facts.binary)
-        return SpielEnvironment(self.spec(), game, show, self.discount)
+        observe = OpenSpielTensor(info.observation_shape, info.binary)
+        return OpenSpielEnvironment(self.spec(), game, observe, self.discount)

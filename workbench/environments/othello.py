@@ -1,8 +1,10 @@
-"""Othello by OpenSpiel's rules."""
+"""Othello with OpenSpiel's rules."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from typing_extensions import override
 
 from workbench.environments.games import graphs
 from workbench.environments.games.board_config import BoardConfig
@@ -14,12 +16,13 @@ CELLS = 64
 
 @register("environment", "othello")
 class Othello(BoardConfig):
-    """Othello (OpenSpiel), 8x8; action 64 passes, where nothing else is allowed."""
+    """Othello (OpenSpiel), 8x8; action 64 passes, legal only if there is no other move."""
 
+    @override
     def spec(self) -> EnvironmentSpec:
-        # The rules know no direction. The beginning does: four of the eight turn it into itself,
-        # the others into the beginning with colours changed places, which is as good to learn from.
-        turns = graphs.board_symmetries(8, 8)
+        # The rules are invariant under all eight symmetries, but the initial position only under
+        # four. The other four swap its colours, which gives equally valid training positions.
+        symmetries = graphs.board_symmetries(8, 8)
         return EnvironmentSpec(
             "othello",
             (3, 8, 8),
@@ -28,12 +31,14 @@ class Othello(BoardConfig):
             horizon=128,
             bounds=(-1.0, 1.0),
             graphs={"neighbours": graphs.eight_neighbours(8, 8)},
-            marks=(*(((0, cell),) for cell in range(CELLS)), ()),
-            symmetries=tuple(Symmetry(s.cells, (*s.actions, CELLS)) for s in turns),
+            action_planes=(*(((0, cell),) for cell in range(CELLS)), ()),
+            symmetries=tuple(Symmetry(s.cells, (*s.actions, CELLS)) for s in symmetries),
         )
 
+    @override
     def _game(self) -> tuple[str, dict[str, Any]]:
         return "othello", {}
 
+    @override
     def _planes(self) -> dict[str, Any]:
         return {"shape": (3, 8, 8), "own": 1, "other": 2, "empty": 0, "relative": True}

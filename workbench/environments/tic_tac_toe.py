@@ -1,8 +1,10 @@
-"""Tic-tac-toe by OpenSpiel's rules: 5,478 states, solved exactly."""
+"""Tic-tac-toe with OpenSpiel's rules: 5,478 states, solved exactly."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from typing_extensions import override
 
 from workbench.components import EnvironmentConfig
 from workbench.environments.games import graphs
@@ -10,13 +12,14 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.games.lookup_table import TableEnvironment
+    from workbench.environments.games.lookup_table import GameTableEnvironment
 
 
 @register("environment", "tic_tac_toe")
 class TicTacToe(EnvironmentConfig):
-    """Tic-tac-toe (OpenSpiel); two players, exact oracle; graphs: neighbours, lines."""
+    """Tic-tac-toe (OpenSpiel); two players; exact oracle; graphs: neighbours, lines."""
 
+    @override
     def spec(self) -> EnvironmentSpec:
         return EnvironmentSpec(
             name="tic_tac_toe",
@@ -29,15 +32,17 @@ class TicTacToe(EnvironmentConfig):
                 "neighbours": graphs.eight_neighbours(3, 3),
                 "lines": graphs.lines(3, 3, 3),
             },
-            marks=tuple(((0, cell),) for cell in range(9)),
+            action_planes=tuple(((0, cell),) for cell in range(9)),
             symmetries=graphs.board_symmetries(3, 3),
             oracle=True,
             enumerable=True,
         )
 
-    def build(self) -> TableEnvironment:
-        from workbench.environments.games.lookup_table import TableEnvironment, enumerate_game
-        from workbench.environments.games.openspiel_environment import Planes
+    @override
+    def build(self) -> GameTableEnvironment:
+        from workbench.environments.games.lookup_table import GameTableEnvironment, enumerate_game
+        from workbench.environments.games.openspiel_environment import BoardPlanes
 
-        show = Planes((3, 3, 3), own=2, other=1, empty=0)
-        return TableEnvironment(self.spec(), enumerate_game("tic_tac_toe", show), self.discount)
+        planes = BoardPlanes((3, 3, 3), own=2, other=1, empty=0)
+        table = enumerate_game("tic_tac_toe", planes)
+        return GameTableEnvironment(self.spec(), table, self.discount)

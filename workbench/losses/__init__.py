@@ -1,1 +1,1 @@
-"""Terms of the objective. Every module here is one."""
+"""Terms of the objective. Every module here is one component."""

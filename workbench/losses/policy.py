@@ -1,9 +1,11 @@
-"""Cross-entropy of the policy."""
+"""Policy loss."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
 
 from workbench.components import LossConfig
 from workbench.registry import register
@@ -18,18 +20,19 @@ if TYPE_CHECKING:
 
 @register("loss", "policy")
 class Policy(LossConfig):
-    """Cross-entropy from the target policy to the predicted one (MuZero, eq. 1)."""
+    """Cross-entropy between target policy and predicted policy (MuZero, eq. 1)."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"policy"})
     targets: ClassVar[frozenset[str]] = frozenset({"policy"})
 
+    @override
     def build(self, model: WorldModel) -> Loss:
         import torch.nn.functional as F
 
         def loss(unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
             target = targets["policy"]
             entropy = -(target.value * F.log_softmax(unroll.heads.policy, -1)).sum(-1)
-            # With several agents their entropies add up: the joint policy is their product.
+            # The joint policy of several agents is a product, so their cross-entropies add up.
             return entropy.reshape(*target.mask.shape, -1).sum(-1) * target.mask
 
         return loss

@@ -1,4 +1,4 @@
-"""Error of the observation that is read back from a latent."""
+"""Reconstruction loss: error of the decoded observation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Fraction, LossConfig
 from workbench.registry import register
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 @register("loss", "reconstruction")
 class Reconstruction(LossConfig):
-    """Cross-entropy (planes of 0 and 1) or squared error (shades, numbers) of what is decoded.
+    """Cross-entropy (binary planes) or squared error (shades, numbers) of the decoded observation.
 
-    The mean over an observation's entries, at every step from the first.
+    It is averaged over the entries of an observation, at every step from the first.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"observation"})
@@ -30,22 +31,23 @@ class Reconstruction(LossConfig):
 
     gradient_scale: Fraction = Field(
         1.0,
-        description="factor of the gradient into the latent; the decoder gets its own whole "
-        "(de Vries et al. 2021: 0.1)",
+        description="factor of the gradient into the latent; the decoder's own gradient is not "
+        "scaled (de Vries et al. 2021: 0.1)",
     )
 
+    @override
     def build(self, model: WorldModel) -> Loss:
         import torch
         import torch.nn.functional as F
 
         from workbench.models.layers import as_input
         from workbench.models.world_model import scale_gradient
-        from workbench.types import map_tensors
+        from workbench.types import tree_map
 
         def loss(unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
             target = targets["observation"]
-            # Steps outermost, for that is how the latents come.
-            latent = map_tensors(lambda *steps: torch.cat(steps), *unroll.latents)
+            # Steps are the outermost dimension, in the order of the latents.
+            latent = tree_map(lambda *steps: torch.cat(steps), *unroll.latents)
             raw = model.decode(scale_gradient(latent, self.gradient_scale))
             seen = target.value.transpose(0, 1).flatten(0, 1)
             wanted = as_input(seen, raw.device)

@@ -1,9 +1,11 @@
-"""Error of the reward."""
+"""Reward loss."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
 
 from workbench.components import LossConfig
 from workbench.registry import register
@@ -18,16 +20,17 @@ if TYPE_CHECKING:
 
 @register("loss", "reward")
 class Reward(LossConfig):
-    """Squared error, or two-hot cross-entropy, as the reward head is written (MuZero, eq. 1)."""
+    """Squared error or two-hot cross-entropy, by the reward head's encoding (MuZero, eq. 1)."""
 
     head: ClassVar[str] = "reward"
     requires: ClassVar[frozenset[str]] = frozenset({"reward"})
     targets: ClassVar[frozenset[str]] = frozenset({"reward"})
 
+    @override
     def build(self, model: WorldModel) -> Loss:
         import torch.nn.functional as F
 
-        codec = model.codecs[self.head]
+        codec = model.value_encodings[self.head]
 
         def loss(unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
             target = targets[self.head]

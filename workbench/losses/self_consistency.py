@@ -1,4 +1,4 @@
-"""Error of the model's value against its own reward and value one step on."""
+"""Self-consistency loss: value against predicted reward plus next value."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import LossConfig
 from workbench.registry import register
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
 
 @register("loss", "self_consistency")
 class SelfConsistency(LossConfig):
-    """Squared error of v to r + gamma v one step on, in imagination (SC-direct, Farquhar 2021).
+    """Squared error of v against r + gamma v one unrolled step later (SC-direct, Farquhar 2021).
 
-    (sg(r^{k+1} + gamma v^{k+1}) - v^k)^2 (arXiv 2110.12840), which stands at step k + 1 and has
-    the mask of the value there: the value past the end is relied on where it is learned. Imagined
-    lines are as long as the unrolled ones and their gradient is not scaled on the way back.
+    (sg(r^{k+1} + gamma v^{k+1}) - v^k)^2 (arXiv 2110.12840). The term is stored at step k + 1 with
+    the mask of the value there, so that values past the end are used only if they are trained. The
+    unrolls have the length of the training window, and their gradient is not scaled.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"policy", "value", "reward"})
@@ -33,28 +34,32 @@ class SelfConsistency(LossConfig):
 
     actions: Literal["policy", "real"] = Field(
         "policy",
-        description="which line: moves drawn from the model's own policy (the paper), or those "
-        "that were played",
+        description="actions of the unroll: sampled from the model's policy (the paper), or the "
+        "executed ones",
     )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        yield from super().misfits(trial)
-        if self.actions == "policy" and getattr(trial.procedure, "terminal", None) == "mask":
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        yield from super().incompatibilities(trial)
+        if self.actions == "policy" and getattr(trial.procedure, "past_end", None) == "mask":
             yield (
                 "loss 'self_consistency' along imagined moves meets ends that the real line has "
-                "not reached, and reads the value there, which `procedure.terminal: mask` does not "
-                "teach: use `terminal: absorbing`, or `actions: real`"
+                "not reached, and reads the value there, which `procedure.past_end: mask` does not "
+                "teach: use `past_end: absorbing`, or `actions: real`"
             )
 
+    @override
     def build(self, model: WorldModel) -> Loss:
         import torch.nn.functional as F
 
-        from workbench.losses.latents.imagination import imagine
+        from workbench.losses.latents.imagination import unroll_policy
 
         def loss(unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
             mask = targets["value"].mask
             steps = len(unroll.latents) - 1
-            line = unroll if self.actions == "real" else imagine(model, unroll.latents[0], steps)
+            line = (
+                unroll if self.actions == "real" else unroll_policy(model, unroll.latents[0], steps)
+            )
             if line.edges is None:
                 return 0 * mask
             value = line.heads.value

@@ -1,9 +1,11 @@
-"""Error of the predicted end."""
+"""Termination loss."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
 
 from workbench.components import LossConfig
 from workbench.registry import register
@@ -18,11 +20,12 @@ if TYPE_CHECKING:
 
 @register("loss", "termination")
 class Termination(LossConfig):
-    """Cross-entropy of whether the episode has ended; not in MuZero, which predicts no end."""
+    """Cross-entropy of the predicted termination; MuZero has no such head."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"termination"})
     targets: ClassVar[frozenset[str]] = frozenset({"termination"})
 
+    @override
     def build(self, model: WorldModel) -> Loss:
         import torch.nn.functional as F
 

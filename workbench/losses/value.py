@@ -1,9 +1,11 @@
-"""Error of the value."""
+"""Value loss."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
 
 from workbench.components import LossConfig
 from workbench.registry import register
@@ -18,13 +20,14 @@ if TYPE_CHECKING:
 
 @register("loss", "value")
 class Value(LossConfig):
-    """Squared error, or two-hot cross-entropy, as the value head is written (MuZero, eq. 1)."""
+    """Squared error or two-hot cross-entropy, by the encoding of the value head (MuZero, eq. 1)."""
 
     requires: ClassVar[frozenset[str]] = frozenset({"value"})
     targets: ClassVar[frozenset[str]] = frozenset({"value"})
 
+    @override
     def build(self, model: WorldModel) -> Loss:
-        codec = model.codecs["value"]
+        codec = model.value_encodings["value"]
 
         def loss(unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
             target = targets["value"]

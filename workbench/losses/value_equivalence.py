@@ -1,9 +1,11 @@
-"""Error of the value after imagined steps against the value after the same real ones."""
+"""Value-equivalence loss: values after unrolled steps against values after real steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
 
 from workbench.components import LossConfig
 from workbench.registry import register
@@ -18,16 +20,17 @@ if TYPE_CHECKING:
 
 @register("loss", "value_equivalence")
 class ValueEquivalence(LossConfig):
-    """Squared error of v after k imagined steps to v after the same k real ones (Grimm 2020).
+    """Squared error of v after k unrolled steps against v after k real steps (Grimm 2020).
 
-    (v(g^k(h(o_t), a)) - sg v'(h'(o_{t+k})))^2, with ' for the agent that acts: value equivalence
-    of every order up to K (Grimm et al. 2021, arXiv 2106.10316) for the agent's own value function
-    and the moves that were played. The rewards on the way are the loss `reward`'s.
+    (v(g^k(h(o_t), a)) - sg v'(h'(o_{t+k})))^2, where ' denotes the acting agent. This is value
+    equivalence of every order up to K (Grimm et al. 2021, arXiv 2106.10316) for the agent's own
+    value function and the executed actions. The loss `reward` covers the rewards in between.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"value"})
     targets: ClassVar[frozenset[str]] = frozenset({"next_value"})
 
+    @override
     def build(self, model: WorldModel) -> Loss:
         def loss(unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
             target = targets["next_value"]

@@ -1,4 +1,4 @@
-"""Error of the sum of rewards."""
+"""Value-prefix loss."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workbench.registry import register
 
 @register("loss", "value_prefix")
 class ValuePrefix(Reward):
-    """Error of the predicted sum of rewards, as its head is written (EfficientZero, 2021)."""
+    """Error of the predicted sum of rewards, by the encoding of its head (EfficientZero, 2021)."""
 
     head: ClassVar[str] = "value_prefix"
     requires: ClassVar[frozenset[str]] = frozenset({"value_prefix"})

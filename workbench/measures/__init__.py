@@ -1,1 +1,1 @@
-"""Measures of a trained model. Every module here is one."""
+"""Measures of a trained model. Every module here is one component."""

@@ -1,4 +1,4 @@
-"""What the agent does in every position, for pictures of the costliest ones."""
+"""Measure `by_state`: the agent's decisions position by position, for the gallery."""
 
 from __future__ import annotations
 
@@ -6,31 +6,36 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.requirements import oracle_misfits, search_misfits
+from workbench.measures.exact.requirements import oracle_incompatibilities, search_incompatibilities
 from workbench.registry import register
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
-    from workbench.contracts import Measure, Parts
+    from workbench.contracts import Measure, TrialParts
 
 
 @register("measure", "by_state")
 class ByState(MeasureConfig):
-    """By position: board, exact worth of the moves, prior, visits, the move and what it costs."""
+    """Per position: board, exact action values, prior, visits, chosen move and its regret."""
 
-    simulations: Positive = Field(25, description="of one search")
+    simulations: Positive = Field(25, description="number of simulations per search")
     positions: Positive = Field(
-        1000, description="positions of a frozen set, where there are too many to judge all"
+        1000, description="number of evaluation positions, if not all can be solved"
     )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        yield from oracle_misfits(self, trial.environment)
-        yield from search_misfits(self, trial.planner)
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        yield from oracle_incompatibilities(self, trial.environment)
+        yield from search_incompatibilities(self, trial.planner)
 
-    def build(self, parts: Parts) -> Measure:
-        from workbench.measures.exact.per_position_record import StateByState
-        from workbench.measures.exact.solved_positions import judged_positions
+    @override
+    def build(self, parts: TrialParts) -> Measure:
+        from workbench.measures.exact.per_position_record import PerPositionRecord
+        from workbench.measures.exact.solved_positions import solved_positions_of
 
-        return StateByState(parts, judged_positions(parts, self.positions), self.simulations)
+        return PerPositionRecord(
+            parts, solved_positions_of(parts, self.positions), self.simulations
+        )

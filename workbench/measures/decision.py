@@ -1,4 +1,4 @@
-"""Decision quality against the exact solution."""
+"""Measure `decision`: decision quality against the exact solution."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.requirements import oracle_misfits
+from workbench.measures.exact.requirements import oracle_incompatibilities
 from workbench.registry import register
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
-    from workbench.contracts import Measure, Parts
+    from workbench.contracts import Measure, TrialParts
 
 
 @register("measure", "decision")
 class Decision(MeasureConfig):
-    """Optimal-move rate and regret of prior and search; losing lines where all can be followed."""
+    """Optimal-move rate and regret of prior and search; losing lines if all can be followed."""
 
     positions: Positive = Field(
-        1000, description="positions of a frozen set, where there are too many to judge all"
+        1000, description="number of evaluation positions, if not all can be solved"
     )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        yield from oracle_misfits(self, trial.environment)
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        yield from oracle_incompatibilities(self, trial.environment)
 
-    def build(self, parts: Parts) -> Measure:
+    @override
+    def build(self, parts: TrialParts) -> Measure:
         from workbench.measures.exact.decision_quality import DecisionQuality
-        from workbench.measures.exact.solved_positions import judged_positions
+        from workbench.measures.exact.solved_positions import solved_positions_of
 
-        return DecisionQuality(parts.environment, judged_positions(parts, self.positions))
+        return DecisionQuality(parts.environment, solved_positions_of(parts, self.positions))

@@ -1,4 +1,4 @@
-"""The error of a model where it can cost a decision."""
+"""Measure `decision_weighted_error`: model error where it can cost a decision."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.requirements import oracle_misfits
+from workbench.measures.exact.requirements import oracle_incompatibilities
 from workbench.registry import register
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
-    from workbench.contracts import Measure, Parts
+    from workbench.contracts import Measure, TrialParts
 
 
-@register("measure", "relevant_error")
-class RelevantError(MeasureConfig):
-    """Error of the imagined worth of moves, weighted by visits and by what is at stake."""
+@register("measure", "decision_weighted_error")
+class DecisionWeightedError(MeasureConfig):
+    """Error of predicted action values, weighted by visits and by what is at stake."""
 
     version: ClassVar[int] = 2
 
     positions: Positive = Field(
-        1000, description="positions of a frozen set, where there are too many to judge all"
+        1000, description="number of evaluation positions, if not all can be solved"
     )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        yield from oracle_misfits(self, trial.environment)
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        yield from oracle_incompatibilities(self, trial.environment)
 
-    def build(self, parts: Parts) -> Measure:
-        from workbench.measures.exact.solved_positions import judged_positions
-        from workbench.measures.exact.weighted_error import DecisionRelevantError
+    @override
+    def build(self, parts: TrialParts) -> Measure:
+        from workbench.measures.exact.solved_positions import solved_positions_of
+        from workbench.measures.exact.weighted_error import WeightedError
 
         cut = getattr(parts.config.planner, "use_predicted_termination", False)
-        return DecisionRelevantError(judged_positions(parts, self.positions), cut)
+        return WeightedError(solved_positions_of(parts, self.positions), cut)

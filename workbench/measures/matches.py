@@ -1,4 +1,4 @@
-"""The score against fixed opponents in games of two."""
+"""Measure `matches`: score against fixed opponents in two-player games."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive
-from workbench.measures.exact.requirements import budgets, search_misfits
+from workbench.measures.exact.requirements import budgets, search_incompatibilities
 from workbench.measures.play.match_options import MatchOptions
 from workbench.registry import register
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
-    from workbench.contracts import Measure, Parts
+    from workbench.contracts import Measure, TrialParts
 
 
 @register("measure", "matches")
 class Matches(MatchOptions):
-    """Score of greedy play against random moves and against OpenSpiel's tree search."""
+    """Score of greedy play against random moves and against OpenSpiel's MCTS."""
 
     simulations: list[Positive] = Field(
         default_factory=list,
-        description="searches of these sizes play too, beside the planner as it is",
+        description="search budgets that play too, besides the planner's own",
     )
 
     @classmethod
-    def thorough(cls, trial: TrialConfig) -> Self:
+    @override
+    def for_evaluation(cls, trial: TrialConfig) -> Self:
         given = trial.measures.get(cls.component)
         mine = given if isinstance(given, cls) else cls(mcts_rollouts=[10, 100])
         return mine.model_copy(
@@ -37,19 +39,21 @@ class Matches(MatchOptions):
             }
         )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         yield from self.unplayable(trial.environment)
         if self.simulations:
-            yield from search_misfits(self, trial.planner)
+            yield from search_incompatibilities(self, trial.planner)
 
-    def build(self, parts: Parts) -> Measure:
+    @override
+    def build(self, parts: TrialParts) -> Measure:
         from workbench.measures.play.decision_rules import planner_with
         from workbench.measures.play.match_score import MatchScore
 
         return MatchScore(
             parts.environment,
             self.games,
-            self.opening,
+            self.opening_moves,
             self.mcts_rollouts,
             self.prior,
             self.oracle,

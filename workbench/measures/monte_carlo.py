@@ -1,4 +1,4 @@
-"""Imagined values against what the agent's own play gains."""
+"""Measure `monte_carlo`: predicted values against returns of the agent's own play."""
 
 from __future__ import annotations
 
@@ -6,29 +6,32 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import MeasureConfig, Positive
 from workbench.registry import register
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
-    from workbench.contracts import Measure, Parts
+    from workbench.contracts import Measure, TrialParts
 
 
 @register("measure", "monte_carlo")
 class MonteCarlo(MeasureConfig):
-    """Error of imagined values against the return of greedy search from there; needs no oracle."""
+    """Error of predicted values against the return of greedy search; needs no oracle."""
 
-    states: Positive = Field(64, description="states to begin from, the same in every trial")
-    walk: Annotated[int, Field(ge=0)] = Field(
-        20, description="most random moves from an episode's beginning to such a state"
+    states: Positive = Field(64, description="number of start states, the same for all trials")
+    walk_length: Annotated[int, Field(ge=0)] = Field(
+        20,
+        description="maximum number of random actions from the start of an episode to such a state",
     )
-    depth: Positive = Field(5, description="greatest unroll depth, along random moves")
+    depth: Positive = Field(5, description="greatest unroll depth, along random actions")
     max_steps: Positive = Field(
-        500, description="play is cut after so many steps, and nothing is added for the rest"
+        500, description="number of steps after which play is truncated, without a bootstrap value"
     )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         world = trial.environment.spec()
         measure = f"measure '{self.component}'"
         if world.alternating and world.oracle:
@@ -36,14 +39,15 @@ class MonteCarlo(MeasureConfig):
                 f"{measure} is for worlds with one side and for games without an oracle; of "
                 f"environment '{trial.environment.component}' measure 'predictive' knows the values"
             )
-        if not world.copyable or world.chance or world.agents != 1:
+        if not world.cloneable or world.chance or world.agents != 1:
             yield (
                 f"{measure} plays on from given states, with one agent and no chance; environment "
                 f"'{trial.environment.component}' does not allow that"
             )
 
-    def build(self, parts: Parts) -> Measure:
+    @override
+    def build(self, parts: TrialParts) -> Measure:
         from workbench.measures.prediction.return_error import ReturnError, random_walks
 
-        walks = random_walks(parts.environment, self.states, self.walk, self.depth)
+        walks = random_walks(parts.environment, self.states, self.walk_length, self.depth)
         return ReturnError(parts.environment, walks, self.max_steps)

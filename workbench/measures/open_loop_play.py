@@ -1,4 +1,4 @@
-"""How long an agent can do without seeing."""
+"""Measure `open_loop_play`: play with rare observations."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive
 from workbench.measures.play.match_options import MatchOptions
@@ -13,36 +14,45 @@ from workbench.registry import register
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
-    from workbench.contracts import Measure, Parts
+    from workbench.contracts import Measure, TrialParts
 
 
-@register("measure", "blindfold")
-class Blindfold(MatchOptions):
-    """Return, or score against random moves, when only every n-th observation is shown.
+@register("measure", "open_loop_play")
+class OpenLoopPlay(MatchOptions):
+    """Return, or score against random moves, if only every n-th observation is shown.
 
-    Between them the agent imagines where the moves lead (de Vries et al. 2021).
+    In between the agent plans from unrolled latents (de Vries et al. 2021).
     """
 
     version: ClassVar[int] = 2
 
-    every: list[Positive] = Field(
-        default_factory=lambda: [1, 2, 3, 5, 10], description="n; 1 is to see everything"
+    observation_intervals: list[Positive] = Field(
+        default_factory=lambda: [1, 2, 3, 5, 10],
+        description="values of n; 1 shows every observation",
     )
-    episodes: Positive = Field(20, description="episodes, in a world with one side")
-    max_steps: Positive = Field(1000, description="an episode is left where it is after so many")
+    episodes: Positive = Field(20, description="number of episodes, in a single-agent environment")
+    max_steps: Positive = Field(
+        1000, description="number of steps after which an episode is truncated"
+    )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         if trial.environment.spec().alternating:
             yield from self.unplayable(trial.environment)
 
-    def build(self, parts: Parts) -> Measure:
-        from workbench.measures.play.episode_return import ReturnOfPlay
+    @override
+    def build(self, parts: TrialParts) -> Measure:
+        from workbench.measures.play.episode_return import EpisodeReturn
         from workbench.measures.play.match_score import MatchScore
-        from workbench.measures.play.open_loop_player import SeldomSeeing
+        from workbench.measures.play.open_loop_player import OpenLoopScore
 
         if parts.environment.spec.alternating:
-            matches = MatchScore(parts.environment, self.games, self.opening, [], prior=False)
-            return SeldomSeeing("score", matches.against_random, matches.facts(), self.every)
+            matches = MatchScore(parts.environment, self.games, self.opening_moves, [], prior=False)
+            return OpenLoopScore(
+                "score", matches.against_random, matches.info(), self.observation_intervals
+            )
         config = parts.config.environment
-        returns = ReturnOfPlay(config, self.episodes, self.max_steps, prior=False)
-        return SeldomSeeing("return", returns.mean_return, returns.facts(), self.every)
+        returns = EpisodeReturn(config, self.episodes, self.max_steps, prior=False)
+        return OpenLoopScore(
+            "return", returns.mean_return, returns.info(), self.observation_intervals
+        )

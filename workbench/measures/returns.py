@@ -1,4 +1,4 @@
-"""The return of greedy play in worlds with one side."""
+"""Measure `returns`: return of greedy play in single-agent environments."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.exact.requirements import budgets, search_misfits
+from workbench.measures.exact.requirements import budgets, search_incompatibilities
 from workbench.registry import register
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
-    from workbench.contracts import Measure, Parts
+    from workbench.contracts import Measure, TrialParts
 
 
 @register("measure", "returns")
@@ -22,35 +23,42 @@ class Returns(MeasureConfig):
 
     version: ClassVar[int] = 2
 
-    episodes: Positive = Field(20, description="episodes, which begin alike at every measurement")
-    max_steps: Positive = Field(5000, description="an episode is left where it is after so many")
+    episodes: Positive = Field(
+        20, description="number of episodes, with the same initial states in every measurement"
+    )
+    max_steps: Positive = Field(
+        5000, description="number of steps after which an episode is truncated"
+    )
     prior: bool = Field(True, description="whether the bare prior plays too")
 
     simulations: list[Positive] = Field(
         default_factory=list,
-        description="searches of these sizes play too, beside the planner as it is",
+        description="search budgets that play too, besides the planner's own",
     )
 
     @classmethod
-    def thorough(cls, trial: TrialConfig) -> Self:
+    @override
+    def for_evaluation(cls, trial: TrialConfig) -> Self:
         given = trial.measures.get(cls.component)
         mine = given if isinstance(given, cls) else cls()
         return mine.model_copy(update={"simulations": budgets(trial.planner)})
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         if trial.environment.spec().alternating:
             yield (
                 "measure 'returns' is for worlds with one side; environment "
                 f"'{trial.environment.component}' is a game of two, for which measure 'matches' is"
             )
         if self.simulations:
-            yield from search_misfits(self, trial.planner)
+            yield from search_incompatibilities(self, trial.planner)
 
-    def build(self, parts: Parts) -> Measure:
+    @override
+    def build(self, parts: TrialParts) -> Measure:
         from workbench.measures.play.decision_rules import planner_with
-        from workbench.measures.play.episode_return import ReturnOfPlay
+        from workbench.measures.play.episode_return import EpisodeReturn
 
-        return ReturnOfPlay(
+        return EpisodeReturn(
             parts.config.environment,
             self.episodes,
             self.max_steps,

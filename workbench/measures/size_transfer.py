@@ -1,4 +1,4 @@
-"""The score on a board of another size, with the weights as they are."""
+"""Measure `size_transfer`: score on a board of another size with unchanged weights."""
 
 from __future__ import annotations
 
@@ -6,34 +6,36 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
+from typing_extensions import override
 
-from workbench.components import EnvironmentConfig, Misfit, Slot
-from workbench.config import walk
+from workbench.components import ComponentField, EnvironmentConfig, Incompatible
+from workbench.config import iter_components
 from workbench.environments.hex import Hex
 from workbench.measures.play.match_options import MatchOptions
 from workbench.registry import register
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
-    from workbench.contracts import Measure, Parts
+    from workbench.contracts import Measure, TrialParts
 
 
 @register("measure", "size_transfer")
 class SizeTransfer(MatchOptions):
-    """Matches in another world, on a board of another size, with the agent's weights as they are.
+    """Matches on a board of another size, with the agent's weights unchanged.
 
-    For models none of whose parameters has a shape that depends on the board: cells to the end.
+    It needs a model without parameters whose shape depends on the board: cells to the end.
     """
 
-    environment: Annotated[EnvironmentConfig, Slot("environment")] = Field(
-        default_factory=lambda: Hex(size=7), description="the world that the agent is taken to"
+    environment: Annotated[EnvironmentConfig, ComponentField("environment")] = Field(
+        default_factory=lambda: Hex(size=7), description="target environment"
     )
 
     @classmethod
-    def thorough(cls, trial: TrialConfig) -> None:
-        """Where to take an agent is for the study to say."""
+    def for_evaluation(cls, trial: TrialConfig) -> None:
+        """Return None: the target environment is a choice of the study."""
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         problems = [*self.unplayable(self.environment), *self._differences(trial)]
         if not problems:
             problems = [*self._elsewhere(trial)]
@@ -42,7 +44,7 @@ class SizeTransfer(MatchOptions):
         yield from problems
 
     def _differences(self, trial: TrialConfig) -> Iterator[str]:
-        """What the two worlds must have in common."""
+        """Yield differences between the two environments that prevent a transfer."""
         here, there = trial.environment.spec(), self.environment.spec()
         worlds = (
             f"measure 'size_transfer' from environment '{trial.environment.component}' to "
@@ -60,21 +62,21 @@ class SizeTransfer(MatchOptions):
             yield f"{worlds}: one shows {planes}"
 
     def _elsewhere(self, trial: TrialConfig) -> Iterator[str]:
-        """What model and planner would say of the other world."""
+        """Yield the incompatibilities of model and planner with the target environment."""
         taken = trial.model_copy(update={"environment": self.environment})
-        for _, part in walk({"model": trial.model, "planner": trial.planner}):
+        for _, part in iter_components({"model": trial.model, "planner": trial.planner}):
             try:
-                problems = [*part.misfits(taken)]
-            except Misfit as misfit:
+                problems = [*part.incompatibilities(taken)]
+            except Incompatible as misfit:
                 problems = [str(misfit)]
             for problem in problems:
                 yield f"measure 'size_transfer' takes the agent to another world: {problem}"
 
     def _shapes(self, trial: TrialConfig) -> Iterator[str]:
-        """Parts of the model whose weights have another shape in the other world."""
-        from workbench.measures.play.transfer import reshaped
+        """Yield the parts of the model whose weights change shape in the target environment."""
+        from workbench.measures.play.transfer import changed_shapes
 
-        for part, change in reshaped(trial, self.environment).items():
+        for part, change in changed_shapes(trial, self.environment).items():
             component = getattr(getattr(trial.model, part, trial.model), "component", part)
             yield (
                 f"measure 'size_transfer': the weights of {part} '{component}' do not fit "
@@ -82,12 +84,13 @@ class SizeTransfer(MatchOptions):
                 "latent of kind grid or nodes, and parts that read it cell by cell"
             )
 
-    def build(self, parts: Parts) -> Measure:
+    @override
+    def build(self, parts: TrialParts) -> Measure:
         from workbench.measures.play.match_score import MatchScore
-        from workbench.measures.play.transfer import ScoreElsewhere
+        from workbench.measures.play.transfer import TransferScore
 
         environment = self.environment.build()
         matches = MatchScore(
-            environment, self.games, self.opening, self.mcts_rollouts, self.prior, self.oracle
+            environment, self.games, self.opening_moves, self.mcts_rollouts, self.prior, self.oracle
         )
-        return ScoreElsewhere(parts.config, self.environment, environment, matches)
+        return TransferScore(parts.config, self.environment, environment, matches)

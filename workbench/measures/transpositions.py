@@ -1,4 +1,4 @@
-"""Whether a model knows that the order of moves can be indifferent."""
+"""Measure `transpositions`: whether a model knows that action order can be irrelevant."""
 
 from __future__ import annotations
 
@@ -6,44 +6,47 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import MeasureConfig, Positive
-from workbench.measures.prediction.sequence_options import sequence_misfits
+from workbench.measures.prediction.sequence_options import sequence_incompatibilities
 from workbench.registry import register
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
-    from workbench.contracts import Measure, Parts
+    from workbench.contracts import Measure, TrialParts
 
 
 @register("measure", "transpositions")
 class Transpositions(MeasureConfig):
-    """How far apart two orders of the same moves end in imagination, where the world's do not."""
+    """Distance of the latents after two orders of the same actions that reach one state."""
 
-    pairs: Positive = Field(500, description="pairs of lines, at most")
+    pairs: Positive = Field(500, description="maximum number of pairs of lines")
     positions: Positive = Field(
         200,
-        description="positions of a frozen set, where there are too many to list; without an "
-        "oracle, of each kind of play",
+        description="number of evaluation positions, if there are too many to list; without "
+        "an oracle, of each kind of play",
     )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         world = trial.environment.spec()
-        if world.oracle or (world.alternating and world.copyable):
-            yield from sequence_misfits(self, trial.environment)
-        else:  # nothing says that lines which meet again are to be found
+        if world.oracle or (world.alternating and world.cloneable):
+            yield from sequence_incompatibilities(self, trial.environment)
+        else:  # such lines are not guaranteed to exist
             yield (
                 "measure 'transpositions' needs exact answers, or a game of two whose states can "
                 f"be copied; environment '{trial.environment.component}' as configured is neither"
             )
-        if world.shows_past:
+        if world.observes_history:
             yield (
                 "measure 'transpositions' looks for orders of moves that end in the same "
                 f"observation; environment '{trial.environment.component}' as configured shows the "
                 "past too"
             )
 
-    def build(self, parts: Parts) -> Measure:
+    @override
+    def build(self, parts: TrialParts) -> Measure:
         from workbench.measures.evaluation_sets.sequences import positions_of
         from workbench.measures.prediction.transposition_gap import TranspositionGap
 

@@ -1,1 +1,1 @@
-"""World models and their parts."""
+"""World models and their components."""

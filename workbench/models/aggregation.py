@@ -1,4 +1,4 @@
-"""Layers of a fixed graph's nodes: every node of all boards at once."""
+"""Linear operations on the nodes of a fixed graph, for all boards of a batch at once."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
 from workbench.types import Graph
 
 WIDE = 512
-"""Numbers of a node, of all boards together, from which the zeros of a matrix are left out."""
+"""Number of values per node, over all boards, from which the sparse product is used."""
 MANY = 8192
-"""Rows from which a product is faster as a convolution of 1x1."""
+"""Number of rows from which a 1x1 convolution is faster than a matrix product."""
 
 
 def adjacency_of(graph: Graph) -> Tensor:
-    """[N, N], 1 where row's node reads column's."""
+    """[N, N] Adjacency matrix: 1 if the row's node reads the column's node."""
     adjacency = torch.zeros(graph.nodes, graph.nodes)
     for a, b in graph.edges:
         adjacency[a, b] = 1.0
     return adjacency
 
 
-class Sums(nn.Module):
-    """Weighted sums of the nodes of every board, as sums of rows of one table.
+class SparseRows(nn.Module):
+    """Sparse matrix product over the nodes of every board, as weighted sums of table rows.
 
     Args:
-        matrix: [N, N], row i the weights of the sum that node i becomes; its zeros are left out.
+        matrix: [N, N], row i holds the weights of the sum for node i; zeros are skipped.
     """
 
     of: Tensor
@@ -45,7 +46,7 @@ class Sums(nn.Module):
         self._repeated = (self.of, self.starts, self.weights)
 
     def forward(self, table: Tensor) -> Tensor:
-        """[B N, C] -> [B N, C]"""
+        """Compute [B N, C] -> [B N, C]."""
         boards = len(table) // len(self.starts)
         of, starts, weights = self._of_boards(boards)
         terms = boards * len(self.of)
@@ -55,7 +56,7 @@ class Sums(nn.Module):
         return summed
 
     def _of_boards(self, boards: int) -> tuple[Tensor, Tensor, Tensor]:
-        """What is to be summed, of so many boards or more: of fewer it is what comes first."""
+        """Index tensors for at least `boards` boards; a smaller batch uses their leading part."""
         _, starts, weights = self._repeated
         kept = weights.dtype == self.weights.dtype and weights.device == self.weights.device
         if not kept or len(starts) < boards * len(self.starts):
@@ -68,14 +69,14 @@ class Sums(nn.Module):
         return self._repeated
 
 
-class _Summed(torch.autograd.Function):
-    """Sums whose way back is sums again, by the transposed matrix.
+class _SparseSum(torch.autograd.Function):
+    """Sparse sums whose gradient is again a sparse sum, with the transposed matrix.
 
-    torch's own adds every term to a table of zeros, in twice the time.
+    torch's own gradient adds every term to a table of zeros, in twice the time.
     """
 
     @staticmethod
-    def forward(ctx: Any, table: Tensor, there: Sums, back: Sums) -> Tensor:
+    def forward(ctx: Any, table: Tensor, there: SparseRows, back: SparseRows) -> Tensor:
         ctx.there, ctx.back = there, back
         summed: Tensor = there(table)
         return summed
@@ -85,17 +86,17 @@ class _Summed(torch.autograd.Function):
         return _summed(gradient.contiguous(), ctx.back, ctx.there), None, None
 
 
-_summed: Any = _Summed.apply
+_summed: Any = _SparseSum.apply
 
 
-class Mixing(nn.Module):
-    """Every node becomes a weighted sum of nodes: a matrix, of which nothing is learned.
+class NeighbourAggregation(nn.Module):
+    """Neighbourhood aggregation by a fixed matrix without learned parameters.
 
-    Where at least half of the weights are 0 the others alone are summed, by what PyTorch has for
-    sums of a table's rows: on many boards of 42 cells in a third of the time of the product.
+    If at least half of the weights are 0, only the others are summed, with PyTorch's embedding
+    sums. On many boards of 42 cells this takes a third of the time of a dense product.
 
     Args:
-        matrix: [N, N], row i the weights of the sum that node i becomes.
+        matrix: [N, N], row i holds the weights of the sum for node i.
     """
 
     matrix: Tensor
@@ -103,12 +104,12 @@ class Mixing(nn.Module):
     def __init__(self, matrix: Tensor) -> None:
         super().__init__()
         self.register_buffer("matrix", matrix, persistent=False)
-        self.there = Sums(matrix)
-        self.back = self.there if torch.equal(matrix, matrix.T) else Sums(matrix.T)
+        self.there = SparseRows(matrix)
+        self.back = self.there if torch.equal(matrix, matrix.T) else SparseRows(matrix.T)
         self._sparse = 2 * len(self.there.of) <= matrix.numel()
 
     def forward(self, nodes: Tensor) -> Tensor:
-        """[B, N, C] -> [B, N, C]"""
+        """Compute [B, N, C] -> [B, N, C]."""
         boards, count, channels = nodes.shape
         if self._sparse and boards * channels >= WIDE:
             summed: Tensor = _summed(nodes.reshape(-1, channels), self.there, self.back)
@@ -117,30 +118,31 @@ class Mixing(nn.Module):
         return (self.matrix @ by_node).view(count, boards, channels).transpose(0, 1)
 
 
-def by_channel(
+def node_linear(
     nodes: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False
 ) -> Tensor:
-    """The same linear layer at every node, and with `relu` one after it.
+    """Apply the same linear layer at every node, with `relu` followed by a ReLU.
 
-    Many rows go to torch's convolutions, which take 0.6 to 0.9 of the time of its products there.
-    Of fewer, a weight that widens is laid out by columns: its gradient is then a product of few
-    rows instead of one of few columns, which takes up to three times as long.
+    For many rows it calls torch's convolution, which takes 0.6 to 0.9 of the time of a product. For
+    fewer rows, a weight that widens is stored by columns, because a gradient that is a product of
+    few columns takes up to three times as long.
 
     Args:
         nodes: [..., N, C]
         weight: [D, C]
         bias: [D]
+        relu: whether a ReLU follows.
 
     Returns:
-        [..., N, D]
+        Tensor [..., N, D].
     """
     (outputs, inputs), nodes = weight.shape, nodes.contiguous()
     if nodes.shape[:-1].numel() >= MANY:
-        # Planes of any shape will do that have so many cells.
+        # Planes of any shape with this number of cells give the same result.
         planes = nodes.view(nodes.shape[-2], 1, -1, inputs).permute(0, 3, 1, 2)  # channels last
         result = F.conv2d(planes, weight[..., None, None])
         result = result if bias is None else result + bias[:, None, None]
-        # In place on what is no view as yet, which autograd would copy.
+        # In place on a tensor that is not yet a view, because autograd would copy a view.
         result = F.relu(result, inplace=True) if relu else result
         return result.permute(0, 2, 3, 1).reshape(*nodes.shape[:-1], outputs)
     result = F.linear(nodes, weight.T.contiguous().T if outputs > inputs else weight, bias)
@@ -148,7 +150,8 @@ def by_channel(
 
 
 class NodesLinear(nn.Linear):
-    """A linear layer of the nodes' channels. [B, N, C] -> [B, N, D]"""
+    """Linear layer over the channels of every node: [B, N, C] -> [B, N, D]."""
 
+    @override
     def forward(self, nodes: Tensor) -> Tensor:
-        return by_channel(nodes, self.weight, self.bias)
+        return node_linear(nodes, self.weight, self.bias)

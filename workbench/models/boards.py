@@ -1,17 +1,17 @@
-"""What components ask of a board, and of a latent that keeps its cells; light."""
+"""Queries of components about boards, and about latents that keep the cells. Imports no torch."""
 
 from __future__ import annotations
 
 from math import prod
 
-from workbench.components import Misfit
+from workbench.components import Incompatible
 from workbench.types import EnvironmentSpec, Graph, LatentSpec
 
 
 def board_planes(who: str, environment: EnvironmentSpec) -> tuple[int, int, int]:
-    """Channels, height and width of what is seen. Raises Misfit where that is no planes."""
+    """Return channels, height and width of a board. Raises Incompatible without planes."""
     if len(environment.observation) != 3:
-        raise Misfit(
+        raise Incompatible(
             f"{who} needs planes [C, H, W]; environment '{environment.name}' "
             f"gives observations of shape {list(environment.observation)}"
         )
@@ -20,22 +20,24 @@ def board_planes(who: str, environment: EnvironmentSpec) -> tuple[int, int, int]
 
 
 def board_graph(who: str, environment: EnvironmentSpec, name: str) -> Graph:
-    """The environment's graph of that name. Raises Misfit where there is none."""
+    """Return the environment's graph of that name. Raises Incompatible if there is none."""
     if name in environment.graphs:
         return environment.graphs[name]
     has = ", ".join(sorted(environment.graphs)) or "no graph at all"
-    raise Misfit(f"{who} needs the graph '{name}'; environment '{environment.name}' has {has}")
+    raise Incompatible(
+        f"{who} needs the graph '{name}'; environment '{environment.name}' has {has}"
+    )
 
 
 def cell_features(who: str, latent: LatentSpec) -> int:
-    """Features of a cell of the latent. Raises Misfit where it has no cells."""
+    """Return the number of features per cell of a latent. Raises Incompatible without cells."""
     if latent.kind not in ("grid", "nodes"):
-        raise Misfit(f"{who} needs a latent of kind grid or nodes")
+        raise Incompatible(f"{who} needs a latent of kind grid or nodes")
     return latent.shape[0 if latent.kind == "grid" else 1]
 
 
 def keeps_cells(latent: LatentSpec, environment: EnvironmentSpec) -> bool:
-    """Whether the latent's cells are the cells of the planes that are seen."""
+    """Whether the cells of the latent are the cells of the observed planes."""
     board = environment.observation[1:]
     if latent.kind == "grid":
         return latent.shape[1:] == board

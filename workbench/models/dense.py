@@ -1,6 +1,6 @@
-"""Models of nothing but dense layers, written down so that they can be evaluated without torch.
+"""Descriptions of models that consist of dense layers, for evaluation without torch.
 
-The tensors are the model's own parameters: what is written down stays true as it learns.
+The tensors are the model's own parameters, so that a description stays valid during training.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from workbench.models.value_encoding import Scale
+from workbench.models.value_encoding import ScalarLayout
 
 
 @dataclass(frozen=True)
 class DenseLayer:
-    """x W^T + b, or with an offset for every action, x W^T + b + e[a]"""
+    """x W^T + b, or with an offset per action, x W^T + b + e[a]."""
 
     weight: Tensor  # [out, in]
     offset: Tensor  # b [out]
@@ -23,7 +23,7 @@ class DenseLayer:
 
 @dataclass(frozen=True)
 class DenseHead:
-    """out(relu(hidden(s)))"""
+    """out(relu(hidden(s)))."""
 
     hidden: DenseLayer
     out: DenseLayer
@@ -34,17 +34,17 @@ class DenseEncoder:
     """h: norm(layer(... relu(layer(o)))) of a flattened observation."""
 
     layers: tuple[DenseLayer, ...]
-    norm: str  # as of `LatentNorm`
+    norm: str  # kind of `LatentNorm`
 
 
 @dataclass(frozen=True)
 class DenseModel:
-    """s' = norm(s + out(relu(hidden(s, a)))), and heads that read s'. Latents are flat."""
+    """s' = norm(s + out(relu(hidden(s, a)))), with heads on s'. Latents are flat."""
 
     transition: DenseHead | None  # None: s' = s
-    norm: str  # as of `LatentNorm`
-    state: DenseHead  # [A] logits, then the value as `value` writes it
-    edge: DenseHead  # the reward as `reward` writes it, then the logit of the termination
-    value: Scale
-    reward: Scale
+    norm: str  # kind of `LatentNorm`
+    state: DenseHead  # [A] logits, then the value in encoding `value`
+    edge: DenseHead  # the reward in encoding `reward`, then the termination logit
+    value: ScalarLayout
+    reward: ScalarLayout
     discount: float

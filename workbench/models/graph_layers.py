@@ -1,4 +1,4 @@
-"""Layers in which the nodes of a fixed graph read their neighbours by attention or by sums."""
+"""Graph layers: attention over neighbours, and sums over neighbours."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.models.aggregation import Mixing, NodesLinear, adjacency_of
+from workbench.models.aggregation import NeighbourAggregation, NodesLinear, adjacency_of
 from workbench.types import Graph
 
 
 class GraphAttention(nn.Module):
-    """One layer of graph attention with dynamic scores (GATv2: Brody et al. 2022, eq. 7).
+    """Graph attention layer with dynamic scores (GATv2: Brody et al. 2022, eq. 7).
 
-    Node i attends to j, a neighbour or itself, with a . leaky_relu(T x_i + S x_j), a softmax over
-    all such j, and becomes the weighted sum of S x_j; the heads' results stand side by side. The
-    neighbours of every node are listed to one length, so that all are gathered at once. A node of
-    a graph without edges attends to itself alone, and nothing of the scores is left to learn.
+    Node i attends to itself and its neighbours j with a . leaky_relu(T x_i + S x_j), a softmax over
+    j, and becomes the weighted sum of S x_j. The results of the heads are concatenated. Neighbour
+    lists are padded to one length, so that one call gathers all. Without edges a node attends to
+    itself only, and the scores have no learned effect.
     """
 
     def __init__(self, graph: Graph, channels: int, width: int, heads: int) -> None:
@@ -34,7 +34,7 @@ class GraphAttention(nn.Module):
         self.register_buffer("held", held, persistent=False)
 
     def forward(self, nodes: Tensor) -> Tensor:
-        """[B, N, channels] -> [B, N, width]"""
+        """Compute [B, N, channels] -> [B, N, width]."""
         source: Tensor = self.source(nodes)
         near, held = self.get_buffer("near"), self.get_buffer("held")
         if near.shape[1] == 1:
@@ -51,7 +51,7 @@ class GraphAttention(nn.Module):
 
 
 def neighbourhoods(graph: Graph) -> tuple[Tensor, Tensor]:
-    """Every node's list of itself and its neighbours, and which entries count. [N, longest]"""
+    """[N, longest] List each node with its neighbours, and mask the padding."""
     lists = [[node] for node in range(graph.nodes)]
     for a, b in graph.edges:
         lists[a].append(b)
@@ -62,9 +62,9 @@ def neighbourhoods(graph: Graph) -> tuple[Tensor, Tensor]:
 
 
 class GraphIsomorphism(nn.Module):
-    """One layer of a graph isomorphism network: mlp((1 + eps) x + sum of the neighbours' x).
+    """Graph isomorphism layer: mlp((1 + eps) x + sum of the neighbours' x).
 
-    Xu et al. 2019, eq. 4.1, without its batch normalisation, which would tie rows together.
+    Xu et al. 2019, eq. 4.1, without batch normalisation, which would make rows dependent.
     """
 
     def __init__(self, graph: Graph, channels: int, width: int, learn_epsilon: bool) -> None:
@@ -72,9 +72,9 @@ class GraphIsomorphism(nn.Module):
         layers = (NodesLinear(channels, width), nn.ReLU(), NodesLinear(width, width))
         self.mlp = nn.Sequential(*layers)
         self.epsilon = nn.Parameter(torch.zeros(())) if learn_epsilon else 0.0
-        self.mixing = Mixing(adjacency_of(graph))
+        self.mixing = NeighbourAggregation(adjacency_of(graph))
 
     def forward(self, nodes: Tensor) -> Tensor:
-        """[B, N, channels] -> [B, N, width]"""
+        """Compute [B, N, channels] -> [B, N, width]."""
         result: Tensor = self.mlp((1 + self.epsilon) * nodes + self.mixing(nodes))
         return result

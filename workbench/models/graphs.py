@@ -5,13 +5,14 @@ from __future__ import annotations
 import networkx
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from workbench.models.layers import cells_of
 from workbench.types import Graph
 
 
 class BoardNodes(nn.Module):
-    """Planes [B, C, H, W] as node features [B, H*W, C], with row and column on request."""
+    """Converts planes [B, C, H, W] to node features [B, H*W, C], optionally with row and column."""
 
     def __init__(self, observation: tuple[int, ...], coordinates: bool) -> None:
         super().__init__()
@@ -21,6 +22,7 @@ class BoardNodes(nn.Module):
         grid = torch.cartesian_prod(rows, columns) if coordinates else torch.empty(0)
         self.register_buffer("coordinates", grid, persistent=False)
 
+    @override
     def forward(self, planes: Tensor) -> Tensor:
         nodes = cells_of(planes)
         where = self.get_buffer("coordinates")
@@ -29,27 +31,31 @@ class BoardNodes(nn.Module):
         return torch.cat([nodes, where.expand(len(nodes), -1, -1)], -1)
 
 
-class Places(nn.Module):
-    """Adds to every node a learned embedding of its place. [B, N, width] -> [B, N, width]"""
+class NodeEmbedding(nn.Module):
+    """Adds a learned embedding of its place to every node: [B, N, width] -> [B, N, width]."""
 
     def __init__(self, nodes: int, width: int) -> None:
         super().__init__()
         self.embedding = nn.Parameter(0.02 * torch.randn(nodes, width))
 
+    @override
     def forward(self, nodes: Tensor) -> Tensor:
         return nodes + self.embedding
 
 
 DRAWS = 100
-"""Random graphs drawn for one shuffled graph: on a small board many are close to the original."""
+"""Number of random graphs from which a rewired graph is chosen;
+
+on a small board many are close to the original.
+"""
 
 
 def rewire(graph: Graph, edges: str) -> Graph:
-    """The graph `original`, `empty`, or `shuffled`: every degree kept, most edges others.
+    """Return the graph `original`, `empty`, or `shuffled` (degree-preserving rewiring).
 
-    Of many graphs drawn by double edge swaps it is the one that keeps the fewest edges; some stay
-    where the degrees force them. Drawing uses torch's current random stream, so that the graph
-    belongs to the seed of the part that is being built.
+    Among random graphs from double edge swaps, `shuffled` takes the one that keeps the fewest
+    edges; the degrees force some to stay. The draws use torch's current random stream, so that the
+    graph depends on the seed of the component being built.
     """
     if edges == "original":
         return graph
@@ -68,5 +74,5 @@ def rewire(graph: Graph, edges: str) -> Graph:
 
 
 def shared_edges(graph: Graph, other: Graph) -> int:
-    """How many undirected edges two graphs have in common."""
+    """Return the number of undirected edges that two graphs share."""
     return len(set(graph.edges) & set(other.edges)) // 2

@@ -1,4 +1,4 @@
-"""Heads over a latent of any shape, flattened, and over one that has cells."""
+"""Heads on a flattened latent, and heads on a latent with cells."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from workbench.models.dense import DenseHead
 from workbench.models.layers import cells_of, marked_planes, mlp
-from workbench.models.transitions import FlatHead
-from workbench.models.value_encoding import Codec
+from workbench.models.transitions import MLPHead
+from workbench.models.value_encoding import ValueEncoding
 from workbench.types import Heads
 
 
@@ -23,41 +23,44 @@ class FlatPrediction(nn.Module):
         shape: tuple[int, ...],
         actions: int,
         width: int,
-        value: Codec,
-        reward: Codec | None,
+        value: ValueEncoding,
+        reward: ValueEncoding | None,
     ) -> None:
         super().__init__()
-        self.codecs = {"value": value} | ({"reward": reward} if reward else {})
+        self.value_encodings = {"value": value} | ({"reward": reward} if reward else {})
         self._actions = actions
-        self.state = FlatHead(shape, width, actions + value.size)
-        self.transition = FlatHead(shape, width, reward.size + 1) if reward else None
+        self.state = MLPHead(shape, width, actions + value.size)
+        self.transition = MLPHead(shape, width, reward.size + 1) if reward else None
 
     def heads(self, latent: Tensor) -> Heads:
+        """Return policy and value of latents."""
         raw = self.state(latent)
         policy, value = raw[..., : self._actions], raw[..., self._actions :]
-        return Heads(policy, self.codecs["value"].decode(value), raw={"value": value})
+        return Heads(policy, self.value_encodings["value"].decode(value), raw={"value": value})
 
     def edge(self, latent: Tensor) -> dict[str, Tensor]:
+        """Return raw reward and termination of the transitions to latents."""
         if self.transition is None:
             raise TypeError("these heads were built without those of an edge")
         raw = self.transition(latent)
         return {"reward": raw[..., :-1], "termination": raw[..., -1]}
 
     def dense(self) -> tuple[DenseHead, DenseHead]:
-        """The head of a state and that of an edge."""
+        """Description of the state head and the edge head as dense layers."""
         if self.transition is None:
             raise TypeError("these heads were built without those of an edge")
         return self.state.dense(), self.transition.dense()
 
 
 class CellPrediction(nn.Module):
-    """As `FlatPrediction`, of a latent with cells: a grid [B, C, H, W] or nodes [B, N, C].
+    """Heads as `FlatPrediction`, for a latent with cells: a grid [B, C, H, W] or nodes [B, N, C].
 
-    A hidden layer is shared by all cells. The policy reads it cell by cell (`MarkedScores`), all
-    else its mean and maximum over the cells, neither of which grows with the board.
+    All cells share a hidden layer. The policy reads it per cell (`MarkedScores`), the other heads
+    read its mean and maximum over the cells, so that nothing grows with the board.
 
     Args:
-        marks: by action, its (plane, cell) pairs; none for an action that no cell shows.
+        latent: kind and shape of the latent.
+        marks: for each action, its (plane, cell) pairs; empty for an action without cells.
     """
 
     def __init__(
@@ -66,11 +69,11 @@ class CellPrediction(nn.Module):
         features: int,
         marks: Sequence[Sequence[tuple[int, int]]],
         width: int,
-        value: Codec,
-        reward: Codec | None,
+        value: ValueEncoding,
+        reward: ValueEncoding | None,
     ) -> None:
         super().__init__()
-        self.codecs = {"value": value} | ({"reward": reward} if reward else {})
+        self.value_encodings = {"value": value} | ({"reward": reward} if reward else {})
         self.cell = nn.Linear(features, width)
         self.policy = MarkedScores(marks, cells, width)
         self.value = mlp([2 * width, width, value.size])
@@ -79,29 +82,31 @@ class CellPrediction(nn.Module):
             self.transition = mlp([2 * width, width, reward.size + 1])
 
     def heads(self, latent: Tensor) -> Heads:
+        """Return policy and value of latents."""
         cells = F.relu(self.cell(cells_of(latent)), inplace=True)
         pooled = _pool(cells)
         value = self.value(pooled)
         policy = self.policy(cells, pooled)
-        return Heads(policy, self.codecs["value"].decode(value), raw={"value": value})
+        return Heads(policy, self.value_encodings["value"].decode(value), raw={"value": value})
 
     def edge(self, latent: Tensor) -> dict[str, Tensor]:
-        if "reward" not in self.codecs:
+        """Return raw reward and termination of the transitions to latents."""
+        if "reward" not in self.value_encodings:
             raise TypeError("these heads were built without those of an edge")
         raw = self.transition(_pool(F.relu(self.edge_cell(cells_of(latent)))))
         return {"reward": raw[..., :-1], "termination": raw[..., -1]}
 
 
 def _pool(cells: Tensor) -> Tensor:
-    """Mean and maximum over the cells. [B, N, width] -> [B, 2 width]"""
+    """[B, N, width] -> [B, 2 width] Concatenate mean and maximum over the cells."""
     return torch.cat([cells.mean(1), cells.amax(1)], -1)
 
 
 class MarkedScores(nn.Module):
-    """Logits of actions by where they show: the mean of the scores at an action's marks.
+    """Logits of actions by their cells: the mean of the scores at an action's (plane, cell) pairs.
 
-    Every cell is scored on each plane of marks by one linear layer. Actions without marks have a
-    linear layer over the pooled cells, an output each.
+    One linear layer scores every cell on each plane. Actions without cells have a linear layer over
+    the pooled cells, with one output each.
     """
 
     def __init__(self, marks: Sequence[Sequence[tuple[int, int]]], cells: int, width: int) -> None:
@@ -118,7 +123,7 @@ class MarkedScores(nn.Module):
             self.register_buffer("place", place, persistent=False)
 
     def forward(self, cells: Tensor, pooled: Tensor) -> Tensor:
-        """[B, cells, width], [B, 2 width] -> [B, A]"""
+        """Compute [B, cells, width], [B, 2 width] -> [B, A]."""
         logits = []
         if self.score is not None:
             logits.append(self.score(cells).flatten(1) @ self.get_buffer("share"))
@@ -128,7 +133,7 @@ class MarkedScores(nn.Module):
 
 
 class CellDecoder(nn.Module):
-    """The planes of each cell, by one linear layer, from the same cell of a grid or of nodes."""
+    """Linear layer from a cell of a grid or of nodes to the planes of the same cell."""
 
     def __init__(self, features: int, observation: tuple[int, ...]) -> None:
         super().__init__()
@@ -136,6 +141,6 @@ class CellDecoder(nn.Module):
         self.read = nn.Linear(features, channels)
 
     def forward(self, latent: Tensor) -> Tensor:
-        """[B, *latent] -> [B, C, H, W]"""
+        """Compute [B, *latent] -> [B, C, H, W]."""
         planes: Tensor = self.read(cells_of(latent)).transpose(1, 2)
         return planes.reshape(*planes.shape[:2], *self._board)

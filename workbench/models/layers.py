@@ -1,4 +1,4 @@
-"""Building blocks that several components share."""
+"""Layers that several components share."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from typing_extensions import override
 
-from workbench.models.aggregation import Mixing, adjacency_of, by_channel
+from workbench.models.aggregation import NeighbourAggregation, adjacency_of, node_linear
 from workbench.models.dense import DenseLayer
 from workbench.types import Graph
 
 
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
-    """Linear layers with ReLU between them: sizes [in, hidden..., out]."""
+    """Return linear layers with ReLU between them, with sizes [in, hidden..., out]."""
     layers: list[nn.Module] = []
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU(inplace=True)]
@@ -23,36 +24,38 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
 
 
 class FlatMLP(nn.Sequential):
-    """`mlp` of what is flattened: [B, ...] -> [B, sizes[-1]]"""
+    """`mlp` of flattened inputs: [B, ...] -> [B, sizes[-1]]."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__(nn.Flatten(), mlp(sizes))
 
     def dense(self) -> tuple[DenseLayer, ...]:
-        """Its layers, with ReLU between them."""
+        """Description of its layers, with ReLU between them."""
         return tuple(dense(layer) for layer in self.modules() if isinstance(layer, nn.Linear))
 
 
 def dense(layer: nn.Linear) -> DenseLayer:
+    """Describe a linear layer as a dense layer."""
     return DenseLayer(layer.weight, layer.bias)
 
 
 def as_input(observation: Tensor, device: torch.device) -> Tensor:
-    """An observation as a network reads it: float32, shades scaled from 0..255 to [0, 1]."""
+    """Convert an observation to float32; shades are scaled from 0..255 to [0, 1]."""
     moved = observation.to(device)
     return moved.float() / 255 if moved.dtype == torch.uint8 else moved.float()
 
 
 class LatentNorm(nn.Module):
-    """Scales each sample's latent: `min_max` to [0, 1] (MuZero, appendix G), or otherwise.
+    """Normalises each sample's latent: `min_max` to [0, 1] (MuZero, appendix G), or otherwise.
 
-    `l2` gives every latent the norm sqrt(n), so that its entries are of order 1 whatever its size.
+    `l2` gives every latent the norm sqrt(n), so that its entries have order 1 at any size.
     """
 
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
 
+    @override
     def forward(self, latent: Tensor) -> Tensor:
         if self.kind == "none":
             return latent
@@ -67,12 +70,12 @@ class LatentNorm(nn.Module):
 
 
 def cells_of(latent: Tensor) -> Tensor:
-    """Planes or a grid [B, C, H, W], or nodes [B, N, C], by cell: [B, N, C]."""
+    """Return planes or a grid [B, C, H, W], or nodes [B, N, C], as cells [B, N, C]."""
     return latent.flatten(2).transpose(1, 2) if latent.dim() == 4 else latent
 
 
 def marked_planes(marks: Sequence[Sequence[tuple[int, int]]], cells: int) -> Tensor:
-    """What marks look like on a board, 1 where an action has one. [A, planes, cells]"""
+    """[A, planes, cells] Return the marks of each action as planes of 0 and 1."""
     planes = torch.zeros(len(marks), 1 + max(plane for pairs in marks for plane, _ in pairs), cells)
     for action, pairs in enumerate(marks):
         for plane, cell in pairs:
@@ -81,10 +84,12 @@ def marked_planes(marks: Sequence[Sequence[tuple[int, int]]], cells: int) -> Ten
 
 
 class ActionPlanes(nn.Module):
-    """An action as planes over a board: its marks where it has some, else one-hot, constant planes.
+    """An action as planes over a board: its marks if it has any, else one-hot, constant planes.
 
     Args:
-        marks: by action, its (plane, cell) pairs, as `EnvironmentSpec.marks`.
+        marks: for each action, its (plane, cell) pairs, as `EnvironmentSpec.action_planes`.
+        height: rows of the board.
+        width: columns of the board.
     """
 
     def __init__(
@@ -103,7 +108,7 @@ class ActionPlanes(nn.Module):
         self.register_buffer("planes", planes.contiguous(), persistent=False)
 
     def forward(self, action: Tensor) -> Tensor:
-        """[B] -> [B, channels, H, W]"""
+        """Compute [B] -> [B, channels, H, W]."""
         planes: Tensor = self.get_buffer("planes")[action]
         return planes
 
@@ -111,8 +116,8 @@ class ActionPlanes(nn.Module):
 class ResidualBlock(nn.Module):
     """x + conv(relu(norm(conv(relu(norm(x)))))) (He et al. 2016b, fig. 4e).
 
-    Batch normalisation would tie the rows of a batch together: as in MuZero Unplugged
-    (Schrittwieser et al. 2021) layers are normalised, row by row.
+    Batch normalisation would make the rows of a batch dependent; as in MuZero Unplugged
+    (Schrittwieser et al. 2021), layers are normalised per row.
     """
 
     def __init__(self, width: int) -> None:
@@ -122,26 +127,26 @@ class ResidualBlock(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, planes: Tensor) -> Tensor:
-        """[B, width, H, W] -> [B, width, H, W]"""
+        """Compute [B, width, H, W] -> [B, width, H, W]."""
         hidden = self.first(F.relu(self.first_norm(planes), inplace=True))
         result: Tensor = self.second(F.relu(self.second_norm(hidden), inplace=True)).add_(planes)
         return result
 
 
 def normalised_adjacency(graph: Graph) -> Tensor:
-    """D^-1/2 (A + I) D^-1/2 of Kipf & Welling 2017. [N, N]"""
+    """[N, N] D^-1/2 (A + I) D^-1/2 (Kipf & Welling 2017)."""
     adjacency = adjacency_of(graph).fill_diagonal_(1.0)
     scale = adjacency.sum(1).rsqrt()
     return scale[:, None] * adjacency * scale[None]
 
 
 class GraphConvolution(nn.Module):
-    """One layer of a graph convolutional network over a fixed graph (Kipf & Welling 2017, eq. 2).
+    """Graph convolution layer over a fixed graph (Kipf & Welling 2017, eq. 2).
 
-    `dense` multiplies by the normalised adjacency, or sums what of it is not 0, an order of
-    magnitude faster on a board; `sparse` is torch-geometric's GCNConv over the edge list. They hold
-    the same parameters under the same names (`lin.weight`, `bias`) and give the same numbers.
-    With `relu` the layer ends in one. Layers over the same graph can share what mixes its nodes.
+    `dense` multiplies by the normalised adjacency, or sums its nonzero entries, an order of
+    magnitude faster on a board. `sparse` is torch-geometric's GCNConv over the edge list. Both have
+    the same parameters under the same names (`lin.weight`, `bias`) and give equal results. With
+    `relu` a ReLU follows. Layers over the same graph can share the aggregation.
     """
 
     def __init__(
@@ -151,7 +156,7 @@ class GraphConvolution(nn.Module):
         width: int,
         backend: str,
         relu: bool = False,
-        mixing: Mixing | None = None,
+        mixing: NeighbourAggregation | None = None,
     ) -> None:
         super().__init__()
         from torch_geometric.nn import GCNConv
@@ -161,19 +166,19 @@ class GraphConvolution(nn.Module):
         self.backend, self.relu = backend, relu
         edges = torch.tensor(graph.edges, dtype=torch.int64).reshape(-1, 2).T.contiguous()
         self.register_buffer("edges", edges, persistent=False)
-        self.mixing = mixing or Mixing(normalised_adjacency(graph))
-        # Outside the module tree: it shares the parameters, which are to be counted once.
+        self.mixing = mixing or NeighbourAggregation(normalised_adjacency(graph))
+        # Outside of the module tree: the parameters are shared and must be counted once.
         self._sparse = (reference,)
 
     def forward(self, nodes: Tensor) -> Tensor:
-        """[B, N, channels] -> [B, N, width]"""
+        """Compute [B, N, channels] -> [B, N, width]."""
         if self.backend == "sparse":
             result: Tensor = self._sparse[0](nodes, self.get_buffer("edges"))
             return F.relu(result) if self.relu else result
         weight = self.lin.weight
-        if len(weight) > nodes.shape[2]:  # mixed where there are fewer channels
-            return by_channel(self.mixing(nodes), weight, self.bias, self.relu)
-        result = self.mixing(by_channel(nodes, weight)) + self.bias
+        if len(weight) > nodes.shape[2]:  # aggregate on the side with fewer channels
+            return node_linear(self.mixing(nodes), weight, self.bias, self.relu)
+        result = self.mixing(node_linear(nodes, weight)) + self.bias
         return F.relu(result, inplace=True) if self.relu else result
 
 
@@ -184,6 +189,7 @@ class LayerStack(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
 
+    @override
     def forward(self, nodes: Tensor) -> Tensor:
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
@@ -196,12 +202,13 @@ class GraphStack(nn.Module):
 
     def __init__(self, graph: Graph, sizes: Sequence[int], backend: str) -> None:
         super().__init__()
-        last, mixing = len(sizes) - 2, Mixing(normalised_adjacency(graph))
+        last, mixing = len(sizes) - 2, NeighbourAggregation(normalised_adjacency(graph))
         self.layers = nn.ModuleList(
             GraphConvolution(graph, before, after, backend, i < last, mixing)
             for i, (before, after) in enumerate(pairwise(sizes))
         )
 
+    @override
     def forward(self, nodes: Tensor) -> Tensor:
         for layer in self.layers:
             nodes = layer(nodes)

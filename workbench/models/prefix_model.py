@@ -1,4 +1,4 @@
-"""A model whose rewards are read from sums: the value prefix (EfficientZero, Ye et al. 2021)."""
+"""Model with a value prefix: rewards as differences of predicted sums (EfficientZero, 2021)."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from math import prod
 
 import torch
 from torch import Generator, Tensor, nn
+from typing_extensions import override
 
 from workbench.models.composed import LearnedModel
-from workbench.models.value_encoding import Codec
+from workbench.models.value_encoding import ValueEncoding
 from workbench.models.world_model import WorldModel
-from workbench.types import Edge, Heads, Latent, State, choose, map_tensors
+from workbench.types import Edge, Heads, Latent, State, tree_map, where
 
 
 @dataclass(frozen=True)
-class Earned:
-    """What was earned since the start, as an LSTM has it; of zeros at a start."""
+class RewardState:
+    """State of the reward LSTM since the last start; zeros at a start."""
 
     hidden: Tensor  # [B, units]
     cell: Tensor  # [B, units]
     prefix: Tensor  # [B] predicted sum of the rewards since the start
-    steps: Tensor  # [B] int64, since the start
+    steps: Tensor  # [B] int64 number of steps since the start
 
 
 @dataclass(frozen=True)
-class Prefixed:
-    """What is imagined, and what was earned on the way."""
+class LatentWithReward:
+    """A latent with the reward LSTM's state."""
 
-    earned: Earned
+    earned: RewardState
     code: Tensor  # [B, *latent]
 
 
-class Ledger(nn.Module):
-    """An LSTM along imagined codes, and what it adds to a code for the heads of an edge to read."""
+class RewardLSTM(nn.Module):
+    """LSTM over unrolled latents; its output is added to the latent that the edge heads read."""
 
     def __init__(self, shape: tuple[int, ...], units: int) -> None:
         super().__init__()
@@ -42,66 +43,75 @@ class Ledger(nn.Module):
         self.cell = nn.LSTMCell(prod(shape), units)
         self.out = nn.Linear(units, prod(shape))
 
-    def blank(self, code: Tensor) -> Earned:
-        """At the start, for a batch of codes."""
+    def blank(self, code: Tensor) -> RewardState:
+        """Return the initial state for a batch of latents."""
         nothing = code.new_zeros(len(code))
         memory = code.new_zeros(len(code), self.units)
-        return Earned(memory, memory, nothing, nothing.long())
+        return RewardState(memory, memory, nothing, nothing.long())
 
-    def forward(self, code: Tensor, earned: Earned) -> tuple[Tensor, Tensor, Tensor]:
-        """What the heads read [B, *shape], and the next hidden and cell."""
+    def forward(self, code: Tensor, earned: RewardState) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the input of the edge heads [B, *shape], and the next hidden and cell state."""
         hidden, cell = self.cell(code.flatten(1), (earned.hidden, earned.cell))
         return code + self.out(hidden).unflatten(1, self._shape), hidden, cell
 
 
 class PrefixModel(WorldModel):
-    """A learned model whose reward of a step is by how much the predicted sum of rewards grows.
+    """Learned model whose reward is the increase of the predicted sum of rewards.
 
-    The heads of an edge write the undiscounted sum of the rewards since the root where they would
-    have written the reward, and read the code with what the LSTM adds to it. After `horizon` steps
-    memory and sum begin anew, and a step's reward is then the sum itself.
+    The edge heads predict the undiscounted sum of the rewards since the root instead of the reward,
+    and read the latent plus the LSTM's output. After `horizon` steps state and sum restart, and a
+    step's reward is then the sum itself.
     """
 
-    def __init__(self, learned: LearnedModel, ledger: Ledger, horizon: int) -> None:
+    def __init__(self, learned: LearnedModel, ledger: RewardLSTM, horizon: int) -> None:
         super().__init__()
         self.spec = learned.spec
         self.learned, self.ledger, self._horizon = learned, ledger, horizon
 
+    @override
     def represent(
         self, observation: Tensor, generator: Generator, state: State | None = None
-    ) -> Prefixed:
+    ) -> LatentWithReward:
         code = self.learned.represent(observation, generator)
-        return Prefixed(self.ledger.blank(code), code)
+        return LatentWithReward(self.ledger.blank(code), code)
 
-    def step(self, latent: Latent, action: Tensor, generator: Generator) -> tuple[Prefixed, Edge]:
+    @override
+    def step(
+        self, latent: Latent, action: Tensor, generator: Generator
+    ) -> tuple[LatentWithReward, Edge]:
         code = self.learned.imagine(latent.code, action)
         over = latent.earned.steps == self._horizon
-        before = choose(over, map_tensors(torch.zeros_like, latent.earned), latent.earned)
+        before = where(over, tree_map(torch.zeros_like, latent.earned), latent.earned)
         read, hidden, cell = self.ledger(code, before)
         edge = self.learned.edge(read)
-        earned = Earned(hidden, cell, edge.reward, before.steps + 1)
+        earned = RewardState(hidden, cell, edge.reward, before.steps + 1)
         raw = {"value_prefix" if name == "reward" else name: t for name, t in edge.raw.items()}
         reward = edge.reward - before.prefix
-        return Prefixed(earned, code), replace(edge, reward=reward, raw=raw)
+        return LatentWithReward(earned, code), replace(edge, reward=reward, raw=raw)
 
+    @override
     def predict(self, latent: Latent) -> Heads:
         return self.learned.predict(latent.code)
 
+    @override
     def predict_all(self, latents: Sequence[Latent]) -> Heads:
         return self.learned.predict_all([latent.code for latent in latents])
 
+    @override
     def decode(self, latent: Latent) -> Tensor:
         return self.learned.decode(latent.code)
 
-    def code(self, latent: Latent) -> Tensor:
+    @override
+    def latent_tensor(self, latent: Latent) -> Tensor:
         code: Tensor = latent.code
         return code
 
     @property
-    def codecs(self) -> dict[str, Codec]:
-        """The heads' own; the codec of rewards writes the sums."""
-        codecs = self.learned.codecs
-        return {"value_prefix" if name == "reward" else name: c for name, c in codecs.items()}
+    def value_encodings(self) -> dict[str, ValueEncoding]:
+        """Encodings of the heads; the reward encoding applies to the sums."""
+        known = self.learned.value_encodings
+        return {"value_prefix" if name == "reward" else name: e for name, e in known.items()}
 
+    @override
     def parts(self) -> dict[str, nn.Module]:
         return {**self.learned.parts(), "value_prefix": self.ledger}

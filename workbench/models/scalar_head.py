@@ -1,4 +1,4 @@
-"""The configuration of a scalar head; light, so that it can be read without torch."""
+"""Configuration of a scalar head. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from workbench.components import Config
 
 
 class ScalarHead(Config):
-    """A value or reward as one number, plain or squeezed, or as a distribution over atoms."""
+    """A value or reward as one number, plain or transformed, or as a distribution over atoms."""
 
     kind: Literal["scalar", "symlog", "categorical"] = Field(
         "categorical",
-        description="one output with mean squared error, the same of its symlog (DreamerV3), or "
-        "two-hot cross-entropy over atoms",
+        description="scalar: one output with mean squared error; symlog: the same of its symlog "
+        "(DreamerV3); categorical: two-hot cross-entropy over atoms",
     )
-    low: float = Field(-1.0, description="smallest value that the atoms can express")
-    high: float = Field(1.0, description="largest value that the atoms can express")
+    low: float = Field(-1.0, description="smallest value that the atoms represent")
+    high: float = Field(1.0, description="largest value that the atoms represent")
     atoms: Annotated[int, Field(ge=2)] = Field(3, description="number of atoms")
     transform: Literal["h", "symlog", "none"] = Field(
         "h",
-        description="in what the atoms are evenly spaced: MuZero's h, DreamerV3's symlog, or the "
-        "scalar itself",
+        description="transform under which the atoms are evenly spaced: MuZero's h, DreamerV3's "
+        "symlog, or none",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""How a scalar is written as a network's output: plainly, or as a distribution over atoms."""
+"""Encodings of scalars as network outputs: one number, or a distribution over atoms."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from workbench.models.scalar_head import ScalarHead
 EPSILON = 1e-3
 
 
-def contract(x: Tensor) -> Tensor:
+def h_transform(x: Tensor) -> Tensor:
     """h(x) = sign(x)(sqrt(|x| + 1) - 1) + eps x (Pohlen et al. 2018, arXiv 1805.11593)."""
     return x.sign() * ((x.abs() + 1).sqrt() - 1) + EPSILON * x
 
 
-def expand(y: Tensor) -> Tensor:
-    """The inverse of `contract`, for negative numbers too."""
-    # (root - 1) / 2 eps, written so that single precision loses nothing near 0.
+def inverse_h_transform(y: Tensor) -> Tensor:
+    """Inverse of `h_transform`, also for negative numbers."""
+    # (root - 1) / 2 eps, in a form that keeps single precision near 0.
     size = y.abs() + (1 + EPSILON)
     root = 2 * size / ((size * (4 * EPSILON) + 1).sqrt() + 1)
     return (root**2 - 1).copysign(y)
@@ -34,7 +34,7 @@ def symlog(x: Tensor) -> Tensor:
 
 
 def symexp(y: Tensor) -> Tensor:
-    """The inverse of `symlog`."""
+    """Inverse of `symlog`."""
     return y.sign() * y.abs().expm1()
 
 
@@ -45,46 +45,46 @@ def _same(x: Tensor) -> Tensor:
 Transform = Callable[[Tensor], Tensor]
 
 TRANSFORMS: Mapping[str, tuple[Transform, Transform]] = {
-    "h": (contract, expand),
+    "h": (h_transform, inverse_h_transform),
     "symlog": (symlog, symexp),
     "none": (_same, _same),
 }
-"""Each with its inverse."""
+"""Each transform with its inverse."""
 
 
 def two_hot(x: Tensor, low: float, high: float, atoms: int) -> Tensor:
-    """Weights [..., atoms] over evenly spaced atoms whose mean is `x` [...], if in range."""
+    """[..., atoms] Weights of evenly spaced atoms whose mean is `x` [...], if in range."""
     position = (x.clamp(low, high) - low) * ((atoms - 1) / (high - low))
     places = torch.arange(atoms, dtype=x.dtype, device=x.device)
     return (1 - (position[..., None] - places).abs()).clamp(min=0)
 
 
 @dataclass(frozen=True)
-class Scale:
-    """How a scalar is read: plainly or as the mean of a softmax over atoms, then transformed."""
+class ScalarLayout:
+    """Layout of a scalar output: plain, or the mean of a softmax over atoms, then transformed."""
 
     size: int
     """Number of network outputs."""
     transform: str
-    """Of `TRANSFORMS`, whose inverse is applied."""
+    """Key of `TRANSFORMS`, whose inverse is applied."""
     support: Tensor
-    """[size] the atoms; empty for a plain output."""
+    """[size] atoms; empty for a plain output."""
 
 
-class Codec(Protocol):
-    """Between a scalar and the raw network output that stands for it."""
+class ValueEncoding(Protocol):
+    """Encoding of a scalar as raw network outputs."""
 
     size: int
     """Number of network outputs."""
-    scale: Scale
-    """What `decode` does, in numbers."""
+    scale: ScalarLayout
+    """Layout that `decode` applies, as numbers."""
 
     def decode(self, raw: Tensor) -> Tensor:
-        """[..., size] -> [...]"""
+        """Decode raw outputs [..., size] to scalars [...]."""
         ...
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
-        """[..., size], [...] -> [...]"""
+        """Loss of raw outputs [..., size] against scalars [...]: [...]."""
         ...
 
 
@@ -92,12 +92,14 @@ class Scalar:
     """One output, mean squared error."""
 
     size = 1
-    scale = Scale(1, "none", torch.empty(0))
+    scale = ScalarLayout(1, "none", torch.empty(0))
 
     def decode(self, raw: Tensor) -> Tensor:
+        """Decode raw outputs [..., size] to scalars [...]."""
         return raw.squeeze(-1)
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Return the loss [...] of raw outputs [..., size] against scalars [...]."""
         return (raw.squeeze(-1) - target) ** 2
 
 
@@ -105,20 +107,21 @@ class Symlog:
     """One output, mean squared error of the symlog (DreamerV3, eq. 9, without its factor 1/2)."""
 
     size = 1
-    scale = Scale(1, "symlog", torch.empty(0))
+    scale = ScalarLayout(1, "symlog", torch.empty(0))
 
     def decode(self, raw: Tensor) -> Tensor:
+        """Decode raw outputs [..., size] to scalars [...]."""
         return symexp(raw.squeeze(-1))
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Return the loss [...] of raw outputs [..., size] against scalars [...]."""
         return (raw.squeeze(-1) - symlog(target)) ** 2
 
 
 class Categorical:
-    """A softmax over atoms evenly spaced between f(low) and f(high); two-hot cross-entropy.
+    """Softmax over atoms evenly spaced between f(low) and f(high); two-hot cross-entropy.
 
-    f is h (MuZero, appendix F), symlog or the identity; the atoms reach exactly from `low` to
-    `high`.
+    f is h (MuZero, appendix F), symlog or the identity; the atoms cover exactly `low` to `high`.
     """
 
     def __init__(self, low: float, high: float, atoms: int, transform: str = "h") -> None:
@@ -127,18 +130,20 @@ class Categorical:
         self.size = atoms
         self._low, self._high = ends.tolist()
         support = torch.linspace(self._low, self._high, atoms, dtype=torch.float64).float()
-        self.scale = Scale(atoms, transform, support)
+        self.scale = ScalarLayout(atoms, transform, support)
 
     def decode(self, raw: Tensor) -> Tensor:
+        """Decode raw outputs [..., size] to scalars [...]."""
         return self._stretch(raw.softmax(-1) @ self.scale.support.to(raw.device))
 
     def loss(self, raw: Tensor, target: Tensor) -> Tensor:
+        """Return the loss [...] of raw outputs [..., size] against scalars [...]."""
         wanted = two_hot(self._squeeze(target), self._low, self._high, self.size)
         return -(wanted * F.log_softmax(raw, -1)).sum(-1)
 
 
-def codec(head: ScalarHead) -> Codec:
-    """What a scalar head's configuration asks for."""
+def value_encoding(head: ScalarHead) -> ValueEncoding:
+    """Return the encoding that a scalar head's configuration describes."""
     if head.kind == "scalar":
         return Scalar()
     if head.kind == "symlog":

@@ -1,4 +1,4 @@
-"""What every world model is: the verbs represent, step, predict, observe, decode."""
+"""Base class of world models: the verbs represent, step, predict, observe, decode."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor, nn
 
-from workbench.types import Edge, Heads, Latent, ModelSpec, State, Unroll, map_tensors
+from workbench.types import Edge, Heads, Latent, ModelSpec, State, Unroll, tree_map
 
 if TYPE_CHECKING:
     from workbench.models.dense import DenseEncoder, DenseModel
-    from workbench.models.value_encoding import Codec
+    from workbench.models.value_encoding import ValueEncoding
 
 
 class WorldModel(nn.Module, ABC):
@@ -25,15 +25,15 @@ class WorldModel(nn.Module, ABC):
     def represent(
         self, observation: Tensor, generator: Generator, state: State | None = None
     ) -> Latent:
-        """h: [B, *observation] -> latent. `state` is the world's, for a model that simulates it."""
+        """h: [B, *observation] -> latent. A simulating model needs the environment's `state`."""
 
     @abstractmethod
     def step(self, latent: Latent, action: Tensor, generator: Generator) -> tuple[Latent, Edge]:
-        """g: latent and action [B] (or the outcome, at a chance node) -> next latent and edge."""
+        """g: latent and action [B] (an outcome at a chance node) to next latent and edge."""
 
     @abstractmethod
     def predict(self, latent: Latent) -> Heads:
-        """f: what is predicted at a latent."""
+        """f: predictions at a latent."""
 
     def observe(
         self,
@@ -43,26 +43,26 @@ class WorldModel(nn.Module, ABC):
         generator: Generator,
         state: State | None = None,
     ) -> Latent:
-        """The latent after a real step. A model without memory represents the observation anew."""
+        """Latent after a real step. A model without memory encodes the new observation."""
         return self.represent(observation, generator, state)
 
     def decode(self, latent: Latent) -> Tensor:
-        """The observation that a latent stands for, where the model has a decoder."""
+        """Decode a latent to an observation, if the model has a decoder."""
         raise TypeError(f"{type(self).__name__} has no decoder")
 
     def dense(self) -> DenseModel | None:
-        """Its `step` and `predict` as dense layers, if they are nothing else: searched faster."""
+        """Description of `step` and `predict` as dense layers; None if they are not dense."""
         return None
 
     def dense_encoder(self) -> DenseEncoder | None:
-        """Its `represent` as dense layers, if it is nothing else."""
+        """Description of `represent` as dense layers; None if not dense."""
         return None
 
-    def code(self, latent: Latent) -> Tensor:
-        """What h encodes and g imagines: [B, *spec.latent.shape]. Of one tensor, it is all of it.
+    def latent_tensor(self, latent: Latent) -> Tensor:
+        """[B, *spec.latent.shape] The tensor of a latent that h encodes and g steps.
 
         Raises:
-            TypeError: the latent is a record, and the model does not say which tensor of it.
+            TypeError: the latent is a record, and the model does not define its tensor.
         """
         if isinstance(latent, Tensor):
             return latent
@@ -70,25 +70,25 @@ class WorldModel(nn.Module, ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where the networks live. Environments and plans stay on the CPU."""
+        """Device of the networks. Environments and plans stay on the CPU."""
         return next((p.device for p in self.parameters()), torch.device("cpu"))
 
     @property
-    def codecs(self) -> dict[str, Codec]:
-        """How its scalar heads are written, by head; losses ask it."""
+    def value_encodings(self) -> dict[str, ValueEncoding]:
+        """Encodings of the scalar heads, by head; losses use them."""
         return {}
 
     def parts(self) -> dict[str, nn.Module]:
-        """Named parts, whose parameters are counted and may be optimised apart."""
+        """Named parts, whose parameters are counted and may be optimised separately."""
         return {"model": self}
 
     def unroll(
         self, latent: Latent, actions: Tensor, generator: Generator, gradient_scale: float
     ) -> Unroll:
-        """Follow `actions` [B, K, ...] from `latent`.
+        """Unroll `actions` [B, K, ...] from `latent`.
 
-        The gradient that flows from a later step into an earlier recurrent one is scaled by
-        `gradient_scale`; a step's own heads get theirs whole (MuZero, appendix G).
+        The gradient from a later step into an earlier recurrent one is scaled by `gradient_scale`;
+        the gradient of a step's own heads is not (MuZero, appendix G).
         """
         latents, edges = [latent], []
         for k in range(actions.shape[1]):
@@ -99,29 +99,29 @@ class WorldModel(nn.Module, ABC):
         return Unroll(tuple(latents), self.predict_all(latents), stack(edges))
 
     def predict_all(self, latents: Sequence[Latent]) -> Heads:
-        """What is predicted at each of K+1 latents: [B, K+1, ...]"""
+        """[B, K+1, ...] Predictions at each of K+1 latents."""
         heads: Heads = stack([self.predict(latent) for latent in latents])
         return heads
 
 
 def scale_gradient(latent: Latent, scale: float) -> Latent:
-    """The latent itself, with its gradient scaled on the way back."""
+    """Return the latent itself; its gradient is scaled in the backward pass."""
 
     def scaled(tensor: Tensor) -> Tensor:
         return tensor.lerp(tensor.detach(), 1 - scale) if tensor.is_floating_point() else tensor
 
-    return map_tensors(scaled, latent)
+    return tree_map(scaled, latent)
 
 
 def stack(records: Sequence[Any]) -> Any:
-    """Records of [B, ...] as one record of [B, len(records), ...]; an empty list as None."""
+    """Stack records of [B, ...] to one record of [B, len(records), ...]; None for an empty list."""
     if not records:
         return None
-    return map_tensors(lambda *tensors: torch.stack(tensors, 1), *records)
+    return tree_map(lambda *tensors: torch.stack(tensors, 1), *records)
 
 
 def count_parameters(model: WorldModel) -> dict[str, int]:
-    """Parameters of each part and in total, frozen ones included."""
+    """Return the number of parameters of each part and in total, including frozen ones."""
     parts = {
         name: sum(parameter.numel() for parameter in part.parameters())
         for name, part in model.parts().items()

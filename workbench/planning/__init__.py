@@ -1,1 +1,1 @@
-"""Planners over any model. Every module here is one."""
+"""Planners over any model. Every module here is one component."""

@@ -1,4 +1,4 @@
-"""The full tree to a depth."""
+"""Planner `depth_d`: exhaustive search to a fixed depth."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive
-from workbench.planning.tree.planner_config import DeepConfig, FullTreeConfig
+from workbench.planning.tree.planner_config import FullTreeConfig, MultiStepPlannerConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
@@ -18,21 +19,24 @@ if TYPE_CHECKING:
 
 
 @register("planner", "depth_d")
-class DepthD(FullTreeConfig, DeepConfig):
-    """Every line of play to a depth, the best move followed back (TreeQN's tree with a maximum)."""
+class DepthD(FullTreeConfig, MultiStepPlannerConfig):
+    """Full tree search to a fixed depth with a maximum backup (as in TreeQN)."""
 
-    depth: Positive = Field(2, description="d, moves looked ahead: A^d leaves a root")
-    most_leaves: Positive = Field(1000, description="leaves of one root beyond which it is refused")
+    depth: Positive = Field(2, description="d, search depth in actions: A^d leaves per root")
+    max_leaves: Positive = Field(
+        1000, description="maximum number of leaves per root; larger trees are rejected"
+    )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        yield from super().misfits(trial)
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        yield from super().incompatibilities(trial)
         world = trial.environment.spec()
         here = f"planner 'depth_d' at depth {self.depth}"
         leaves = world.actions**self.depth
-        if leaves > self.most_leaves:
+        if leaves > self.max_leaves:
             yield (
                 f"{here}: environment '{world.name}' has {world.actions} moves, which is "
-                f"{leaves:,} leaves a root; take a smaller `depth`, or raise `most_leaves`"
+                f"{leaves:,} leaves a root; take a smaller `depth`, or raise `max_leaves`"
             )
         if self.depth > 1 and trial.model.spec(world).chance:
             yield (
@@ -40,5 +44,6 @@ class DepthD(FullTreeConfig, DeepConfig):
                 "has chance nodes; take `depth: 1` or a tree search"
             )
 
+    @override
     def build(self, environment: EnvironmentSpec) -> Planner:
         return self.full_tree(self.depth, self.interior_legality)

@@ -1,10 +1,11 @@
-"""Gumbel MuZero's search: sequential halving at the root, the improved policy below it."""
+"""Planner `gumbel`: sequential halving at the root, the improved policy below it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import NonNegative, Positive
 from workbench.planning.tree.planner_config import TreeSearchConfig
@@ -19,34 +20,38 @@ if TYPE_CHECKING:
 class Gumbel(TreeSearchConfig):
     """Tree search with a policy improvement guarantee (Danihelka et al. 2022), batched.
 
-    While training, the move is the search's own, drawn by its Gumbel noise: the temperature does
-    not apply. Without exploring there is no noise.
+    In training, the search selects the action itself with its Gumbel noise, and the temperature
+    does not apply. There is no noise without exploration.
     """
 
     max_considered: Positive = Field(
-        16, description="m, the most moves tried at the root, best by noise and prior"
+        16,
+        description="m, maximum number of actions considered at the root; the best by noise plus "
+        "prior",
     )
     c_visit: NonNegative = Field(
-        50.0, description="visits that Q counts for at least: sigma = (c_visit + max N) c_scale Q"
+        50.0, description="minimum visits in the weight of Q: sigma = (c_visit + max N) c_scale Q"
     )
     c_scale: Annotated[float, Field(gt=0)] = Field(
-        0.1, description="weight of scaled Q against logits (mctx: 0.1; of Q unscaled, minizero: 1)"
+        0.1, description="weight of scaled Q against logits (mctx: 0.1; minizero: 1 for unscaled Q)"
     )
     q_normalisation: Literal["min_max", "bounds", "none"] = Field(
         "min_max",
-        description="Q scaled by the least and greatest of each node's own moves, unvisited ones "
-        "completed (mctx), by the environment's known bounds, or not at all",
+        description="scaling of Q: by the minimum and maximum of each node's own actions, with "
+        "completed Q for unvisited ones (mctx); by the environment's known bounds; or "
+        "none",
     )
     policy: Literal["completed_q", "visits"] = Field(
         "completed_q",
-        description="the plan's policy: softmax of logits + sigma(completed Q) over all legal "
-        "moves (the paper), or the share of visits",
+        description="policy of the plan: softmax of logits + sigma(completed Q) over all legal "
+        "actions (the paper), or the share of visits",
     )
 
+    @override
     def build(self, environment: EnvironmentSpec) -> Planner:
         import numpy as np
 
-        from workbench.planning.tree.gumbel_strategy import ByGumbel
+        from workbench.planning.tree.gumbel_strategy import GumbelStrategy
         from workbench.planning.tree.search import TreeSearch
         from workbench.planning.tree.sequential_halving import considered_table
         from workbench.planning.tree.trees import FAR, GumbelRules
@@ -65,7 +70,7 @@ class Gumbel(TreeSearchConfig):
             improved=self.policy == "completed_q",
         )
         return TreeSearch(
-            ByGumbel(rules),
+            GumbelStrategy(rules),
             self.simulations,
             self.interior_legality,
             self.use_predicted_termination,

@@ -1,8 +1,10 @@
-"""One move ahead in the model, every move."""
+"""Planner `one_step`: one step of lookahead over all actions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from typing_extensions import override
 
 from workbench.planning.tree.planner_config import FullTreeConfig
 from workbench.registry import register
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
 @register("planner", "one_step")
 class OneStep(FullTreeConfig):
-    """Looks one move ahead: q(s, a) = r + discount * v(g(s, a)) for every move, in one call."""
+    """One-step lookahead: q(s, a) = r + discount * v(g(s, a)) for all actions, in one call."""
 
+    @override
     def build(self, environment: EnvironmentSpec) -> Planner:
         return self.full_tree(1, interior_legality=False)

@@ -1,8 +1,10 @@
-"""No search at all: the model's prior decides."""
+"""Planner `policy`: no search."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from typing_extensions import override
 
 from workbench.components import PlannerConfig
 from workbench.registry import register
@@ -14,8 +16,9 @@ if TYPE_CHECKING:
 
 @register("planner", "policy")
 class Policy(PlannerConfig):
-    """No search: the prior over the legal moves, of one agent or of each of several."""
+    """No search: the policy prior over the legal actions, for one agent or several."""
 
+    @override
     def build(self, environment: EnvironmentSpec) -> Planner:
         from workbench.planning.tree.prior_planner import PriorPlanner
 

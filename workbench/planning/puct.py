@@ -1,10 +1,11 @@
-"""MuZero's search: PUCT over a tree of latents."""
+"""Planner `puct`: MuZero's search over a tree of latents."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Fraction
 from workbench.planning.tree.planner_config import TreeSearchConfig
@@ -17,27 +18,33 @@ if TYPE_CHECKING:
 
 @register("planner", "puct")
 class PUCT(TreeSearchConfig):
-    """Tree search by PUCT over any model, batched (MuZero, appendix B)."""
+    """Batched tree search by PUCT over any model (MuZero, appendix B)."""
 
-    c1: float = Field(1.25, description="exploration constant")
-    c2: Annotated[float, Field(gt=0)] = Field(19652.0, description="exploration growth constant")
+    c1: float = Field(1.25, description="c1, exploration constant")
+    c2: Annotated[float, Field(gt=0)] = Field(
+        19652.0, description="c2, growth constant of the exploration"
+    )
     q_normalisation: Literal["min_max", "bounds", "none"] = Field(
         "min_max",
-        description="Q scaled by the least and greatest of the tree (the paper), by the "
-        "environment's known bounds, or not at all (AlphaZero)",
+        description="scaling of Q: by the minimum and maximum of the tree (the paper), by the "
+        "environment's known bounds, or none (AlphaZero)",
     )
     unvisited_q: Literal["zero", "parent"] = Field(
-        "zero", description="Q of an unvisited move: 0 after scaling (the paper), or its parent's"
+        "zero",
+        description="Q of an unvisited action: 0 after scaling (the paper), or the parent's value",
     )
     dirichlet_alpha: Annotated[float, Field(gt=0)] = Field(
-        0.3, description="concentration of the root noise while training"
+        0.3, description="concentration of the Dirichlet noise at the root in training"
     )
-    noise_fraction: Fraction = Field(0.25, description="share of the root noise while training")
+    noise_fraction: Fraction = Field(
+        0.25, description="share of noise in the root prior in training"
+    )
 
+    @override
     def build(self, environment: EnvironmentSpec) -> Planner:
         import numpy as np
 
-        from workbench.planning.tree.puct_strategy import ByPUCT, Noise, exploration
+        from workbench.planning.tree.puct_strategy import Noise, PUCTStrategy, exploration
         from workbench.planning.tree.search import TreeSearch
         from workbench.planning.tree.trees import PUCTRules
 
@@ -52,7 +59,7 @@ class PUCT(TreeSearchConfig):
             noise=np.empty((0, 0)),
         )
         return TreeSearch(
-            ByPUCT(rules, Noise(self.dirichlet_alpha, self.noise_fraction)),
+            PUCTStrategy(rules, Noise(self.dirichlet_alpha, self.noise_fraction)),
             self.simulations,
             self.interior_legality,
             self.use_predicted_termination,

@@ -1,1 +1,1 @@
-"""How an agent gets its data and learns from it."""
+"""Training: data collection, replay, targets and updates."""

@@ -1,4 +1,4 @@
-"""Boards turned and mirrored while they are learned from."""
+"""Symmetry augmentation of training windows."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from workbench.types import Symmetry, Window
 
 
 class Augmentation:
-    """Turns every window by one of the symmetries, each as likely as the others."""
+    """Transforms every window by a uniformly drawn symmetry of the board."""
 
     def __init__(self, symmetries: Sequence[Symmetry]) -> None:
         self._cells = torch.tensor([symmetry.cells for symmetry in symmetries])  # [S, H*W]
         self._actions = torch.tensor([symmetry.actions for symmetry in symmetries])  # [S, A]
-        self._sources = self._actions.argsort(1)  # [S, A] which action becomes this one
+        self._sources = self._actions.argsort(
+            1
+        )  # [S, A] inverse: the action that is mapped to this one
 
     def __call__(self, window: Window, generator: Generator) -> Window:
-        count = (len(window.remaining),)
-        return self.turn(window, torch.randint(len(self._cells), count, generator=generator))
+        """Transform every window by a random symmetry."""
+        count = (len(window.steps_to_end),)
+        return self.transform(window, torch.randint(len(self._cells), count, generator=generator))
 
-    def turn(self, window: Window, chosen: Tensor) -> Window:
-        """Row by row by the symmetry of number `chosen` [B]."""
+    def transform(self, window: Window, chosen: Tensor) -> Window:
+        """Transform row b by the symmetry with index `chosen[b]`."""
         turned = _gather(window.observation.flatten(-2), self._cells[chosen])
         sources = self._sources[chosen]
         return replace(
@@ -37,6 +40,6 @@ class Augmentation:
 
 
 def _gather(values: Tensor, index: Tensor) -> Tensor:
-    """Entries `index` [B, N] of the last dimension of `values` [B, ..., N]."""
+    """Gather entries `index` [B, N] along the last dimension of `values` [B, ..., N]."""
     spread = index.reshape(len(index), *[1] * (values.dim() - 2), -1)
     return values.gather(-1, spread.expand_as(values))

@@ -1,4 +1,4 @@
-"""Everything that a stopped trial needs to go on, written whole or not at all."""
+"""Checkpoints: the complete state of a trial, written atomically."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.errors import WorkbenchError
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Replace the checkpoint: a crash leaves the old one or the new one, never a part."""
+    """Replace the checkpoint atomically: a crash leaves the old or the new file."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     with temporary.open("wb") as stream:
         torch.save(state, stream)
@@ -23,10 +23,10 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """The checkpoint, or None if there is none. Nothing in the file can run code.
+    """Load the checkpoint; None if there is none. Loading cannot run code from the file.
 
     Raises:
-        WorkbenchError: the file is not a whole checkpoint.
+        WorkbenchError: the file is damaged or incomplete.
     """
     if not path.exists():
         return None
@@ -35,6 +35,6 @@ def load(path: Path) -> dict[str, Any] | None:
     except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise WorkbenchError(
-            f"{path}: is not a whole checkpoint ({reason}); delete it to begin the trial again"
+            f"{path}: is not a complete checkpoint ({reason}); delete it to restart the trial"
         ) from None
     return state

@@ -1,4 +1,4 @@
-"""The steps of episodes that are still played."""
+"""Steps of the episodes in progress."""
 
 from __future__ import annotations
 
@@ -8,65 +8,73 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workbench.training.step_kernels import Words, append, take
-from workbench.training.step_storage import Layout, Table
+from workbench.training.step_kernels import Words, append_steps, take_episodes
+from workbench.training.step_storage import StepLayout, StepStorage
 
-ROOM = 16
-"""Steps of an episode that there is room for at first."""
-
-
-def room_for(moves: int) -> int:
-    """Steps that each of the episodes has room for once one of them has so many moves."""
-    room = ROOM
-    while moves + 1 >= room:  # the final state and another move need room
-        room *= 2
-    return room
+INITIAL_CAPACITY = 16
+"""Initial capacity per episode, in steps."""
 
 
-class Unfinished:
-    """What B episodes have brought so far, each at a time of its own.
+def rows_per_episode(length: int) -> int:
+    """Return the capacity per episode, in steps, if the longest episode has `length` steps."""
+    capacity = INITIAL_CAPACITY
+    while length + 1 >= capacity:  # one row each for the final state and the next step
+        capacity *= 2
+    return capacity
 
-    The steps of an episode stand one after the other: those of episode b begin at b * room.
+
+class EpisodeBuffer:
+    """Steps of B episodes in progress, which differ in length.
+
+    The steps of one episode are contiguous: those of episode b start at row b * capacity.
     """
 
-    def __init__(self, layout: Layout, batch: int) -> None:
+    def __init__(self, layout: StepLayout, batch: int) -> None:
         self.length = torch.zeros(batch, dtype=torch.int64)
-        """[B] moves of every episode so far."""
-        self._steps = Table.empty(layout, batch * ROOM)
-        self._room = ROOM
+        """[B] number of steps of each episode so far."""
+        self._steps = StepStorage.empty(layout, batch * INITIAL_CAPACITY)
+        self._capacity = INITIAL_CAPACITY
 
     def append(self, step: Mapping[str, Any]) -> None:
-        """A move in every episode, [B, ...] each."""
-        steps, moves = self._steps.bytes, self.length.numpy()
-        entries = self._steps.layout.entries(step, len(moves))
-        longest = append(entries.addresses, entries.places, steps, self._room, moves)
-        if room_for(longest) > self._room:
-            self._widen()
+        """Append one step, with entries [B, ...], to every episode."""
+        steps, lengths = self._steps.bytes, self.length.numpy()
+        entries = self._steps.layout.entries(step, len(lengths))
+        longest = append_steps(entries.addresses, entries.formats, steps, self._capacity, lengths)
+        if rows_per_episode(longest) > self._capacity:
+            self._double_capacity()
 
-    def take(self, ended: Words, final: Mapping[str, Any]) -> tuple[Table, Tensor]:
-        """The steps of the episodes `ended` [E] one after the other, which then begin anew.
+    def take(self, ended: Words, final: Mapping[str, Any]) -> tuple[StepStorage, Tensor]:
+        """Remove the episodes `ended` [E] and return their steps, concatenated.
 
         Args:
-            final: of their final states, [E, ...]; what is not named is 0.
+            ended: indices of the episodes, which are empty afterwards.
+            final: entries [E, ...] of their final states; missing entries are 0.
 
         Returns:
-            the steps [sum(T + 1)], and the numbers of moves T [E].
+            Steps [sum(T + 1)], and the number of actions T [E] of each episode.
         """
-        steps, moves = self._steps.words.numpy(), self.length.numpy()
+        steps, lengths = self._steps.words.numpy(), self.length.numpy()
         entries = self._steps.layout.entries(final, len(ended))
-        taken, length = take(entries.addresses, entries.places, steps, self._room, moves, ended)
-        return Table(self._steps.layout, torch.from_numpy(taken)), torch.from_numpy(length)
+        taken, length = take_episodes(
+            entries.addresses, entries.formats, steps, self._capacity, lengths, ended
+        )
+        return StepStorage(self._steps.layout, torch.from_numpy(taken)), torch.from_numpy(length)
 
-    def _widen(self) -> None:
-        """Room for twice as many steps."""
-        old = self._steps.words.view(len(self.length), self._room, -1)
-        wider = torch.cat([old, torch.zeros_like(old)], 1)
-        self._steps, self._room = Table(self._steps.layout, wider.flatten(0, 1)), 2 * self._room
+    def _double_capacity(self) -> None:
+        """Double the capacity per episode."""
+        old = self._steps.words.view(len(self.length), self._capacity, -1)
+        enlarged = torch.cat([old, torch.zeros_like(old)], 1)
+        self._steps, self._capacity = (
+            StepStorage(self._steps.layout, enlarged.flatten(0, 1)),
+            2 * self._capacity,
+        )
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the state for a checkpoint."""
         return {"length": self.length, "steps": self._steps.words}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the state from a checkpoint."""
         self.length = state["length"]
-        self._steps = Table(self._steps.layout, state["steps"])
-        self._room = len(self._steps) // len(self.length)
+        self._steps = StepStorage(self._steps.layout, state["steps"])
+        self._capacity = len(self._steps) // len(self.length)

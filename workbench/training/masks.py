@@ -1,4 +1,4 @@
-"""Where along an unrolled window there is something to learn."""
+"""Masks of the unrolled steps that a loss learns from."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from torch import Tensor
 from workbench.types import Window
 
 
-def of_states(window: Window, absorbing: bool) -> Tensor:
-    """[B, K+1] float: states before the end; with `absorbing`, those past a termination too.
+def state_mask(window: Window, absorbing: bool) -> Tensor:
+    """[B, K+1] float mask of states before the end, with `absorbing` also past a termination.
 
-    The window's own, not to be written to.
+    The result is a tensor of the window; do not modify it.
     """
-    return window.lasting if absorbing else window.inside
+    return window.valid_or_absorbing if absorbing else window.valid
 
 
-def of_edges(window: Window, absorbing: bool) -> Tensor:
-    """[B, K+1] float: the edge into state k. There is none into the first."""
-    return F.pad(of_states(window, absorbing)[:, :-1], (1, 0))
+def transition_mask(window: Window, absorbing: bool) -> Tensor:
+    """[B, K+1] float mask of the transitions into state k; state 0 has none."""
+    return F.pad(state_mask(window, absorbing)[:, :-1], (1, 0))

@@ -1,4 +1,4 @@
-"""Steps of equal length in all directions of a matrix: Muon (Jordan et al. 2024)."""
+"""The optimiser Muon: orthogonalised momentum (Jordan et al. 2024)."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ from typing import cast
 import torch
 from torch import Tensor, split
 from torch.optim import Optimizer
+from typing_extensions import override
 
 MOMENTUM = 0.95
 NARROW = 16
-"""Rows or columns. Of fewer are what moves and heads bring, which are not hidden layers."""
+"""Minimum number of rows and columns; action inputs and output heads are narrower."""
 LINEAR, CUBIC, QUINTIC = 3.4445, -4.7750, 2.0315
-"""Jordan's polynomial, which is steepest at 0 and keeps within 0.7 and 1.2 what has come there."""
+"""Coefficients of Jordan's polynomial: steepest at 0, and values in [0.7, 1.2] stay there."""
 ITERATIONS = 3
 SMALL = 1e-7
-"""Gradients of such a norm are steps no more."""
+"""Guard against a division by a zero norm."""
 
 
 class Muon(Optimizer):
-    """Nesterov's momentum M, its singular values made alike.
+    """Nesterov momentum M with all singular values near 1.
 
     W <- (1 - lr * weight_decay) W - lr * sqrt(max(rows, columns)) * `orthogonal`(M)
 
-    An entry of that step is `lr` in the root mean square, as AdamW's are at first, so that both
-    take one step size. (`torch.optim.Muon` by "match_rms_adamw" takes a fifth of it. It computes in
-    bfloat16, a matrix at a time, which without such units takes tens of milliseconds.)
+    The RMS of a step's entries is `lr`, as in the first steps of AdamW, so that both optimisers
+    share a learning rate. `torch.optim.Muon` with "match_rms_adamw" takes a fifth of this step.
+    It computes one matrix at a time in bfloat16, which takes tens of milliseconds on a CPU
+    without bfloat16 units.
     """
 
     def __init__(self, weights: Iterable[Tensor], lr: float, weight_decay: float) -> None:
         super().__init__(weights, {"lr": lr, "weight_decay": weight_decay})
 
     @staticmethod
-    def takes(weight: Tensor) -> bool:
-        """Whether it is for this optimiser: a matrix, several, or kernels, and none narrow."""
+    def applies_to(weight: Tensor) -> bool:
+        """Whether Muon applies: matrices, stacks of matrices or kernels that are not narrow."""
         return weight.dim() >= 2 and min(_matrices(weight).shape[1:]) >= NARROW
 
     @torch.no_grad()
+    @override
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
@@ -46,7 +49,7 @@ class Muon(Optimizer):
                 torch._foreach_add_(weights, self._directions(weights), alpha=-group["lr"])
 
     def _directions(self, weights: list[Tensor]) -> list[Tensor]:
-        """What each weight is to go against, for a step size of 1."""
+        """Return the descent direction of each weight, for a learning rate of 1."""
         gradients = [cast(Tensor, weight.grad) for weight in weights]
         momenta = [self._momentum(weight) for weight in weights]
         torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
@@ -55,7 +58,7 @@ class Muon(Optimizer):
         for number, matrices in enumerate(ahead):
             alike.setdefault(matrices.shape[1:], []).append(number)
         for shape, numbers in alike.items():
-            steps = orthogonal(torch.cat([ahead[number] for number in numbers]))
+            steps = orthogonalise(torch.cat([ahead[number] for number in numbers]))
             steps *= max(shape) ** 0.5
             counts = [len(ahead[number]) for number in numbers]
             for number, own in zip(numbers, split(steps, counts), strict=True):
@@ -71,24 +74,24 @@ class Muon(Optimizer):
 
 
 def _matrices(weight: Tensor) -> Tensor:
-    """[count, rows, columns] of a matrix, of several, or of a convolution's kernels."""
+    """[count, rows, columns] View a matrix, a stack of matrices or kernels as matrices."""
     return weight if weight.dim() == 3 else weight.flatten(1)[None]
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
-    """U V^T of each matrix U S V^T, nearly. [count, rows, columns]
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """[count, rows, columns] Approximate U V^T for each matrix U S V^T.
 
-    A polynomial of the singular values that brings them near 1, three times (Newton and Schulz's
-    method). Jordan divides by the norm of all entries first, and goes five times. The fourth powers
-    of the singular values are at hand, and the norm of those is a nearer bound of the greatest one.
-    What that leaves between 0.02 and 1 comes between 0.68 and 1.21.
+    A polynomial moves the singular values towards 1, in three iterations (Newton-Schulz). Jordan
+    divides by the Frobenius norm first and needs five. Here the norm of the fourth powers of the
+    singular values, a tighter bound of the largest one, scales the matrix. Singular values between
+    0.02 and 1 end between 0.68 and 1.21.
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + SMALL)
     gram = x @ x.mT
     square = gram @ gram
-    # No less than where all singular values are alike, so that what is all but 0 stays small.
+    # Lower bound: the value for equal singular values, so that tiny matrices stay small.
     fourth = square.norm(dim=(1, 2), keepdim=True).clamp(min=x.shape[1] ** -1.5)
     x, gram, square = x / fourth.sqrt().sqrt(), gram / fourth.sqrt(), square / fourth
     for iteration in range(ITERATIONS):

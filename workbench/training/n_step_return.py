@@ -1,4 +1,4 @@
-"""Returns along windows."""
+"""N-step returns of training windows."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor
 from workbench.types import Window
 
 
-def n_step(window: Window, steps: int) -> Tensor:
-    """[B, K+1] so many discounted rewards from each state, then the search's value of where it is.
+def n_step_return(window: Window, steps: int) -> Tensor:
+    """[B, K+1] n-step return of each state: `steps` discounted rewards, then the search's value.
 
-    The final state's row holds what lies beyond it, 0 or the bootstrap of a cut, and is repeated:
-    there no reward follows, and no discount.
+    The row of the final state holds 0, or the bootstrap value after a truncation, and is repeated
+    past the end with reward 0 and discount 0.
     """
     reward, discount = window.reward.cpu().numpy(), window.discount.cpu().numpy()
-    value, remaining = window.value.cpu().numpy(), window.remaining.cpu().numpy()
-    # By a kernel, which takes a fifth of what a dozen small calls of torch take.
+    value, remaining = window.value.cpu().numpy(), window.steps_to_end.cpu().numpy()
+    # A compiled kernel takes a fifth of the time of a dozen small torch calls.
     found = _n_step(reward, discount, value, remaining, window.unroll + 1, steps)
     return torch.from_numpy(found).to(window.reward.device)
 
 
-# Of a running sum no digits are left of what counts so little beside its beginning.
+# Below this discount factor, the difference of two running sums has no significant digits left.
 LEAST_SHARE = 1e-6
 
 
@@ -38,7 +38,7 @@ def _n_step(
     steps: int,
 ) -> NDArray[np.float32]:
     found = np.empty((len(reward), length), reward.dtype)
-    # Before each of the rewards, from the first state on: what was gained, and what it counts.
+    # Discounted return from the first state, and discount factor, before each reward.
     gained, share = np.zeros(length + steps), np.ones(length + steps)
     for row in range(len(reward)):
         end = remaining[row]

@@ -1,4 +1,4 @@
-"""Prioritised replay: steps whose value surprised are trained on more often, and count less."""
+"""Prioritised replay: steps with a large value error are sampled more often."""
 
 from __future__ import annotations
 
@@ -6,58 +6,59 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.errors import TrialDiverged
-from workbench.training.ring_buffer import Ring
+from workbench.training.ring_buffer import RingBuffer
 from workbench.training.settings import PrioritiesConfig
 
-LARGEST = 1e100
-"""No priority is greater, so that the sum of any number of them is finite."""
+MAX_PRIORITY = 1e100
+"""Upper bound of a priority, so that sums of priorities stay finite."""
 
 
 class Priorities:
-    """p^alpha of every row of a ring, 0 where no window may begin (Schaul et al. 2016, eq. 1)."""
+    """p^alpha of every slot; 0 where no window can start (Schaul et al. 2016, equation 1)."""
 
-    def __init__(self, ring: Ring, settings: PrioritiesConfig) -> None:
+    def __init__(self, ring: RingBuffer, settings: PrioritiesConfig) -> None:
         self._ring, self._settings = ring, settings
         self._mass = torch.zeros(ring.capacity, dtype=torch.float64)
 
-    def drop(self, place: Tensor) -> None:
-        """No window begins at rows `place` any more."""
-        self._mass[place] = 0.0
+    def exclude(self, slots: Tensor) -> None:
+        """Exclude `slots` as starts of windows."""
+        self._mass[slots] = 0.0
 
-    def put(self, serial: Tensor, error: Tensor) -> None:
-        """Give rows their priority by the absolute `error` [N] of the value; the gone have none.
+    def update(self, serial: Tensor, error: Tensor) -> None:
+        """Set priorities from absolute value errors [N]; overwritten steps are ignored.
 
         Raises:
-            TrialDiverged: an error is not a finite number.
+            TrialDiverged: an error is not finite.
         """
         if not bool(error.isfinite().all()):
-            raise TrialDiverged("the error of the value is not a finite number")
-        priority = (error.double() + self._settings.epsilon).clamp(max=LARGEST)
+            raise TrialDiverged("the value error is not finite")
+        priority = (error.double() + self._settings.epsilon).clamp(max=MAX_PRIORITY)
         held = self._ring.held(serial)
         self._mass[serial[held] % self._ring.capacity] = priority[held] ** self._settings.alpha
 
-    def draw(self, count: int, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Rows drawn independently of each other with P(i) = p_i^alpha / sum p^alpha.
+    def sample(self, count: int, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Sample slots independently with P(i) = p_i^alpha / sum p^alpha.
 
         Returns:
-            their places, and how much each counts: (1/(N P))^beta over the batch's greatest
-            (appendix B.2.1). Both [count].
+            Slots [count], and importance weights [count]: (1/(N P))^beta divided by the maximum
+            of the batch (appendix B.2.1).
         """
-        below = self._mass.cumsum(0)
-        total = below[-1]
+        cumulative = self._mass.cumsum(0)
+        total = cumulative[-1]
         uniform = torch.rand(count, dtype=torch.float64, generator=generator)
-        # Rounded up to the total itself, a number would lie beyond the last row.
+        # If rounding raised `point` to the total, the slot would exceed the last one.
         point = (uniform * total).minimum(total.nextafter(torch.zeros_like(total)))
-        place = torch.searchsorted(below, point, right=True)
-        mass = self._mass[place]
+        slots = torch.searchsorted(cumulative, point, right=True)
+        mass = self._mass[slots]
         # N and the sum cancel: w_i / max w = (min P / P_i)^beta.
         weight = (mass.min() / mass) ** self._settings.beta
-        return place, weight.float()
+        return slots, weight.float()
 
     def state_dict(self) -> dict[str, Tensor]:
+        """Return the state for a checkpoint."""
         return {"mass": self._mass[: self._ring.size].clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """The ring has been taken up before."""
+        """Restore the priorities; the ring buffer must have been restored before."""
         self._mass.zero_()
         self._mass[: self._ring.size] = state["mass"]

@@ -1,56 +1,57 @@
-"""Stored steps searched anew, so that targets come from the latest weights."""
+"""Reanalyse: search stored steps again, so that targets use recent weights."""
 
 from __future__ import annotations
 
 import torch
 from torch import Generator, Tensor
 
-from workbench.contracts import Parts
+from workbench.contracts import TrialParts
 from workbench.models.world_model import WorldModel
-from workbench.training.replay_buffer import Replay
+from workbench.training.replay_buffer import ReplayBuffer
 from workbench.training.settings import ReanalyseConfig
-from workbench.types import Latent, map_tensors
+from workbench.types import Latent, tree_map
 
 
 class Reanalysis:
-    """Writes the plans of new searches over the stored ones (MuZero, appendix H)."""
+    """Replaces the stored policies and values by those of new searches (MuZero, appendix H)."""
 
-    def __init__(self, parts: Parts, settings: ReanalyseConfig, batch: int) -> None:
-        self._parts, self._batch = parts, batch
+    def __init__(self, parts: TrialParts, settings: ReanalyseConfig, batch_size: int) -> None:
+        self._parts, self._batch_size = parts, batch_size
         self._ratio = settings.ratio
         self._replaced = [name for name in ("policy", "value") if getattr(settings, name)]
-        self.owed = 0.0
+        self.pending = 0.0
 
-    def advance(self, steps: int, replay: Replay, model: WorldModel) -> None:
-        """Search what the ratio owes after so many environment steps, a batch at a time."""
-        self.owed += steps * self._ratio
-        while self.owed >= self._batch:
-            self.owed -= self._batch
+    def advance(self, steps: int, replay: ReplayBuffer, model: WorldModel) -> None:
+        """Run the searches that the ratio requires after `steps` environment steps, in batches."""
+        self.pending += steps * self._ratio
+        while self.pending >= self._batch_size:
+            self.pending -= self._batch_size
             self._search(replay, model)
 
     @torch.no_grad()
-    def _search(self, replay: Replay, model: WorldModel) -> None:
-        """Uniformly drawn steps, with the moves that were legal, and nothing to explore.
+    def _search(self, replay: ReplayBuffer, model: WorldModel) -> None:
+        """Search a uniform sample of the steps without root noise.
 
-        Where their episodes were cut, what is expected beyond is asked of the model anew.
+        If some of them belong to truncated episodes, the bootstrap values of these are predicted
+        again.
         """
         generator = self._parts.streams["reanalyse"]
-        place = replay.draw(self._batch, generator)
-        root, legal = _roots(replay, place, model, generator)
+        slots = replay.sample_starts(self._batch_size, generator)
+        root, legal = _roots(replay, slots, model, generator)
         plan = self._parts.planner.plan(model, root, legal, generator)
         new = {name: getattr(plan, name).detach().cpu() for name in self._replaced}
-        replay.replace(replay.ring.serial(place), new)
-        cut = replay.cuts(place)
-        if "value" in self._replaced and len(cut):
-            root, _ = _roots(replay, cut, model, generator)
-            replay.replace(replay.ring.serial(cut), {"value": model.predict(root).value.cpu()})
+        replay.replace(replay.ring.serial(slots), new)
+        ends = replay.truncated_ends(slots)
+        if "value" in self._replaced and len(ends):
+            root, _ = _roots(replay, ends, model, generator)
+            replay.replace(replay.ring.serial(ends), {"value": model.predict(root).value.cpu()})
 
 
 def _roots(
-    replay: Replay, place: Tensor, model: WorldModel, generator: Generator
+    replay: ReplayBuffer, slots: Tensor, model: WorldModel, generator: Generator
 ) -> tuple[Latent, Tensor]:
-    """What the model makes of the rows, and their legal moves [N, A]."""
-    window = replay.window(place, 0, 0, generator)
-    state = map_tensors(lambda tensor: tensor[:, 0], window.state)
+    """Return the root latents of `slots` [N], and their legal actions [N, A]."""
+    window = replay.window(slots, 0, 0, generator)
+    state = tree_map(lambda tensor: tensor[:, 0], window.state)
     root = model.represent(window.observation[:, 0], generator, state)
     return root, window.legal[:, 0]

@@ -1,4 +1,4 @@
-"""Which rows of a ring stand where, and which have gone."""
+"""Indices of a ring buffer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 
-class Ring:
-    """`capacity` places that are written one after the other, over and over.
+class RingBuffer:
+    """Indices of a ring buffer of `capacity` slots, in which new rows overwrite the oldest.
 
-    A row is known by its place while it is there, and for good by its serial number: how many rows
-    were written before it. It stands at place `serial % capacity`.
+    The serial number of a row is the number of rows written before it. It never changes. The row is
+    stored in slot `serial % capacity` until it is overwritten.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -20,20 +20,20 @@ class Ring:
 
     @property
     def size(self) -> int:
-        """Number of rows held; they stand at places 0, 1, ..."""
+        """Number of stored rows; they occupy slots 0, 1, ..."""
         return min(self.written, self.capacity)
 
     def advance(self, count: int) -> Tensor:
-        """The places of the next `count` rows, at most `capacity`; the oldest give way."""
-        place = np.arange(self.written, self.written + count) % self.capacity
+        """Return the slots of the next `count` <= `capacity` rows, which overwrite the oldest."""
+        slots = np.arange(self.written, self.written + count) % self.capacity
         self.written += count
-        return torch.from_numpy(place)
+        return torch.from_numpy(slots)
 
-    def serial(self, place: Tensor) -> Tensor:
-        """The serial numbers of the rows that stand at `place` now."""
+    def serial(self, slots: Tensor) -> Tensor:
+        """Return the serial numbers of the rows that are now in `slots`."""
         last = self.written - 1
-        return last - (last - place) % self.capacity
+        return last - (last - slots) % self.capacity
 
     def held(self, serial: Tensor) -> Tensor:
-        """Bool: which rows are still here."""
+        """Return a bool mask of the rows that have not been overwritten."""
         return serial >= self.written - self.size

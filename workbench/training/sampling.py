@@ -1,4 +1,4 @@
-"""Numbers drawn in proportion to weights."""
+"""Sampling of actions from categorical distributions."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-AHEAD = 2048
-"""Uniform numbers drawn at once: so soon after a search each call of torch takes long."""
+PREFETCH = 2048
+"""Number of uniform numbers drawn per torch call; right after a search, each call is slow."""
 
 NEVER = 2**63 - 1
-"""A move that no episode comes to."""
+"""Step that no episode reaches."""
 
 Singles: TypeAlias = NDArray[np.float32]
 Doubles: TypeAlias = NDArray[np.float64]
 Whole: TypeAlias = NDArray[np.int64]
 
 
-def draw(weights: Tensor, generator: Generator) -> Tensor:
-    """An index of the last dimension of `weights` [..., A] each: [...].
+def sample_categorical(weights: Tensor, generator: Generator) -> Tensor:
+    """[...] Sample an index per row of `weights` [..., A].
 
-    Index i is drawn with probability w_i / sum w, one of weight 0 never; the sum must not be 0.
+    Index i has probability w_i / sum w, and weight 0 is never drawn; the sum must not be 0.
     """
     rows = weights.numpy().reshape(-1, weights.shape[-1])
     drawn = _draw(rows, _uniform(len(rows), generator))
     return torch.from_numpy(drawn).view(weights.shape[:-1])
 
 
-class Picks:
-    """Picks moves of plans: some drawn, the others the best. Its numbers are drawn ahead."""
+class ActionSampler:
+    """Selects the actions of plans, sampled or greedy. It draws random numbers in advance."""
 
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
@@ -41,24 +41,23 @@ class Picks:
     def __call__(
         self, weights: Tensor, policy: Tensor, q: Tensor, age: Tensor, until: int | None
     ) -> Tensor:
-        """As `draw` where `age` is below `until`, elsewhere the best move, as `Plan.best` has it.
+        """[B, ...] Sample rows whose `age` is below `until`; else act as `Plan.best_action`.
 
-        Numbers are used up only where a row wants one.
+        Random numbers are consumed only if a row samples.
 
         Args:
-            weights, policy, q: [B, ..., A]
-            age: [B] int64
-            until: None for no end.
-
-        Returns:
-            moves [B, ...]
+            weights: [B, ..., A] sampling weights.
+            policy: [B, ..., A] policy of the plan, maximised by greedy rows.
+            q: [B, ..., A] values that break ties of the policy.
+            age: [B] int64, number of steps of each episode.
+            until: number of sampled steps per episode; None samples all.
         """
         *batch, actions = policy.shape
         flat = (part.numpy().reshape(-1, actions) for part in (weights, policy, q))
         by_weight, by_policy, by_q = flat
         count = len(by_weight)
         if len(self._ahead) < count:
-            more = _uniform(max(count, AHEAD), self._generator)
+            more = _uniform(max(count, PREFETCH), self._generator)
             self._ahead = np.concatenate([self._ahead, more])
         end = NEVER if until is None else until
         picked = np.empty(batch, np.int64)
@@ -68,9 +67,11 @@ class Picks:
         return torch.from_numpy(picked)
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the state for a checkpoint."""
         return {"ahead": torch.from_numpy(self._ahead.copy())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the state from a checkpoint."""
         self._ahead = state["ahead"].numpy()
 
 
@@ -82,7 +83,7 @@ def _uniform(count: int, generator: Generator) -> Doubles:
 def _draw(weights: Singles, uniform: Doubles) -> Whole:
     drawn = np.empty(len(weights), np.int64)
     for row in range(len(weights)):
-        drawn[row] = _drawn(weights[row], uniform[row])
+        drawn[row] = _sample_rows(weights[row], uniform[row])
     return drawn
 
 
@@ -96,11 +97,11 @@ def _pick(
     end: int,
     picked: Whole,
 ) -> bool:
-    """Whether any was drawn; several in a row may be of one age."""
+    """Return whether any row sampled; consecutive rows may share one age."""
     rows, any_drawn = len(picked), False
     for row in range(rows):
         if age[row * len(age) // rows] < end:
-            picked[row] = _drawn(weights[row], uniform[row])
+            picked[row] = _sample_rows(weights[row], uniform[row])
             any_drawn = True
         else:
             picked[row] = _best(policy[row], q[row])
@@ -108,7 +109,7 @@ def _pick(
 
 
 @njit(cache=True)
-def _drawn(weights: Singles, uniform: float) -> int:
+def _sample_rows(weights: Singles, uniform: float) -> int:
     total, last = 0.0, 0
     for i in range(len(weights)):
         total += weights[i]
@@ -117,7 +118,7 @@ def _drawn(weights: Singles, uniform: float) -> int:
     for i in range(len(weights)):
         up_to += weights[i]
         index += up_to <= point
-    # Rounded up to the total itself, a number would lie beyond the last.
+    # If rounding lifts `point` to the total, the index would exceed the last one.
     return min(index, last)
 
 

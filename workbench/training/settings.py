@@ -1,4 +1,4 @@
-"""Configuration of the parts that procedures share; light."""
+"""Configuration records that procedures share. The module is light: it imports no torch."""
 
 from __future__ import annotations
 
@@ -10,36 +10,40 @@ from workbench.components import Config, Fraction, NonNegative, Positive
 
 
 class OptimiserConfig(Config):
-    """How one group of parameters descends its loss."""
+    """Optimiser of one parameter group."""
 
     name: Literal["adamw", "muon", "sgd"] = Field(
         "adamw",
-        description="muon (Jordan et al. 2024) steps matrices and kernels, adamw what is left; sgd "
-        "has momentum 0.9",
+        description="muon (Jordan et al. 2024) updates matrices and convolution kernels, and adamw "
+        "the other parameters; sgd has momentum 0.9",
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
-        0.001, description="step size at first; of an entry, by muon in the root mean square"
+        0.001, description="initial learning rate; with muon, the RMS of one entry's step"
     )
-    decay: Annotated[float, Field(gt=0, le=1)] = Field(
+    learning_rate_decay: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
-        description="step size at the end of the training as a share of the first; it falls "
-        "exponentially in between (MuZero, appendix G); 1 for none",
+        description="final learning rate as a share of the initial one; the decay is exponential "
+        "(MuZero, appendix G); 1 disables it",
     )
     weight_decay: NonNegative = Field(
         0.0001, description="decoupled from the gradient (adamw, muon), or L2 (sgd)"
     )
-    clip: NonNegative = Field(0.0, description="greatest norm of the gradient; 0 for no limit")
+    max_gradient_norm: NonNegative = Field(
+        0.0, description="maximum norm of the gradient; 0 disables clipping"
+    )
 
 
-class OpeningConfig(Config):
-    """Random first moves, which vary where episodes begin and are not trained on."""
+class RandomStartConfig(Config):
+    """Random actions at the start of episodes. They vary the initial states; no loss uses them."""
 
-    fraction: Fraction = Field(0.0, description="share of the episodes that begin so")
-    moves: Positive = Field(1, description="at most so many; the number is drawn uniformly from 1")
+    fraction: Fraction = Field(0.0, description="share of episodes with a random start")
+    max_actions: Positive = Field(
+        1, description="maximum number of random actions; drawn uniformly from 1"
+    )
 
 
-def schedule(value: Any) -> Any:
-    """A number as a schedule of one entry; lists of [fraction, temperature] as tuples, checked."""
+def parse_schedule(value: Any) -> Any:
+    """Validate a schedule: a number, or a list of [fraction, temperature] pairs."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = [[0.0, value]]
     if not (
@@ -58,52 +62,52 @@ def schedule(value: Any) -> Any:
 
 
 class TemperatureConfig(Config):
-    """How the move is drawn from the visits while training."""
+    """Sampling of actions from the search policy during training."""
 
-    moves: Annotated[int, Field(ge=0)] | None = Field(
+    sampled_actions: Annotated[int, Field(ge=0)] | None = Field(
         30,
-        description="moves of an episode drawn in proportion to visits**(1/value), then the best; "
-        "null to draw every move (MuZero on Atari), 0 to draw none",
+        description="number of actions per episode sampled in proportion to visits**(1/value); "
+        "later actions are greedy; null samples all (MuZero on Atari), 0 none",
     )
-    value: Annotated[tuple[tuple[float, float], ...], BeforeValidator(schedule)] = Field(
+    value: Annotated[tuple[tuple[float, float], ...], BeforeValidator(parse_schedule)] = Field(
         ((0.0, 1.0),),
-        description="temperature of those moves: a number, or as it changes [fraction of the "
+        description="temperature of the sampled actions: a number, or a list of [fraction of the "
         "training, temperature]; MuZero on Atari: [[0.0, 1.0], [0.5, 0.5], [0.75, 0.25]]",
     )
 
     def at(self, fraction: float) -> float:
-        """The temperature when so much of the training is done."""
+        """Return the temperature at a fraction of the training."""
         return next(t for since, t in reversed(self.value) if since <= fraction)
 
 
 class PrioritiesConfig(Config):
-    """How often a stored step is trained on: P(i) = p_i^alpha / sum p^alpha (Schaul et al. 2016).
+    """Prioritised replay, P(i) = p_i^alpha / sum p^alpha (Schaul et al. 2016).
 
     p = |nu - z| + epsilon, nu the search's value and z the value target (MuZero, appendix G); once
     a step was trained on, nu is the value that the network had for it then.
     """
 
     alpha: Fraction = Field(
-        0.0, description="how much the error of the value counts; 0 draws uniformly (MuZero: 1)"
+        0.0, description="exponent of the priorities; 0 samples uniformly (MuZero: 1)"
     )
     beta: Fraction = Field(
-        1.0, description="how much of the bias the weights (1/(N P))**beta of the loss take away"
+        1.0, description="importance-sampling exponent (1 corrects the bias fully)"
     )
     epsilon: Annotated[float, Field(gt=0)] = Field(
-        1e-6, description="added to every error, so that no step is lost"
+        1e-6, description="added to every error, so that every step can be sampled"
     )
 
 
 class ReanalyseConfig(Config):
-    """Stored steps searched anew with the latest weights (MuZero Reanalyse, appendix H)."""
+    """Reanalyse: repeated searches of stored steps with recent weights (MuZero, appendix H)."""
 
     ratio: NonNegative = Field(
         0.0,
-        description="stored steps searched anew for each environment step, without root noise, by "
-        "the target network if there is one, else by the acting model",
+        description="stored steps searched again per environment step, without root noise, with "
+        "the target network if there is one, else with the acting model",
     )
-    policy: bool = Field(True, description="whether the new search's policy replaces the stored")
+    policy: bool = Field(True, description="whether the new policy replaces the stored one")
     value: bool = Field(
         True,
-        description="whether its value does; target 'outcome' is the real return and stays so",
+        description="whether the new value replaces the stored one; target 'outcome' is unaffected",
     )

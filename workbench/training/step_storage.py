@@ -1,4 +1,4 @@
-"""Steps in memory, one after the other: all that belongs to a step stands together."""
+"""Packed storage of steps: all entries of a step are contiguous in memory."""
 
 from __future__ import annotations
 
@@ -12,157 +12,172 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.training.step_kernels import WORD, Addresses, Bytes, Words, copy, whole
-from workbench.types import leaves, rebuild
+from workbench.training.step_kernels import (
+    WORD,
+    Addresses,
+    Bytes,
+    Words,
+    round_up_to_words,
+    unpack_entries,
+)
+from workbench.types import tree_leaves, tree_unflatten
 
 PACKED = ("observation", "legal")
-"""What is held as bits, if it is true or false."""
+"""Entries that are stored as bits if they are boolean."""
 
 
-class Part(NamedTuple):
-    """A field of a step, and how its entry looks outside of it."""
+class StepField(NamedTuple):
+    """One field of a packed step, and the format of its unpacked tensor."""
 
     offset: int
     size: int
-    """Bytes in the step."""
+    """Number of bytes in the packed step."""
     bits: int
-    """How many of these are a byte each outside; 0 where all is as it is."""
+    """Number of bits that unpack to one byte each; 0 if the field is not packed."""
     bytes: int
-    """Outside."""
-    kind: np.dtype[Any]
-    type: torch.dtype
-    """The same, as torch has it."""
+    """Number of bytes of the unpacked entry."""
+    numpy_dtype: np.dtype[Any]
+    torch_dtype: torch.dtype
     shape: tuple[int, ...]
 
 
 class Entries(NamedTuple):
-    """Entries of steps, each laid out by itself, as the kernels read them."""
+    """Unpacked entries of steps in the form that the kernels read."""
 
     addresses: Addresses
-    places: Words
-    """Where in a step they stand: offset, size, bits, bytes."""
+    formats: Words
+    """[fields, 4] offset, packed size, bits and unpacked size of each field."""
     tensors: list[Tensor]
-    """What lies there, as long as this is kept."""
+    """Tensors at the addresses; this reference keeps them in memory."""
 
 
-class Layout:
-    """Where in a step each of its entries stands.
+class StepLayout:
+    """Memory layout of a step.
 
-    `step` is an example of what is to be held: by name, tensors [1, ...] or records of them.
+    `step` is an example: it maps names to tensors [1, ...] or to records of tensors.
     """
 
     def __init__(self, step: Mapping[str, Any]) -> None:
-        self.forms = dict(step)
-        """By name, an example."""
+        self.examples = dict(step)
+        """Example of each entry."""
         self.keys: dict[str, tuple[str, ...]] = {}
-        """By name, the fields in which it stands: several for a record of tensors."""
-        entries, seen = [], {}
-        for name, form in step.items():
-            parts = leaves(form)
-            several = tuple(f"{name}.{i}" for i in range(len(parts)))
-            self.keys[name] = (name,) if isinstance(form, Tensor) else several
-            for key, part in zip(self.keys[name], parts, strict=True):
-                kind, shape = part.numpy().dtype, tuple(part.shape[1:])
-                bits = prod(shape) if name in PACKED and kind == np.bool_ else 0
-                entries.append((key, np.uint8, (-(-bits // 8),)) if bits else (key, kind, shape))
-                seen[key] = (bits, kind, part.dtype, shape)
-        # The widest numbers first: then each of them stands where its width divides the place.
+        """Names of the fields of each entry: one for a tensor, several for a record."""
+        entries, unpacked = [], {}
+        for name, example in step.items():
+            leaves = tree_leaves(example)
+            leaf_keys = tuple(f"{name}.{i}" for i in range(len(leaves)))
+            self.keys[name] = (name,) if isinstance(example, Tensor) else leaf_keys
+            for key, leaf in zip(self.keys[name], leaves, strict=True):
+                dtype, shape = leaf.numpy().dtype, tuple(leaf.shape[1:])
+                bits = prod(shape) if name in PACKED and dtype == np.bool_ else 0
+                entries.append((key, np.uint8, (-(-bits // 8),)) if bits else (key, dtype, shape))
+                unpacked[key] = (bits, dtype, leaf.dtype, shape)
+        # Order by descending item size, so that every number is aligned.
         entries.sort(key=lambda entry: -np.dtype(entry[1]).itemsize)
-        filled = -np.dtype(entries).itemsize % WORD
-        self.fields = np.dtype([*entries, ("", np.uint8, (filled,))] if filled else entries)
-        self._places: dict[tuple[str, ...], Words] = {}
-        self.parts: dict[str, Part] = {}
-        """By field."""
+        padding = -np.dtype(entries).itemsize % WORD
+        self.dtype = np.dtype([*entries, ("", np.uint8, (padding,))] if padding else entries)
+        self._formats: dict[tuple[str, ...], Words] = {}
+        self.fields: dict[str, StepField] = {}
+        """Position and format of each field."""
         offset = 0
         for entry in entries:
-            size, (bits, kind, type_, shape) = np.dtype([entry]).itemsize, seen[entry[0]]
-            self.parts[entry[0]] = Part(offset, size, bits, bits or size, kind, type_, shape)
+            size = np.dtype([entry]).itemsize
+            bits, dtype, torch_dtype, shape = unpacked[entry[0]]
+            self.fields[entry[0]] = StepField(
+                offset, size, bits, bits or size, dtype, torch_dtype, shape
+            )
             offset += size
 
     @property
     def bytes_per_step(self) -> int:
-        return self.fields.itemsize
+        """Number of bytes of a packed step."""
+        return self.dtype.itemsize
 
-    def places(self, names: tuple[str, ...]) -> Words:
-        """Of the fields of entries, as the kernels read them: offset, size, bits, bytes."""
-        if names not in self._places:
-            parts = (self.parts[key] for name in names for key in self.keys[name])
-            self._places[names] = np.array([part[:4] for part in parts], np.int64)
-        return self._places[names]
+    def formats(self, names: tuple[str, ...]) -> Words:
+        """[fields, 4] offset, packed size, bits and unpacked size of the fields of some entries."""
+        if names not in self._formats:
+            fields = (self.fields[key] for name in names for key in self.keys[name])
+            self._formats[names] = np.array([field[:4] for field in fields], np.int64)
+        return self._formats[names]
 
     def entries(self, step: Mapping[str, Any], count: int) -> Entries:
-        """What is named of so many steps [count, ...].
+        """Convert entries of `count` steps, tensors [count, ...], for the kernels.
 
-        Raises ValueError where an entry has another shape.
+        Raises:
+            ValueError: an entry has another shape.
         """
         tensors = []
         for name, values in step.items():
-            parts = (values,) if isinstance(values, Tensor) else leaves(values)
-            for key, tensor in zip(self.keys[name], parts, strict=True):
-                part, shape = self.parts[key], tensor.shape
-                if shape != (count, *part.shape):
-                    raise ValueError(f"{key}: {tuple(shape)} instead of {(count, *part.shape)}")
-                if not (tensor.dtype is part.type and tensor.is_contiguous() and tensor.is_cpu):
-                    tensor = tensor.to("cpu", part.type).contiguous()
+            leaves = (values,) if isinstance(values, Tensor) else tree_leaves(values)
+            for key, tensor in zip(self.keys[name], leaves, strict=True):
+                field, shape = self.fields[key], tensor.shape
+                dtype, expected = field.torch_dtype, (count, *field.shape)
+                if shape != expected:
+                    raise ValueError(f"entry '{key}' has shape {tuple(shape)}, expected {expected}")
+                if not (tensor.dtype is dtype and tensor.is_contiguous() and tensor.is_cpu):
+                    tensor = tensor.to("cpu", dtype).contiguous()
                 tensors.append(tensor)
-        # By address: an array for each costs more than to copy what it holds.
+        # The kernels get addresses: an array per tensor would take longer than copying its data.
         addresses = tuple([tensor.data_ptr() for tensor in tensors])
-        return Entries(addresses, self.places(tuple(step)), tensors)
+        return Entries(addresses, self.formats(tuple(step)), tensors)
 
 
-class Table:
-    """Steps [count] of one layout."""
+class StepStorage:
+    """Array [count] of packed steps that share one layout."""
 
-    def __init__(self, layout: Layout, words: Tensor) -> None:
+    def __init__(self, layout: StepLayout, words: Tensor) -> None:
         self.layout = layout
         self.words = words
-        """[count, words] int64, what the steps are made of."""
+        """[count, words] int64 memory of the steps."""
 
     @cached_property
     def bytes(self) -> Bytes:
-        """[count, bytes] the same."""
+        """[count, bytes] view of the memory."""
         return self.words.numpy().view(np.uint8)
 
     @cached_property
-    def fields(self) -> NDArray[Any]:
-        """[count] the same as numpy's records."""
-        return self.words.numpy().view(self.layout.fields)[:, 0]
+    def records(self) -> NDArray[Any]:
+        """[count] view of the memory as a numpy record array."""
+        return self.words.numpy().view(self.layout.dtype)[:, 0]
 
     @classmethod
-    def empty(cls, layout: Layout, count: int) -> Table:
-        """All zero."""
+    def empty(cls, layout: StepLayout, count: int) -> StepStorage:
+        """Allocate `count` steps, all zero."""
         return cls(layout, torch.zeros(count, layout.bytes_per_step // WORD, dtype=torch.int64))
 
     def __len__(self) -> int:
-        return len(self.bytes)  # a tensor's length takes a way through torch
+        return len(self.bytes)  # numpy, because len() of a tensor is slow
 
     def __getitem__(self, name: str) -> Any:
-        """An entry of all steps, in place: [count, ...]; what is packed as it is held."""
-        columns = [torch.from_numpy(self.fields[key]) for key in self.layout.keys[name]]
-        return rebuild(self.layout.forms[name], columns)
+        """Return a view [count, ...] of an entry; a packed entry stays packed."""
+        columns = [torch.from_numpy(self.records[key]) for key in self.layout.keys[name]]
+        return tree_unflatten(self.layout.examples[name], columns)
 
 
-class Reader:
-    """Copies some entries of steps, each laid out by itself."""
+class StepReader:
+    """Reads and unpacks some entries of steps."""
 
-    def __init__(self, layout: Layout, names: tuple[str, ...]) -> None:
-        self._forms = {name: layout.forms[name] for name in names}
-        self._parts = {name: [layout.parts[key] for key in layout.keys[name]] for name in names}
-        self._places = layout.places(names)
+    def __init__(self, layout: StepLayout, names: tuple[str, ...]) -> None:
+        self._examples = {name: layout.examples[name] for name in names}
+        self._fields = {name: [layout.fields[key] for key in layout.keys[name]] for name in names}
+        self._formats = layout.formats(names)
 
-    def __call__(self, table: Table, rows: Words) -> dict[str, Any]:
-        """By name, the entries of the steps `rows` [...]: [..., *entry]."""
+    def __call__(self, storage: StepStorage, rows: Words) -> dict[str, Any]:
+        """Return the entries of the steps `rows` [...], by name: [..., *entry]."""
         count = rows.size
-        every = (part for parts in self._parts.values() for part in parts)
-        copied = np.empty(sum(whole(count * part.bytes) for part in every), np.uint8)
-        copy(table.bytes, rows.reshape(-1), self._places, copied)
-        found, start = {}, 0
-        for name, parts in self._parts.items():
+        sizes = (field.bytes for fields in self._fields.values() for field in fields)
+        unpacked = np.empty(sum(round_up_to_words(count * size) for size in sizes), np.uint8)
+        unpack_entries(storage.bytes, rows.reshape(-1), self._formats, unpacked)
+        entries, start = {}, 0
+        for name, fields in self._fields.items():
             tensors = []
-            for part in parts:
-                shape = (*rows.shape, *part.shape)
-                tensors.append(torch.from_numpy(np.ndarray(shape, part.kind, copied, start)))
-                start += whole(count * part.bytes)
-            form = self._forms[name]
-            found[name] = tensors[0] if isinstance(form, Tensor) else rebuild(form, tensors)
-        return found
+            for field in fields:
+                shape = (*rows.shape, *field.shape)
+                array = np.ndarray(shape, field.numpy_dtype, unpacked, start)
+                tensors.append(torch.from_numpy(array))
+                start += round_up_to_words(count * field.bytes)
+            example = self._examples[name]
+            entries[name] = (
+                tensors[0] if isinstance(example, Tensor) else tree_unflatten(example, tensors)
+            )
+        return entries

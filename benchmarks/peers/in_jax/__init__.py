@@ -1,1 +1,1 @@
-"""The models that are measured, in jax and by torch's weights."""
+"""The measured models in jax, with torch's weights."""

@@ -1,4 +1,4 @@
-"""What both models are made of."""
+"""Layers of both models."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import jax.numpy as jnp
 
 
 def linear(weights: Any, name: str, inputs: Any) -> Any:
-    """The layer of that name. [..., in] -> [..., out]"""
+    """[..., in] -> [..., out] Apply the layer of that name."""
     return inputs @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
 
 
 def perceptron(weights: Any, first: str, second: str, inputs: Any) -> Any:
-    """Two layers with a ReLU between them. [..., in] -> [..., out]"""
+    """[..., in] -> [..., out] Apply two layers with a ReLU between them."""
     return linear(weights, second, jax.nn.relu(linear(weights, first, inputs)))
 
 
 def min_max(latent: Any) -> Any:
-    """Every row scaled to [0, 1]. [B, ...] -> [B, ...]"""
+    """[B, ...] -> [B, ...] Scale every row to [0, 1]."""
     rest = tuple(range(1, latent.ndim))
     low, high = latent.min(rest, keepdims=True), latent.max(rest, keepdims=True)
     return (latent - low) / jnp.maximum(high - low, 1e-5)

@@ -1,8 +1,8 @@
-"""`networks.residual` in jax, on latents [B, H, W, C] where torch's are [B, C, H, W].
+"""`networks.residual_model` in jax, on latents [B, H, W, C] where torch has [B, C, H, W].
 
-XLA's convolutions on a CPU are 12 to 17 times as fast channels last as channels first, at any
-batch. One product with the nine shifted copies of the planes side by side takes 0.7 to 0.8 of their
-time for one root, 0.8 to 1 for 16 and 1.3 to 2.2 for 128: they stay what XLA calls a convolution.
+On a CPU, XLA's convolutions are 12 to 17 times as fast with channels last as with channels first,
+at any batch size. One product with nine shifted copies of the planes takes 0.7 to 0.8 of their time
+for one root, 0.8 to 1 for 16 and 1.3 to 2.2 for 128, so XLA's convolutions are used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BLOCKS = ("dynamics.tower.1", "dynamics.tower.2")
 
 
 def load(arrays: Arrays) -> tuple[dict[str, Any], Any]:
-    """Weights by torch's names, kernels as [H, W, in, out], and roots [B, H, W, C]."""
+    """Load weights by torch's names, kernels as [H, W, in, out], and roots [B, H, W, C]."""
     weights = {
         name: jnp.asarray(array.transpose(2, 3, 1, 0) if array.ndim == 4 else array)
         for name, array in arrays.items()
@@ -31,7 +31,7 @@ def load(arrays: Arrays) -> tuple[dict[str, Any], Any]:
 
 
 def predict(weights: Any, latent: Any) -> tuple[Any, Any]:
-    """Logits [B, A] and value [B]."""
+    """Return logits [B, A] and value [B]."""
     cells = jax.nn.relu(linear(weights, "prediction.cell", latent))
     value = perceptron(weights, "prediction.value.0", "prediction.value.2", _pool(cells))
     scores = linear(weights, "prediction.policy.score", cells)[..., 0]
@@ -39,7 +39,7 @@ def predict(weights: Any, latent: Any) -> tuple[Any, Any]:
 
 
 def step(weights: Any, latent: Any, action: Any) -> tuple[Any, Any, Any]:
-    """The next latent [B, H, W, C], reward [B], discount [B] (the players take turns)."""
+    """Return the next latent [B, H, W, C], reward [B], discount [B] (the players alternate)."""
     then = min_max(latent + _tower(weights, latent, action))
     cells = jax.nn.relu(linear(weights, "prediction.edge_cell", then))
     edge = "prediction.transition"
@@ -67,7 +67,7 @@ def _convolution(weights: Any, name: str, planes: Any) -> Any:
 
 
 def _active(weights: Any, name: str, planes: Any) -> Any:
-    """ReLU of the layer norm of a row, which is torch's GroupNorm of one group."""
+    """ReLU of the layer norm of a row, which equals torch's GroupNorm with one group."""
     centred = planes - planes.mean((1, 2, 3), keepdims=True)
     variance = jnp.square(centred).mean((1, 2, 3), keepdims=True)
     scaled = centred * jax.lax.rsqrt(variance + 1e-5)
@@ -75,5 +75,5 @@ def _active(weights: Any, name: str, planes: Any) -> Any:
 
 
 def _pool(cells: Any) -> Any:
-    """Mean and maximum over the cells. [B, H, W, C] -> [B, 2 C]"""
+    """[B, H, W, C] -> [B, 2 C] Concatenate mean and maximum over the cells."""
     return jnp.concatenate([cells.mean((1, 2)), cells.max((1, 2))], -1)

@@ -1,4 +1,4 @@
-"""The oracle of Connect Four against a search of our own and against what is known."""
+"""The oracle of Connect Four, compared with an independent search and with published results."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LINES = [
     for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1))
     if y + 3 * dy < ROWS and 0 <= x + 3 * dx < COLUMNS
 ]
-SOON = 100
-"""What a win at once is worth to our own search; one that is n moves away is worth n - 1 less."""
+MAX_SCORE = 100
+"""Score of an immediate win in the independent search; a win in n moves scores n - 1 less."""
 
 
 def won(board: int) -> bool:
@@ -32,7 +32,7 @@ def won(board: int) -> bool:
 
 
 def dropped(own: int, other: int, column: int) -> int | None:
-    """The mover's pieces after a move; None where the column is full."""
+    """Return the player's pieces after a move; None if the column is full."""
     for y in range(ROWS):
         cell = 1 << (y * COLUMNS + column)
         if not (own | other) & cell:
@@ -40,26 +40,28 @@ def dropped(own: int, other: int, column: int) -> int | None:
     return None
 
 
-def worth(own: int, other: int, column: int, low: int = -SOON, high: int = SOON) -> int | None:
-    """By alpha-beta within (low, high), to the mover; None for a full column."""
+def move_score(
+    own: int, other: int, column: int, low: int = -MAX_SCORE, high: int = MAX_SCORE
+) -> int | None:
+    """Return the alpha-beta score of a move in (low, high); None if the column is full."""
     after = dropped(own, other, column)
     if after is None:
         return None
     if won(after):
-        return SOON
+        return MAX_SCORE
     best = None
-    floor = -high - 1  # a step further away, everything is worth one less
+    alpha = -high - 1  # one move later, every score is one less
     for reply in range(COLUMNS):
-        answer = worth(other, after, reply, floor, -low + 1)
-        if answer is not None and (best is None or answer > best):
-            best, floor = answer, max(floor, answer)
+        score = move_score(other, after, reply, alpha, -low + 1)
+        if score is not None and (best is None or score > best):
+            best, alpha = score, max(alpha, score)
             if best >= -low + 1:
                 break
     return 0 if not best else -(best - 1 if best > 0 else best + 1)
 
 
-def endgame(draw: random.Random, empty: int) -> tuple[list[int], int, int]:
-    """Random moves that win nothing, to a board with so many empty cells; own and other pieces."""
+def endgame(rng: random.Random, empty: int) -> tuple[list[int], int, int]:
+    """Return random non-winning moves until `empty` cells are left, with own and other pieces."""
     while True:
         moves: list[int] = []
         own = other = 0
@@ -68,100 +70,101 @@ def endgame(draw: random.Random, empty: int) -> tuple[list[int], int, int]:
             quiet = [a for a, board in after.items() if board is not None and not won(board)]
             if not quiet:
                 break
-            moves.append(draw.choice(quiet))
+            moves.append(rng.choice(quiet))
             own, other = other, int(after[moves[-1]] or 0)
         else:
             return moves, own, other
 
 
 @pytest.fixture(scope="module")
-def world() -> SolvedConnectFour:
+def environment() -> SolvedConnectFour:
     built = ConnectFour().build()
     assert isinstance(built, SolvedConnectFour)
     return built
 
 
 @pytest.mark.parametrize("gamma", [1.0, 0.9])
-def test_endgames_are_worth_what_our_own_search_finds(gamma: float) -> None:
-    world = ConnectFour(discount=gamma).build()
-    assert isinstance(world, SolvedConnectFour)
-    draw = random.Random(3)
-    games = [endgame(draw, empty) for empty in range(1, 13) for _ in range(6)]
-    state = world.after([moves for moves, _, _ in games])
-    q, legal = world.q(state), world.legal(state)
+def test_endgame_values_equal_those_of_an_independent_search(gamma: float) -> None:
+    environment = ConnectFour(discount=gamma).build()
+    assert isinstance(environment, SolvedConnectFour)
+    rng = random.Random(3)
+    games = [endgame(rng, empty) for empty in range(1, 13) for _ in range(6)]
+    state = environment.after_moves([moves for moves, _, _ in games])
+    q, legal = environment.q(state), environment.legal(state)
     outcomes = set()
     for row, (_, own, other) in enumerate(games):
         for column in range(COLUMNS):
-            found = worth(own, other, column)
-            assert bool(legal[row, column]) == (found is not None)
-            if found is None:
+            score = move_score(own, other, column)
+            assert bool(legal[row, column]) == (score is not None)
+            if score is None:
                 assert q[row, column] == -torch.inf
                 continue
-            away = SOON - abs(found)
-            sign = (found > 0) - (found < 0)
-            assert float(q[row, column]) == pytest.approx(sign * gamma**away, abs=1e-6)
+            moves_before_last = MAX_SCORE - abs(score)
+            sign = (score > 0) - (score < 0)
+            wanted = sign * gamma**moves_before_last
+            assert float(q[row, column]) == pytest.approx(wanted, abs=1e-6)
             outcomes.add(sign)
     assert outcomes == {-1, 0, 1}
-    # Of a state alone, the solver is asked another question: a window of one value, or the score.
-    assert torch.allclose(world.value(state), q.max(-1).values, atol=1e-6)
+    # `value` calls the solver differently: with a null window, or for the score of the state.
+    assert torch.allclose(environment.value(state), q.max(-1).values, atol=1e-6)
 
 
-def test_the_centre_wins_its_neighbours_draw_and_the_others_lose(world: SolvedConnectFour) -> None:
-    # Allen 1988, Allis 1988: the first player wins, and only by the middle column.
-    state = world.reset(1, Generator())
-    assert world.q(state)[0].tolist() == [-1, -1, 0, 1, 0, -1, -1]
-    # The first player wins with the 21st and last of its pieces, the 41st move.
-    assert world.scores(state)[0].tolist() == [-2, -1, 0, 1, 0, -1, -2]
+def test_initial_position_has_the_published_action_values(environment: SolvedConnectFour) -> None:
+    # Allen 1988, Allis 1988: the first player wins, but only with the centre column.
+    state = environment.reset(1, Generator())
+    assert environment.q(state)[0].tolist() == [-1, -1, 0, 1, 0, -1, -1]
+    # The first player wins with its 21st and last piece, which is move 41.
+    assert environment.scores(state)[0].tolist() == [-2, -1, 0, 1, 0, -1, -2]
 
 
-def test_a_move_is_worth_what_the_best_reply_takes_where_the_opening_book_ends_too(
-    world: SolvedConnectFour,
+def test_action_value_is_minus_the_best_reply_beyond_the_opening_book(
+    environment: SolvedConnectFour,
 ) -> None:
-    # The book has positions of twelve pieces: before it searches, it looks up, it searches again.
-    draw = random.Random(1)
+    # The solver searches before and after the 12-piece positions that its opening book contains.
+    rng = random.Random(1)
     moves: list[int] = []
     own = other = 0
     while len(moves) < 14:
         after = {a: dropped(own, other, a) for a in range(COLUMNS)}
-        moves.append(draw.choice([a for a, b in after.items() if b is not None and not won(b)]))
+        moves.append(rng.choice([a for a, b in after.items() if b is not None and not won(b)]))
         own, other = other, int(after[moves[-1]] or 0)
-    q = world.q(world.after([moves[:n] for n in range(9, 15)]))
-    for move, (here, there) in zip(moves[9:], pairwise(q), strict=True):
-        assert float(here[move]) == -float(there.max())
-    mirrored = world.q(world.after([[6 - a for a in moves]]))[0]
+    q = environment.q(environment.after_moves([moves[:n] for n in range(9, 15)]))
+    for move, (before, after_move) in zip(moves[9:], pairwise(q), strict=True):
+        assert float(before[move]) == -float(after_move.max())
+    mirrored = environment.q(environment.after_moves([[6 - a for a in moves]]))[0]
     assert torch.equal(mirrored.flip(0), q[-1])
-    # Who wins, sought alone, is the sign of how soon.
-    state = world.after([moves[:n] for n in range(9, 15)])
-    assert torch.equal(q, world.worth(state, world.scores(state)))
-    assert torch.equal(world.value(state), q.max(-1).values)
+    # The outcome computed alone has the sign of the score.
+    state = environment.after_moves([moves[:n] for n in range(9, 15)])
+    assert torch.equal(q, environment.q_from_scores(state, environment.scores(state)))
+    assert torch.equal(environment.value(state), q.max(-1).values)
 
 
-def test_at_the_end_no_move_is_worth_anything(world: SolvedConnectFour) -> None:
-    over = world.after([[0, 1, 0, 1, 0, 1, 0]])
-    assert bool((world.q(over) == -torch.inf).all())
-    assert float(world.value(over)) == 0.0
+def test_terminal_state_has_no_action_values_and_value_zero(environment: SolvedConnectFour) -> None:
+    over = environment.after_moves([[0, 1, 0, 1, 0, 1, 0]])
+    assert bool((environment.q(over) == -torch.inf).all())
+    assert float(environment.value(over)) == 0.0
 
 
-def test_other_sizes_have_no_oracle_and_say_so() -> None:
+def test_other_sizes_have_no_oracle() -> None:
     assert ConnectFour().spec().oracle
     assert not ConnectFour().spec().enumerable
     for other in (ConnectFour(rows=5), ConnectFour(columns=8), ConnectFour(in_line=5)):
         assert not other.spec().oracle
         assert not hasattr(other.build(), "q")
     text = "preset: muzero\nenvironment: {name: connect_four, rows: 5}\n"
-    told = "needs exact answers; environment 'connect_four' as configured has no oracle"
-    assert [told in problem for problem in problems_of(text)] == [True]
+    message = "needs exact answers; environment 'connect_four' as configured has no oracle"
+    assert [message in problem for problem in problems_of(text)] == [True]
 
 
-def test_a_missing_solver_is_told_to_the_measures_that_need_it(
+def test_missing_solver_is_reported_for_measures_that_need_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    there = extras.find_spec
+    find_spec = extras.find_spec
     monkeypatch.setattr(
-        extras, "find_spec", lambda name: None if name == "bitbully" else there(name)
+        extras, "find_spec", lambda name: None if name == "bitbully" else find_spec(name)
     )
     with pytest.raises(ConfigError, match=r"muzero-workbench\[solver\]"):
         trial({"environment": {"name": "connect_four"}})
-    only = {"measures": {"predictive": None, "decision": None, "matches": {}}}
-    config = trial({"environment": {"name": "connect_four"}, **only})
+    measures = {"measures": {"predictive": None, "decision": None, "matches": {}}}
+    config = trial({"environment": {"name": "connect_four"}, **measures})
     assert list(config.measures) == ["matches"]

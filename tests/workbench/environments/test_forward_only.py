@@ -1,4 +1,4 @@
-"""Live worlds: exactly what the library shows, whatever is saved and brought back in between."""
+"""Forward-only environments: equality with the wrapped library, also after save and restore."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from workbench.components import EnvironmentConfig
 from workbench.config import TrialConfig, read_trial
 from workbench.documents import wrap
 from workbench.environments.atari import Atari
-from workbench.environments.forward_only.forward_only_environment import LiveWorlds
+from workbench.environments.forward_only.forward_only_environment import SimulatorEnvironment
 from workbench.environments.gymnasium import Gymnasium
 from workbench.environments.lunar_lander import LunarLander
-from workbench.environments.minatar import CHANNELS, MINIMAL, MinAtar
-from workbench.errors import ConfigError, Place, WorkbenchError
+from workbench.environments.minatar import CHANNELS, MINIMAL_ACTIONS, MinAtar
+from workbench.errors import ConfigError, SourceLocation, WorkbenchError
 from workbench.training import checkpoint
 from workbench.trial import run_trial
-from workbench.types import leaves, rebuild
+from workbench.types import tree_leaves, tree_unflatten
 
 
 def carts(**options: Any) -> Gymnasium:
-    """CartPole as Gymnasium's own."""
+    """Return the configuration of Gymnasium's CartPole."""
     return Gymnasium(id="CartPole-v1", **options)
 
 
-MANY: list[EnvironmentConfig] = [
+FORWARD_ONLY: list[EnvironmentConfig] = [
     carts(),
     LunarLander(),
     *(MinAtar(game=game) for game in CHANNELS),  # type: ignore[arg-type]
@@ -41,126 +41,128 @@ MANY: list[EnvironmentConfig] = [
 
 
 def seeds(batch: int, seed: int) -> list[int]:
-    drawn: list[int] = torch.randint(
+    numbers: list[int] = torch.randint(
         2**31, (batch,), generator=Generator().manual_seed(seed)
     ).tolist()
-    return drawn
+    return numbers
 
 
-def test_what_is_stated_without_building_is_what_the_library_has() -> None:
-    spec, world = LunarLander().spec(), gymnasium.make("LunarLander-v3")
-    assert spec.observation == world.observation_space.shape
-    assert spec.actions == world.action_space.n  # type: ignore[attr-defined]
-    assert spec.horizon == world.spec.max_episode_steps  # type: ignore[union-attr]
+def test_spec_of_lunar_lander_equals_gymnasium() -> None:
+    spec, reference = LunarLander().spec(), gymnasium.make("LunarLander-v3")
+    assert spec.observation == reference.observation_space.shape
+    assert spec.actions == reference.action_space.n  # type: ignore[attr-defined]
+    assert spec.horizon == reference.spec.max_episode_steps  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("game", CHANNELS)
-def test_minatar_states_its_planes_and_actions(game: Any) -> None:
+def test_spec_of_minatar_equals_the_library(game: Any) -> None:
     from minatar import Environment
 
-    world = Environment(game)
-    assert (*world.state_shape(),) == (10, 10, CHANNELS[game])
-    assert list(MINIMAL[game]) == world.minimal_action_set()
-    assert MinAtar(game=game, minimal_actions=False).spec().actions == world.num_actions()
+    reference = Environment(game)
+    assert (*reference.state_shape(),) == (10, 10, CHANNELS[game])
+    assert list(MINIMAL_ACTIONS[game]) == reference.minimal_action_set()
+    assert MinAtar(game=game, minimal_actions=False).spec().actions == reference.num_actions()
 
 
-def test_a_batch_of_carts_is_the_library_s_carts() -> None:
-    sizes = [1.0, 2.0, 0.1, 4.0]
-    worlds, g = carts(discount=0.9, scale=sizes).build(), Generator().manual_seed(3)
-    state = worlds.reset(5, g)
+def test_batch_equals_separate_gymnasium_environments() -> None:
+    scale = [1.0, 2.0, 0.1, 4.0]
+    environment, g = carts(discount=0.9, scale=scale).build(), Generator().manual_seed(3)
+    state = environment.reset(5, g)
     singles = [gymnasium.make("CartPole-v1") for _ in range(5)]
-    shown = [one.reset(seed=s)[0] for one, s in zip(singles, seeds(5, 3), strict=True)]
+    observations = [one.reset(seed=s)[0] for one, s in zip(singles, seeds(5, 3), strict=True)]
     over = [False] * 5
     for _ in range(60):
-        seen = np.stack(shown) / np.array(sizes, np.float32)
-        assert np.array_equal(worlds.observe(state).numpy(), seen)
+        wanted = np.stack(observations) / np.array(scale, np.float32)
+        assert np.array_equal(environment.observe(state).numpy(), wanted)
         action = torch.randint(2, (5,), generator=g)
-        state, transition = worlds.step(state, action, g)
+        state, transition = environment.step(state, action, g)
         for row, one in enumerate(singles):
             if over[row]:
                 assert (transition.reward[row], transition.discount[row]) == (0, 0)
                 continue
-            shown[row], reward, ended, cut, _ = one.step(int(action[row]))
+            observations[row], reward, ended, truncated, _ = one.step(int(action[row]))
             over[row] = ended
             assert transition.reward[row] == reward
             assert bool(transition.terminated[row]) == ended
-            assert not cut
+            assert not truncated
             assert transition.discount[row] == pytest.approx(0.0 if ended else 0.9)
     assert all(over)
 
 
-def test_a_cut_is_not_an_end_and_frees_its_simulator() -> None:
-    worlds, g = (
+def test_truncation_is_not_termination_and_truncated_states_do_not_change() -> None:
+    environment, g = (
         carts(options={"max_episode_steps": 4}, discount=0.5).build(),
         Generator().manual_seed(1),
     )
-    state = worlds.reset(3, g)
+    state = environment.reset(3, g)
     for _ in range(4):
-        state, transition = worlds.step(state, torch.tensor([0, 1, 0]), g)
+        state, transition = environment.step(state, torch.tensor([0, 1, 0]), g)
     assert transition.truncated.all()
     assert not transition.terminated.any()
     assert transition.discount.tolist() == [0.5] * 3
-    again, transition = worlds.step(state, torch.tensor([0, 1, 0]), g)
+    again, transition = environment.step(state, torch.tensor([0, 1, 0]), g)
     assert torch.equal(again.observation, state.observation)
     assert transition.reward.tolist() == [0.0] * 3
     assert transition.truncated.all()
 
 
-def test_simulators_are_used_again() -> None:
-    worlds, g = carts(options={"max_episode_steps": 2}).build(), Generator().manual_seed(1)
+def test_simulators_are_reused() -> None:
+    environment, g = carts(options={"max_episode_steps": 2}).build(), Generator().manual_seed(1)
     for _ in range(4):
-        state = worlds.reset(3, g)
+        state = environment.reset(3, g)
         assert sorted(state.slot.tolist()) == [0, 1, 2]
         for _ in range(2):
-            state, _ = worlds.step(state, torch.zeros(3, dtype=torch.int64), g)
+            state, _ = environment.step(state, torch.zeros(3, dtype=torch.int64), g)
 
 
-def test_a_world_that_has_gone_on_cannot_be_stepped_from_its_past() -> None:
-    worlds, g = carts().build(), Generator().manual_seed(1)
-    past = worlds.reset(2, g)
-    worlds.step(past, torch.tensor([0, 0]), g)
-    with pytest.raises(ValueError, match="gone on"):
-        worlds.step(past, torch.tensor([0, 0]), g)
+def test_past_states_cannot_be_stepped() -> None:
+    environment, g = carts().build(), Generator().manual_seed(1)
+    past = environment.reset(2, g)
+    environment.step(past, torch.tensor([0, 0]), g)
+    with pytest.raises(ValueError, match="has been stepped since this state"):
+        environment.step(past, torch.tensor([0, 0]), g)
 
 
 @pytest.mark.parametrize(
-    "config", MANY, ids=lambda config: f"{config.component}-{getattr(config, 'game', '')}"
+    "config", FORWARD_ONLY, ids=lambda config: f"{config.component}-{getattr(config, 'game', '')}"
 )
-def test_saved_worlds_go_on_as_if_never_stopped(config: Any, tmp_path: Path) -> None:
-    worlds, g = config.build(), Generator().manual_seed(2)
-    state = worlds.reset(3, g)
+def test_restored_environments_continue_as_if_never_saved(config: Any, tmp_path: Path) -> None:
+    environment, g = config.build(), Generator().manual_seed(2)
+    state = environment.reset(3, g)
 
-    def play(worlds: LiveWorlds, state: Any, moves: int, g: Generator) -> tuple[Any, list[Any]]:
-        told = []
-        for _ in range(moves):
-            action = torch.randint(worlds.spec.actions, (3,), generator=g)
-            state, transition = worlds.step(state, action, g)
-            told += [worlds.observe(state), *leaves(transition)]
-        return state, told
+    def play(
+        environment: SimulatorEnvironment, state: Any, steps: int, g: Generator
+    ) -> tuple[Any, list[Any]]:
+        tensors = []
+        for _ in range(steps):
+            action = torch.randint(environment.spec.actions, (3,), generator=g)
+            state, transition = environment.step(state, action, g)
+            tensors += [environment.observe(state), *tree_leaves(transition)]
+        return state, tensors
 
-    state, _ = play(worlds, state, 15, g)
-    form = worlds.save(state)
-    checkpoint.save(tmp_path / "c.pt", {"state": leaves(form)})
+    state, _ = play(environment, state, 15, g)
+    saved = environment.save(state)
+    checkpoint.save(tmp_path / "c.pt", {"state": tree_leaves(saved)})
     stored = checkpoint.load(tmp_path / "c.pt")
     assert stored is not None
     fresh = config.build()
-    back = fresh.restore(rebuild(form, stored["state"]))
-    _, on = play(worlds, state, 40, Generator().manual_seed(9))
-    _, after = play(fresh, back, 40, Generator().manual_seed(9))
-    assert all(torch.equal(a, b) for a, b in zip(on, after, strict=True))
-    assert all(t.shape[1:] == config.spec().observation for t in on[::5])
+    restored = fresh.restore(tree_unflatten(saved, stored["state"]))
+    _, wanted = play(environment, state, 40, Generator().manual_seed(9))
+    _, found = play(fresh, restored, 40, Generator().manual_seed(9))
+    assert all(torch.equal(a, b) for a, b in zip(wanted, found, strict=True))
+    assert all(t.shape[1:] == config.spec().observation for t in wanted[::5])
 
 
-def test_a_world_that_does_not_repeat_itself_is_told() -> None:
-    worlds, g = carts().build(), Generator().manual_seed(2)
-    state, _ = worlds.step(worlds.reset(1, g), torch.tensor([1]), g)
-    saved = worlds.save(state)
+def test_restore_rejects_a_simulator_that_does_not_reproduce_its_episode() -> None:
+    environment, g = carts().build(), Generator().manual_seed(2)
+    state, _ = environment.step(environment.reset(1, g), torch.tensor([1]), g)
+    saved = environment.save(state)
     saved.action[0, 0] = 0
-    with pytest.raises(WorkbenchError, match="does not repeat itself"):
+    with pytest.raises(WorkbenchError, match="does not reproduce an episode"):
         carts().build().restore(saved)
 
 
-def configure(**overlay: Any) -> TrialConfig:
+def configure(**overrides: Any) -> TrialConfig:
     small: dict[str, Any] = {
         "preset": "muzero",
         "measures": {"predictive": None, "decision": None},
@@ -168,20 +170,20 @@ def configure(**overlay: Any) -> TrialConfig:
         "model.prediction": {"name": "mlp", "value.kind": "scalar", "reward.kind": "scalar"},
         "planner.q_normalisation": "min_max",
         "planner.simulations": 4,
-        "procedure.opening.fraction": 0.0,
+        "procedure.random_start.fraction": 0.0,
         "procedure.steps": 512,
-        "procedure.games": 8,
-        "procedure.batch": 8,
+        "procedure.parallel_environments": 8,
+        "procedure.batch_size": 8,
         "procedure.warm_up": 64,
         "procedure.replay_ratio": 0.5,
         "evaluate_every": 8,
     }
-    dotted = {key.replace("__", "."): value for key, value in overlay.items()}
-    return read_trial(wrap(small | dotted, Place("test")))
+    dotted = {key.replace("__", "."): value for key, value in overrides.items()}
+    return read_trial(wrap(small | dotted, SourceLocation("test")))
 
 
 @pytest.mark.parametrize(
-    "overlay",
+    "overrides",
     [
         {"environment": {"name": "cartpole", "max_steps": 30}},
         {
@@ -195,23 +197,23 @@ def configure(**overlay: Any) -> TrialConfig:
     ],
     ids=["cartpole", "gymnasium", "minatar"],
 )
-def test_a_stopped_trial_ends_as_one_left_alone(overlay: Any, tmp_path: Path) -> None:
-    config = configure(**overlay)
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
+def test_resumed_trial_equals_an_uninterrupted_one(overrides: Any, tmp_path: Path) -> None:
+    config = configure(**overrides)
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     run_trial(config, whole)
-    run_in_two(config, cut)
-    assert (whole / "metrics.jsonl").read_bytes() == (cut / "metrics.jsonl").read_bytes()
-    states: list[Any] = [checkpoint.load(f / "checkpoint.pt") for f in (whole, cut)]
-    first, second = (leaves(s["procedure"]["learner"]["model"]) for s in states)
+    run_in_two(config, resumed)
+    assert (whole / "metrics.jsonl").read_bytes() == (resumed / "metrics.jsonl").read_bytes()
+    states: list[Any] = [checkpoint.load(f / "checkpoint.pt") for f in (whole, resumed)]
+    first, second = (tree_leaves(s["procedure"]["learner"]["model"]) for s in states)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize(
-    ("overlay", "message"),
+    ("overrides", "message"),
     [
         ({"environment": {"name": "gymnasium", "id": "CartPol-v1"}}, "did you mean 'CartPole-v1'"),
         ({"environment": {"name": "gymnasium", "id": "Pendulum-v1"}}, "one of 0..n-1"),
-        ({"environment": {"name": "gymnasium", "id": "Blackjack-v1"}}, "observations can be"),
+        ({"environment": {"name": "gymnasium", "id": "Blackjack-v1"}}, "allowed are a vector"),
         (
             {"environment": {"name": "gymnasium", "id": "CartPole-v1", "options": {"size": 3}}},
             "cannot make 'CartPole-v1'",
@@ -219,24 +221,27 @@ def test_a_stopped_trial_ends_as_one_left_alone(overlay: Any, tmp_path: Path) ->
         ({"environment": {"name": "minatar", "game": "pong"}}, "'breakout'"),
         ({"environment": {"name": "atari", "game": "pomg"}}, "did you mean 'pong'"),
         (
-            {"environment": "lunar_lander", "procedure.opening.fraction": 0.5},
-            "environment 'lunar_lander' can only go forward",
+            {"environment": "lunar_lander", "procedure.random_start.fraction": 0.5},
+            "environment 'lunar_lander' is forward-only",
         ),
-        ({"environment": {"name": "cartpole", "scale": [1.0]}}, "'cartpole' shows [4] numbers"),
-        ({"environment": {"name": "acrobot", "scale": [0.0] * 6}}, "sizes above 0"),
+        (
+            {"environment": {"name": "cartpole", "scale": [1.0]}},
+            "'cartpole' has observations of shape [4]",
+        ),
+        ({"environment": {"name": "acrobot", "scale": [0.0] * 6}}, "numbers above 0"),
         (
             {"environment": {"name": "gymnasium", "id": "FrozenLake-v1", "scale": [1.0]}},
-            "'gymnasium' shows [16] numbers",
+            "'gymnasium' has observations of shape [16]",
         ),
         ({"environment": "gymnasium", "model.dynamics": "true"}, "copied"),
         ({"environment": "cartpole", "model.representation": "cnn"}, "'cartpole'"),
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_cannot_be_is_told_when_the_file_is_read(overlay: Any, message: str) -> None:
-    with pytest.raises(ConfigError) as told:
-        configure(**overlay)
-    assert message in str(told.value)
+def test_invalid_configurations_are_rejected_when_read(overrides: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        configure(**overrides)
+    assert message in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -248,12 +253,12 @@ def test_what_cannot_be_is_told_when_the_file_is_read(overlay: Any, message: str
         ("atari", "ale_py", "atari"),
     ],
 )
-def test_a_missing_package_is_named_with_its_extra(
+def test_missing_package_is_reported_with_its_extra(
     environment: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from workbench import extras
 
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == package else name)
-    with pytest.raises(ConfigError, match=rf"pip install 'muzero-workbench\[{extra}\]'") as told:
+    with pytest.raises(ConfigError, match=rf"pip install 'muzero-workbench\[{extra}\]'") as raised:
         configure(environment=environment)
-    assert package in str(told.value)
+    assert package in str(raised.value)

@@ -1,4 +1,4 @@
-"""Worlds of walls and cells against rules, shortest paths and solvers written here or elsewhere."""
+"""Grid environments, compared with independent rules, shortest paths and solvers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from workbench.trial import run_trial
 
 Cell = tuple[int, int]
 
-WAYS = ((-1, 0), (1, 0), (0, -1), (0, 1))
-"""Up, down, left, right."""
+OFFSETS = ((-1, 0), (1, 0), (0, -1), (0, 1))
+"""Offset of each action: up, down, left, right."""
 
 DOORS = {(3, 6), (6, 2), (7, 9), (10, 6)}
 ROOMS = {
@@ -63,42 +63,45 @@ def cells_of(plane: Tensor) -> list[Cell]:
     return [(int(y), int(x)) for y, x in plane.nonzero()]
 
 
-def standing(worlds: Any, state: Tensor) -> list[Cell]:
-    """The agents' cells, as they are seen."""
-    return [cells_of(seen[1])[0] for seen in worlds.observe(state)]
+def agent_cells(environment: Any, state: Tensor) -> list[Cell]:
+    """Return the agents' cells, read from the observations."""
+    return [cells_of(planes[1])[0] for planes in environment.observe(state)]
 
 
-def floor(worlds: Any) -> set[Cell]:
-    """The cells without wall, as they are seen."""
-    seen = worlds.observe(worlds.reset(1, Generator().manual_seed(1)))[0]
-    return set(cells_of(seen[0] == 0))
+def free_cells(environment: Any) -> set[Cell]:
+    """Return the cells without wall, read from an observation."""
+    planes = environment.observe(environment.reset(1, Generator().manual_seed(1)))[0]
+    return set(cells_of(planes[0] == 0))
 
 
-def moved(cell: Cell, way: int, free: set[Cell]) -> Cell:
-    there = cell[0] + WAYS[way][0], cell[1] + WAYS[way][1]
-    return there if there in free else cell
+def next_cell(cell: Cell, action: int, free: set[Cell]) -> Cell:
+    target = cell[0] + OFFSETS[action][0], cell[1] + OFFSETS[action][1]
+    return target if target in free else cell
 
 
-def network(free: set[Cell]) -> Any:
-    """networkx's graph over adjacent cells."""
-    joined = nx.Graph((cell, moved(cell, way, free)) for cell in free for way in range(4))
-    joined.remove_edges_from(nx.selfloop_edges(joined))
-    return joined
+def cell_graph(free: set[Cell]) -> Any:
+    """Return the networkx graph of adjacent free cells."""
+    graph = nx.Graph((cell, next_cell(cell, action, free)) for cell in free for action in range(4))
+    graph.remove_edges_from(nx.selfloop_edges(graph))
+    return graph
 
 
-def walked(worlds: Any) -> set[int]:
-    """Every state that can be reached by moves from the beginnings, the terminal ones too.
+def reachable_states(environment: Any) -> set[int]:
+    """Return all states reachable from the initial states, including terminal ones.
 
-    Of worlds that count moves, the places.
+    If the state contains a step count, return the cells only.
     """
-    g, size = Generator().manual_seed(2), worlds._rules.size
-    waiting = set((worlds.reset(5000, g) % size).tolist())
+    g, size = Generator().manual_seed(2), environment._tables.size
+    frontier = set((environment.reset(5000, g) % size).tolist())
     found: set[int] = set()
-    while waiting:
-        found |= waiting
-        here = torch.tensor(sorted(waiting))
-        then = [worlds.step(here, torch.full_like(here, way), g)[0] % size for way in range(4)]
-        waiting = set(torch.cat(then).tolist()) - found
+    while frontier:
+        found |= frontier
+        states = torch.tensor(sorted(frontier))
+        successors = [
+            environment.step(states, torch.full_like(states, action), g)[0] % size
+            for action in range(4)
+        ]
+        frontier = set(torch.cat(successors).tolist()) - found
     return found
 
 
@@ -106,85 +109,87 @@ def walked(worlds: Any) -> set[int]:
 
 
 def test_four_rooms_have_104_cells_and_four_doors() -> None:
-    worlds = FourRooms().build()
-    assert floor(worlds) == ROOMS
+    environment = FourRooms().build()
+    assert free_cells(environment) == ROOMS
     assert len(ROOMS) == 104
-    assert set(standing(worlds, worlds.positions())) == ROOMS - {(7, 9)}
-    # Without its doors the house falls into four rooms.
-    assert nx.number_connected_components(network(ROOMS - DOORS)) == 4
-    assert nx.number_connected_components(network(ROOMS)) == 1
+    assert set(agent_cells(environment, environment.positions())) == ROOMS - {(7, 9)}
+    # Without the doors there are four connected components.
+    assert nx.number_connected_components(cell_graph(ROOMS - DOORS)) == 4
+    assert nx.number_connected_components(cell_graph(ROOMS)) == 1
 
 
 @pytest.mark.parametrize("config", GOALS, ids=named)
-def test_a_move_is_worth_gamma_to_the_shortest_way_that_remains(config: Any) -> None:
-    worlds = config.build()
-    free, goal = floor(worlds), config._goal()
-    away = nx.single_source_shortest_path_length(network(free), goal)
-    places = worlds.positions()
-    for cell, q in zip(standing(worlds, places), worlds.q(places).tolist(), strict=True):
-        wanted = [config.discount ** away[moved(cell, way, free)] for way in range(4)]
+def test_action_value_is_gamma_to_the_shortest_remaining_path(config: Any) -> None:
+    environment = config.build()
+    free, goal = free_cells(environment), config._goal()
+    distance = nx.single_source_shortest_path_length(cell_graph(free), goal)
+    positions = environment.positions()
+    cells, values = agent_cells(environment, positions), environment.q(positions).tolist()
+    for cell, q in zip(cells, values, strict=True):
+        wanted = [config.discount ** distance[next_cell(cell, action, free)] for action in range(4)]
         assert q == pytest.approx(wanted, abs=1e-6), cell
 
 
 @pytest.mark.parametrize("config", GOALS, ids=named)
-def test_moves_go_where_there_is_no_wall_until_the_goal(config: Any) -> None:
-    worlds, g = config.build(), Generator().manual_seed(3)
-    free, goal, gamma = floor(worlds), config._goal(), config.discount
-    state, done = worlds.reset(40, g), set()
-    assert goal not in standing(worlds, state)
+def test_steps_follow_the_walls_and_end_at_the_goal(config: Any) -> None:
+    environment, g = config.build(), Generator().manual_seed(3)
+    free, goal, gamma = free_cells(environment), config._goal(), config.discount
+    state, outcomes = environment.reset(40, g), set()
+    assert goal not in agent_cells(environment, state)
     for step in range(1, config.max_steps + 20):
-        before = standing(worlds, state)
-        assert worlds.legal(state).all(1).tolist() == [cell != goal for cell in before]
+        before = agent_cells(environment, state)
+        assert environment.legal(state).all(1).tolist() == [cell != goal for cell in before]
         action = torch.randint(4, (40,), generator=g)
-        state, told = worlds.step(state, action, g)
-        for row, (cell, after) in enumerate(zip(before, standing(worlds, state), strict=True)):
-            ended = after == goal
-            assert after == (goal if cell == goal else moved(cell, int(action[row]), free))
-            assert float(told.reward[row]) == float(ended and cell != goal)
-            assert float(told.discount[row]) == pytest.approx(0.0 if ended else gamma)
-            assert bool(told.terminated[row]) == ended
-            assert bool(told.truncated[row]) == (step >= config.max_steps and not ended)
-            done |= {ended}
-    assert done == {True, False}
+        state, transition = environment.step(state, action, g)
+        after = agent_cells(environment, state)
+        for row, (cell, reached) in enumerate(zip(before, after, strict=True)):
+            ended = reached == goal
+            assert reached == (goal if cell == goal else next_cell(cell, int(action[row]), free))
+            assert float(transition.reward[row]) == float(ended and cell != goal)
+            assert float(transition.discount[row]) == pytest.approx(0.0 if ended else gamma)
+            assert bool(transition.terminated[row]) == ended
+            assert bool(transition.truncated[row]) == (step >= config.max_steps and not ended)
+            outcomes |= {ended}
+    assert outcomes == {True, False}
 
 
 @pytest.mark.parametrize("slip", [0.2, 1 / 3])
-def test_where_moves_slip_their_worth_solves_the_linear_program_of_the_problem(slip: float) -> None:
-    """The least values that no move betters (Puterman 1994, section 6.9), found by scipy."""
+def test_action_values_with_slip_solve_the_linear_program_of_the_mdp(slip: float) -> None:
+    """Compare with the primal linear program of the MDP (Puterman 1994, section 6.9) in scipy."""
     gamma, goal = 0.95, (7, 9)
-    worlds = FourRooms(slip=slip, discount=gamma).build()
+    environment = FourRooms(slip=slip, discount=gamma).build()
     cells = sorted(ROOMS)
     number = {cell: n for n, cell in enumerate(cells)}
-    going, gain = np.zeros((len(cells), 4, len(cells))), np.zeros((len(cells), 4))
+    transitions, reward = np.zeros((len(cells), 4, len(cells))), np.zeros((len(cells), 4))
     for cell in ROOMS - {goal}:
         for chosen in range(4):
-            for way in range(4):
-                likely = 1 - slip if way == chosen else slip / 3
-                then = moved(cell, way, ROOMS)
-                going[number[cell], chosen, number[then]] += likely
-                gain[number[cell], chosen] += likely * (then == goal)
-    going[:, :, number[goal]] = 0  # nothing follows the end
-    unlike = gamma * going - np.eye(len(cells))[:, None]
-    found = linprog(np.ones(len(cells)), unlike.reshape(-1, len(cells)), -gain.flatten())
-    places = worlds.positions()
-    rows = [number[cell] for cell in standing(worlds, places)]
-    wanted = (gain + gamma * going @ found.x)[rows]
-    assert worlds.q(places).numpy() == pytest.approx(wanted, abs=1e-6)
+            for executed in range(4):
+                probability = 1 - slip if executed == chosen else slip / 3
+                successor = next_cell(cell, executed, ROOMS)
+                transitions[number[cell], chosen, number[successor]] += probability
+                reward[number[cell], chosen] += probability * (successor == goal)
+    transitions[:, :, number[goal]] = 0  # the goal is terminal
+    constraints = gamma * transitions - np.eye(len(cells))[:, None]
+    solution = linprog(np.ones(len(cells)), constraints.reshape(-1, len(cells)), -reward.flatten())
+    positions = environment.positions()
+    rows = [number[cell] for cell in agent_cells(environment, positions)]
+    wanted = (reward + gamma * transitions @ solution.x)[rows]
+    assert environment.q(positions).numpy() == pytest.approx(wanted, abs=1e-6)
 
 
-def test_a_move_slips_as_often_as_is_said_and_each_other_way_alike() -> None:
-    worlds, g, count = FourRooms(slip=0.3).build(), Generator().manual_seed(4), 40_000
-    place = standing(worlds, worlds.positions()).index((3, 3))
-    state, _ = worlds.step(
-        worlds.positions()[[place]].repeat(count), torch.zeros(count, dtype=torch.int64), g
+def test_slips_have_the_configured_probability_and_are_uniform() -> None:
+    environment, g, count = FourRooms(slip=0.3).build(), Generator().manual_seed(4), 40_000
+    index = agent_cells(environment, environment.positions()).index((3, 3))
+    state, _ = environment.step(
+        environment.positions()[[index]].repeat(count), torch.zeros(count, dtype=torch.int64), g
     )
-    there = standing(worlds, state)
-    for way, share in enumerate((0.7, 0.1, 0.1, 0.1)):
-        seen = there.count(moved((3, 3), way, ROOMS)) / count
-        assert abs(seen - share) < 5 * (share * (1 - share) / count) ** 0.5
+    reached = agent_cells(environment, state)
+    for action, share in enumerate((0.7, 0.1, 0.1, 0.1)):
+        frequency = reached.count(next_cell((3, 3), action, ROOMS)) / count
+        assert abs(frequency - share) < 5 * (share * (1 - share) / count) ** 0.5
 
 
-def test_a_slippery_world_says_that_it_has_no_oracle_and_no_search_may_step_it() -> None:
+def test_slip_removes_the_oracle_and_rejects_true_dynamics() -> None:
     assert FourRooms().spec().oracle
     assert not FourRooms(slip=0.1).spec().oracle
     with pytest.raises(ConfigError, match=r"environment 'four_rooms' with slip .* dynamics 'true'"):
@@ -204,21 +209,23 @@ def test_a_slippery_world_says_that_it_has_no_oracle_and_no_search_may_step_it()
 
 @pytest.mark.parametrize("level", range(5))
 @pytest.mark.parametrize(("size", "holes"), [(5, 0), (9, 0), (9, 3), (15, 6)])
-def test_a_maze_has_as_many_ways_around_as_holes(size: int, holes: int, level: int) -> None:
-    free = floor(Maze(size=size, level=level, holes=holes).build())
-    joined = network(free)
-    assert nx.is_connected(joined)
-    # A connected graph has as many independent cycles as edges beyond those of a tree.
-    assert joined.number_of_edges() - joined.number_of_nodes() + 1 == holes
+def test_number_of_cycles_of_a_maze_is_the_number_of_holes(
+    size: int, holes: int, level: int
+) -> None:
+    free = free_cells(Maze(size=size, level=level, holes=holes).build())
+    graph = cell_graph(free)
+    assert nx.is_connected(graph)
+    # Number of independent cycles of a connected graph: edges - nodes + 1.
+    assert graph.number_of_edges() - graph.number_of_nodes() + 1 == holes
     assert len(free) == 2 * ((size - 1) // 2) ** 2 - 1 + holes
     assert {(y, x) for y in range(1, size, 2) for x in range(1, size, 2)} <= free
     assert all(0 < y < size - 1 and 0 < x < size - 1 for y, x in free)
 
 
-def test_a_level_is_a_layout() -> None:
-    layouts = {frozenset(floor(Maze(level=level).build())) for level in range(20)}
+def test_levels_have_different_and_stable_layouts() -> None:
+    layouts = {frozenset(free_cells(Maze(level=level).build())) for level in range(20)}
     assert len(layouts) == 20
-    # As it was when the world was made: results of studies are about these walls.
+    # This layout must not change, because published results depend on it.
     picture = (
         "#########",
         "#.....#.#",
@@ -231,147 +238,155 @@ def test_a_level_is_a_layout() -> None:
         "#########",
     )
     free = {(y, x) for y, line in enumerate(picture) for x, c in enumerate(line) if c == "."}
-    assert floor(Maze(size=9, level=0, holes=3).build()) == free
+    assert free_cells(Maze(size=9, level=0, holes=3).build()) == free
 
 
 # --- collect -------------------------------------------------------------------------------------
 
 
 Situation = tuple[int, frozenset[Cell], Cell]
-"""Moves that are left, goals that are left, the agent's cell."""
+"""Remaining steps, remaining goals and the agent's cell."""
 
 
-def situations(config: Collect, worlds: Any, state: Tensor) -> list[Situation]:
-    """As they are seen."""
+def situations(config: Collect, environment: Any, state: Tensor) -> list[Situation]:
+    """Return the situations of a batch, read from the observations."""
     found = []
-    for seen in worlds.observe(state):
-        (shade,) = set(seen[3].flatten().tolist())
-        left = [n for n in range(config.steps + 1) if 255 * n // config.steps == shade]
-        found.append((left[0], frozenset(cells_of(seen[2])), cells_of(seen[1])[0]))
+    for planes in environment.observe(state):
+        (pixel,) = set(planes[3].flatten().tolist())
+        remaining = [n for n in range(config.steps + 1) if 255 * n // config.steps == pixel]
+        found.append((remaining[0], frozenset(cells_of(planes[2])), cells_of(planes[1])[0]))
     return found
 
 
-def collected(situation: Situation, way: int, free: set[Cell]) -> tuple[float, Situation, bool]:
-    """Reward, what follows, and whether it is the end: the rules of the authors' program."""
+def collect_step(
+    situation: Situation, action: int, free: set[Cell]
+) -> tuple[float, Situation, bool]:
+    """Return reward, next situation and termination, with the rules of the paper's code."""
     time, goals, cell = situation
-    then = moved(cell, way, free)
-    reward = 2.0 if then in goals else -0.5 if then == cell else -0.2
-    after = (time - 1, goals - {then}, then)
+    target = next_cell(cell, action, free)
+    reward = 2.0 if target in goals else -0.5 if target == cell else -0.2
+    after = (time - 1, goals - {target}, target)
     return reward, after, after[0] == 0 or not after[1]
 
 
 @pytest.mark.parametrize("config", COLLECTS, ids=named)
 def test_episodes_of_collect_follow_the_rules(config: Collect) -> None:
-    worlds, g = config.build(), Generator().manual_seed(5)
-    free, state = floor(worlds), worlds.reset(200, g)
-    begun = situations(config, worlds, state)
-    assert {s[0] for s in begun} == {config.steps}
-    assert {len(s[1]) for s in begun} == {config.goals}
-    over, ways = [False] * 200, set()
+    environment, g = config.build(), Generator().manual_seed(5)
+    free, state = free_cells(environment), environment.reset(200, g)
+    initial = situations(config, environment, state)
+    assert {s[0] for s in initial} == {config.steps}
+    assert {len(s[1]) for s in initial} == {config.goals}
+    over, outcomes = [False] * 200, set()
     for _ in range(config.steps + 2):
-        before = situations(config, worlds, state)
-        # Half of them as best they can: else nobody collects all.
+        before = situations(config, environment, state)
+        # Half of the rows play optimally, because random play never collects all goals.
         action = (
-            worlds.q(state)
+            environment.q(state)
             .argmax(-1)
             .where(torch.arange(200) < 100, torch.randint(4, (200,), generator=g))
         )
-        state, told = worlds.step(state, action, g)
-        for row, (here, there) in enumerate(
-            zip(before, situations(config, worlds, state), strict=True)
-        ):
-            reward, wanted, ends = collected(here, int(action[row]), free)
+        state, transition = environment.step(state, action, g)
+        after = situations(config, environment, state)
+        for row, (situation, reached) in enumerate(zip(before, after, strict=True)):
+            reward, wanted, ends = collect_step(situation, int(action[row]), free)
             if over[row]:
-                reward, wanted, ends = 0.0, here, True
-            assert there == wanted
-            assert float(told.reward[row]) == pytest.approx(reward)
-            assert bool(told.terminated[row]) == ends
-            assert float(told.discount[row]) == pytest.approx(0 if ends else config.discount)
-            ways |= {(ends, not there[1])}
+                reward, wanted, ends = 0.0, situation, True
+            assert reached == wanted
+            assert float(transition.reward[row]) == pytest.approx(reward)
+            assert bool(transition.terminated[row]) == ends
+            assert float(transition.discount[row]) == pytest.approx(0 if ends else config.discount)
+            outcomes |= {(ends, not reached[1])}
             over[row] = ends
-        assert not told.truncated.any()
-    assert {(True, False), (True, True)} <= ways  # time was up, and all were collected
+        assert not transition.truncated.any()
+    assert {(True, False), (True, True)} <= outcomes  # time ran out; all goals were collected
 
 
 @pytest.mark.parametrize("config", COLLECTS, ids=named)
-def test_every_move_of_collect_is_worth_what_recursion_finds(config: Collect) -> None:
-    worlds = config.build()
-    free, places = floor(worlds), worlds.positions()
+def test_action_values_of_collect_equal_a_recursive_solution(config: Collect) -> None:
+    environment = config.build()
+    free, positions = free_cells(environment), environment.positions()
 
     @cache
-    def worth(situation: Situation) -> float:
-        return max(of_move(situation, way) for way in range(4))
+    def value(situation: Situation) -> float:
+        return max(action_value(situation, action) for action in range(4))
 
-    def of_move(situation: Situation, way: int) -> float:
-        reward, after, ends = collected(situation, way, free)
-        return reward if ends else reward + config.discount * worth(after)
+    def action_value(situation: Situation, action: int) -> float:
+        reward, after, ends = collect_step(situation, action, free)
+        return reward if ends else reward + config.discount * value(after)
 
-    seen = situations(config, worlds, places)
-    wanted = [[of_move(situation, way) for way in range(4)] for situation in seen]
-    assert worlds.q(places).numpy() == pytest.approx(np.array(wanted), abs=1e-5)
+    wanted = [
+        [action_value(situation, action) for action in range(4)]
+        for situation in situations(config, environment, positions)
+    ]
+    assert environment.q(positions).numpy() == pytest.approx(np.array(wanted), abs=1e-5)
     values = [max(row) for row in wanted]
     low, high = config.spec().bounds or (0.0, 0.0)
     assert low <= min(values) < max(values) <= high
 
 
-def test_moves_of_the_same_worth_are_the_same_number() -> None:
-    """Undiscounted, many orders of the same rewards are as good: counted in tenths, exactly."""
+def test_equal_action_values_have_identical_floats() -> None:
+    """Without discount many paths have equal returns; compare with exact integer tenths."""
     config = Collect(discount=1.0)
-    worlds = config.build()
-    free, places = floor(worlds), worlds.positions()
+    environment = config.build()
+    free, positions = free_cells(environment), environment.positions()
 
     @cache
     def tenths(situation: Situation) -> int:
-        return max(of_move(situation, way) for way in range(4))
+        return max(action_tenths(situation, action) for action in range(4))
 
-    def of_move(situation: Situation, way: int) -> int:
-        reward, after, ends = collected(situation, way, free)
+    def action_tenths(situation: Situation, action: int) -> int:
+        reward, after, ends = collect_step(situation, action, free)
         return round(10 * reward) + (0 if ends else tenths(after))
 
-    best = optimal_moves(worlds.q(places))
+    best = optimal_moves(environment.q(positions))
     assert (best.sum(1) > 1).any()
-    for situation, found in zip(situations(config, worlds, places), best.tolist(), strict=True):
-        worth = [of_move(situation, way) for way in range(4)]
-        assert found == [w == max(worth) for w in worth]
+    for situation, found in zip(
+        situations(config, environment, positions), best.tolist(), strict=True
+    ):
+        values = [action_tenths(situation, action) for action in range(4)]
+        assert found == [value == max(values) for value in values]
 
 
-# --- all of them ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("config", ALL, ids=named)
-def test_listed_is_what_can_be_reached_and_no_two_look_alike(config: Any) -> None:
-    worlds = config.build()
-    places, reached = worlds.positions(), torch.tensor(sorted(walked(worlds)))
-    over = ~worlds.legal(reached).any(1)
-    assert torch.equal(places, reached[~over])
-    assert torch.equal(over, (worlds.q(reached) == -torch.inf).all(1))
-    shown = worlds.observe(places).flatten(1)
-    assert len(shown.unique(dim=0)) == len(places)
-    assert worlds.observe(places).shape[1:] == config.spec().observation
+# --- all environments -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("config", ALL, ids=named)
-def test_episodes_begin_anywhere_else_alike(config: Any) -> None:
-    worlds, count = config.build(), 20_000
-    begun = worlds.reset(count, Generator().manual_seed(6))
-    goals = set(cells_of(worlds.observe(begun[:1])[0, 2]))
-    starts = floor(worlds) - goals
-    where, often = begun.unique(return_counts=True)
-    assert set(standing(worlds, where)) == starts
+def test_positions_are_the_reachable_non_terminal_states_with_distinct_observations(
+    config: Any,
+) -> None:
+    environment = config.build()
+    positions = environment.positions()
+    reached = torch.tensor(sorted(reachable_states(environment)))
+    terminal = ~environment.legal(reached).any(1)
+    assert torch.equal(positions, reached[~terminal])
+    assert torch.equal(terminal, (environment.q(reached) == -torch.inf).all(1))
+    observations = environment.observe(positions).flatten(1)
+    assert len(observations.unique(dim=0)) == len(positions)
+    assert environment.observe(positions).shape[1:] == config.spec().observation
+
+
+@pytest.mark.parametrize("config", ALL, ids=named)
+def test_initial_cells_are_uniform_over_the_cells_without_goal(config: Any) -> None:
+    environment, count = config.build(), 20_000
+    initial = environment.reset(count, Generator().manual_seed(6))
+    goals = set(cells_of(environment.observe(initial[:1])[0, 2]))
+    starts = free_cells(environment) - goals
+    states, frequency = initial.unique(return_counts=True)
+    assert set(agent_cells(environment, states)) == starts
     share = 1 / len(starts)
-    assert (often / count - share).abs().max() < 5 * (share / count) ** 0.5
+    assert (frequency / count - share).abs().max() < 5 * (share / count) ** 0.5
 
 
 @pytest.mark.parametrize("config", ALL, ids=named)
-def test_graphs_join_adjacent_cells_and_passages_are_those_without_wall(config: Any) -> None:
-    graphs, free = config.spec().graphs, floor(config.build())
+def test_graphs_connect_adjacent_cells_and_passages_only_free_ones(config: Any) -> None:
+    graphs, free = config.spec().graphs, free_cells(config.build())
     side = config.spec().observation[-1]
-    everywhere = {(y, x) for y in range(side) for x in range(side)}
-    for name, cells in (("neighbours", everywhere), ("passages", free)):
+    all_cells = {(y, x) for y in range(side) for x in range(side)}
+    for name, cells in (("neighbours", all_cells), ("passages", free)):
         wanted = {
             (y * side + x, v * side + u)
             for y, x in cells
-            for v, u in ((y + dy, x + dx) for dy, dx in WAYS)
+            for v, u in ((y + dy, x + dx) for dy, dx in OFFSETS)
             if (v, u) in cells
         }
         assert set(graphs[name].edges) == wanted
@@ -379,21 +394,21 @@ def test_graphs_join_adjacent_cells_and_passages_are_those_without_wall(config: 
         assert graphs[name].nodes == side**2
 
 
-def grid_trial(environment: dict[str, Any], over: dict[str, Any] | None = None) -> Any:
+def grid_trial(environment: dict[str, Any], overrides: dict[str, Any] | None = None) -> Any:
     base = {
         "preset": "muzero",
         "model.representation": {"name": "gcn", "width": 8, "depth": 1, "graph": "passages",
-                                 "ends_in": "nodes"},
+                                 "latent_kind": "nodes"},
         "model.dynamics": {"name": "gcn", "width": 8, "graph": "passages"},
         "model.prediction.width": 8,
         "planner": {"name": "puct", "simulations": 4, "q_normalisation": "min_max"},
         "targets.value": {"name": "n_step", "steps": 3},
-        "procedure.steps": 3000, "procedure.games": 16, "procedure.batch": 16,
+        "procedure.steps": 3000, "procedure.parallel_environments": 16, "procedure.batch_size": 16,
         "procedure.warm_up": 100, "procedure.replay_ratio": 0.2, "procedure.unroll": 3,
-        "procedure.opening.fraction": 0.0,
+        "procedure.random_start.fraction": 0.0,
         "measures": {"predictive": {"depth": 2}, "decision": {}, "returns": {"episodes": 8}},
     }  # fmt: skip
-    return trial({"environment": environment, **(over or {})}, base=base)
+    return trial({"environment": environment, **(overrides or {})}, base=base)
 
 
 @pytest.mark.parametrize(
@@ -405,7 +420,7 @@ def grid_trial(environment: dict[str, Any], over: dict[str, Any] | None = None) 
     ],
     ids=("four_rooms", "maze", "collect"),
 )
-def test_a_trial_is_trained_and_measured_on_every_position(
+def test_trial_trains_and_is_measured_on_every_position(
     environment: Any, positions: int, tmp_path: Any
 ) -> None:
     result = run_trial(grid_trial(environment), tmp_path)
@@ -413,18 +428,18 @@ def test_a_trial_is_trained_and_measured_on_every_position(
     for name in ("value", "policy", "reward", "termination"):
         assert np.isfinite([row[f"predictive/{name}_error@{depth}"] for depth in (1, 2)]).all()
     assert result["evaluation_set"]["positions"] == positions
-    # As many sequences begin in each position as there are sources of moves.
-    begun = result["evaluation_set"]["counts"]["predictive/value_error"][0]
-    assert begun == len(SOURCES) * positions
+    # From each position starts one sequence per source of actions.
+    sequences = result["evaluation_set"]["counts"]["predictive/value_error"][0]
+    assert sequences == len(SOURCES) * positions
     assert 0 <= row["decision/search_optimal_rate"] <= 1
     low, high = grid_trial(environment).environment.spec().bounds
     assert low <= row["decision/search_return"] <= high
 
 
-def mistakes() -> Iterator[tuple[str, str]]:
+def invalid_entries() -> Iterator[tuple[str, str]]:
     yield (
         "{name: four_rooms, goal: [0, 3]}",
-        "environment.goal: value error, [0, 3] is no",
+        "environment.goal: value error, [0, 3] is not a free cell",
     )
     yield "{name: four_rooms, goal: [7]}", "environment.goal"
     yield "{name: four_rooms, slip: 1.0}", "environment.slip"
@@ -433,8 +448,8 @@ def mistakes() -> Iterator[tuple[str, str]]:
     yield "{name: collect, goals: 12, steps: 40}", "MB; allowed are 256"
 
 
-@pytest.mark.parametrize(("entry", "message"), mistakes())
-def test_a_world_that_makes_no_sense_is_told_with_its_key(entry: str, message: str) -> None:
+@pytest.mark.parametrize(("entry", "message"), invalid_entries())
+def test_invalid_environment_is_reported_with_its_key(entry: str, message: str) -> None:
     text = f"preset: muzero\nenvironment: {entry}\nmeasures: {{decision: null}}\n"
-    told = problems_of(text)
-    assert any(message in one for one in told), told
+    problems = problems_of(text)
+    assert any(message in problem for problem in problems), problems

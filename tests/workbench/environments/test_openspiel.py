@@ -1,4 +1,4 @@
-"""Board worlds: what OpenSpiel plays, seen by the mover, and turned as the rules allow."""
+"""Board games: equality with OpenSpiel, player-relative observations, and symmetries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from workbench.environments.gomoku import Gomoku
 from workbench.environments.hex import Hex
 from workbench.environments.openspiel import OpenSpiel
 from workbench.environments.othello import Othello
-from workbench.errors import ConfigError, Place
+from workbench.errors import ConfigError, SourceLocation
 
 BOARDS: list[BoardConfig] = [
     ConnectFour(),
@@ -48,52 +48,54 @@ def game_of(config: Any) -> Any:
 
 
 @pytest.mark.parametrize("config", ALL, ids=named)
-def test_what_is_stated_is_what_openspiel_has(config: EnvironmentConfig) -> None:
+def test_spec_equals_openspiel(config: EnvironmentConfig) -> None:
     spec, game = config.spec(), game_of(config)
     assert spec.actions == game.num_distinct_actions()
     assert spec.horizon == game.max_game_length()
     assert spec.bounds == (game.min_utility(), game.max_utility())
-    worlds = config.build()
-    state = worlds.reset(2, Generator())
-    assert worlds.observe(state).shape[1:] == spec.observation
-    assert worlds.observe(state).dtype in (torch.bool, torch.float32)
-    assert len(spec.marks) in (0, spec.actions)
+    environment = config.build()
+    state = environment.reset(2, Generator())
+    assert environment.observe(state).shape[1:] == spec.observation
+    assert environment.observe(state).dtype in (torch.bool, torch.float32)
+    assert len(spec.action_planes) in (0, spec.actions)
 
 
 @pytest.mark.parametrize("config", ALL, ids=named)
-@pytest.mark.parametrize("cached", [openspiel_environment.CACHED, 3])
-def test_a_batch_of_games_goes_as_openspiel_s_games(
-    config: EnvironmentConfig, cached: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cache_size", [openspiel_environment.CACHE_SIZE, 3])
+def test_batch_equals_separate_openspiel_games(
+    config: EnvironmentConfig, cache_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openspiel_environment, "CACHED", cached)
-    worlds, game, g = config.build(), game_of(config), Generator().manual_seed(1)
+    monkeypatch.setattr(openspiel_environment, "CACHE_SIZE", cache_size)
+    environment, game, g = config.build(), game_of(config), Generator().manual_seed(1)
     singles = [game.new_initial_state() for _ in range(4)]
-    state = worlds.reset(4, g)
+    state = environment.reset(4, g)
     for _ in range(40):
-        legal = worlds.legal(state)
+        legal = environment.legal(state)
         for row, one in enumerate(singles):
             assert legal[row].nonzero().flatten().tolist() == one.legal_actions()
         over = torch.tensor([one.is_terminal() for one in singles])
         action = torch.multinomial(legal.float() + over[:, None], 1, generator=g).squeeze(1)
-        state, transition = worlds.step(state, action, g)
+        state, transition = environment.step(state, action, g)
         for row, one in enumerate(singles):
             if over[row]:
                 assert (transition.reward[row], transition.discount[row]) == (0, 0)
                 assert transition.terminated[row]
                 continue
-            mover = one.current_player()
+            player = one.current_player()
             one.apply_action(int(action[row]))
-            assert transition.reward[row] == one.player_reward(mover)
+            assert transition.reward[row] == one.player_reward(player)
             assert bool(transition.terminated[row]) == one.is_terminal()
             assert transition.discount[row] == (0 if one.is_terminal() else -1)
             if not one.is_terminal():
-                assert one.current_player() == 1 - mover
+                assert one.current_player() == 1 - player
         assert not transition.truncated.any()
-        assert [str(w) for w in worlds.worlds(state)] == [str(one) for one in singles]
+        assert [str(s) for s in environment.openspiel_states(state)] == [
+            str(one) for one in singles
+        ]
 
 
 def pieces(config: BoardConfig, state: Any) -> list[list[str]]:
-    """The cells of a printed board, top row first."""
+    """Return the cells of a printed board, top row first."""
     rows = [line for line in str(state).splitlines() if line.strip()]
     if isinstance(config, Othello):
         rows = [line[2:-1] for line in rows if line[0].isdigit()]
@@ -103,38 +105,37 @@ def pieces(config: BoardConfig, state: Any) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("config", BOARDS, ids=named)
-def test_the_mover_sees_its_own_pieces_first(config: BoardConfig) -> None:
-    worlds, g = config.build(), Generator().manual_seed(4)
-    state = worlds.reset(1, g)
+def test_observations_show_the_pieces_of_the_player_to_move_first(config: BoardConfig) -> None:
+    environment, g = config.build(), Generator().manual_seed(4)
+    state = environment.reset(1, g)
     first = "b" if isinstance(config, Breakthrough) else "x"
     for ply in range(7):
-        (world,) = worlds.worlds(state)
-        if world.is_terminal():
+        (game_state,) = environment.openspiel_states(state)
+        if game_state.is_terminal():
             break
-        board = pieces(config, world)
+        board = pieces(config, game_state)
         if isinstance(config, ConnectFour):
-            board = board[::-1]  # row 0 is the lowest
+            board = board[::-1]  # row 0 is at the bottom
         own = first if ply % 2 == 0 else {"b": "w", "x": "o"}[first]
-        seen = worlds.observe(state)[0]
+        planes = environment.observe(state)[0]
         for y, row in enumerate(board):
             for x, piece in enumerate(row):
-                where = 2 if piece in ".-" else 0 if piece == own else 1
-                assert seen[:3, y, x].int().tolist() == [int(i == where) for i in range(3)]
-        if len(seen) == 4:
-            assert (seen[3] == (ply % 2 == 1)).all()
-        action = torch.multinomial(worlds.legal(state).float(), 1, generator=g).squeeze(1)
-        state, _ = worlds.step(state, action, g)
+                plane = 2 if piece in ".-" else 0 if piece == own else 1
+                assert planes[:3, y, x].int().tolist() == [int(i == plane) for i in range(3)]
+        if len(planes) == 4:
+            assert (planes[3] == (ply % 2 == 1)).all()
+        action = torch.multinomial(environment.legal(state).float(), 1, generator=g).squeeze(1)
+        state, _ = environment.step(state, action, g)
 
 
 @pytest.mark.parametrize("config", BOARDS, ids=named)
-def test_a_turned_game_is_as_good_a_game(config: BoardConfig) -> None:
-    """Turned moves on the turned board: turned pieces and moves, the same reward.
+def test_rules_are_invariant_under_the_symmetries(config: BoardConfig) -> None:
+    """Transformed moves give transformed observations and legal moves, and the same reward.
 
-    Othello begins with a position that half of the turns give other colours; there the rules are
-    followed from any position, by comparing the games where the beginning turns into itself.
+    Half of the symmetries of Othello swap the colours of the initial position. These are skipped.
     """
-    spec, worlds, g = config.spec(), config.build(), Generator().manual_seed(5)
-    start = worlds.observe(worlds.reset(1, g)).flatten(2)
+    spec, environment, g = config.spec(), config.build(), Generator().manual_seed(5)
+    start = environment.observe(environment.reset(1, g)).flatten(2)
     tried = 0
     for symmetry in spec.symmetries:
         cells, actions = list(symmetry.cells), torch.tensor(symmetry.actions)
@@ -144,34 +145,36 @@ def test_a_turned_game_is_as_good_a_game(config: BoardConfig) -> None:
             assert isinstance(config, Othello)
             continue
         tried += 1
-        state = turned = worlds.reset(1, g)
+        state = transformed = environment.reset(1, g)
         for _ in range(80):
-            legal = worlds.legal(state)
+            legal = environment.legal(state)
             if not legal.any():
                 break
             action = torch.multinomial(legal.float(), 1, generator=g).squeeze(1)
-            state, told = worlds.step(state, action, g)
-            turned, retold = worlds.step(turned, actions[action], g)
-            seen = worlds.observe(state).flatten(2)[..., cells]
-            assert torch.equal(seen, worlds.observe(turned).flatten(2))
-            assert torch.equal(worlds.legal(state)[0], worlds.legal(turned)[0, actions])
-            assert torch.equal(told.reward, retold.reward)
+            state, transition = environment.step(state, action, g)
+            transformed, other = environment.step(transformed, actions[action], g)
+            wanted = environment.observe(state).flatten(2)[..., cells]
+            assert torch.equal(wanted, environment.observe(transformed).flatten(2))
+            assert torch.equal(
+                environment.legal(state)[0], environment.legal(transformed)[0, actions]
+            )
+            assert torch.equal(transition.reward, other.reward)
     assert tried >= 2 if spec.actions != 65 else tried == 4
 
 
-def test_marks_show_where_a_move_changes_the_board() -> None:
+def test_action_planes_mark_the_cells_that_a_move_changes() -> None:
     for config in BOARDS:
-        worlds, spec, g = config.build(), config.spec(), Generator().manual_seed(6)
-        state = worlds.reset(1, g)
+        environment, spec, g = config.build(), config.spec(), Generator().manual_seed(6)
+        state = environment.reset(1, g)
         for _ in range(12):
-            legal = worlds.legal(state)
+            legal = environment.legal(state)
             if not legal.any():
                 break
             action = torch.multinomial(legal.float(), 1, generator=g).squeeze(1)
-            before = occupied(worlds.observe(state))
-            state, _ = worlds.step(state, action, g)
-            after = occupied(worlds.observe(state))
-            marked = {cell for _, cell in spec.marks[int(action)]}
+            before = occupied(environment.observe(state))
+            state, _ = environment.step(state, action, g)
+            after = occupied(environment.observe(state))
+            marked = {cell for _, cell in spec.action_planes[int(action)]}
             changed = set((before != after).nonzero().flatten().tolist())
             if isinstance(config, Breakthrough):
                 assert changed <= marked
@@ -186,51 +189,53 @@ def occupied(observation: Tensor) -> Tensor:
     return ~observation[0, 2].flatten()
 
 
-def test_hex_cells_have_the_neighbours_by_which_openspiel_joins_them() -> None:
-    """A path of neighbours from edge to edge wins, whatever path, and nothing else does."""
+def test_hex_graph_has_the_adjacency_of_openspiel() -> None:
+    """Check that a game is won exactly if neighbours connect the two sides of a player."""
     size, rng = 3, random.Random(1)
-    near = {cell: set() for cell in range(size**2)}  # type: ignore[var-annotated]
+    adjacent = {cell: set() for cell in range(size**2)}  # type: ignore[var-annotated]
     for a, b in Hex(size=size).spec().graphs["neighbours"].edges:
-        near[a].add(b)
-    assert sorted(len(n) for n in near.values()) == [2, 2, 3, 3, 4, 4, 4, 4, 6]
+        adjacent[a].add(b)
+    assert sorted(len(n) for n in adjacent.values()) == [2, 2, 3, 3, 4, 4, 4, 4, 6]
     game = pyspiel.load_game(f"hex(board_size={size})")
     for _ in range(200):
         state = game.new_initial_state()
         stones: list[set[int]] = [set(), set()]
         while not state.is_terminal():
-            mover, action = state.current_player(), rng.choice(state.legal_actions())
-            stones[mover].add(action)
+            player, action = state.current_player(), rng.choice(state.legal_actions())
+            stones[player].add(action)
             state.apply_action(action)
-            assert joined(stones[0], near, lambda c: c // size, size) == (state.returns()[0] == 1)
-            assert joined(stones[1], near, lambda c: c % size, size) == (state.returns()[1] == 1)
+            won = [score == 1 for score in state.returns()]
+            assert connected(stones[0], adjacent, lambda c: c // size, size) == won[0]
+            assert connected(stones[1], adjacent, lambda c: c % size, size) == won[1]
 
 
-def joined(stones: set[int], near: Any, along: Any, size: int) -> bool:
-    reached = {cell for cell in stones if along(cell) == 0}
+def connected(stones: set[int], adjacent: Any, coordinate: Any, size: int) -> bool:
+    """Return whether the stones connect the cells of the first and the last coordinate."""
+    reached = {cell for cell in stones if coordinate(cell) == 0}
     while True:
-        more = {n for cell in reached for n in near[cell] & stones} | reached
+        more = {n for cell in reached for n in adjacent[cell] & stones} | reached
         if more == reached:
-            return any(along(cell) == size - 1 for cell in reached)
+            return any(coordinate(cell) == size - 1 for cell in reached)
         reached = more
 
 
-def test_an_illegal_move_names_its_rows() -> None:
-    worlds, g = ConnectFour(rows=4, columns=4).build(), Generator()
-    state = worlds.reset(2, g)
+def test_illegal_action_raises_with_its_rows() -> None:
+    environment, g = ConnectFour(rows=4, columns=4).build(), Generator()
+    state = environment.reset(2, g)
     for _ in range(4):
-        state, _ = worlds.step(state, torch.tensor([0, _ % 4]), g)
+        state, _ = environment.step(state, torch.tensor([0, _ % 4]), g)
     with pytest.raises(ValueError, match=r"rows \[0\]"):
-        worlds.step(state, torch.tensor([0, 1]), g)
+        environment.step(state, torch.tensor([0, 1]), g)
 
 
-def test_the_state_after_given_moves() -> None:
-    worlds = ConnectFour().build()
-    state = worlds.after([[3, 3, 4], []])
-    by_hand = pyspiel.load_game("connect_four").new_initial_state()
+def test_after_moves_returns_the_states_after_the_moves() -> None:
+    environment = ConnectFour().build()
+    state = environment.after_moves([[3, 3, 4], []])
+    wanted = pyspiel.load_game("connect_four").new_initial_state()
     for move in (3, 3, 4):
-        by_hand.apply_action(move)
-    assert str(worlds.worlds(state)[0]) == str(by_hand)
-    assert worlds.legal(state)[1].all()
+        wanted.apply_action(move)
+    assert str(environment.openspiel_states(state)[0]) == str(wanted)
+    assert environment.legal(state)[1].all()
 
 
 @pytest.mark.parametrize(
@@ -238,8 +243,8 @@ def test_the_state_after_given_moves() -> None:
     [
         ({"game": "conect_four"}, "did you mean 'connect_four'"),
         ({"game": "backgammon"}, "no chance"),
-        ({"game": "leduc_poker"}, "no hidden information"),
-        ({"game": "oshi_zumo"}, "moves by turns"),
+        ({"game": "leduc_poker"}, "perfect information"),
+        ({"game": "oshi_zumo"}, "sequential moves"),
         ({"game": "dots_and_boxes"}, "twice in a row"),
         ({"game": "chinese_checkers", "parameters": {"players": 3}}, "two players"),
         ({"game": "connect_four", "parameters": {"row": 3}}, "did you mean 'rows'"),
@@ -247,10 +252,8 @@ def test_the_state_after_given_moves() -> None:
     ],
     ids=lambda value: str(value)[:50],
 )
-def test_a_game_that_does_not_fit_is_told_when_the_file_is_read(
-    environment: Any, message: str
-) -> None:
-    with pytest.raises(ConfigError) as told:
+def test_unsupported_game_is_rejected_when_read(environment: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
         read_trial(
             wrap(
                 {
@@ -258,26 +261,26 @@ def test_a_game_that_does_not_fit_is_told_when_the_file_is_read(
                     "environment": {"name": "openspiel", **environment},
                     "measures": {"predictive": None, "decision": None},
                 },
-                Place("test"),
+                SourceLocation("test"),
             )
         )
-    assert message in str(told.value)
-    assert str(told.value).count(message) == 1
+    assert message in str(raised.value)
+    assert str(raised.value).count(message) == 1
 
 
 @pytest.mark.parametrize("config", [{"size": 1}, {"size": 4, "in_line": 5}])
-def test_a_board_that_makes_no_sense_is_refused(config: Any) -> None:
+def test_invalid_board_is_rejected(config: Any) -> None:
     with pytest.raises(ValueError, match=r"in_line|greater"):
         Gomoku(**config)
 
 
-def test_the_general_tensor_is_the_mover_s_and_tells_who_that_is() -> None:
-    worlds, g = OpenSpiel(game="connect_four").build(), Generator().manual_seed(1)
-    state = worlds.reset(1, g)
+def test_openspiel_tensor_is_that_of_the_player_to_move_with_a_player_plane() -> None:
+    environment, g = OpenSpiel(game="connect_four").build(), Generator().manual_seed(1)
+    state = environment.reset(1, g)
     for ply in range(5):
-        (world,) = worlds.worlds(state)
-        tensor = np.asarray(world.observation_tensor(ply % 2)).reshape(3, 6, 7)
-        seen = worlds.observe(state)[0]
-        assert np.array_equal(seen[:3].numpy(), tensor)
-        assert (seen[3] == ply % 2).all()
-        state, _ = worlds.step(state, torch.tensor([ply]), g)
+        (game_state,) = environment.openspiel_states(state)
+        tensor = np.asarray(game_state.observation_tensor(ply % 2)).reshape(3, 6, 7)
+        planes = environment.observe(state)[0]
+        assert np.array_equal(planes[:3].numpy(), tensor)
+        assert (planes[3] == ply % 2).all()
+        state, _ = environment.step(state, torch.tensor([ply]), g)

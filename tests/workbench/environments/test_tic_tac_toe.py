@@ -1,4 +1,4 @@
-"""Tic-tac-toe as a table against OpenSpiel and an independent minimax over its states."""
+"""The table of tic-tac-toe, compared with OpenSpiel and an independent minimax."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 
 from workbench.environments.games.graphs import eight_neighbours, lines
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.measures.exact.decision_quality import losing_lines
 from workbench.types import SolvedEnvironment
@@ -17,52 +17,54 @@ from workbench.types import SolvedEnvironment
 GAME = pyspiel.load_game("tic_tac_toe")
 
 
-_worth: dict[str, float] = {}
+_values: dict[str, float] = {}
 
 
 def solve(state: pyspiel.State) -> float:
-    """Value to the player to move, by plain recursive minimax; at the end to who would be next."""
+    """Return the minimax value for the player to move; if terminal, for who would be next."""
     board = str(state)
-    if board not in _worth:
+    if board not in _values:
         if state.is_terminal():
-            _worth[board] = state.player_return(len(state.history()) % 2)
+            _values[board] = state.player_return(len(state.history()) % 2)
         else:
-            _worth[board] = max(-solve(state.child(a)) for a in state.legal_actions())
-    return _worth[board]
+            _values[board] = max(-solve(state.child(a)) for a in state.legal_actions())
+    return _values[board]
 
 
 @pytest.fixture(scope="module")
-def visited(tic_tac_toe: TableEnvironment) -> dict[int, pyspiel.State]:
-    """Every reachable state of the environment by number, with OpenSpiel's beside it.
+def visited(tic_tac_toe: GameTableEnvironment) -> dict[int, pyspiel.State]:
+    """Return OpenSpiel's state for each reachable state index of the environment.
 
-    Found by walking both together, depth first, through every legal move.
+    Both are traversed together, depth first, through all legal moves.
     """
     found: dict[int, pyspiel.State] = {}
-    open_states = [(0, GAME.new_initial_state())]
-    while open_states:
-        number, state = open_states.pop()
-        if number in found:
-            assert str(found[number]) == str(state)
+    stack = [(0, GAME.new_initial_state())]
+    while stack:
+        index, state = stack.pop()
+        if index in found:
+            assert str(found[index]) == str(state)
             continue
-        found[number] = state
+        found[index] = state
         for action in state.legal_actions():
-            then, _ = tic_tac_toe.step(torch.tensor([number]), torch.tensor([action]), Generator())
-            open_states.append((int(then), state.child(action)))
+            successor, _ = tic_tac_toe.step(
+                torch.tensor([index]), torch.tensor([action]), Generator()
+            )
+            stack.append((int(successor), state.child(action)))
     return found
 
 
-def test_there_are_5478_states_and_4520_of_them_go_on(
-    tic_tac_toe: TableEnvironment, visited: dict[int, pyspiel.State]
+def test_there_are_5478_states_of_which_4520_are_non_terminal(
+    tic_tac_toe: GameTableEnvironment, visited: dict[int, pyspiel.State]
 ) -> None:
     assert len(visited) == 5478
     assert len({str(state) for state in visited.values()}) == 5478
-    going_on = sorted(n for n, state in visited.items() if not state.is_terminal())
-    assert len(going_on) == 4520
-    assert tic_tac_toe.positions().tolist() == going_on
+    non_terminal = sorted(n for n, state in visited.items() if not state.is_terminal())
+    assert len(non_terminal) == 4520
+    assert tic_tac_toe.positions().tolist() == non_terminal
 
 
-def test_every_move_is_worth_what_recursive_minimax_says(
-    tic_tac_toe: TableEnvironment, visited: dict[int, pyspiel.State]
+def test_action_values_equal_recursive_minimax(
+    tic_tac_toe: GameTableEnvironment, visited: dict[int, pyspiel.State]
 ) -> None:
     for number, state in visited.items():
         q = tic_tac_toe.q(torch.tensor([number]))[0].tolist()
@@ -73,15 +75,15 @@ def test_every_move_is_worth_what_recursive_minimax_says(
 
 
 def test_3191_positions_are_decisive(visited: dict[int, pyspiel.State]) -> None:
-    worth = [
+    action_values = [
         {solve(state.child(a)) for a in state.legal_actions()}
         for state in visited.values()
         if not state.is_terminal()
     ]
-    assert sum(len(values) > 1 for values in worth) == 3191
+    assert sum(len(values) > 1 for values in action_values) == 3191
 
 
-def test_random_games_follow_openspiel_move_by_move(tic_tac_toe: TableEnvironment) -> None:
+def test_random_games_equal_openspiel_move_by_move(tic_tac_toe: GameTableEnvironment) -> None:
     g, batch = Generator().manual_seed(4), 64
     state = tic_tac_toe.reset(batch, g)
     games = [GAME.new_initial_state() for _ in range(batch)]
@@ -96,31 +98,33 @@ def test_random_games_follow_openspiel_move_by_move(tic_tac_toe: TableEnvironmen
         state, transition = tic_tac_toe.step(state, action, g)
         for b, game in enumerate(games):
             if before[b]:
-                # A terminal state absorbs every move.
+                # A terminal state is absorbing.
                 assert float(transition.reward[b]) == float(transition.discount[b]) == 0.0
                 assert bool(transition.terminated[b])
                 continue
-            mover = game.current_player()
+            player = game.current_player()
             game.apply_action(int(action[b]))
-            assert float(transition.reward[b]) == game.player_reward(mover)
+            assert float(transition.reward[b]) == game.player_reward(player)
             assert float(transition.discount[b]) == (0.0 if game.is_terminal() else -1.0)
             assert bool(transition.terminated[b]) == game.is_terminal()
         assert not transition.truncated.any()
         observed = tic_tac_toe.observe(state)
         for b, game in enumerate(games):
-            assert torch.equal(observed[b], seen_by_mover(game))
+            assert torch.equal(observed[b], planes_of(game))
 
 
-def seen_by_mover(game: pyspiel.State) -> torch.Tensor:
-    """Planes of the mover's stones, the other's and the empty cells, read off the printed board."""
+def planes_of(game: pyspiel.State) -> torch.Tensor:
+    """Return planes of own stones, opponent's stones and empty cells, from the printed board."""
     own, other = ("x", "o") if len(game.history()) % 2 == 0 else ("o", "x")
     board = str(game).replace("\n", "")
     planes = [[float(c == stone) for c in board] for stone in (own, other, ".")]
     return torch.tensor(planes).view(3, 3, 3)
 
 
-def test_the_mover_sees_his_own_stones_first(tic_tac_toe: TableEnvironment) -> None:
-    # First player 4, second player 0: now it is the first player's turn.
+def test_observations_show_the_stones_of_the_player_to_move_first(
+    tic_tac_toe: GameTableEnvironment,
+) -> None:
+    # The first player played 4, the second player 0, and the first player is to move.
     g = Generator()
     state = tic_tac_toe.reset(1, g)
     for action in (4, 0):
@@ -131,10 +135,10 @@ def test_the_mover_sees_his_own_stones_first(tic_tac_toe: TableEnvironment) -> N
     assert empty.nonzero().flatten().tolist() == [1, 2, 3, 5, 6, 7, 8]
 
 
-def test_an_illegal_move_raises_and_names_the_rows(tic_tac_toe: TableEnvironment) -> None:
+def test_illegal_action_raises_with_its_rows(tic_tac_toe: GameTableEnvironment) -> None:
     g = Generator()
     state, _ = tic_tac_toe.step(tic_tac_toe.reset(3, g), torch.tensor([0, 4, 8]), g)
-    with pytest.raises(ValueError, match=r"illegal move in rows \[1\]"):
+    with pytest.raises(ValueError, match=r"illegal action in rows \[1\]"):
         tic_tac_toe.step(state, torch.tensor([1, 4, 0]), g)
     many = torch.tensor([4]).repeat(50)
     state, _ = tic_tac_toe.step(tic_tac_toe.reset(50, g), many, g)
@@ -142,41 +146,41 @@ def test_an_illegal_move_raises_and_names_the_rows(tic_tac_toe: TableEnvironment
         tic_tac_toe.step(state, many, g)
 
 
-def test_discount_is_minus_gamma_until_the_end() -> None:
-    world = TicTacToe(discount=0.5).build()
+def test_discount_is_minus_gamma_until_termination() -> None:
+    environment = TicTacToe(discount=0.5).build()
     g = Generator()
-    state = world.reset(1, g)
+    state = environment.reset(1, g)
     discounts = []
     for action in (0, 3, 1, 4, 2):
-        state, transition = world.step(state, torch.tensor([action]), g)
+        state, transition = environment.step(state, torch.tensor([action]), g)
         discounts.append(float(transition.discount))
     assert discounts == [-0.5, -0.5, -0.5, -0.5, 0.0]
-    # After 0, 3, 1 second player's 4 lets the first win with 2, one step later: -.5 * 1.
-    state = world.reset(1, g)
+    # After 0, 3, 1 the second player's 4 lets the first win with 2, one step later: -0.5 * 1.
+    state = environment.reset(1, g)
     for action in (0, 3, 1):
-        state, _ = world.step(state, torch.tensor([action]), g)
-    assert float(world.q(state)[0, 4]) == -0.5
-    state, _ = world.step(state, torch.tensor([4]), g)
-    assert float(world.q(state)[0, 2]) == 1.0
+        state, _ = environment.step(state, torch.tensor([action]), g)
+    assert float(environment.q(state)[0, 4]) == -0.5
+    state, _ = environment.step(state, torch.tensor([4]), g)
+    assert float(environment.q(state)[0, 2]) == 1.0
 
 
-def test_graph_of_neighbours_has_20_edges_and_of_lines_24() -> None:
-    world = TicTacToe().spec()
+def test_neighbours_graph_has_20_edges_and_lines_graph_24() -> None:
+    spec = TicTacToe().spec()
     for name, count in (("neighbours", 20), ("lines", 24)):
-        edges = set(world.graphs[name].edges)
+        edges = set(spec.graphs[name].edges)
         assert len({frozenset(e) for e in edges}) == count
-        assert len(edges) == 2 * count == len(world.graphs[name].edges)
+        assert len(edges) == 2 * count == len(spec.graphs[name].edges)
         assert all((b, a) in edges for a, b in edges)
 
 
-def test_edges_are_a_kings_moves_and_the_cells_that_share_a_winning_line() -> None:
-    near = set(eight_neighbours(3, 3).edges)
-    assert {b for a, b in near if a == 4} == {0, 1, 2, 3, 5, 6, 7, 8}
-    assert {b for a, b in near if a == 0} == {1, 3, 4}
+def test_edges_connect_adjacent_cells_and_cells_that_share_a_winning_line() -> None:
+    adjacent = set(eight_neighbours(3, 3).edges)
+    assert {b for a, b in adjacent if a == 4} == {0, 1, 2, 3, 5, 6, 7, 8}
+    assert {b for a, b in adjacent if a == 0} == {1, 3, 4}
     wins = [(0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6)]
     shared = {(a, b) for line in wins for a in line for b in line if a != b}
     assert set(lines(3, 3, 3).edges) == shared
-    # On a board of 2 x 4 the only straight lines of three lie in its rows.
+    # On a 2 x 4 board all lines of length three lie in rows.
     assert set(lines(2, 4, 3).edges) == {
         (4 * y + a, 4 * y + b)
         for y in range(2)
@@ -187,7 +191,7 @@ def test_edges_are_a_kings_moves_and_the_cells_that_share_a_winning_line() -> No
 
 
 def count_losses(state: pyspiel.State, moves: dict[str, int], agent: int) -> int:
-    """Lines in which `agent` loses, the other trying every reply: plain recursion."""
+    """Return the number of lines that `agent` loses against all replies, by recursion."""
     if state.is_terminal():
         return int(state.player_return(agent) < 0)
     if state.current_player() == agent:
@@ -197,22 +201,22 @@ def count_losses(state: pyspiel.State, moves: dict[str, int], agent: int) -> int
 
 @pytest.mark.parametrize("seed", range(4))
 def test_losing_lines_of_random_policies_equal_a_recursive_count(
-    tic_tac_toe: TableEnvironment, visited: dict[int, pyspiel.State], seed: int
+    tic_tac_toe: GameTableEnvironment, visited: dict[int, pyspiel.State], seed: int
 ) -> None:
-    choices = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     moves, table = {}, torch.full((5478,), -1)
     for number, state in sorted(visited.items()):
         if not state.is_terminal():
-            moves[str(state)] = int(choices.choice(state.legal_actions()))
+            moves[str(state)] = int(rng.choice(state.legal_actions()))
             table[number] = moves[str(state)]
-    world: SolvedEnvironment = tic_tac_toe
+    environment: SolvedEnvironment = tic_tac_toe
     for agent in (0, 1):
         wanted = count_losses(GAME.new_initial_state(), moves, agent)
         assert wanted > 0
-        assert losing_lines(world, lambda state: table[state], second=agent == 1) == wanted
+        assert losing_lines(environment, lambda state: table[state], second=agent == 1) == wanted
 
 
-def test_perfect_play_loses_no_line(tic_tac_toe: TableEnvironment) -> None:
+def test_perfect_play_loses_no_line(tic_tac_toe: GameTableEnvironment) -> None:
     def decide(state: torch.Tensor) -> torch.Tensor:
         return tic_tac_toe.q(state).argmax(-1)
 

@@ -18,7 +18,9 @@ SHAPES: dict[LatentKind, tuple[int, ...]] = {"vector": (6,), "grid": (2, 3, 3), 
 
 def model(kind: LatentKind = "vector", shape: tuple[int, ...] | None = None) -> Any:
     spec = LatentSpec(kind, SHAPES[kind] if shape is None else shape)
-    return SimpleNamespace(spec=ModelSpec(spec, 2, frozenset()), code=lambda latent: latent)
+    return SimpleNamespace(
+        spec=ModelSpec(spec, 2, frozenset()), latent_tensor=lambda latent: latent
+    )
 
 
 def loss(name: str, of: Any, **options: Any) -> Loss:

@@ -107,7 +107,7 @@ def test_an_unroll_of_no_step_is_no_error() -> None:
 
 def test_a_batch_of_one_has_no_statistics_and_is_refused() -> None:
     text = "preset: muzero\nlosses.consistency: {{heads: {}}}\ntargets.latent: next_latent\n"
-    batch = "procedure.batch: 1\n"
+    batch = "procedure.batch_size: 1\n"
     (problem,) = problems_of(text.format("simsiam") + batch)
     assert "t.yaml:2: losses.consistency: loss 'consistency'" in problem
     assert "procedure 'self_play' has batches of 1" in problem

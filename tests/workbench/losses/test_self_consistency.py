@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tests.workbench.fakes import TableModel, problems_of, random_table
 from tests.workbench.losses.line_model import imagined_mask, line, loss, random, target
-from workbench.losses.latents.imagination import imagine
+from workbench.losses.latents.imagination import unroll_policy
 
 GAMMA = 0.9
 
@@ -51,15 +51,15 @@ def test_in_imagination_the_line_is_the_model_s_own() -> None:
     start = torch.arange(30)
     fake = line(latents=start[:, None].expand(-1, 4))
     error = loss("self_consistency", table)(fake, {"value": target(torch.zeros(30, 4))}, None)
-    assert len(table.stepped) == 3
+    assert len(table.step_calls) == 3
     value = table.value
-    for k, (state, action) in enumerate(table.stepped):
+    for k, (state, action) in enumerate(table.step_calls):
         after = table.successor[state, action]
         onward = table.reward[state, action] + table.discount[state, action] * value[after]
         assert torch.allclose(error[:, k + 1], (onward - value[state]) ** 2)
         if k:
-            assert torch.equal(state, table.successor[table.stepped[k - 1]])
-    assert torch.equal(table.stepped[0][0], start)
+            assert torch.equal(state, table.successor[table.step_calls[k - 1]])
+    assert torch.equal(table.step_calls[0][0], start)
 
 
 def test_imagined_moves_are_drawn_from_the_policy_and_are_legal() -> None:
@@ -73,8 +73,8 @@ def test_imagined_moves_are_drawn_from_the_policy_and_are_legal() -> None:
         value=torch.zeros(1),
         legal=torch.tensor([[True, True, True, False]]),
     )
-    imagine(table, torch.zeros(rows, dtype=torch.int64), 2)
-    first, second = (action for _, action in table.stepped)
+    unroll_policy(table, torch.zeros(rows, dtype=torch.int64), 2)
+    first, second = (action for _, action in table.step_calls)
     for action in (first, second):
         count = Counter(action.tolist())
         for a, p in enumerate(probabilities.tolist()):
@@ -86,7 +86,7 @@ def test_imagined_moves_are_drawn_from_the_policy_and_are_legal() -> None:
 def test_imagination_does_not_touch_any_stream_and_repeats_itself() -> None:
     table = random_table(30, 4, seed=1)
     before = torch.get_rng_state()
-    lines = [imagine(table, torch.arange(30), 3) for _ in range(2)]
+    lines = [unroll_policy(table, torch.arange(30), 3) for _ in range(2)]
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(a, b) for a, b in zip(*(u.latents for u in lines), strict=True))
 
@@ -100,8 +100,8 @@ def test_an_unroll_of_no_step_is_no_error(actions: str) -> None:
 
 
 def test_imagined_lines_ask_for_values_past_the_end_to_be_learned() -> None:
-    text = "preset: muzero\nlosses.self_consistency: {{actions: {}}}\nprocedure.terminal: {}\n"
+    text = "preset: muzero\nlosses.self_consistency: {{actions: {}}}\nprocedure.past_end: {}\n"
     (problem,) = problems_of(text.format("policy", "mask"))
-    assert "use `terminal: absorbing`, or `actions: real`" in problem
+    assert "use `past_end: absorbing`, or `actions: real`" in problem
     assert problems_of(text.format("real", "mask")) == []
     assert problems_of(text.format("policy", "absorbing")) == []

@@ -25,20 +25,20 @@ TERMS: dict[str, dict[str, Any]] = {
     "plain_consistency": {"losses.consistency": {"heads": "none", "distance": "mse"}, **LATENT},
     "slow_consistency": {
         "losses.consistency": 1.0,
-        "targets.latent": {"name": "next_latent", "of": "agent"},
+        "targets.latent": {"name": "next_latent", "network": "agent"},
     },
     "infonce": {"losses.contrastive": {"score": "bilinear", "projection": 8}, **LATENT},
     "hinge": {"losses.contrastive": {"term": "hinge", "sigma": 2.0}, **LATENT},
     "paired": {"model.representation": {"name": "contrastive", "encoder": "mlp"}},
     "nodes": {
-        "model.representation": {"name": "gcn", "ends_in": "nodes"},
+        "model.representation": {"name": "gcn", "latent_kind": "nodes"},
         "model.dynamics": {"name": "gcn"},
         "losses.consistency": 1.0,
         "losses.contrastive": {"term": "hinge"},
         **LATENT,
     },
     "grid": {
-        "model.representation": {"name": "cnn", "ends_in": "grid"},
+        "model.representation": {"name": "cnn", "latent_kind": "grid"},
         "model.dynamics": "conv",
         "losses.consistency": 1.0,
         "losses.contrastive": 1.0,
@@ -145,6 +145,6 @@ def test_reconstruction_learns_to_read_the_board_from_latents(
     run_trial(config, tmp_path)
     rows = read_rows(tmp_path / "metrics.jsonl")
     told = [row["training/reconstruction"] for row in rows if "training/reconstruction" in row]
-    # Two observations' worth of ln 2 a plane at first: the first state's and the mean of the rest.
+    # Initially ln 2 per plane, twice: for the first state and for the mean of the others.
     assert told[0] > 0.8
     assert told[-1] < 0.5 * told[0]

@@ -9,6 +9,6 @@ import pytest
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where frozen sets are kept, for one test alone."""
+    """Cache folder of evaluation sets, for one test only."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return tmp_path / "muzero-workbench"

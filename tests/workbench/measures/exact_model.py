@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.measures.exact.solved_sequences import evaluation_set
 from workbench.measures.prediction.evaluation_set import EvaluationSet
 from workbench.models.world_model import WorldModel
@@ -18,7 +18,7 @@ from workbench.types import Edge, Heads, LatentSpec, ModelSpec
 
 @dataclass(frozen=True)
 class Seen:
-    """Where the world stands, and what the model carries."""
+    """Environment state, and the model's memory."""
 
     state: Any
     code: Tensor  # [B, ...]
@@ -65,7 +65,7 @@ class Seer(WorldModel):
         value = self._value(latent.state, latent.code)
         return Heads(policy, value, legal=self.world.legal(latent.state))
 
-    def code(self, latent: Seen) -> Tensor:
+    def latent_tensor(self, latent: Seen) -> Tensor:
         return latent.code
 
 
@@ -81,5 +81,5 @@ class Decoding(Seer):
         return self._decode(latent.code)
 
 
-def sequences(world: TableEnvironment, depth: int) -> EvaluationSet:
+def sequences(world: GameTableEnvironment, depth: int) -> EvaluationSet:
     return evaluation_set(world, world.positions(), depth)

@@ -9,9 +9,9 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import RecordingPlanner, trial
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.measures.exact.decision_quality import DecisionQuality
-from workbench.measures.exact.solved_positions import JudgedPositions
+from workbench.measures.exact.solved_positions import SolvedPositions
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan
@@ -54,20 +54,20 @@ class TablePlanner:
         return Plan(policy, zero, policy, policy, zero)
 
 
-def quality(environment: TableEnvironment) -> DecisionQuality:
+def quality(environment: GameTableEnvironment) -> DecisionQuality:
     positions = environment.positions()
     return DecisionQuality(
-        environment, JudgedPositions(environment, positions, environment.q(positions))
+        environment, SolvedPositions(environment, positions, environment.q(positions))
     )
 
 
-def everything(environment: TableEnvironment) -> Tensor:
-    """Exact worth of all 5,478 states' moves. [S, A]"""
+def everything(environment: GameTableEnvironment) -> Tensor:
+    """[S, A] Exact values of the moves in all 5,478 states."""
     return environment.q(torch.arange(environment.table.size))
 
 
 def test_an_optimal_prior_and_the_worst_search_score_the_extremes(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
     q = everything(tic_tac_toe)
     measure = quality(tic_tac_toe)
@@ -88,7 +88,7 @@ def test_an_optimal_prior_and_the_worst_search_score_the_extremes(
 
 
 def test_perfect_search_has_no_losing_line_and_a_bad_prior_does_not_matter(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
     q = everything(tic_tac_toe)
     row = quality(tic_tac_toe)(Chooser(-q), TablePlanner(q))
@@ -98,22 +98,22 @@ def test_perfect_search_has_no_losing_line_and_a_bad_prior_does_not_matter(
 
 
 def test_random_play_is_optimal_in_58_0_percent_and_in_40_5_of_the_decisive(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
-    facts = quality(tic_tac_toe).facts()
+    facts = quality(tic_tac_toe).info()
     assert facts.positions == 4520
     for agent in ("prior", "search"):
         level = facts.levels[f"decision/{agent}_optimal_rate"]
-        assert level["chance"] == pytest.approx(0.5797, abs=5e-5)
+        assert level["naive"] == pytest.approx(0.5797, abs=5e-5)
         assert level["oracle"] == 1.0
         level = facts.levels[f"decision/{agent}_optimal_rate_decisive"]
-        assert level["chance"] == pytest.approx(0.4046, abs=5e-5)
+        assert level["naive"] == pytest.approx(0.4046, abs=5e-5)
         assert facts.levels[f"decision/{agent}_regret"]["oracle"] == 0.0
     assert facts.levels["decision/losing_lines"]["oracle"] == 0.0
 
 
-def test_chance_regret_is_that_of_a_uniform_draw(tic_tac_toe: TableEnvironment) -> None:
-    level = quality(tic_tac_toe).facts().levels["decision/search_regret"]["chance"]
+def test_chance_regret_is_that_of_a_uniform_draw(tic_tac_toe: GameTableEnvironment) -> None:
+    level = quality(tic_tac_toe).info().levels["decision/search_regret"]["naive"]
     total = 0.0
     for row in everything(tic_tac_toe).tolist():
         legal = [x for x in row if x > -2]
@@ -122,7 +122,7 @@ def test_chance_regret_is_that_of_a_uniform_draw(tic_tac_toe: TableEnvironment) 
 
 
 def test_evaluation_explores_nothing_and_twice_gives_the_same(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
     config = trial({"planner.noise_fraction": 1.0})
     parts = build(config)

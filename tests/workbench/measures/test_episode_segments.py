@@ -14,15 +14,15 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import trial
 from tests.workbench.measures.exact_model import Seer
 from workbench.environments.cartpole import CartPole
-from workbench.environments.forward_only.forward_only_environment import LiveWorlds
-from workbench.environments.games.lookup_table import TableEnvironment
-from workbench.environments.games.openspiel_environment import SpielEnvironment
+from workbench.environments.forward_only.forward_only_environment import SimulatorEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.openspiel_environment import OpenSpielEnvironment
 from workbench.environments.hex import Hex
 from workbench.environments.history import History
 from workbench.environments.minatar import MinAtar
 from workbench.measures.equivalence import Equivalence
 from workbench.measures.evaluation_sets import episode_segments as module
-from workbench.measures.evaluation_sets.episode_segments import excerpts, kept_excerpts
+from workbench.measures.evaluation_sets.episode_segments import cached_segments, episode_segments
 from workbench.measures.latents import Latents
 from workbench.measures.play.opponents import RolloutPlayer
 from workbench.measures.prediction import true_latents
@@ -42,9 +42,9 @@ END, CUTS, GAMMA = 6, (9, 7, 8), 0.9
 
 
 class Counting:
-    """Shows a number, how many moves were made, and after how many the episode is cut.
+    """Shows a number, the number of actions, and the length at which the episode is truncated.
 
-    Action 1 adds one, and 6 is the end; it is worth 1.
+    Action 1 adds one; 6 is terminal with reward 1.
     """
 
     def reset(self, seed: int) -> NDArray[Any]:
@@ -61,7 +61,7 @@ class Counting:
 
 
 class Long:
-    """Shows what it was begun with and how many moves were made, and never ends."""
+    """Shows its initial number and the number of actions, and never ends."""
 
     def reset(self, seed: int) -> NDArray[Any]:
         self.shown = np.array([seed, 0], np.float32)
@@ -91,29 +91,29 @@ class Naming(WorldModel):
 
 
 @pytest.fixture(scope="module")
-def world() -> SpielEnvironment:
+def world() -> OpenSpielEnvironment:
     built = Hex(size=5).build()
-    assert isinstance(built, SpielEnvironment)
+    assert isinstance(built, OpenSpielEnvironment)
     return built
 
 
 @pytest.fixture(scope="module")
-def data(world: SpielEnvironment) -> EvaluationSet:
-    return excerpts(world, MANY, DEPTH)
+def data(world: OpenSpielEnvironment) -> EvaluationSet:
+    return episode_segments(world, MANY, DEPTH)
 
 
 @pytest.fixture(scope="module")
 def counted() -> EvaluationSet:
-    spec = EnvironmentSpec("counting", (3,), 2, copyable=False)
-    return excerpts(LiveWorlds(spec, Counting, GAMMA), MANY, DEPTH)
+    spec = EnvironmentSpec("counting", (3,), 2, cloneable=False)
+    return episode_segments(SimulatorEnvironment(spec, Counting, GAMMA), MANY, DEPTH)
 
 
-def test_openspiel_plays_the_same_games(world: SpielEnvironment, data: EvaluationSet) -> None:
+def test_openspiel_plays_the_same_games(world: OpenSpielEnvironment, data: EvaluationSet) -> None:
     assert data.source.bincount().tolist() == [MANY, MANY]
     assert data.state is not None
     ends = 0
     for k in range(DEPTH):
-        before, after = world.worlds(data.at(k)), world.worlds(data.at(k + 1))
+        before, after = world.openspiel_states(data.at(k)), world.openspiel_states(data.at(k + 1))
         for row, (one, then) in enumerate(zip(before, after, strict=True)):
             assert bool(data.before_end[row, k]) is not one.is_terminal()
             assert bool(data.reached[row, k]) is not one.is_terminal()
@@ -133,7 +133,7 @@ def test_openspiel_plays_the_same_games(world: SpielEnvironment, data: Evaluatio
 
 
 def test_no_two_of_a_source_are_alike_and_they_begin_early_and_late(
-    world: SpielEnvironment, data: EvaluationSet
+    world: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     for source in (0, 1):
         rows = data.source == source
@@ -149,10 +149,10 @@ def test_no_two_of_a_source_are_alike_and_they_begin_early_and_late(
 
 
 def test_sequences_of_a_game_are_told_to_be_of_it(
-    world: SpielEnvironment, data: EvaluationSet
+    world: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     games: dict[int, list[list[int]]] = {}
-    for game, at in zip(data.game.tolist(), world.worlds(data.at(0)), strict=True):
+    for game, at in zip(data.game.tolist(), world.openspiel_states(data.at(0)), strict=True):
         games.setdefault(game, []).append(at.history())
     assert len(games) > 10
     for histories in games.values():
@@ -163,7 +163,9 @@ def test_sequences_of_a_game_are_told_to_be_of_it(
 
 
 def test_no_game_is_most_of_the_set() -> None:
-    data = excerpts(LiveWorlds(EnvironmentSpec("long", (2,), 2, copyable=False), Long, 1.0), 200, 2)
+    data = episode_segments(
+        SimulatorEnvironment(EnvironmentSpec("long", (2,), 2, cloneable=False), Long, 1.0), 200, 2
+    )
     assert len(data.action) == 200
     many = data.game.bincount()
     many = many[many > 0]
@@ -172,12 +174,14 @@ def test_no_game_is_most_of_the_set() -> None:
 
 
 def test_learners_take_a_win_that_chance_overlooks(
-    world: SpielEnvironment, data: EvaluationSet
+    world: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     taken: dict[int, list[bool]] = {0: [], 1: []}
     for k in range(DEPTH):
         alive = data.reached[:, k].nonzero().flatten()
-        for row, one in zip(alive.tolist(), world.worlds(gather(data.at(k), alive)), strict=True):
+        for row, one in zip(
+            alive.tolist(), world.openspiel_states(gather(data.at(k), alive)), strict=True
+        ):
             wins = {move for move in one.legal_actions() if one.child(move).is_terminal()}
             if wins:
                 taken[int(data.source[row])].append(int(data.action[row, k]) in wins)
@@ -188,7 +192,7 @@ def test_learners_take_a_win_that_chance_overlooks(
 
 
 def test_who_sees_the_past_is_asked_the_same(data: EvaluationSet) -> None:
-    seen = excerpts(History(of=Hex(size=5), frames=2).build(), MANY, DEPTH)
+    seen = episode_segments(History(environment=Hex(size=5), frames=2).build(), MANY, DEPTH)
     # Learners can play it too, and the same moves are made.
     assert torch.equal(seen.source, data.source)
     assert torch.equal(seen.action, data.action)
@@ -196,7 +200,7 @@ def test_who_sees_the_past_is_asked_the_same(data: EvaluationSet) -> None:
 
 
 def test_in_worlds_of_one_side_learners_look_ahead_and_chance_does_not() -> None:
-    data = excerpts(CartPole().build(), MANY, DEPTH)
+    data = episode_segments(CartPole().build(), MANY, DEPTH)
     ended = data.reached[:, -1] & ~data.before_end[:, -1] | ~data.reached[:, -1]
     # Gymnasium's documentation: at random the pole falls after some twenty steps.
     falls = [float(ended[data.source == source].float().mean()) for source in (0, 1)]
@@ -204,11 +208,13 @@ def test_in_worlds_of_one_side_learners_look_ahead_and_chance_does_not() -> None
     assert falls[1] > 0.1
 
 
-def test_rollouts_choose_what_gains_the_most_in_random_play(tic_tac_toe: TableEnvironment) -> None:
+def test_rollouts_choose_what_gains_the_most_in_random_play(
+    tic_tac_toe: GameTableEnvironment,
+) -> None:
     table = tic_tac_toe.table
 
     def worth(state: int, action: int) -> float:
-        """What the mover gains on average if both sides go on at random."""
+        """Mean return of the player to move under random play of both sides."""
         then = int(table.successor[state, action])
         gained = float(table.reward[state, action])
         if bool(table.terminal[then]):
@@ -219,9 +225,9 @@ def test_rollouts_choose_what_gains_the_most_in_random_play(tic_tac_toe: TableEn
     positions = tic_tac_toe.positions()
     late = positions[tic_tac_toe.legal(positions).sum(1) == 4][::40]
     player = RolloutPlayer(tic_tac_toe, 4000, 9, torch.Generator().manual_seed(0))
-    player.look(late, tic_tac_toe.observe(late), None)
+    player.observe(late, tic_tac_toe.observe(late), None)
     rows = torch.arange(1, len(late))
-    chosen = player.choose(rows, tic_tac_toe.legal(late[rows]))
+    chosen = player.act(rows, tic_tac_toe.legal(late[rows]))
     assert len(chosen) > 20
     for state, action in zip(late[1:].tolist(), chosen.tolist(), strict=True):
         known = {a: worth(state, a) for a in table.legal[state].nonzero().flatten().tolist()}
@@ -259,8 +265,8 @@ def test_worlds_that_only_go_on_are_followed_to_their_ends_and_cuts(
 def test_a_game_that_is_left_is_no_game_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST", 3)
     monkeypatch.setattr(module, "ROUNDS", 2)
-    spec = EnvironmentSpec("counting", (3,), 2, copyable=False)
-    data = excerpts(LiveWorlds(spec, Counting, GAMMA), MANY, DEPTH)
+    spec = EnvironmentSpec("counting", (3,), 2, cloneable=False)
+    data = episode_segments(SimulatorEnvironment(spec, Counting, GAMMA), MANY, DEPTH)
     moves = data.observation[:, 0, 1].long()
     for k in range(DEPTH):
         # A number of at most 2 at the beginning, and three moves: no end can be met.
@@ -269,15 +275,15 @@ def test_a_game_that_is_left_is_no_game_that_ended(monkeypatch: pytest.MonkeyPat
 
 
 def test_worlds_with_few_ways_to_go_give_those() -> None:
-    spec = EnvironmentSpec("counting", (3,), 1, copyable=False)  # nothing but to stay
-    data = excerpts(LiveWorlds(spec, Counting, GAMMA), 10_000, DEPTH)
+    spec = EnvironmentSpec("counting", (3,), 1, cloneable=False)  # nothing but to stay
+    data = episode_segments(SimulatorEnvironment(spec, Counting, GAMMA), 10_000, DEPTH)
     begun = {tuple(seen) for seen in data.observation[:, 0].tolist()}
     assert len(begun) == len(data.action) == len(data.roots)
     assert begun <= {(n, m, cut) for n in range(3) for cut in CUTS for m in range(cut)}
 
 
 def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_told(
-    world: SpielEnvironment, data: EvaluationSet
+    world: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     measure = PredictiveError(data, by_source=True)
     row = measure(Seer(world), None)  # type: ignore[arg-type]
@@ -287,21 +293,21 @@ def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_told(
     assert {name.split("source=")[1] for name in row if "source=" in name} == {
         "behaviour]", "uniform]"
     }  # fmt: skip
-    facts = measure.facts()
+    facts = measure.info()
     assert facts.positions == len(data.roots)
     assert facts.counts["predictive/reward_error"] == data.reached.sum(0).tolist()
     assert {level["oracle"] for level in facts.levels.values()} == {None}
     ended = (data.reached[:, 1] & ~data.before_end[:, 2]).sum() / data.reached[:, 1].sum()
-    chance = facts.levels["predictive/termination_error@2"]["chance"]
+    chance = facts.levels["predictive/termination_error@2"]["naive"]
     assert chance == pytest.approx(float(ended * (1 - ended)))
 
 
 def test_imagined_returns_are_compared_with_those_of_the_record(
-    world: SpielEnvironment, data: EvaluationSet, counted: EvaluationSet
+    world: OpenSpielEnvironment, data: EvaluationSet, counted: EvaluationSet
 ) -> None:
     exact = EquivalenceError(data, cut=False)(Seer(world), None)  # type: ignore[arg-type]
     assert exact["predictive/policy_evaluation_error"] == 0.0
-    chance = EquivalenceError(counted, cut=False).facts().levels
+    chance = EquivalenceError(counted, cut=False).info().levels
     for k in range(1, DEPTH + 1):
         made = counted.reached[:, k - 1]
         begun, acts = counted.observation[made, 0, 0], counted.action[made, :k].cumsum(1)
@@ -310,12 +316,12 @@ def test_imagined_returns_are_compared_with_those_of_the_record(
             for start, then in zip(begun.tolist(), acts.tolist(), strict=True)
         ]
         level = chance[f"predictive/policy_evaluation_error@{k}"]
-        assert level == {"chance": pytest.approx(sum(earned) / len(earned)), "oracle": None}
+        assert level == {"naive": pytest.approx(sum(earned) / len(earned)), "oracle": None}
     assert chance["predictive/value_equivalence_error"] == {"oracle": None}
 
 
 def test_latents_that_are_the_true_states_are_found(
-    world: SpielEnvironment, data: EvaluationSet
+    world: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     row = LatentAccuracy(data, 200)(Seer(world), None)  # type: ignore[arg-type]
     for k in range(1, DEPTH + 1):
@@ -324,16 +330,18 @@ def test_latents_that_are_the_true_states_are_found(
 
 
 def test_what_is_read_is_of_other_games_than_what_the_probes_were_fitted_to() -> None:
-    data = excerpts(LiveWorlds(EnvironmentSpec("long", (2,), 2, copyable=False), Long, 1.0), 60, 2)
+    data = episode_segments(
+        SimulatorEnvironment(EnvironmentSpec("long", (2,), 2, cloneable=False), Long, 1.0), 60, 2
+    )
     row = LatentAccuracy(data, 10)(Naming(), None)  # type: ignore[arg-type]
-    # A code that names the game, and what is seen hangs on nothing else: who has learned the
+    # The latent names the game, and observations depend on nothing else: a probe that learned the
     # names of some games knows nothing of others.
-    for name in ("ridge", "hidden"):
-        assert row[f"predictive/decodable_{name}@0"] < 0.2
+    for name in ("linear", "mlp"):
+        assert row[f"predictive/probe_r2_{name}@0"] < 0.2
 
 
 def test_states_that_are_too_many_to_encode_at_once_are_encoded_in_parts(
-    world: SpielEnvironment, data: EvaluationSet, monkeypatch: pytest.MonkeyPatch
+    world: OpenSpielEnvironment, data: EvaluationSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = LatentAccuracy(data, 200)(Seer(world), None)  # type: ignore[arg-type]
     asked: list[int] = []
@@ -343,7 +351,7 @@ def test_states_that_are_too_many_to_encode_at_once_are_encoded_in_parts(
         return observation.flatten(1).float()
 
     monkeypatch.setattr(true_latents, "AT_ONCE", 100 * 7)
-    states = true_latents.visited(data)[0]
+    states = true_latents.unique_states(data)[0]
     assert len(states) > 14
     states.encode(Seer(world, encode))
     assert asked == [7] * (len(states) // 7) + [len(states) % 7] * (len(states) % 7 > 0)
@@ -351,12 +359,12 @@ def test_states_that_are_too_many_to_encode_at_once_are_encoded_in_parts(
 
 
 def test_they_are_the_same_whatever_the_trial_and_the_first_ones_whatever_their_number(
-    world: SpielEnvironment, data: EvaluationSet
+    world: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     torch.manual_seed(4)
-    again = excerpts(Hex(size=5).build(), MANY, DEPTH)
+    again = episode_segments(Hex(size=5).build(), MANY, DEPTH)
     assert again.digest == data.digest
-    few = excerpts(world, 10, DEPTH + 1)
+    few = episode_segments(world, 10, DEPTH + 1)
     for source in (0, 1):
         ten = few.source == source
         begun = data.observation[data.source == source, 0][:10]
@@ -367,25 +375,25 @@ def test_they_are_the_same_whatever_the_trial_and_the_first_ones_whatever_their_
 
 def test_what_is_kept_is_not_made_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = Hex(size=5).build()
-    first = kept_excerpts(Hex(size=5), world, 6, 2)
+    first = cached_segments(Hex(size=5), world, 6, 2)
     assert len([*cache.glob("excerpts-*.npz")]) == 1
 
     def never(*_: Any) -> EvaluationSet:
         raise AssertionError("made again")
 
-    sizes = [kept_excerpts(Hex(size=n), Hex(size=n).build(), 6, 2) for n in (5, 6)]
+    sizes = [cached_segments(Hex(size=n), Hex(size=n).build(), 6, 2) for n in (5, 6)]
     assert sizes[0].digest == first.digest
     assert sizes[1].observation.shape[2:] == (4, 6, 6)
-    other = kept_excerpts(Hex(size=5, discount=0.9), Hex(size=5, discount=0.9).build(), 6, 2)
+    other = cached_segments(Hex(size=5, discount=0.9), Hex(size=5, discount=0.9).build(), 6, 2)
     assert torch.equal(other.action, first.action)
     assert other.digest != first.digest
-    monkeypatch.setattr(module, "excerpts", never)
-    read = kept_excerpts(Hex(size=5), world, 6, 2)
+    monkeypatch.setattr(module, "episode_segments", never)
+    read = cached_segments(Hex(size=5), world, 6, 2)
     assert read.digest == first.digest
     assert torch.equal(read.observation, first.observation)
     assert not read.exact
     with pytest.raises(AssertionError, match="made again"):
-        kept_excerpts(Hex(size=5), world, 6, 3)
+        cached_segments(Hex(size=5), world, 6, 3)
 
 
 def test_they_are_played_in_worlds_of_their_own() -> None:
@@ -394,11 +402,11 @@ def test_they_are_played_in_worlds_of_their_own() -> None:
     world = config.build()
     playing, generator = world.reset(2, Generator().manual_seed(1)), Generator()
     before = world.save(playing)
-    assert len(kept_excerpts(config, world, 6, 2).action) == 6
+    assert len(cached_segments(config, world, 6, 2).action) == 6
     then, _ = world.step(playing, torch.ones(2, dtype=torch.int64), generator)
     back, _ = world.step(world.restore(before), torch.ones(2, dtype=torch.int64), generator)
     assert torch.equal(then.observation, back.observation)
-    assert then.slot.tolist() == [0, 1]  # no other world was begun
+    assert then.slot.tolist() == [0, 1]  # no other environment was built
     assert back.slot.tolist() == [2, 3]
 
 
@@ -417,9 +425,9 @@ def test_predictions_of_agents_in_worlds_without_an_oracle_are_measured(name: st
     row: dict[str, Any] = {}
     for measure in (Predictive(), Latents(), Equivalence()):
         sized = measure.model_copy(update={"positions": 20, "depth": 2})
-        assert not [*sized.misfits(config)]
+        assert not [*sized.incompatibilities(config)]
         row |= sized.build(parts)(parts.model, parts.planner)
-    for metric in ("reward_error", "termination_error", "latent_error", "mrr", "decodable_ridge"):
+    for metric in ("reward_error", "termination_error", "latent_error", "mrr", "probe_r2_linear"):
         value = row[f"predictive/{metric}@2"]
         assert isinstance(value, float), metric
         assert np.isfinite(value), metric

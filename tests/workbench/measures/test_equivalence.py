@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.workbench.measures.exact_model import Seer, sequences
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.measures.prediction.equivalence_error import EquivalenceError
 from workbench.types import Edge
@@ -23,12 +23,12 @@ GAMMA = 0.9
 
 
 @pytest.fixture(scope="module")
-def world() -> TableEnvironment:
+def world() -> GameTableEnvironment:
     """With a discount, so that rewards and values of other depths weigh otherwise."""
     return TicTacToe(discount=GAMMA).build()
 
 
-def knowing(world: TableEnvironment, off: float = 0.0) -> Seer:
+def knowing(world: GameTableEnvironment, off: float = 0.0) -> Seer:
     """Plays perfectly, and values every position too highly by `off`."""
 
     def value(state: Tensor, code: Tensor) -> Tensor:
@@ -37,12 +37,14 @@ def knowing(world: TableEnvironment, off: float = 0.0) -> Seer:
     return Seer(world, value=value, policy=lambda state, code: world.q(state))
 
 
-def readings(world: TableEnvironment, model: Seer, cut: bool = False) -> dict[str, float | None]:
+def readings(
+    world: GameTableEnvironment, model: Seer, cut: bool = False
+) -> dict[str, float | None]:
     measure = EquivalenceError(sequences(world, DEPTH), cut, by_source=True)
     return measure(model, None)  # type: ignore[arg-type]
 
 
-def test_a_model_that_knows_everything_has_no_error(world: TableEnvironment) -> None:
+def test_a_model_that_knows_everything_has_no_error(world: GameTableEnvironment) -> None:
     row = readings(world, knowing(world))
     for name, error in row.items():
         assert error == pytest.approx(0.0, abs=1e-9), name
@@ -56,7 +58,7 @@ def test_a_model_that_knows_everything_has_no_error(world: TableEnvironment) -> 
 
 
 def test_a_value_that_is_too_high_contradicts_itself_but_not_the_world(
-    world: TableEnvironment,
+    world: GameTableEnvironment,
 ) -> None:
     off = 0.3
     row = readings(world, knowing(world, off))
@@ -76,7 +78,9 @@ def test_a_value_that_is_too_high_contradicts_itself_but_not_the_world(
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_returns_are_sums_with_the_signs_of_the_players(cut: bool, world: TableEnvironment) -> None:
+def test_returns_are_sums_with_the_signs_of_the_players(
+    cut: bool, world: GameTableEnvironment
+) -> None:
     reward, end, value = 0.2, 0.25, 0.4
 
     def flat(edge: Edge) -> Edge:
@@ -100,13 +104,13 @@ def test_returns_are_sums_with_the_signs_of_the_players(cut: bool, world: TableE
             nothing.append(abs(true))
         assert row[f"{VALUE}@{k}"] == pytest.approx(sum(squares) / len(squares), rel=1e-4)
         assert row[f"{REWARDS}@{k}"] == pytest.approx(sum(gaps) / len(gaps), rel=1e-4)
-        facts = EquivalenceError(data, cut).facts()
-        chance = facts.levels[f"{REWARDS}@{k}"]["chance"]
+        facts = EquivalenceError(data, cut).info()
+        chance = facts.levels[f"{REWARDS}@{k}"]["naive"]
         assert chance == pytest.approx(sum(nothing) / len(nothing), rel=1e-5)
         assert facts.counts[VALUE][k - 1] == facts.counts[REWARDS][k - 1] == len(gaps)
 
 
-def test_what_the_model_takes_for_the_end_is_not_gone_beyond(world: TableEnvironment) -> None:
+def test_what_the_model_takes_for_the_end_is_not_gone_beyond(world: GameTableEnvironment) -> None:
     def likely(edge: Edge) -> Edge:
         return replace(edge, termination=torch.full_like(edge.reward, 0.6))
 
@@ -115,7 +119,7 @@ def test_what_the_model_takes_for_the_end_is_not_gone_beyond(world: TableEnviron
     assert {name for name in cut if name.startswith(OWN)} == {OWN, f"{OWN}@0"}
 
 
-def test_only_legal_moves_are_made_at_the_root(world: TableEnvironment) -> None:
+def test_only_legal_moves_are_made_at_the_root(world: GameTableEnvironment) -> None:
     class Learned(Seer):
         """Its moves are not masked by itself, and the world would refuse an illegal one."""
 

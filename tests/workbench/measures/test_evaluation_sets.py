@@ -11,25 +11,25 @@ from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
 from workbench.environments.connect_four import ConnectFour
-from workbench.environments.games.lookup_table import TableEnvironment
-from workbench.environments.games.openspiel_environment import History
+from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.openspiel_environment import MoveHistory
 from workbench.environments.games.solved_connect_four import SolvedConnectFour
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.measures.evaluation_sets import positions
 from workbench.measures.evaluation_sets.positions import (
-    FrozenPositions,
-    frozen_positions,
-    kept_positions,
+    EvaluationPositions,
+    cached_positions,
+    evaluation_positions,
 )
-from workbench.measures.evaluation_sets.sequences import kept_sequences
+from workbench.measures.evaluation_sets.sequences import cached_sequences
 from workbench.measures.exact.decision_quality import DecisionQuality
-from workbench.measures.exact.solved_positions import JudgedPositions
+from workbench.measures.exact.solved_positions import SolvedPositions
 from workbench.measures.play.episodes import play
 from workbench.measures.play.opponents import PerfectPlayer
 from workbench.measures.prediction.predictive_error import PredictiveError
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
-from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan, map_tensors
+from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan, tree_map
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -42,19 +42,19 @@ def world() -> SolvedConnectFour:
 
 
 @pytest.fixture(scope="module")
-def frozen(world: SolvedConnectFour) -> FrozenPositions:
+def frozen(world: SolvedConnectFour) -> EvaluationPositions:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(positions, "GAMES", 3)
-        return frozen_positions(world, 30)
+        return evaluation_positions(world, 30)
 
 
 def test_no_two_positions_look_alike_and_none_is_an_end(
-    world: SolvedConnectFour, frozen: FrozenPositions
+    world: SolvedConnectFour, frozen: EvaluationPositions
 ) -> None:
     seen = world.observe(frozen.state)
     assert len(seen) == len(frozen.q) == 30
     assert len(torch.unique(seen.flatten(1), dim=0)) == 30
-    assert not any(one.is_terminal() for one in world.worlds(frozen.state))
+    assert not any(one.is_terminal() for one in world.openspiel_states(frozen.state))
     assert torch.equal(frozen.q.isfinite(), world.legal(frozen.state))
     # From the opening, from the middle and from late in the game.
     plies = frozen.state.length
@@ -63,24 +63,24 @@ def test_no_two_positions_look_alike_and_none_is_an_end(
 
 
 def test_the_first_positions_hang_neither_on_their_number_nor_on_the_trial(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
     torch.manual_seed(1)
-    many = frozen_positions(tic_tac_toe, 200)
+    many = evaluation_positions(tic_tac_toe, 200)
     torch.manual_seed(2)
-    few = frozen_positions(TicTacToe().build(), 50)
+    few = evaluation_positions(TicTacToe().build(), 50)
     assert torch.equal(many.state[:50], few.state)
     assert torch.equal(few.q, tic_tac_toe.q(few.state))
     assert few.digest != many.digest
-    assert frozen_positions(tic_tac_toe, 50).digest == few.digest
+    assert evaluation_positions(tic_tac_toe, 50).digest == few.digest
 
 
 def test_they_come_by_turns_from_random_from_searching_and_from_nearly_perfect_play(
-    tic_tac_toe: TableEnvironment, monkeypatch: pytest.MonkeyPatch
+    tic_tac_toe: GameTableEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Perfect play keeps the draw that tic-tac-toe is; random play soon loses it.
     monkeypatch.setattr(positions, "ERRORS", 0.0)
-    found = frozen_positions(tic_tac_toe, 240)
+    found = evaluation_positions(tic_tac_toe, 240)
     value = found.q.max(-1).values
     assert bool((value[2::3] == 0).all())
     decided = [float((value[kind::3] != 0).float().mean()) for kind in range(3)]
@@ -88,27 +88,27 @@ def test_they_come_by_turns_from_random_from_searching_and_from_nearly_perfect_p
 
 
 def test_nearly_perfect_play_errs_as_often_as_it_is_told_to(
-    tic_tac_toe: TableEnvironment, monkeypatch: pytest.MonkeyPatch
+    tic_tac_toe: GameTableEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = tic_tac_toe.positions()
-    # One move of several is the best, so that a random move seldom hits it.
+    # One move of several is the best, so that a random move rarely hits it.
     q = tic_tac_toe.q(table)
     state = table[(q == q.max(-1, keepdim=True).values).sum(-1) == 1]
     state = state[tic_tac_toe.legal(state).sum(-1) == 4].repeat(40)
     monkeypatch.setattr(positions, "ERRORS", 0.4)
     player = PerfectPlayer(tic_tac_toe, Generator().manual_seed(0), positions.ERRORS)
-    player.look(state, tic_tac_toe.observe(state), None)
-    action = player.choose(torch.arange(len(state)), tic_tac_toe.legal(state))
+    player.observe(state, tic_tac_toe.observe(state), None)
+    action = player.act(torch.arange(len(state)), tic_tac_toe.legal(state))
     best = action == tic_tac_toe.q(state).argmax(-1)
     # A quarter of the random moves is the best one all the same.
     assert float(best.float().mean()) == pytest.approx(1 - 0.4 * 3 / 4, abs=0.02)
 
 
 def test_of_a_game_every_fifth_position_is_kept_each_game_from_another_move_on(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
     generator = Generator().manual_seed(0)
-    witness = positions._Witness(PerfectPlayer(tic_tac_toe, generator, positions.ERRORS))
+    witness = positions._RecordingPlayer(PerfectPlayer(tic_tac_toe, generator, positions.ERRORS))
     begun = tic_tac_toe.reset(10, generator)
     play(tic_tac_toe, begun, [witness], torch.zeros(10, dtype=torch.int64), generator)
     plies = [(~tic_tac_toe.observe(s)[:, 2]).flatten(1).sum(-1).tolist() for s in witness.seen]
@@ -118,23 +118,23 @@ def test_of_a_game_every_fifth_position_is_kept_each_game_from_another_move_on(
 
 
 def test_what_is_kept_is_what_was_made_and_is_not_made_again(
-    tic_tac_toe: TableEnvironment, monkeypatch: pytest.MonkeyPatch
+    tic_tac_toe: GameTableEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = TicTacToe()
-    first = kept_positions(config, tic_tac_toe, 40)
-    along = kept_sequences(config, tic_tac_toe, 40, 3)
+    first = cached_positions(config, tic_tac_toe, 40)
+    along = cached_sequences(config, tic_tac_toe, 40, 3)
     assert torch.equal(along.state[:40, 0], first.state)
     assert torch.equal(along.value[:40, 0], first.q.max(-1).values)
 
-    def never(*_: Any) -> FrozenPositions:
+    def never(*_: Any) -> EvaluationPositions:
         raise AssertionError("made again")
 
-    monkeypatch.setattr(positions, "frozen_positions", never)
-    assert kept_positions(config, tic_tac_toe, 40).digest == first.digest
-    assert kept_sequences(config, tic_tac_toe, 40, 3).digest == along.digest
+    monkeypatch.setattr(positions, "evaluation_positions", never)
+    assert cached_positions(config, tic_tac_toe, 40).digest == first.digest
+    assert cached_sequences(config, tic_tac_toe, 40, 3).digest == along.digest
     for other in (TicTacToe(discount=0.9), config):
         with pytest.raises(AssertionError, match="made again"):
-            kept_positions(other, tic_tac_toe, 41 if other is config else 40)
+            cached_positions(other, tic_tac_toe, 41 if other is config else 40)
 
 
 class Knowing(WorldModel):
@@ -145,28 +145,37 @@ class Knowing(WorldModel):
         self.spec = ModelSpec(LatentSpec("vector", ()), 7, frozenset(), needs_state=True)
         self.world = world
 
-    def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> History:
+    def represent(
+        self, observation: Tensor, generator: Generator, state: Any = None
+    ) -> MoveHistory:
         assert torch.equal(observation, self.world.observe(state))
-        result: History = state
+        result: MoveHistory = state
         return result
 
-    def step(self, latent: History, action: Tensor, generator: Generator) -> tuple[History, Edge]:
+    def step(
+        self, latent: MoveHistory, action: Tensor, generator: Generator
+    ) -> tuple[MoveHistory, Edge]:
         then, real = self.world.step(latent, action, generator)
         return then, Edge(real.reward, real.discount, real.terminated.float())
 
-    def predict(self, latent: History) -> Heads:
+    def predict(self, latent: MoveHistory) -> Heads:
         q = self.world.q(latent)
         best = q.max(-1).values
         return Heads(100 * q.nan_to_num(neginf=-9.0), best.nan_to_num(neginf=5.0))
 
 
 class WorstPlanner:
-    """The move that is worth the least."""
+    """Move with the lowest value."""
 
     differentiable = False
 
     def plan(
-        self, model: Any, root: History, legal: Tensor, generator: Generator, explore: bool = False
+        self,
+        model: Any,
+        root: MoveHistory,
+        legal: Tensor,
+        generator: Generator,
+        explore: bool = False,
     ) -> Plan:
         score = (-model.world.q(root)).masked_fill(~legal, -torch.inf)
         zero = torch.zeros(len(legal))
@@ -174,9 +183,9 @@ class WorstPlanner:
 
 
 def test_the_best_and_the_worst_moves_score_the_extremes(
-    world: SolvedConnectFour, frozen: FrozenPositions
+    world: SolvedConnectFour, frozen: EvaluationPositions
 ) -> None:
-    measure = DecisionQuality(world, JudgedPositions(world, frozen.state, frozen.q, frozen.digest))
+    measure = DecisionQuality(world, SolvedPositions(world, frozen.state, frozen.q, frozen.digest))
     row = measure(Knowing(world), WorstPlanner())
     assert row["decision/prior_optimal_rate"] == row["decision/prior_optimal_rate_decisive"] == 1.0
     assert row["decision/prior_regret"] == row["decision/prior_regret_decisive"] == 0.0
@@ -191,10 +200,10 @@ def test_the_best_and_the_worst_moves_score_the_extremes(
     assert row["decision/search_regret"] == pytest.approx(regret / 30)
     assert row["decision/search_regret_decisive"] == pytest.approx(regret / decisive)
     assert row["decision/search_optimal_rate"] == pytest.approx(optimal / 30)
-    facts = measure.facts()
+    facts = measure.info()
     assert (facts.positions, facts.digest) == (30, frozen.digest)
     level = facts.levels["decision/prior_optimal_rate"]
-    assert level == {"chance": pytest.approx(blind / 30), "oracle": 1.0}
+    assert level == {"naive": pytest.approx(blind / 30), "oracle": 1.0}
     assert set(facts.levels) == set(row)
     assert not any("losing" in name for name in row)
 
@@ -202,20 +211,20 @@ def test_the_best_and_the_worst_moves_score_the_extremes(
 def test_without_decisive_positions_nothing_is_said_of_them(world: SolvedConnectFour) -> None:
     # One column is left, with two cells.
     moves = [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 4, 4, 5, 5, 4, 4, 5, 5, 4, 4, 5, 5]
-    late = world.after([[*moves, 2, 3, 3, 2, 2, 3, 3, 2, 2, 3, 3, 2, 6, 6, 6, 6]])
+    late = world.after_moves([[*moves, 2, 3, 3, 2, 2, 3, 3, 2, 2, 3, 3, 2, 6, 6, 6, 6]])
     assert world.legal(late).sum() == 1
-    measure = DecisionQuality(world, JudgedPositions(world, late, world.q(late)))
+    measure = DecisionQuality(world, SolvedPositions(world, late, world.q(late)))
     row = measure(Knowing(world), WorstPlanner())
     assert row["decision/prior_optimal_rate"] == 1.0
     assert row["decision/prior_regret_decisive"] is None
-    assert "decision/prior_regret_decisive" not in measure.facts().levels
+    assert "decision/prior_regret_decisive" not in measure.info().levels
 
 
 def test_who_knows_connect_four_predicts_it_without_error(
     world: SolvedConnectFour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(positions, "GAMES", 2)
-    sequences = kept_sequences(ConnectFour(), world, 6, 2)
+    sequences = cached_sequences(ConnectFour(), world, 6, 2)
     measure = PredictiveError(sequences)
     row = measure(Knowing(world), None)  # type: ignore[arg-type]
     assert {name.split("@")[0] for name in row} == {
@@ -223,11 +232,11 @@ def test_who_knows_connect_four_predicts_it_without_error(
         "predictive/illegal_mass",
     }
     assert all(value == pytest.approx(0.0, abs=1e-6) for value in row.values())
-    facts = measure.facts()
+    facts = measure.info()
     assert (facts.positions, facts.digest) == (6, sequences.digest)
     assert facts.counts["predictive/value_error"][0] == 3 * 6
     for k in range(2):
-        here = map_tensors(lambda states, k=k: states[:, k], sequences.state)
+        here = tree_map(lambda states, k=k: states[:, k], sequences.state)
         q, made = world.q(here), sequences.reached[:, k]
         chosen = q.gather(1, sequences.action[:, k : k + 1]).squeeze(1)
         assert bool(chosen.isfinite()[made].all())
@@ -245,7 +254,7 @@ def test_measures_of_a_trial_of_connect_four_read_what_the_first_one_wrote(
         config = trial(over)
         parts = build(config)
         built = [measure.build(parts) for measure in config.measures.values()]
-        facts.append([measure.facts() for measure in built])
+        facts.append([measure.info() for measure in built])
         written = {path: path.stat().st_mtime_ns for path in cache.glob("*.npz")}
         if seed == 1:
             first = written

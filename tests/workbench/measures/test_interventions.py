@@ -1,4 +1,4 @@
-"""Where decisions are lost: agents whose losses are known, and brute force beside them."""
+"""Interventions on agents with known regret, against brute force."""
 
 from __future__ import annotations
 
@@ -15,30 +15,37 @@ from torch.nn.functional import one_hot
 
 from tests.workbench.fakes import trial
 from workbench.components import MeasureConfig
-from workbench.contracts import Parts
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.contracts import TrialParts
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.measures.exact.best_reply import BestReply
-from workbench.measures.exact.solved_positions import JudgedPositions, judged_positions
-from workbench.measures.interventions.regret_by_part import shapley, ways
+from workbench.measures.exact.solved_positions import SolvedPositions, solved_positions_of
+from workbench.measures.interventions.regret_by_part import all_subsets, shapley
 from workbench.measures.interventions.substituted_model import (
-    Replaced,
-    Replacement,
+    OracleSubstitutedModel,
+    Substitution,
     with_true_dynamics,
 )
-from workbench.measures.play.decision_rules import by_search, planner_with
+from workbench.measures.play.decision_rules import planner_with, search_action
 from workbench.metrics import METRICS, parse
 from workbench.models.world_model import WorldModel
 from workbench.registry import components
 from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec
 
-DECISIONS = ("decision", "search_budget", "transplant", "flips", "relevant_error", "exploitability")
+DECISIONS = (
+    "decision",
+    "search_budget",
+    "transplant",
+    "flips",
+    "decision_weighted_error",
+    "exploitability",
+)
 
 
 class Player(WorldModel):
     """Follows the true states. Its value is off by so much, and its prior the optimal moves."""
 
-    def __init__(self, world: TableEnvironment, off: float = 0.0, sharp: float = 20.0) -> None:
+    def __init__(self, world: GameTableEnvironment, off: float = 0.0, sharp: float = 20.0) -> None:
         super().__init__()
         self.spec = ModelSpec(LatentSpec("vector", ()), 9, frozenset({"legal"}), needs_state=True)
         self.world, self.off, self.sharp = world, off, sharp
@@ -60,18 +67,20 @@ class Player(WorldModel):
 
 
 @pytest.fixture(scope="module")
-def parts(tic_tac_toe: TableEnvironment) -> Parts:
-    """Of a trial whose planner may ask the model which moves are legal."""
+def parts(tic_tac_toe: GameTableEnvironment) -> TrialParts:
+    """Parts of a trial whose planner masks interior actions by the model."""
     changes = {"model.dynamics": "true", "planner.interior_legality": True}
     return build(trial(changes | {"losses.reward": None, "losses.termination": None}))
 
 
 @pytest.fixture(scope="module")
-def learned() -> Parts:
+def learned() -> TrialParts:
     return build(trial())
 
 
-def measured(name: str, parts: Parts, agent: WorldModel, **options: Any) -> dict[str, float | None]:
+def measured(
+    name: str, parts: TrialParts, agent: WorldModel, **options: Any
+) -> dict[str, float | None]:
     cls: Any = components("measure")[name]
     config: MeasureConfig = cls(**options)
     return config.build(parts)(agent, parts.planner)
@@ -79,7 +88,7 @@ def measured(name: str, parts: Parts, agent: WorldModel, **options: Any) -> dict
 
 @pytest.mark.parametrize("name", DECISIONS)
 def test_who_knows_everything_scores_the_oracle_level(
-    name: str, parts: Parts, tic_tac_toe: TableEnvironment
+    name: str, parts: TrialParts, tic_tac_toe: GameTableEnvironment
 ) -> None:
     found = measured(name, parts, Player(tic_tac_toe))
     assert found
@@ -92,7 +101,7 @@ def test_who_knows_everything_scores_the_oracle_level(
 
 
 def test_a_budget_of_none_is_the_prior_and_the_gain_is_their_difference(
-    learned: Parts,
+    learned: TrialParts,
 ) -> None:
     agent = learned.model.eval()
     found = measured("search_budget", learned, agent, simulations=[0, 4])
@@ -104,17 +113,19 @@ def test_a_budget_of_none_is_the_prior_and_the_gain_is_their_difference(
     gain = decided["decision/prior_regret"] - decided["decision/search_regret"]  # type: ignore[operator]
     assert found["decision/planning_gain[simulations=4]"] == pytest.approx(gain)
     assert found["decision/planning_gain[simulations=0]"] == 0.0
-    judged = judged_positions(learned, 1)
+    judged = solved_positions_of(learned, 1)
     before = judged.regrets(judged.decide(agent, learned.planner)["prior"])
     after = judged.regrets(judged.decide(agent, learned.planner)["search"])
     worse = sum(b > a for a, b in zip(before.tolist(), after.tolist(), strict=True))
     assert worse > 0
-    assert found["decision/worsened[simulations=4]"] == pytest.approx(worse / 4520)
+    assert found["decision/worsened_rate[simulations=4]"] == pytest.approx(worse / 4520)
 
 
-def test_a_blunder_is_a_move_that_loses_what_was_not_lost(tic_tac_toe: TableEnvironment) -> None:
+def test_a_blunder_is_a_move_that_loses_what_was_not_lost(
+    tic_tac_toe: GameTableEnvironment,
+) -> None:
     q = torch.tensor([[1.0, 0.0, -1.0], [0.0, -1.0, -math.inf], [-1.0, -1.0, -1.0]])
-    judged = JudgedPositions(tic_tac_toe, torch.arange(3), q)
+    judged = SolvedPositions(tic_tac_toe, torch.arange(3), q)
     for moves, rate in (([0, 0, 0], 0.0), ([1, 0, 0], 0.0), ([2, 0, 0], 0.5), ([2, 1, 2], 1.0)):
         policy = one_hot(torch.tensor(moves), 3).float()
         assert judged.expected("search", policy)["decision/search_blunder_rate"] == rate
@@ -127,42 +138,48 @@ def test_a_blunder_is_a_move_that_loses_what_was_not_lost(tic_tac_toe: TableEnvi
 
 def test_shapley_values_of_a_sum_are_its_terms() -> None:
     worth = {"dynamics": 0.2, "prior": -0.05, "value": 0.1}
-    regrets = {way: 0.5 - sum(worth[part] for part in way) for way in ways()}
+    regrets = {way: 0.5 - sum(worth[part] for part in way) for way in all_subsets()}
     assert shapley(regrets) == pytest.approx(worth | {"left": 0.25})
 
 
 def test_shapley_values_by_hand_where_two_parts_only_help_together() -> None:
-    # Regret falls from 1 to 0.4 once both dynamics and value are replaced: each is owed half.
-    regrets = {way: 0.4 if {"dynamics", "value"} <= way else 1.0 for way in ways()}
+    # Regret falls from 1 to 0.4 once both dynamics and value are replaced: each gets half.
+    regrets = {way: 0.4 if {"dynamics", "value"} <= way else 1.0 for way in all_subsets()}
     expected = {"dynamics": 0.3, "prior": 0.0, "value": 0.3, "left": 0.4}
     assert shapley(regrets) == pytest.approx(expected)
 
 
-def test_what_parts_are_owed_makes_up_the_regret(learned: Parts) -> None:
+def test_attributed_regrets_add_up_to_the_regret(learned: TrialParts) -> None:
     agent = learned.model.eval()
     found = measured("transplant", learned, agent, simulations=[0, 4])
     as_it_is = "decision/transplant_regret[dynamics=learned,prior=learned,value=learned,simulations"
     for many, who in ((0, "prior"), (4, "search")):
-        owed = [v for k, v in found.items() if "owed" in k and k.endswith(f"simulations={many}]")]
-        assert len(owed) == 4
-        assert sum(owed) == pytest.approx(found[f"{as_it_is}={many}]"])  # type: ignore[arg-type]
+        attributed = [
+            v
+            for k, v in found.items()
+            if "regret_attributed" in k and k.endswith(f"simulations={many}]")
+        ]
+        assert len(attributed) == 4
+        assert sum(attributed) == pytest.approx(found[f"{as_it_is}={many}]"])  # type: ignore[arg-type]
         decided = measured("decision", learned, agent)
         assert found[f"{as_it_is}={many}]"] == decided[f"decision/{who}_regret"]
 
 
-def test_a_learned_model_in_the_true_world_is_alphazero(learned: Parts, parts: Parts) -> None:
+def test_a_learned_model_in_the_true_world_is_alphazero(
+    learned: TrialParts, parts: TrialParts
+) -> None:
     """MuZero with the rules for g decides as AlphaZero with the same h and f (identity I5)."""
     simulated = parts.model.eval()
     shared = {k: v for k, v in simulated.state_dict().items() if not k.startswith("noise")}
     agent = learned.model.eval()
     agent.load_state_dict(shared, strict=False)
-    judged = judged_positions(parts, 1)
-    how = Replacement(dynamics="true")
+    judged = solved_positions_of(parts, 1)
+    how = Substitution(dynamics="true")
     moves = [
-        judged.moves(model, parts.planner, by_search)
+        judged.chosen_moves(model, parts.planner, search_action)
         for model in (
             simulated,
-            Replaced(agent, parts.environment, how),  # type: ignore[arg-type]
+            OracleSubstitutedModel(agent, parts.environment, how),  # type: ignore[arg-type]
             with_true_dynamics(agent, parts.environment, how),
         )
     ]
@@ -171,11 +188,11 @@ def test_a_learned_model_in_the_true_world_is_alphazero(learned: Parts, parts: P
 
 
 def test_only_the_rules_know_which_moves_are_legal(
-    learned: Parts, tic_tac_toe: TableEnvironment
+    learned: TrialParts, tic_tac_toe: GameTableEnvironment
 ) -> None:
     agent = learned.model.eval()
     for dynamics, known in (("true", True), ("learned", False)):
-        model = Replaced(agent, tic_tac_toe, Replacement(dynamics=dynamics))  # type: ignore[arg-type]
+        model = OracleSubstitutedModel(agent, tic_tac_toe, Substitution(dynamics=dynamics))  # type: ignore[arg-type]
         assert ("legal" in model.spec.heads) is known
         start = torch.zeros(1, dtype=torch.int64)
         root = model.represent(tic_tac_toe.observe(start), Generator(), start)
@@ -186,28 +203,28 @@ def test_only_the_rules_know_which_moves_are_legal(
             assert legal[0].tolist() == [cell != 4 for cell in range(9)]
 
 
-def test_no_move_that_the_rules_forbid_counts_as_lost(parts: Parts) -> None:
-    judged = judged_positions(parts, 1)
-    assert (judged.lost[~judged.legal] == 0).all()
-    assert (judged.lost >= 0).all()
+def test_no_move_that_the_rules_forbid_counts_as_lost(parts: TrialParts) -> None:
+    judged = solved_positions_of(parts, 1)
+    assert (judged.action_regret[~judged.legal] == 0).all()
+    assert (judged.action_regret >= 0).all()
     worth = judged.q.masked_fill(~judged.legal, -torch.inf)
     best = worth.max(-1).values
-    assert torch.equal(judged.lost[judged.legal], (best[:, None] - judged.q)[judged.legal])
+    assert torch.equal(judged.action_regret[judged.legal], (best[:, None] - judged.q)[judged.legal])
 
 
-def test_nothing_replaced_leaves_the_moves_as_they_are(learned: Parts) -> None:
-    agent, judged = learned.model.eval(), judged_positions(learned, 1)
-    same = Replaced(agent, learned.environment, Replacement())  # type: ignore[arg-type]
-    usual, moves = (judged.moves(m, learned.planner, by_search) for m in (agent, same))
+def test_nothing_replaced_leaves_the_moves_as_they_are(learned: TrialParts) -> None:
+    agent, judged = learned.model.eval(), solved_positions_of(learned, 1)
+    same = OracleSubstitutedModel(agent, learned.environment, Substitution())  # type: ignore[arg-type]
+    usual, moves = (judged.chosen_moves(m, learned.planner, search_action) for m in (agent, same))
     # In kernels and by torch sums are rounded otherwise, which may turn a tie.
     assert (usual == moves).float().mean() > 0.999
 
 
 def test_past_a_forbidden_move_nothing_is_known(
-    learned: Parts, tic_tac_toe: TableEnvironment
+    learned: TrialParts, tic_tac_toe: GameTableEnvironment
 ) -> None:
     agent = learned.model.eval()
-    model = Replaced(agent, tic_tac_toe, Replacement(value="oracle"))
+    model = OracleSubstitutedModel(agent, tic_tac_toe, Substitution(value="oracle"))
     start = torch.zeros(2, dtype=torch.int64)
     g = Generator()
     root = model.represent(tic_tac_toe.observe(start), g, start)
@@ -223,9 +240,11 @@ def test_past_a_forbidden_move_nothing_is_known(
     assert values[1] != imagined[1]
 
 
-def test_the_truth_is_told_at_its_depth_only(learned: Parts, tic_tac_toe: TableEnvironment) -> None:
+def test_the_truth_is_told_at_its_depth_only(
+    learned: TrialParts, tic_tac_toe: GameTableEnvironment
+) -> None:
     agent = learned.model.eval()
-    model = Replaced(agent, tic_tac_toe, Replacement(truth_at=2))
+    model = OracleSubstitutedModel(agent, tic_tac_toe, Substitution(truth_at=2))
     g, start = Generator(), torch.zeros(1, dtype=torch.int64)
     latent = model.represent(tic_tac_toe.observe(start), g, start)
     bare = agent.represent(tic_tac_toe.observe(start), g, start)
@@ -247,32 +266,34 @@ def test_the_truth_is_told_at_its_depth_only(learned: Parts, tic_tac_toe: TableE
 
 
 def test_with_true_values_and_dynamics_at_every_move_one_step_is_enough(
-    learned: Parts,
+    learned: TrialParts,
 ) -> None:
-    """Enough simulations over a uniform prior see every move's exact worth."""
-    agent, judged = learned.model.eval(), judged_positions(learned, 1)
+    """Enough simulations with a uniform prior find the exact value of every move."""
+    agent, judged = learned.model.eval(), solved_positions_of(learned, 1)
     planner, legal = (planner_with(learned, 64, interior_legality=x) for x in (False, True))
     knowing = with_true_dynamics(
-        agent, learned.environment, Replacement(dynamics="true", prior="uniform", value="oracle")
+        agent, learned.environment, Substitution(dynamics="true", prior="uniform", value="oracle")
     )
-    assert judged.regrets(judged.moves(knowing, legal, by_search)).mean() < 0.02
-    assert judged.regrets(judged.moves(agent, planner, by_search)).mean() > 0.2
+    assert judged.regrets(judged.chosen_moves(knowing, legal, search_action)).mean() < 0.02
+    assert judged.regrets(judged.chosen_moves(agent, planner, search_action)).mean() > 0.2
 
 
 # --- errors that count ---------------------------------------------------------------------------
 
 
-def test_relevant_error_equals_a_plain_count(parts: Parts, tic_tac_toe: TableEnvironment) -> None:
+def test_relevant_error_equals_a_plain_count(
+    parts: TrialParts, tic_tac_toe: GameTableEnvironment
+) -> None:
     agent = Player(tic_tac_toe, off=0.5, sharp=0.5)
-    found = measured("relevant_error", parts, agent)["predictive/relevant_error"]
-    judged = judged_positions(parts, 1)
+    found = measured("decision_weighted_error", parts, agent)["predictive/decision_weighted_error"]
+    judged = solved_positions_of(parts, 1)
     plans: list[Tensor] = []
 
     def ask(root: Tensor, legal: Tensor, g: Generator) -> Tensor:
         plans.append(parts.planner.plan(agent, root, legal, g).visits)
         return plans[-1]
 
-    visits = judged.each(agent, ask)
+    visits = judged.evaluate(agent, ask)
     above = total = 0.0
     for row in range(0, 4520):
         q = judged.q[row].tolist()
@@ -290,11 +311,11 @@ def test_relevant_error_equals_a_plain_count(parts: Parts, tic_tac_toe: TableEnv
 
 
 def test_chance_of_relevant_error_is_the_best_constant_guess_counted_by_hand(
-    parts: Parts,
+    parts: TrialParts,
 ) -> None:
-    cls: Any = components("measure")["relevant_error"]
-    level = cls().build(parts).facts().levels["predictive/relevant_error"]
-    judged, weighed = judged_positions(parts, 1), []
+    cls: Any = components("measure")["decision_weighted_error"]
+    level = cls().build(parts).info().levels["predictive/decision_weighted_error"]
+    judged, weighed = solved_positions_of(parts, 1), []
     for row in judged.q.tolist():
         worths = [worth for worth in row if worth > -2]
         worse = [worth for worth in worths if worth < max(worths)]
@@ -303,11 +324,11 @@ def test_chance_of_relevant_error_is_the_best_constant_guess_counted_by_hand(
     total = sum(weight for weight, _ in weighed)
     mean = sum(weight * worth for weight, worth in weighed) / total
     spread = sum(weight * (worth - mean) ** 2 for weight, worth in weighed) / total
-    assert level == {"chance": pytest.approx(spread, rel=1e-6), "oracle": 0.0}
+    assert level == {"naive": pytest.approx(spread, rel=1e-6), "oracle": 0.0}
 
 
 class Untaught(Player):
-    """Knows all but what final states are worth, and tells ends by `termination` alone."""
+    """Exact except for the value of terminal states; only `termination` marks them."""
 
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
         then, edge = super().step(latent, action, generator)
@@ -320,15 +341,15 @@ class Untaught(Player):
 
 @pytest.mark.parametrize("cut", [True, False])
 def test_relevant_error_looks_beyond_a_predicted_end_where_the_search_does(
-    cut: bool, tic_tac_toe: TableEnvironment
+    cut: bool, tic_tac_toe: GameTableEnvironment
 ) -> None:
     parts = build(trial({"planner.use_predicted_termination": cut}))
-    found = measured("relevant_error", parts, Untaught(tic_tac_toe))
-    error = found["predictive/relevant_error"]
+    found = measured("decision_weighted_error", parts, Untaught(tic_tac_toe))
+    error = found["predictive/decision_weighted_error"]
     assert error == pytest.approx(0.0, abs=1e-9) if cut else error > 0.1
 
 
-def test_exploitability_equals_a_walk_through_the_game(tic_tac_toe: TableEnvironment) -> None:
+def test_exploitability_equals_a_walk_through_the_game(tic_tac_toe: GameTableEnvironment) -> None:
     table = tic_tac_toe.table
     g = Generator().manual_seed(3)
     weights = torch.rand(table.size, 9, generator=g) * table.legal
@@ -336,18 +357,18 @@ def test_exploitability_equals_a_walk_through_the_game(tic_tac_toe: TableEnviron
     uniform = table.legal.float() / table.legal.sum(-1, keepdim=True).clamp(min=1)
     greedy = one_hot((weights + table.legal).argmax(-1), 9).float()
     positions = tic_tac_toe.positions()
-    judged = JudgedPositions(tic_tac_toe, positions, tic_tac_toe.q(positions))
+    judged = SolvedPositions(tic_tac_toe, positions, tic_tac_toe.q(positions))
     replies = BestReply(tic_tac_toe, judged)
     for chances in (policy, uniform, greedy):
-        assert replies.of(chances[positions].double()) == pytest.approx(
+        assert replies.exploitability(chances[positions].double()) == pytest.approx(
             _exploited(tic_tac_toe, chances.tolist()), abs=1e-6
         )
     perfect = one_hot(tic_tac_toe.q(positions).argmax(-1), 9).double()
-    assert replies.of(perfect) == 0.0
+    assert replies.exploitability(perfect) == 0.0
 
 
-def _exploited(world: TableEnvironment, policy: list[list[float]]) -> float:
-    """By recursion over the rules: the mean of what the best reply gains from either side."""
+def _exploited(world: GameTableEnvironment, policy: list[list[float]]) -> float:
+    """Mean gain of the best reply from both sides, by recursion over the rules."""
     successor, reward = world.table.successor.tolist(), world.table.reward.tolist()
     legal, terminal = world.table.legal.tolist(), world.table.terminal.tolist()
 
@@ -365,7 +386,7 @@ def _exploited(world: TableEnvironment, policy: list[list[float]]) -> float:
     return (worth(0, False) - worth(0, True)) / 2
 
 
-# --- seldom seeing -------------------------------------------------------------------------------
+# --- open-loop play ------------------------------------------------------------------------------
 
 
 class Forgetful(Player):
@@ -375,23 +396,25 @@ class Forgetful(Player):
         return latent, Edge(torch.zeros(len(latent)), -torch.ones(len(latent)))
 
 
-def test_who_imagines_the_truth_need_not_look(parts: Parts, tic_tac_toe: TableEnvironment) -> None:
+def test_who_imagines_the_truth_need_not_look(
+    parts: TrialParts, tic_tac_toe: GameTableEnvironment
+) -> None:
     blind: Callable[..., dict[str, float | None]] = partial(
-        measured, "blindfold", parts, every=[1, 2, 9]
+        measured, "open_loop_play", parts, observation_intervals=[1, 2, 9]
     )
     sure = blind(Player(tic_tac_toe))
     assert len(set(sure.values())) == 1
     open_eyed = measured("matches", parts, Player(tic_tac_toe))["decision/search_score"]
-    assert sure["decision/blindfold_score[every=9]"] == open_eyed
+    assert sure["decision/open_loop_score[interval=9]"] == open_eyed
     lost = blind(Forgetful(tic_tac_toe))
-    assert lost["decision/blindfold_score[every=9]"] < open_eyed  # type: ignore[operator]
+    assert lost["decision/open_loop_score[interval=9]"] < open_eyed  # type: ignore[operator]
 
 
-def test_by_state_tells_what_the_search_does(learned: Parts) -> None:
+def test_by_state_tells_what_the_search_does(learned: TrialParts) -> None:
     cls: Any = components("measure")["by_state"]
     agent = learned.model.eval()
     told = cls(simulations=4).build(learned).details(agent, learned.planner)
-    judged = judged_positions(learned, 1)
+    judged = solved_positions_of(learned, 1)
     moves = judged.decide(agent, learned.planner)["search"]
     assert torch.equal(told["move"], moves)
     assert torch.equal(told["regret"], judged.regrets(moves))

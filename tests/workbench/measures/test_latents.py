@@ -1,4 +1,4 @@
-"""What latents know, by models of which it is known, and by formulas."""
+"""Latent accuracy of models with known answers, and against formulas."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
 from tests.workbench.measures.exact_model import Seer, sequences
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.measures.prediction.evaluation_set import SOURCES
 from workbench.measures.prediction.latent_accuracy import LatentAccuracy
-from workbench.measures.prediction.metric_accumulator import Tally
-from workbench.measures.prediction.probes import PENALTY, PROBES, Probe, ridge, standardiser
-from workbench.measures.prediction.ranking import by_chance, ranks, scores
+from workbench.measures.prediction.metric_accumulator import MetricAccumulator
+from workbench.measures.prediction.probes import PENALTY, PROBES, Probe, linear_probe, standardiser
+from workbench.measures.prediction.ranking import random_scores, ranks, scores
 from workbench.trial import build
 
 DEPTH = 3
 
 
 @pytest.fixture(scope="module")
-def measure(tic_tac_toe: TableEnvironment) -> LatentAccuracy:
+def measure(tic_tac_toe: GameTableEnvironment) -> LatentAccuracy:
     return LatentAccuracy(sequences(tic_tac_toe, DEPTH), 200, by_source=True)
 
 
@@ -42,7 +42,7 @@ def planted(observation: Tensor) -> Tensor:
 
 
 def test_latents_that_are_the_true_states_are_found_and_read(
-    tic_tac_toe: TableEnvironment, measure: LatentAccuracy
+    tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
     row = measured(measure, Seer(tic_tac_toe, planted))
     for k in range(DEPTH + 1):
@@ -51,16 +51,16 @@ def test_latents_that_are_the_true_states_are_found_and_read(
                 assert row[f"predictive/latent_error@{k}{source}"] == 0.0
             for name in ("hits_1", "hits_5", "mrr"):
                 assert row[f"predictive/{name}@{k}{source}"] == 1.0
-            assert row[f"predictive/decodable_ridge@{k}{source}"] > 0.98
-            assert row[f"predictive/decodable_hidden@{k}{source}"] > 0.95
+            assert row[f"predictive/probe_r2_linear@{k}{source}"] > 0.98
+            assert row[f"predictive/probe_r2_mlp@{k}{source}"] > 0.95
     assert "predictive/latent_error@0" not in row
-    assert row["predictive/decodable_ridge"] == pytest.approx(
-        sum(row[f"predictive/decodable_ridge@{k}"] for k in range(DEPTH + 1)) / (DEPTH + 1)
+    assert row["predictive/probe_r2_linear"] == pytest.approx(
+        sum(row[f"predictive/probe_r2_linear@{k}"] for k in range(DEPTH + 1)) / (DEPTH + 1)
     )
 
 
 def test_of_large_observations_a_sample_is_read(
-    tic_tac_toe: TableEnvironment, monkeypatch: pytest.MonkeyPatch
+    tic_tac_toe: GameTableEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workbench.measures.prediction.latent_accuracy.READ", 9)
     few = LatentAccuracy(sequences(tic_tac_toe, DEPTH), 200)
@@ -68,35 +68,35 @@ def test_of_large_observations_a_sample_is_read(
 
     def probe(latent: Tensor, truth: Tensor) -> Probe:
         fitted.append(truth)
-        return ridge(latent, truth)
+        return linear_probe(latent, truth)
 
-    monkeypatch.setitem(PROBES, "ridge", probe)  # type: ignore[misc]
+    monkeypatch.setitem(PROBES, "linear", probe)  # type: ignore[misc]
     row = measured(few, Seer(tic_tac_toe, planted))
     assert fitted[0].shape[1] == 9
     assert set(fitted[0].unique().tolist()) == {0.0, 1.0}
     for k in range(DEPTH + 1):
-        assert row[f"predictive/decodable_ridge@{k}"] > 0.98
+        assert row[f"predictive/probe_r2_linear@{k}"] > 0.98
 
 
 def test_one_latent_for_all_states_gains_nothing(
-    tic_tac_toe: TableEnvironment, measure: LatentAccuracy
+    tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
     row = measured(measure, Seer(tic_tac_toe, lambda seen: torch.full((len(seen), 5), 0.7)))
-    levels = measure.facts().levels
+    levels = measure.info().levels
     assert {value for name, value in row.items() if "latent_error" in name} == {None}
     assert "predictive/latent_error@1" in row
     for k in range(DEPTH + 1):
-        candidates = 1 / levels[f"predictive/hits_1@{k}"]["chance"]
+        candidates = 1 / levels[f"predictive/hits_1@{k}"]["naive"]
         assert candidates > 100
         assert row[f"predictive/hits_1@{k}"] == row[f"predictive/hits_5@{k}"] == 0.0
         # The middle of n places is (n + 1) / 2.
         assert row[f"predictive/mrr@{k}"] == pytest.approx(2 / (candidates + 1), rel=1e-5)
     for name in PROBES:
-        assert -0.05 < row[f"predictive/decodable_{name}@0"] < 0.01
+        assert -0.05 < row[f"predictive/probe_r2_{name}@0"] < 0.01
 
 
 def test_noise_for_every_state_is_found_but_tells_nothing(
-    tic_tac_toe: TableEnvironment, measure: LatentAccuracy
+    tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
     names = drawn(27, 1).double()
 
@@ -109,12 +109,12 @@ def test_noise_for_every_state_is_found_but_tells_nothing(
     for k in range(DEPTH + 1):
         assert row[f"predictive/hits_1@{k}"] == 1.0
     for name in PROBES:
-        assert -0.5 < row[f"predictive/decodable_{name}@0"] < 0.05
+        assert -0.5 < row[f"predictive/probe_r2_{name}@0"] < 0.05
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_the_latents_of_other_states_have_an_error_of_one_whatever_the_scale(
-    scale: float, tic_tac_toe: TableEnvironment, measure: LatentAccuracy
+    scale: float, tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
     # Whatever is imagined is the latent of some state drawn at random.
     known = scale * planted(tic_tac_toe.observe(tic_tac_toe.positions()))
@@ -130,7 +130,7 @@ def test_the_latents_of_other_states_have_an_error_of_one_whatever_the_scale(
 
 
 def test_the_latent_error_is_a_mean_square_over_that_of_all_pairs(
-    tic_tac_toe: TableEnvironment, measure: LatentAccuracy
+    tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
     row = measured(measure, Seer(tic_tac_toe, planted, lambda code, action: code + 0.5))
     data = sequences(tic_tac_toe, DEPTH)
@@ -164,10 +164,10 @@ def test_to_count_ties_as_hits_would_take_collapse_for_knowledge() -> None:
 
 
 def test_a_random_order_is_as_often_right_as_there_are_places() -> None:
-    assert by_chance(4) == {
+    assert random_scores(4) == {
         "hits_1": 1 / 4, "hits_5": 1.0, "mrr": pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
     }  # fmt: skip
-    assert by_chance(20)["hits_5"] == pytest.approx(5 / 20)
+    assert random_scores(20)["hits_5"] == pytest.approx(5 / 20)
 
 
 def test_an_entry_that_hardly_moves_is_left_out_however_far_it_moves_later() -> None:
@@ -188,36 +188,36 @@ def test_ridge_solves_the_least_squares_of_its_penalty() -> None:
     rows = np.concatenate([inputs, np.sqrt(50 * PENALTY) * np.eye(5)])
     sides = np.concatenate([wanted - wanted.mean(0), np.zeros((5, 3))])
     weight = np.linalg.lstsq(rows, sides, rcond=None)[0]
-    found = ridge(latent, truth)(latent).numpy()
+    found = linear_probe(latent, truth)(latent).numpy()
     assert np.allclose(found, inputs @ weight + wanted.mean(0), atol=1e-6)
 
 
 def test_the_explained_share_is_one_minus_residual_over_variance() -> None:
     found, truth = drawn(30, 2), drawn(40, 2)[10:] + 1
     mask = torch.arange(30) < 20
-    tally = Tally(torch.arange(30) % 2, ("even", "odd"))
-    tally.explained("x", 2, found, truth, mask)
+    tally = MetricAccumulator(torch.arange(30) % 2, ("even", "odd"))
+    tally.r2("x", 2, found, truth, mask)
     for group, rows in (("", slice(0, 20)), ("[source=odd]", slice(1, 20, 2))):
         f, t = found[rows].double().numpy(), truth[rows].double().numpy()
         wanted = 1 - ((f - t) ** 2).sum() / ((t - t.mean(0)) ** 2).sum()
         assert tally.readings()[f"predictive/x@2{group}"] == pytest.approx(wanted)
-    alike = Tally()
-    alike.explained("x", 0, found, torch.ones(30, 2), mask)
+    alike = MetricAccumulator()
+    alike.r2("x", 0, found, torch.ones(30, 2), mask)
     assert alike.readings() == {}
 
 
 def test_probes_are_measured_on_states_that_they_were_not_fitted_to(
-    tic_tac_toe: TableEnvironment, measure: LatentAccuracy
+    tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
-    facts = measure.facts()
+    facts = measure.info()
     # Half of the 4,520 positions, each with a sequence from every source.
-    assert facts.counts["predictive/decodable_ridge"][0] == 3 * 2260
-    assert facts.counts["predictive/decodable_hidden[source=oracle]"][0] == 2260
+    assert facts.counts["predictive/probe_r2_linear"][0] == 3 * 2260
+    assert facts.counts["predictive/probe_r2_mlp[source=oracle]"][0] == 2260
     assert facts.counts["predictive/hits_1"] == [200] * (DEPTH + 1)
     alive = sequences(tic_tac_toe, DEPTH).before_end.sum(0).tolist()
     assert facts.counts["predictive/latent_error"] == alive[1:]
-    assert facts.levels["predictive/latent_error@2"] == {"chance": 1.0, "oracle": 0.0}
-    assert facts.levels["predictive/decodable_ridge@2"] == {"chance": 0.0, "oracle": 1.0}
+    assert facts.levels["predictive/latent_error@2"] == {"naive": 1.0, "oracle": 0.0}
+    assert facts.levels["predictive/probe_r2_linear@2"] == {"naive": 0.0, "oracle": 1.0}
 
 
 def test_no_gradient_reaches_the_model() -> None:

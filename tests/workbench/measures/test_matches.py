@@ -11,10 +11,10 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import problems_of, trial
 from tests.workbench.measures.test_decision import Chooser, TablePlanner
 from workbench.environments.connect_four import ConnectFour
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.errors import WorkbenchError
-from workbench.measures.play.decision_rules import by_prior
-from workbench.measures.play.episodes import AgentPlayer, RandomPlayer, play, stream
+from workbench.measures.play.decision_rules import prior_action
+from workbench.measures.play.episodes import AgentPlayer, RandomPlayer, fixed_generator, play
 from workbench.measures.play.match_score import MatchScore, openings
 from workbench.measures.play.opponents import TreeSearchPlayer
 from workbench.models.world_model import WorldModel
@@ -22,20 +22,20 @@ from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec
 
 
-def everything(world: TableEnvironment) -> Tensor:
+def everything(world: GameTableEnvironment) -> Tensor:
     return world.q(torch.arange(world.table.size))
 
 
-def perfect(world: TableEnvironment) -> Chooser:
+def perfect(world: GameTableEnvironment) -> Chooser:
     return Chooser(everything(world).nan_to_num(neginf=-9.0))
 
 
 def test_every_state_of_a_table_is_handed_to_openspiel_as_it_is(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
     state = torch.arange(0, tic_tac_toe.table.size, 7)
-    shown, mover = tic_tac_toe.observe(state), tic_tac_toe.table.mover[state]
-    for row, one in enumerate(tic_tac_toe.worlds(state)):
+    shown, mover = tic_tac_toe.observe(state), tic_tac_toe.table.player[state]
+    for row, one in enumerate(tic_tac_toe.openspiel_states(state)):
         assert one.is_terminal() == bool(tic_tac_toe.table.terminal[state[row]])
         cross, nought, empty = shown[row] if mover[row] == 0 else shown[row][[1, 0, 2]]
         board = "".join(str(one).split())
@@ -43,10 +43,10 @@ def test_every_state_of_a_table_is_handed_to_openspiel_as_it_is(
             assert [c == mark for c in board] == plane.flatten().tolist()
 
 
-def test_random_players_win_as_often_as_counting_says(tic_tac_toe: TableEnvironment) -> None:
+def test_random_players_win_as_often_as_counting_says(tic_tac_toe: GameTableEnvironment) -> None:
     # Of random games the first player wins 58.49 %, the second 28.81 %: 212/363 and 121/420.
     games = 20_000
-    players = [RandomPlayer(stream("a")), RandomPlayer(stream("b"))]
+    players = [RandomPlayer(fixed_generator("a")), RandomPlayer(fixed_generator("b"))]
     begun = tic_tac_toe.reset(games, Generator())
     played = play(tic_tac_toe, begun, players, torch.zeros(games, dtype=torch.int64), Generator())
     assert float((played.gained > 0).double().mean()) == pytest.approx(212 / 363, abs=0.01)
@@ -55,13 +55,18 @@ def test_random_players_win_as_often_as_counting_says(tic_tac_toe: TableEnvironm
     assert int(played.moves.max()) == 9
 
 
-def test_what_the_second_player_wins_the_first_player_loses(tic_tac_toe: TableEnvironment) -> None:
+def test_what_the_second_player_wins_the_first_player_loses(
+    tic_tac_toe: GameTableEnvironment,
+) -> None:
     games = 64
     begun = tic_tac_toe.reset(games, Generator())
     turn = torch.arange(games) % 2
     gained = []
     for swap in (False, True):
-        players = [AgentPlayer(perfect(tic_tac_toe), None, by_prior), RandomPlayer(stream("r"))]  # type: ignore[arg-type]
+        players = [
+            AgentPlayer(perfect(tic_tac_toe), None, prior_action),
+            RandomPlayer(fixed_generator("r")),
+        ]  # type: ignore[arg-type]
         order = turn if not swap else 1 - turn
         seats = players if not swap else players[::-1]
         gained.append(play(tic_tac_toe, begun, seats, order, Generator()).gained)
@@ -70,9 +75,9 @@ def test_what_the_second_player_wins_the_first_player_loses(tic_tac_toe: TableEn
 
 
 class Counting(WorldModel):
-    """A latent is how many moves the model was told of, and where the world stands."""
+    """A latent is the number of observed actions, and the environment state."""
 
-    def __init__(self, world: TableEnvironment) -> None:
+    def __init__(self, world: GameTableEnvironment) -> None:
         super().__init__()
         self.spec = ModelSpec(LatentSpec("vector", (2,)), 9, frozenset(), memory=True)
         self.world, self.asked = world, 0
@@ -99,20 +104,22 @@ class Counting(WorldModel):
         pieces = (~self.world.observe(latent[:, 1])[:, 2]).flatten(1).sum(-1)
         assert torch.equal(latent[:, 0], pieces)
         self.asked += len(latent)
-        return Heads(torch.rand(len(latent), 9, generator=stream("x")), torch.zeros(len(latent)))
+        return Heads(
+            torch.rand(len(latent), 9, generator=fixed_generator("x")), torch.zeros(len(latent))
+        )
 
 
 def test_a_model_with_memory_is_told_every_move_of_both_players(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
     model = Counting(tic_tac_toe)
-    players = [AgentPlayer(model, None, by_prior), RandomPlayer(stream("r"))]  # type: ignore[arg-type]
+    players = [AgentPlayer(model, None, prior_action), RandomPlayer(fixed_generator("r"))]  # type: ignore[arg-type]
     turn = torch.arange(40) % 2
     play(tic_tac_toe, tic_tac_toe.reset(40, Generator()), players, turn, Generator())
     assert model.asked >= 40 * 2
 
 
-def test_players_of_known_strength_score_what_they_must(tic_tac_toe: TableEnvironment) -> None:
+def test_players_of_known_strength_score_what_they_must(tic_tac_toe: GameTableEnvironment) -> None:
     q = everything(tic_tac_toe)
     measure = MatchScore(tic_tac_toe, 100, 2, [10, 1000], prior=True)
     row = measure(perfect(tic_tac_toe), TablePlanner(-q))
@@ -130,24 +137,24 @@ def test_players_of_known_strength_score_what_they_must(tic_tac_toe: TableEnviro
     assert measure(perfect(tic_tac_toe), TablePlanner(-q)) == row
 
 
-def test_chance_is_random_play_of_the_same_games(tic_tac_toe: TableEnvironment) -> None:
-    facts = MatchScore(tic_tac_toe, 400, 1, [10], prior=False).facts()
+def test_chance_is_random_play_of_the_same_games(tic_tac_toe: GameTableEnvironment) -> None:
+    facts = MatchScore(tic_tac_toe, 400, 1, [10], prior=False).info()
     assert set(facts.levels) == {"decision/search_score", "decision/search_score_mcts_10"}
-    assert facts.levels["decision/search_score"] == {"chance": 0.5}
-    assert 0.05 < facts.levels["decision/search_score_mcts_10"]["chance"] < 0.35
+    assert facts.levels["decision/search_score"] == {"naive": 0.5}
+    assert 0.05 < facts.levels["decision/search_score_mcts_10"]["naive"] < 0.35
     assert facts.positions == 200
-    assert facts == MatchScore(tic_tac_toe, 400, 1, [10], prior=False).facts()
-    assert facts.digest != MatchScore(tic_tac_toe, 400, 2, [10], prior=False).facts().digest
+    assert facts == MatchScore(tic_tac_toe, 400, 1, [10], prior=False).info()
+    assert facts.digest != MatchScore(tic_tac_toe, 400, 2, [10], prior=False).info().digest
 
 
-def test_the_tree_search_sees_the_win_before_it(tic_tac_toe: TableEnvironment) -> None:
+def test_the_tree_search_sees_the_win_before_it(tic_tac_toe: GameTableEnvironment) -> None:
     # X has two in a row and the move: a hundred rollouts, solved backwards, find the win.
     table, state = tic_tac_toe.table, torch.zeros(8, dtype=torch.int64)
     for move in (0, 3, 1, 4):
         state = table.successor[state, torch.full((8,), move)]
     player = TreeSearchPlayer(tic_tac_toe, 100, "test")
-    player.look(state, tic_tac_toe.observe(state), None)
-    assert player.choose(torch.arange(8), tic_tac_toe.legal(state)).tolist() == [2] * 8
+    player.observe(state, tic_tac_toe.observe(state), None)
+    assert player.act(torch.arange(8), tic_tac_toe.legal(state)).tolist() == [2] * 8
 
 
 @pytest.mark.parametrize("moves", [1, 2, 5])
@@ -156,7 +163,7 @@ def test_openings_are_random_games_that_go_on(moves: int) -> None:
     state, turn = openings(world, 30, moves)
     assert state.length.tolist() == [moves] * 30
     assert turn.tolist() == [moves % 2] * 30
-    assert not any(one.is_terminal() for one in world.worlds(state))
+    assert not any(one.is_terminal() for one in world.openspiel_states(state))
     assert len({tuple(row[:moves]) for row in state.action.tolist()}) >= min(30, 7**moves) * 0.6
 
 
@@ -175,7 +182,7 @@ def test_a_trial_of_another_world_is_told_what_does_not_fit() -> None:
 
     problems = told("cartpole", "matches: {}")
     assert any("'matches' needs a game of two; environment 'cartpole'" in p for p in problems)
-    problems = told("tic_tac_toe", "matches: {opening: 9}")
+    problems = told("tic_tac_toe", "matches: {opening_moves: 9}")
     assert any("opening of 9 moves" in p and "'tic_tac_toe' has at most 9" in p for p in problems)
     assert any("games" in p for p in told("tic_tac_toe", "matches: {games: 7}"))
     assert any("mcts_rollouts" in p for p in told("tic_tac_toe", "matches: {mcts_rollouts: [50]}"))
@@ -183,12 +190,12 @@ def test_a_trial_of_another_world_is_told_what_does_not_fit() -> None:
 
 
 def test_a_world_that_openspiel_does_not_know_is_told_before_training(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
     class Foreign:
         spec = tic_tac_toe.spec
 
-    with pytest.raises(WorkbenchError, match="'tic_tac_toe': it has no `worlds`"):
+    with pytest.raises(WorkbenchError, match="'tic_tac_toe': it has no `openspiel_states`"):
         MatchScore(Foreign(), 2, 1, [10], prior=True)  # type: ignore[arg-type]
 
 
@@ -204,7 +211,7 @@ def test_matches_of_a_whole_trial_leave_its_streams_alone() -> None:
 
 
 def test_no_one_beats_perfect_play_and_perfect_play_holds_it(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
     # From an opening that is won for one side, whoever has that side wins: each has it once.
     matches = MatchScore(tic_tac_toe, 100, 2, [], prior=True, oracle=True)
@@ -212,7 +219,7 @@ def test_no_one_beats_perfect_play_and_perfect_play_holds_it(
     row = matches(perfect(tic_tac_toe), TablePlanner(-q))
     assert row["decision/prior_score_oracle"] == 0.5
     assert row["decision/search_score_oracle"] < 0.05  # type: ignore[operator]
-    level = matches.facts().levels["decision/prior_score_oracle"]["chance"]
+    level = matches.info().levels["decision/prior_score_oracle"]["naive"]
     assert 0.0 < level < 0.3
 
 
@@ -225,7 +232,7 @@ def test_searches_of_other_sizes_play_beside_the_trials_own() -> None:
         "decision/prior_score", "decision/search_score",
         "decision/search_score[simulations=2]", "decision/search_score[simulations=4]",
     }  # fmt: skip
-    assert set(found.facts().levels) == set(row)
+    assert set(found.info().levels) == set(row)
 
 
 def test_perfect_play_and_sizes_of_search_must_be_there_to_be_had() -> None:

@@ -12,12 +12,12 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import trial
 from tests.workbench.measures.exact_model import Seer
 from workbench.environments.cartpole import CartPole
-from workbench.environments.games.openspiel_environment import SpielEnvironment
+from workbench.environments.games.openspiel_environment import OpenSpielEnvironment
 from workbench.environments.hex import Hex
 from workbench.measures.monte_carlo import MonteCarlo
 from workbench.measures.prediction.return_error import ReturnError, Walks, random_walks
 from workbench.trial import build
-from workbench.types import Plan, map_tensors
+from workbench.types import Plan, tree_map
 
 GAMMA, STATES, WALK, DEPTH = 0.9, 12, 15, 3
 NAME = "predictive/return_error"
@@ -100,7 +100,7 @@ def test_states_are_of_beginnings_and_of_random_play_and_moves_lead_from_one_to_
 
 def test_where_an_episode_is_over_nothing_is_measured(world: Any) -> None:
     long = random_walks(world, 30, WALK, 60)
-    facts = ReturnError(world, long, 500).facts()
+    facts = ReturnError(world, long, 500).info()
     counts = facts.counts[NAME]
     assert counts == long.going.sum(0).tolist()
     assert counts[0] == 30
@@ -114,9 +114,9 @@ def test_the_states_are_the_same_whatever_the_trial() -> None:
     base = {"preset": "efficientzero_like"}
     measures = [MonteCarlo(states=6).build(build(trial({"seed": s}, base=base))) for s in (1, 2)]
     torch.manual_seed(3)
-    assert measures[0].facts() == measures[1].facts()
+    assert measures[0].info() == measures[1].info()
     other = MonteCarlo(states=7).build(build(trial({}, base=base)))
-    assert other.facts().digest != measures[0].facts().digest
+    assert other.info().digest != measures[0].info().digest
 
 
 class Lowest:
@@ -134,13 +134,13 @@ class Lowest:
 
 def test_in_a_game_of_two_the_agent_plays_both_sides_to_the_end() -> None:
     world = Hex(size=5, discount=GAMMA).build()
-    assert isinstance(world, SpielEnvironment)
+    assert isinstance(world, OpenSpielEnvironment)
     walks = random_walks(world, STATES, 12, DEPTH)
 
     def outcome(state: Any, off: float) -> Tensor:
-        """What OpenSpiel says that the mover gains, as both take the lowest move."""
+        """OpenSpiel's return of the player to move if both take the lowest move."""
         found = []
-        for game in world.worlds(state):
+        for game in world.openspiel_states(state):
             mover, length = game.current_player(), 0
             while not game.is_terminal():
                 game.apply_action(min(game.legal_actions()))
@@ -149,21 +149,21 @@ def test_in_a_game_of_two_the_agent_plays_both_sides_to_the_end() -> None:
             found.append(sign * GAMMA ** (length - 1) + off)
         return torch.tensor(found)
 
-    begun = world.observe(map_tensors(lambda states: states[:, 0], walks.state)).flatten(1)
+    begun = world.observe(tree_map(lambda states: states[:, 0], walks.state)).flatten(1)
     assert len(torch.unique(begun, dim=0)) > STATES / 2  # not all where a game begins
     for off in (0.0, 0.5):
         model = Seer(world, value=lambda state, code, off=off: outcome(state, off))  # type: ignore[misc]
         row = ReturnError(world, walks, 500)(model, Lowest())  # type: ignore[arg-type]
         for k in range(DEPTH + 1):
             assert row[f"{NAME}@{k}"] == pytest.approx(off**2, abs=1e-6)
-    assert not [*MonteCarlo().misfits(trial({}, base={"preset": "muzero_hex"}))]
+    assert not [*MonteCarlo().incompatibilities(trial({}, base={"preset": "muzero_hex"}))]
 
 
 def test_what_has_values_already_or_cannot_be_copied_does_not_fit() -> None:
-    (problem,) = MonteCarlo().misfits(trial())
+    (problem,) = MonteCarlo().incompatibilities(trial())
     assert "'monte_carlo' is for worlds with one side" in problem
     assert "'tic_tac_toe'" in problem
     live = {"preset": "efficientzero_like", "environment": {"name": "gymnasium"}}
-    (problem,) = MonteCarlo().misfits(trial({}, base=live))
+    (problem,) = MonteCarlo().incompatibilities(trial({}, base=live))
     assert "'monte_carlo' plays on from given states" in problem
     assert "'gymnasium'" in problem

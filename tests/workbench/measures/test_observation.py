@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tests.workbench.fakes import trial
 from tests.workbench.measures.exact_model import Decoding, sequences
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.measures.observation import Observation
 from workbench.measures.prediction.observation_error import ObservationError
 
@@ -16,7 +16,7 @@ DEPTH = 2
 
 
 @pytest.fixture(scope="module")
-def measure(tic_tac_toe: TableEnvironment) -> ObservationError:
+def measure(tic_tac_toe: GameTableEnvironment) -> ObservationError:
     return ObservationError(sequences(tic_tac_toe, DEPTH))
 
 
@@ -25,7 +25,7 @@ def readings(measure: ObservationError, model: Decoding) -> dict[str, float | No
 
 
 def test_logits_of_what_is_there_are_no_error(
-    tic_tac_toe: TableEnvironment, measure: ObservationError
+    tic_tac_toe: GameTableEnvironment, measure: ObservationError
 ) -> None:
     model = Decoding(tic_tac_toe, lambda code: (40 * code - 20).view(-1, 3, 3, 3))
     row = readings(measure, model)
@@ -37,10 +37,10 @@ def test_logits_of_what_is_there_are_no_error(
 
 
 def test_the_error_is_a_mean_over_entries_and_the_best_constant_has_the_chance_level(
-    tic_tac_toe: TableEnvironment, measure: ObservationError
+    tic_tac_toe: GameTableEnvironment, measure: ObservationError
 ) -> None:
     data = sequences(tic_tac_toe, DEPTH)
-    levels = measure.facts().levels
+    levels = measure.info().levels
     for k in range(DEPTH + 1):
         alive = data.before_end[:, k]
         true = tic_tac_toe.observe(data.at(k)[alive]).double().flatten(1)
@@ -56,12 +56,12 @@ def test_the_error_is_a_mean_over_entries_and_the_best_constant_has_the_chance_l
         found = readings(measure, Decoding(tic_tac_toe, constant))[name]
         wanted = float((best - true).square().mean())
         assert found == pytest.approx(wanted, rel=1e-5)
-        assert levels[name] == {"chance": pytest.approx(wanted), "oracle": 0.0}
-        assert measure.facts().counts["predictive/observation_error"][k] == len(true)
+        assert levels[name] == {"naive": pytest.approx(wanted), "oracle": 0.0}
+        assert measure.info().counts["predictive/observation_error"][k] == len(true)
 
 
 def test_a_model_without_a_decoder_does_not_fit() -> None:
-    assert [*Observation().misfits(trial())] == [
+    assert [*Observation().incompatibilities(trial())] == [
         "measure 'observation' needs a decoder; model 'composed' as configured has none"
     ]
-    assert not [*Observation().misfits(trial({"model.decoder": "mlp"}))]
+    assert not [*Observation().incompatibilities(trial({"model.decoder": "mlp"}))]

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.measures.exact.solved_sequences import evaluation_set, policies
 from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
@@ -22,13 +22,13 @@ from workbench.types import Edge, Heads, LatentSpec, ModelSpec
 DEPTH = 3
 NAMES = ("value_error", "policy_error", "reward_error", "termination_error")
 HERE = ("value_error", "policy_error", "illegal_mass")
-"""Of a state, and so at depth 0 too."""
+"""Metrics of a state, which exist at depth 0 too."""
 
 
 class Fake(WorldModel):
     """Follows the true states; what it predicts is the truth, or a constant."""
 
-    def __init__(self, environment: TableEnvironment, constant: float | None) -> None:
+    def __init__(self, environment: GameTableEnvironment, constant: float | None) -> None:
         super().__init__()
         self.spec = ModelSpec(LatentSpec("vector", ()), 9, frozenset(), needs_state=True)
         self.world, self.constant = environment, constant
@@ -55,20 +55,20 @@ class Fake(WorldModel):
         return Heads(logits, best.squeeze(1).nan_to_num(neginf=5.0))
 
 
-def sequences(environment: TableEnvironment, depth: int) -> EvaluationSet:
+def sequences(environment: GameTableEnvironment, depth: int) -> EvaluationSet:
     return evaluation_set(environment, environment.positions(), depth)
 
 
-def measured(model: WorldModel, environment: TableEnvironment) -> dict[str, float | None]:
+def measured(model: WorldModel, environment: GameTableEnvironment) -> dict[str, float | None]:
     return PredictiveError(sequences(environment, DEPTH))(model, None)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def data(tic_tac_toe: TableEnvironment) -> EvaluationSet:
+def data(tic_tac_toe: GameTableEnvironment) -> EvaluationSet:
     return sequences(tic_tac_toe, DEPTH)
 
 
-def test_a_model_that_knows_everything_has_no_error(tic_tac_toe: TableEnvironment) -> None:
+def test_a_model_that_knows_everything_has_no_error(tic_tac_toe: GameTableEnvironment) -> None:
     row = measured(Fake(tic_tac_toe, None), tic_tac_toe)
     names = {*NAMES, *HERE}
     expected = {f"predictive/{name}" for name in names}
@@ -79,7 +79,7 @@ def test_a_model_that_knows_everything_has_no_error(tic_tac_toe: TableEnvironmen
 
 
 def test_a_simulator_without_termination_head_is_judged_by_its_discount(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
     changes = {"model.dynamics": "true", "planner.interior_legality": True}
     model = build(trial(changes | {"losses.reward": None, "losses.termination": None})).model
@@ -89,7 +89,7 @@ def test_a_simulator_without_termination_head_is_judged_by_its_discount(
 
 
 def test_a_constant_guess_scores_the_mean_square_distance_to_the_truth(
-    tic_tac_toe: TableEnvironment, data: EvaluationSet
+    tic_tac_toe: GameTableEnvironment, data: EvaluationSet
 ) -> None:
     row = measured(Fake(tic_tac_toe, 0.25), tic_tac_toe)
     for k in range(DEPTH + 1):
@@ -124,11 +124,11 @@ def _moves(data: EvaluationSet, k: int) -> tuple[list[int], list[int], list[int]
     )
 
 
-def _alive(environment: TableEnvironment, state: int) -> bool:
+def _alive(environment: GameTableEnvironment, state: int) -> bool:
     return bool(environment.table.legal[state].any())
 
 
-def test_the_mean_is_over_the_depths(tic_tac_toe: TableEnvironment) -> None:
+def test_the_mean_is_over_the_depths(tic_tac_toe: GameTableEnvironment) -> None:
     row = measured(Fake(tic_tac_toe, 0.25), tic_tac_toe)
     for name in NAMES:
         by_depth = [row[f"predictive/{name}@{k}"] for k in range(name not in HERE, DEPTH + 1)]
@@ -136,9 +136,9 @@ def test_the_mean_is_over_the_depths(tic_tac_toe: TableEnvironment) -> None:
 
 
 def test_counts_say_how_many_states_each_number_is_over(
-    tic_tac_toe: TableEnvironment, data: EvaluationSet
+    tic_tac_toe: GameTableEnvironment, data: EvaluationSet
 ) -> None:
-    facts = PredictiveError(sequences(tic_tac_toe, DEPTH)).facts()
+    facts = PredictiveError(sequences(tic_tac_toe, DEPTH)).info()
     alive = [sum(_alive(tic_tac_toe, s) for s in column) for column in data.state.T.tolist()]
     assert alive[0] == 3 * 4520
     assert facts.positions == 4520
@@ -150,24 +150,24 @@ def test_counts_say_how_many_states_each_number_is_over(
 
 
 def test_chance_levels_are_what_the_best_constant_scores(
-    tic_tac_toe: TableEnvironment, data: EvaluationSet
+    tic_tac_toe: GameTableEnvironment, data: EvaluationSet
 ) -> None:
-    levels = PredictiveError(sequences(tic_tac_toe, DEPTH)).facts().levels
+    levels = PredictiveError(sequences(tic_tac_toe, DEPTH)).info().levels
     made = [(s, t) for s, _, t in zip(*_moves(data, 2), strict=True) if _alive(tic_tac_toe, s)]
     share = sum(not _alive(tic_tac_toe, t) for _, t in made) / len(made)
-    assert levels["predictive/termination_error@2"]["chance"] == pytest.approx(share * (1 - share))
+    assert levels["predictive/termination_error@2"]["naive"] == pytest.approx(share * (1 - share))
     uniform = measured(Fake(tic_tac_toe, 0.25), tic_tac_toe)
     for name, level in levels.items():
         assert level["oracle"] == 0.0
         # No constant beats the best one; for the policy it is the uniform guess itself.
         if "policy" in name or "illegal" in name:
-            assert level["chance"] == pytest.approx(uniform[name], rel=1e-5)
+            assert level["naive"] == pytest.approx(uniform[name], rel=1e-5)
         else:
-            assert level["chance"] <= uniform[name]  # type: ignore[operator]
+            assert level["naive"] <= uniform[name]  # type: ignore[operator]
 
 
 def test_moves_come_from_a_learner_from_chance_and_from_perfect_play(
-    tic_tac_toe: TableEnvironment, data: EvaluationSet
+    tic_tac_toe: GameTableEnvironment, data: EvaluationSet
 ) -> None:
     assert data.source.bincount().tolist() == [4520] * 3
     best, made = [0, 0, 0], [0, 0, 0]
@@ -190,7 +190,7 @@ def test_moves_come_from_a_learner_from_chance_and_from_perfect_play(
 def test_a_learner_takes_moves_by_their_worth() -> None:
     q = torch.tensor([[1.0, 0.0, -1.0, -math.inf], [0.5, 0.5, 0.5, -math.inf]])
     found = policies(q, torch.zeros(2, dtype=torch.int64))
-    # e^(-4 (1 - q) / 2) for moves worth 1, 0 and -1; where all are worth the same, uniform.
+    # e^(-4 (1 - q) / 2) for moves with values 1, 0 and -1; uniform if all values are equal.
     assert found[0].tolist() == pytest.approx([1.0, math.exp(-2), math.exp(-4), 0.0])
     assert found[1].tolist() == [1.0, 1.0, 1.0, 0.0]
     assert policies(q, torch.ones(2, dtype=torch.int64))[0].tolist() == [1.0, 1.0, 1.0, 0.0]
@@ -198,11 +198,11 @@ def test_a_learner_takes_moves_by_their_worth() -> None:
 
 
 def test_sources_are_told_apart_and_make_up_the_whole(
-    tic_tac_toe: TableEnvironment, data: EvaluationSet
+    tic_tac_toe: GameTableEnvironment, data: EvaluationSet
 ) -> None:
     measure = PredictiveError(data, by_source=True)
     row = measure(Fake(tic_tac_toe, 0.25), None)  # type: ignore[arg-type]
-    counts = measure.facts().counts
+    counts = measure.info().counts
     for name, k in (("value_error", 2), ("reward_error", 3)):
         parts = [f"predictive/{name}@{k}[source={source}]" for source in SOURCES]
         index = k - (name not in HERE)
@@ -213,7 +213,7 @@ def test_sources_are_told_apart_and_make_up_the_whole(
         assert len({row[part] for part in parts}) == 3
 
 
-def test_the_set_is_the_same_whatever_the_trial(tic_tac_toe: TableEnvironment) -> None:
+def test_the_set_is_the_same_whatever_the_trial(tic_tac_toe: GameTableEnvironment) -> None:
     torch.manual_seed(1)
     first = sequences(TicTacToe().build(), DEPTH).digest
     torch.manual_seed(2)
@@ -221,7 +221,7 @@ def test_the_set_is_the_same_whatever_the_trial(tic_tac_toe: TableEnvironment) -
     facts = []
     for seed in (1, 2):
         config = trial({"seed": seed})
-        facts.append(config.measures["predictive"].build(build(config)).facts())
+        facts.append(config.measures["predictive"].build(build(config)).info())
     assert facts[0].digest == facts[1].digest
     assert facts[0] == facts[1]
     assert sequences(tic_tac_toe, DEPTH + 1).digest != first

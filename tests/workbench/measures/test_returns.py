@@ -11,8 +11,8 @@ from tests.workbench.fakes import problems_of, trial
 from workbench.environments.atari import Atari
 from workbench.environments.cartpole import CartPole
 from workbench.environments.history import History
-from workbench.measures.play.episode_return import ReturnOfPlay
-from workbench.measures.play.episodes import RandomPlayer, stream
+from workbench.measures.play.episode_return import EpisodeReturn
+from workbench.measures.play.episodes import RandomPlayer, fixed_generator
 from workbench.models.world_model import WorldModel
 from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan
@@ -53,7 +53,7 @@ class Left:
 
 
 def steps(begun: Tensor, lean: bool, most: int) -> int:
-    """How long the pole stands, in Gymnasium itself."""
+    """Number of steps until the pole falls, in Gymnasium itself."""
     world = gymnasium.make("CartPole-v1")
     world.reset(seed=0)
     seen = begun.numpy()
@@ -68,9 +68,9 @@ def steps(begun: Tensor, lean: bool, most: int) -> int:
 
 @pytest.mark.parametrize("most", [12, 300])
 def test_the_mean_is_that_of_the_same_episodes_played_by_hand(most: int) -> None:
-    measure = ReturnOfPlay(CartPole(), 5, most, prior=True)
+    measure = EpisodeReturn(CartPole(), 5, most, prior=True)
     found = measure(Leaning(), Left())
-    begun = CartPole().build().reset(5, stream("episodes"))[:, :-1]
+    begun = CartPole().build().reset(5, fixed_generator("episodes"))[:, :-1]
     for name, lean in (("prior", True), ("search", False)):
         wanted = sum(steps(row, lean, most) for row in begun) / 5
         assert found[f"decision/{name}_return"] == pytest.approx(wanted)
@@ -80,14 +80,14 @@ def test_the_mean_is_that_of_the_same_episodes_played_by_hand(most: int) -> None
 
 def test_random_play_balances_the_pole_for_about_twenty_steps() -> None:
     # Brockman et al. 2016's environment: a random policy is known to stand for 20 to 25 steps.
-    facts = ReturnOfPlay(CartPole(), 200, 500, prior=False).facts()
-    assert facts.levels["decision/search_return"]["chance"] == pytest.approx(22.3, abs=2.5)
+    facts = EpisodeReturn(CartPole(), 200, 500, prior=False).info()
+    assert facts.levels["decision/search_return"]["naive"] == pytest.approx(22.3, abs=2.5)
     assert set(facts.levels) == {"decision/search_return"}
     assert facts.positions == 200
 
 
 def test_a_discount_does_not_count() -> None:
-    rows = [ReturnOfPlay(CartPole(discount=g), 3, 50, True)(Leaning(), Left()) for g in (1.0, 0.5)]
+    rows = [EpisodeReturn(CartPole(discount=g), 3, 50, True)(Leaning(), Left()) for g in (1.0, 0.5)]
     assert rows[0] == rows[1]
 
 
@@ -96,7 +96,7 @@ def test_the_worlds_of_the_training_stay_where_they_are() -> None:
         {
             "environment": {"name": "gymnasium", "id": "CartPole-v1"},
             "planner.q_normalisation": "min_max",
-            "procedure.opening": {"fraction": 0.0},
+            "procedure.random_start": {"fraction": 0.0},
             "measures": {"returns": {"episodes": 2}, "predictive": None, "decision": None},
         }
     )
@@ -123,8 +123,10 @@ def test_play_is_scored_by_the_game_s_own_rewards_and_ends() -> None:
     plain = Atari(game="ms_pacman", max_steps=300)
     eased = plain.model_copy(update={"clip_rewards": True, "life_is_episode": True})
     own, seen, wrapped = (
-        ReturnOfPlay(config, 2, 300, prior=False).mean_return(RandomPlayer(stream("random")))
-        for config in (plain, eased, History(of=eased, frames=1))
+        EpisodeReturn(config, 2, 300, prior=False).mean_return(
+            RandomPlayer(fixed_generator("random"))
+        )
+        for config in (plain, eased, History(environment=eased, frames=1))
     )
     assert own == seen == wrapped
     assert own >= 100  # pellets count 10 each; signs alone come to a tenth of it

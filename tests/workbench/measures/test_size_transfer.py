@@ -12,25 +12,25 @@ from torch import nn
 from tests.workbench.fakes import trial
 from workbench.errors import ConfigError
 from workbench.measures.play.match_score import MatchScore
-from workbench.measures.play.transfer import ScoreElsewhere
+from workbench.measures.play.transfer import TransferScore
 from workbench.trial import build
 
 CELLS: dict[str, Any] = {
     "environment": {"name": "hex", "size": 3},
-    "model.representation": {"name": "cnn", "width": 6, "depth": 1, "ends_in": "grid"},
+    "model.representation": {"name": "cnn", "width": 6, "depth": 1, "latent_kind": "grid"},
     "model.dynamics": {"name": "conv", "width": 6},
     "model.prediction": {"name": "cells", "width": 8},
 }
 
 
 def taking(there: Any, over: Mapping[str, Any] = {}, **options: Any) -> dict[str, Any]:
-    entry = {"environment": there, "games": 6, "opening": 2, **options}
+    entry = {"environment": there, "games": 6, "opening_moves": 2, **options}
     measures = {"predictive": None, "decision": None, "size_transfer": entry}
     return {**CELLS, "measures": measures, **over}
 
 
 def told(there: Any, over: Mapping[str, Any] = {}, **options: Any) -> list[str]:
-    """What reading the trial says."""
+    """Problems found when the trial is read."""
     try:
         trial(taking(there, over, **options))
     except ConfigError as error:
@@ -39,7 +39,7 @@ def told(there: Any, over: Mapping[str, Any] = {}, **options: Any) -> list[str]:
 
 
 NODES: dict[str, Any] = {
-    "model.representation": {"name": "gcn", "width": 6, "depth": 2, "ends_in": "nodes"},
+    "model.representation": {"name": "gcn", "width": 6, "depth": 2, "latent_kind": "nodes"},
     "model.dynamics": {"name": "gcn", "width": 6},
 }
 
@@ -51,7 +51,7 @@ def test_the_agent_plays_elsewhere_as_one_that_was_built_there_with_its_weights(
     config = trial(taking({"name": "hex", "size": 5}, over, mcts_rollouts=[10]))
     parts = build(config)
     measure = config.measures["size_transfer"].build(parts)
-    assert isinstance(measure, ScoreElsewhere)
+    assert isinstance(measure, TransferScore)
     unmeasured = {"measures": {"predictive": None, "decision": None}}
     there = build(trial({**CELLS, **over, **unmeasured, "environment.size": 5, "seed": 9}))
     rows = []
@@ -71,9 +71,9 @@ def test_the_agent_plays_elsewhere_as_one_that_was_built_there_with_its_weights(
         for name in ("prior", "search")
         for against in ("", "_mcts_10")
     }
-    facts = measure.facts()
+    facts = measure.info()
     assert set(facts.levels) == set(rows[0])
-    assert facts.digest == MatchScore(there.environment, 6, 2, [10], prior=True).facts().digest
+    assert facts.digest == MatchScore(there.environment, 6, 2, [10], prior=True).info().digest
 
 
 def test_the_weights_are_those_of_the_moment() -> None:
@@ -120,13 +120,13 @@ def test_worlds_of_another_kind_are_told() -> None:
     assert any("'cartpole' has one side" in problem for problem in told("cartpole"))
     (problem,) = told({"name": "openspiel", "game": "nim"})
     assert "both must show planes" in problem
-    (problem,) = told({"name": "hex", "size": 3}, opening=9)
+    (problem,) = told({"name": "hex", "size": 3}, opening_moves=9)
     assert "'size_transfer' with an opening of 9 moves" in problem
 
 
 def test_what_a_part_misses_in_the_other_world_is_told() -> None:
     graphs = {
-        "model.representation": {"name": "gcn", "graph": "lines", "ends_in": "nodes"},
+        "model.representation": {"name": "gcn", "graph": "lines", "latent_kind": "nodes"},
         "model.dynamics": {"name": "gcn", "graph": "lines"},
         "model.prediction": {"name": "mlp", "width": 8},
         "environment": "tic_tac_toe",

@@ -1,4 +1,4 @@
-"""What is kept on disk: whole or made anew, once for all who ask at the same time."""
+"""Cache on disk: files are complete or made again, once for all concurrent processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from workbench.measures.evaluation_sets import store
-from workbench.measures.evaluation_sets.store import kept
+from workbench.measures.evaluation_sets.store import cached
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -49,7 +49,7 @@ def same(found: Pair) -> bool:
 
 def test_it_is_made_once_and_then_read(cache: Path) -> None:
     make = Maker()
-    assert all(same(kept("thing", {"a": 1}, LIKE, make)) for _ in range(3))
+    assert all(same(cached("thing", {"a": 1}, LIKE, make)) for _ in range(3))
     assert make.times == 1
     assert len(list(cache.glob("thing-*.npz"))) == 1
     assert not list(cache.glob(".*"))
@@ -58,27 +58,27 @@ def test_it_is_made_once_and_then_read(cache: Path) -> None:
 def test_another_key_is_another_file() -> None:
     make = Maker()
     for key in ({"a": 1}, {"a": 2}, [1], {"a": 1}):
-        kept("thing", key, LIKE, make)
+        cached("thing", key, LIKE, make)
     assert make.times == 3
 
 
 def test_a_damaged_file_is_made_anew(cache: Path) -> None:
     make = Maker()
-    kept("thing", 0, LIKE, make)
+    cached("thing", 0, LIKE, make)
     (path,) = cache.glob("*.npz")
     whole = path.read_bytes()
     damaged = [whole[:-30], whole[:40], b"", b"not an archive"]
     damaged += [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in (60, 200)]
     for times, content in enumerate(damaged, start=2):
         path.write_bytes(content)
-        assert same(kept("thing", 0, LIKE, make))
+        assert same(cached("thing", 0, LIKE, make))
         assert make.times == times
         assert path.read_bytes() == whole
 
 
 def test_other_contents_under_the_name_are_found_out(cache: Path) -> None:
     make = Maker()
-    kept("thing", 0, LIKE, make)
+    cached("thing", 0, LIKE, make)
     (path,) = cache.glob("*.npz")
     with np.load(path) as stored:
         entries = dict(stored)
@@ -89,7 +89,7 @@ def test_other_contents_under_the_name_are_found_out(cache: Path) -> None:
         entries | {"0": np.array([{"a": 1}], dtype=object)},
     ):
         np.savez(path, **other)  # type: ignore[arg-type]
-        assert same(kept("thing", 0, LIKE, make))
+        assert same(cached("thing", 0, LIKE, make))
     assert make.times == 5
 
 
@@ -99,7 +99,7 @@ def test_a_folder_that_cannot_be_written_costs_time_and_nothing_else(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     make = Maker()
-    assert all(same(kept("thing", 0, LIKE, make)) for _ in range(2))
+    assert all(same(cached("thing", 0, LIKE, make)) for _ in range(2))
     assert make.times == 2
 
 
@@ -110,7 +110,7 @@ def test_by_default_it_lies_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) 
 
 
 def ask(barrier: Any, told: Any) -> None:
-    """What one of many processes does."""
+    """Work of one of many processes."""
 
     def make() -> Tensor:
         told.put("made")
@@ -118,7 +118,7 @@ def ask(barrier: Any, told: Any) -> None:
         return torch.arange(5)
 
     barrier.wait()
-    told.put(kept("thing", 0, torch.empty(0), make).tolist())
+    told.put(cached("thing", 0, torch.empty(0), make).tolist())
 
 
 def test_of_processes_that_start_at_once_one_makes_it(cache: Path) -> None:

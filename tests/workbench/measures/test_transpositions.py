@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import problems_of, trial
 from tests.workbench.measures.exact_model import Seer
 from workbench.environments.cartpole import CartPole
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.errors import WorkbenchError
 from workbench.measures.evaluation_sets.sequences import positions_of
 from workbench.measures.prediction.transposition_gap import TranspositionGap, transpositions
@@ -28,13 +28,13 @@ def readings(measure: TranspositionGap, model: Seer) -> dict[str, float | None]:
 
 
 def test_both_orders_are_legal_and_lead_to_the_same_position(
-    tic_tac_toe: TableEnvironment,
+    tic_tac_toe: GameTableEnvironment,
 ) -> None:
     pairs = transpositions(tic_tac_toe, tic_tac_toe.positions(), PAIRS)
     assert pairs.action.shape == (PAIRS, 3)
     known = set()
     for begun, moves in zip(pairs.state.tolist(), pairs.action.tolist(), strict=True):
-        one, other = tic_tac_toe.worlds(torch.tensor([begun, begun]))
+        one, other = tic_tac_toe.openspiel_states(torch.tensor([begun, begun]))
         for move, also in zip(moves, reversed(moves), strict=True):
             one.apply_action(move)
             other.apply_action(also)
@@ -46,15 +46,15 @@ def test_both_orders_are_legal_and_lead_to_the_same_position(
     assert len(known) == PAIRS
 
 
-def test_a_model_of_the_true_states_has_no_gap(tic_tac_toe: TableEnvironment) -> None:
+def test_a_model_of_the_true_states_has_no_gap(tic_tac_toe: GameTableEnvironment) -> None:
     model = Seer(tic_tac_toe, value=lambda state, code: state.float())
     measure = TranspositionGap(tic_tac_toe, tic_tac_toe.positions(), PAIRS)
     assert readings(measure, model) == {GAP: 0.0, VALUE_GAP: 0.0}
-    assert measure.facts().levels[GAP] == {"chance": 1.0, "oracle": 0.0}
-    assert measure.facts().counts[GAP] == [PAIRS]
+    assert measure.info().levels[GAP] == {"naive": 1.0, "oracle": 0.0}
+    assert measure.info().counts[GAP] == [PAIRS]
 
 
-def test_a_model_that_remembers_the_order_shows_it(tic_tac_toe: TableEnvironment) -> None:
+def test_a_model_that_remembers_the_order_shows_it(tic_tac_toe: GameTableEnvironment) -> None:
     def count(observation: Tensor) -> Tensor:
         """The mover's stones, and a clock."""
         stones = observation[:, 0].flatten(1).sum(1).float()
@@ -77,7 +77,7 @@ def test_a_model_that_remembers_the_order_shows_it(tic_tac_toe: TableEnvironment
     assert row[VALUE_GAP] == pytest.approx(square / 100)
 
 
-def test_one_latent_for_all_has_no_gap_to_speak_of(tic_tac_toe: TableEnvironment) -> None:
+def test_one_latent_for_all_has_no_gap_to_speak_of(tic_tac_toe: GameTableEnvironment) -> None:
     model = Seer(tic_tac_toe, lambda seen: torch.ones(len(seen), 3))
     row = readings(TranspositionGap(tic_tac_toe, tic_tac_toe.positions(), PAIRS), model)
     assert row == {GAP: None, VALUE_GAP: 0.0}
@@ -114,12 +114,12 @@ def test_with_one_side_two_moves_change_places() -> None:
 
 def test_games_without_an_oracle_have_transpositions_too() -> None:
     config = trial({}, base={"preset": "muzero_hex", "planner.simulations": 2})
-    assert not [*Transpositions().misfits(config)]
+    assert not [*Transpositions().incompatibilities(config)]
     parts = build(config)
     world: Any = parts.environment
     pairs = transpositions(world, positions_of(parts, 30), PAIRS)
     assert len(pairs.action) == PAIRS
-    for game, moves in zip(world.worlds(pairs.state), pairs.action.tolist(), strict=True):
+    for game, moves in zip(world.openspiel_states(pairs.state), pairs.action.tolist(), strict=True):
         other = game.clone()
         for move, also in zip(moves, reversed(moves), strict=True):
             game.apply_action(move)
@@ -131,7 +131,7 @@ def test_games_without_an_oracle_have_transpositions_too() -> None:
 
 
 def test_where_the_past_is_shown_no_two_orders_end_alike() -> None:
-    seen = {"name": "history", "of": {"name": "hex", "size": 4}, "frames": 2}
+    seen = {"name": "history", "environment": {"name": "hex", "size": 4}, "frames": 2}
     (problem,) = problems_of(
         f"{{preset: muzero_hex, environment: {seen}, measures.transpositions: {{}}}}"
     )
@@ -144,7 +144,9 @@ def test_where_the_order_always_matters_it_is_told() -> None:
     begun = world.reset(50, Generator().manual_seed(1))
     with pytest.raises(WorkbenchError, match=r"'transpositions' .* environment 'cartpole'"):
         transpositions(world, begun, PAIRS)
-    problems = [*Transpositions().misfits(trial({}, base={"preset": "efficientzero_like"}))]
+    problems = [
+        *Transpositions().incompatibilities(trial({}, base={"preset": "efficientzero_like"}))
+    ]
     assert len(problems) == 1
     assert "'transpositions' needs exact answers, or a game of two" in problems[0]
     assert "'cartpole'" in problems[0]

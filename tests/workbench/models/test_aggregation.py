@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from workbench.environments.games.graphs import eight_neighbours
-from workbench.models.aggregation import MANY, Mixing, NodesLinear
+from workbench.models.aggregation import MANY, NeighbourAggregation, NodesLinear
 from workbench.models.graph_layers import GraphIsomorphism
 from workbench.models.layers import GraphConvolution, mlp
 from workbench.types import Graph
@@ -24,7 +24,7 @@ def matrix(nodes: int, share: float) -> Tensor:
 
 
 FEW, MANY_BOARDS = 4, 300
-"""Of 3 channels: mixed by a product, and, where the matrix is sparse, by sums."""
+"""With 3 channels: aggregation by a product and, for a sparse matrix, by sums."""
 
 
 @pytest.mark.parametrize("boards", [FEW, MANY_BOARDS])
@@ -32,7 +32,7 @@ FEW, MANY_BOARDS = 4, 300
 def test_nodes_become_the_sums_that_the_rows_of_the_matrix_say(share: float, boards: int) -> None:
     weights = matrix(11, share)
     nodes = torch.randn(boards, 11, 3, dtype=torch.float64, requires_grad=True)
-    mixed = Mixing(weights)(nodes)
+    mixed = NeighbourAggregation(weights)(nodes)
     assert torch.allclose(mixed, torch.einsum("ij,bjc->bic", weights, nodes), atol=1e-12)
     gradient = torch.randn(boards, 11, 3, dtype=torch.float64)
     (back,) = torch.autograd.grad(mixed, nodes, gradient)
@@ -41,18 +41,21 @@ def test_nodes_become_the_sums_that_the_rows_of_the_matrix_say(share: float, boa
 
 def test_sums_can_be_differentiated_twice() -> None:
     nodes = torch.randn(256, 5, 2, dtype=torch.float64, requires_grad=True)
-    mixing = Mixing(matrix(5, 0.3))
+    mixing = NeighbourAggregation(matrix(5, 0.3))
     assert torch.autograd.gradgradcheck(lambda x: mixing(x).pow(3), nodes, fast_mode=True)
 
 
 def test_nodes_first_in_memory_are_mixed_alike() -> None:
     nodes = torch.randn(11, MANY_BOARDS, 3, dtype=torch.float64).transpose(0, 1)
-    mixing = Mixing(matrix(11, 0.2))
+    mixing = NeighbourAggregation(matrix(11, 0.2))
     assert torch.equal(mixing(nodes), mixing(nodes.contiguous()))
 
 
 def test_a_board_becomes_the_same_beside_more_or_fewer_others() -> None:
-    mixing, nodes = Mixing(matrix(11, 0.2).float()), torch.randn(3 * MANY_BOARDS, 11, 3)
+    mixing, nodes = (
+        NeighbourAggregation(matrix(11, 0.2).float()),
+        torch.randn(3 * MANY_BOARDS, 11, 3),
+    )
     with torch.inference_mode():  # what is kept of it must not keep anyone from learning
         mixed = mixing(nodes[: 2 * MANY_BOARDS])
     for boards in (MANY_BOARDS, 3 * MANY_BOARDS):
@@ -65,7 +68,7 @@ def test_a_board_becomes_the_same_beside_more_or_fewer_others() -> None:
 
 
 def test_a_mixing_is_no_part_of_what_is_saved_and_has_nothing_to_learn() -> None:
-    mixing = Mixing(matrix(11, 0.2))
+    mixing = NeighbourAggregation(matrix(11, 0.2))
     assert not mixing.state_dict()
     assert not list(mixing.parameters())
 
@@ -106,7 +109,7 @@ def test_an_isomorphism_layer_is_torch_geometrics(graph: Graph) -> None:
     layer = GraphIsomorphism(graph, 3, 12, learn_epsilon=False)
     layer.epsilon = 0.3
     by_row = mlp([3, 12, 12])
-    reference = GINConv(by_row, eps=0.3)  # which draws the layers anew
+    reference = GINConv(by_row, eps=0.3)  # which initialises the layers again
     by_row.load_state_dict(layer.mlp.state_dict())
     nodes = torch.randn(2, graph.nodes, 3)
     edges = torch.tensor(graph.edges, dtype=torch.int64).reshape(-1, 2).T

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from tests.workbench.fakes import problems_of
-from workbench.components import Misfit, RepresentationConfig
+from workbench.components import Incompatible, RepresentationConfig
 from workbench.environments.atari import Atari
 from workbench.environments.cartpole import CartPole
 from workbench.environments.games.graphs import eight_neighbours, lines
@@ -34,15 +34,15 @@ PATH = Graph(9, tuple((a, b) for a in range(9) for b in range(9) if abs(a - b) =
 GRAPHS = [STAR, eight_neighbours(3, 3), lines(4, 3, 3)]
 
 KEEPING: list[RepresentationConfig] = [
-    CNN(ends_in="grid"),
-    ResNet(ends_in="grid"),
-    ResNet(ends_in="grid", downsample=1),
-    GCN(ends_in="nodes"),
-    GCN(ends_in="nodes", backend="sparse", coordinates=True),
-    GAT(ends_in="nodes", coordinates=True),
-    GIN(ends_in="nodes"),
-    Transformer(ends_in="nodes", position="coordinates"),
-    Transformer(ends_in="nodes", position="none"),
+    CNN(latent_kind="grid"),
+    ResNet(latent_kind="grid"),
+    ResNet(latent_kind="grid", downsample=1),
+    GCN(latent_kind="nodes"),
+    GCN(latent_kind="nodes", backend="sparse", coordinates=True),
+    GAT(latent_kind="nodes", coordinates=True),
+    GIN(latent_kind="nodes"),
+    Transformer(latent_kind="nodes", position="coordinates"),
+    Transformer(latent_kind="nodes", position="none"),
 ]
 """Encoders whose networks know nothing of the size of the board."""
 
@@ -194,13 +194,13 @@ def test_a_transformer_without_positions_does_not_know_where_cells_lie() -> None
     board = random(4, 3, 3, 3)
     moved = board.flatten(2)[..., place].view(4, 3, 3, 3)
     for position in ("none", "coordinates", "learned"):
-        encoder = built(Transformer(ends_in="nodes", position=position), TicTacToe().spec())
+        encoder = built(Transformer(latent_kind="nodes", position=position), TicTacToe().spec())
         blind = torch.allclose(encoder(moved), encoder(board)[:, place], atol=1e-5)
         assert blind == (position == "none")
 
 
 def test_every_token_of_a_transformer_sees_all_cells() -> None:
-    encoder = built(Transformer(ends_in="nodes", depth=1), TicTacToe().spec())
+    encoder = built(Transformer(latent_kind="nodes", depth=1), TicTacToe().spec())
     board = random(4, 3, 3, 3)
     other = board.clone()
     other[..., 2, 2] += 1
@@ -230,7 +230,7 @@ def test_weights_of_one_size_of_board_serve_another(config: RepresentationConfig
 
 
 def test_what_convolutions_say_of_the_middle_is_the_same_on_both_sizes() -> None:
-    config = CNN(ends_in="grid")
+    config = CNN(latent_kind="grid")
     small, large = built(config, board(5)), built(config, board(7), seed=1)
     large.load_state_dict(small.state_dict())
     seen = F.pad(random(2, 3, 5, 5), (1, 1, 1, 1))
@@ -252,7 +252,7 @@ def test_images_are_halved_as_often_as_is_asked(
     size: tuple[int, int], halvings: int, wanted: tuple[int, int]
 ) -> None:
     world = EnvironmentSpec("images", (3, *size), 2)
-    config = ResNet(width=4, depth=1, downsample=halvings, ends_in="grid")
+    config = ResNet(width=4, depth=1, downsample=halvings, latent_kind="grid")
     assert config.latent(world) == LatentSpec("grid", (4, *wanted))
     assert built(config, world)(random(1, 3, *size)).shape == (1, 4, *wanted)
 
@@ -266,13 +266,15 @@ def test_halvings_make_atari_frames_affordable() -> None:
 
 @pytest.mark.parametrize("cls", [CNN, ResNet, Transformer, GCN, GAT, GIN])
 def test_a_world_without_cells_is_told(cls: Any) -> None:
-    with pytest.raises(Misfit, match=f"representation '{cls.component}'.*'cartpole'"):
+    with pytest.raises(Incompatible, match=f"representation '{cls.component}'.*'cartpole'"):
         cls().latent(CartPole().spec())
 
 
 @pytest.mark.parametrize("cls", [GCN, GAT, GIN])
 def test_a_graph_that_is_not_there_is_told(cls: Any) -> None:
-    with pytest.raises(Misfit, match=r"needs the graph 'lines'.*'minatar:breakout' has neighb"):
+    with pytest.raises(
+        Incompatible, match=r"needs the graph 'lines'.*'minatar:breakout' has neighb"
+    ):
         cls(graph="lines").latent(MinAtar().spec())
 
 

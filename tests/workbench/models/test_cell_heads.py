@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from tests.seams.conftest import run_in_two
 from tests.workbench.fakes import problems_of, trial
-from workbench.components import EnvironmentConfig, Misfit
+from workbench.components import EnvironmentConfig, Incompatible
 from workbench.config import TrialConfig, dump, identity, read_trial
 from workbench.documents import wrap
 from workbench.environments.breakthrough import Breakthrough
@@ -23,7 +23,7 @@ from workbench.environments.gomoku import Gomoku
 from workbench.environments.minatar import MinAtar
 from workbench.environments.othello import Othello
 from workbench.environments.tic_tac_toe import TicTacToe
-from workbench.errors import Place
+from workbench.errors import SourceLocation
 from workbench.models.decoder import cells as cell_decoder
 from workbench.models.decoder.mlp import MLP as FlatDecoder  # noqa: N811
 from workbench.models.prediction.cells import Cells
@@ -80,20 +80,22 @@ def test_a_logit_is_the_mean_of_the_scores_at_the_action_s_marks(config: Any) ->
     hidden = [layer("cell", latent[..., y, x]).relu() for y, x in cells(world)]
     mean = torch.stack(hidden).mean(0)
     largest = torch.stack(hidden).amax(0)
-    unmarked = [a for a in range(world.actions) if not (world.marks and world.marks[a])]
+    unmarked = [
+        a for a in range(world.actions) if not (world.action_planes and world.action_planes[a])
+    ]
     for action in range(world.actions):
         if action in unmarked:
             rest = layer("policy.rest", torch.cat([mean, largest], 1))
             wanted = rest[:, unmarked.index(action)]
         else:
-            marks = world.marks[action]
+            marks = world.action_planes[action]
             scores = [layer("policy.score", hidden[cell])[:, plane] for plane, cell in marks]
             wanted = torch.stack(scores).mean(0)
         assert torch.allclose(logits[:, action], wanted, atol=1e-5)
     counts = {"tic_tac_toe": 0, "connect_four": 0, "othello": 1, "breakthrough": 0, "minatar": 3}
     assert len(unmarked) == counts[config.component]
     assert ("policy.rest.weight" in parts) == bool(unmarked)
-    assert ("policy.score.weight" in parts) == any(world.marks)
+    assert ("policy.score.weight" in parts) == any(world.action_planes)
 
 
 def cells(world: EnvironmentSpec) -> list[tuple[int, int]]:
@@ -193,7 +195,7 @@ def test_a_flat_decoder_has_one_hidden_layer_and_the_observation_s_shape() -> No
 GRID: dict[str, Any] = {
     "model": {
         "name": "composed",
-        "representation": {"name": "cnn", "width": 6, "ends_in": "grid"},
+        "representation": {"name": "cnn", "width": 6, "latent_kind": "grid"},
         "dynamics": {"name": "conv", "width": 6},
         "prediction": {"name": "cells", "width": 6},
     },
@@ -202,8 +204,8 @@ SMALL: dict[str, Any] = {
     "preset": "muzero",
     "planner.simulations": 4,
     "procedure.steps": 600,
-    "procedure.games": 16,
-    "procedure.batch": 16,
+    "procedure.parallel_environments": 16,
+    "procedure.batch_size": 16,
     "procedure.warm_up": 100,
     "procedure.capacity": 300,
     "procedure.replay_ratio": 0.7,
@@ -283,7 +285,7 @@ def test_boards_can_be_read_back_from_their_latents(decoder: str) -> None:
 
 def test_a_file_takes_a_decoder_by_name_or_none_at_all() -> None:
     with_one = tiny({"model": GRID["model"] | {"decoder": {"name": "mlp", "width": 7}}})
-    again = read_trial(wrap(dump(with_one), Place("again")))
+    again = read_trial(wrap(dump(with_one), SourceLocation("again")))
     assert again == with_one
     assert identity(again) == identity(with_one)
     without = trial({"model.decoder": None}, base=SMALL | {"model.decoder": "mlp"})
@@ -309,7 +311,7 @@ def test_a_latent_without_cells_is_told_with_both_names(line: str, told: str) ->
 def test_cells_that_are_not_the_board_s_are_told_with_both_names(part: str) -> None:
     text = (
         "preset: muzero\n"
-        "model.representation: {name: resnet, downsample: 1, ends_in: grid}\n"
+        "model.representation: {name: resnet, downsample: 1, latent_kind: grid}\n"
         "model.dynamics: conv\n"
         f"model.{part}: cells\n"
     )
@@ -320,7 +322,7 @@ def test_cells_that_are_not_the_board_s_are_told_with_both_names(part: str) -> N
 
 def test_a_smaller_grid_serves_where_no_action_is_marked() -> None:
     Cells().check(LatentSpec("grid", (4, 5, 5)), MinAtar().spec())
-    with pytest.raises(Misfit, match="3x3 cells"):
+    with pytest.raises(Incompatible, match="3x3 cells"):
         Cells().check(LatentSpec("nodes", (4, 8)), TicTacToe().spec())
 
 

@@ -12,7 +12,7 @@ from tests.workbench.fakes import TINY, problems_of
 from tests.workbench.fakes import trial as tiny
 from workbench import documents
 from workbench.config import TrialConfig, dump, identity, read_trial
-from workbench.errors import Place
+from workbench.errors import SourceLocation
 from workbench.trial import build
 
 CHOSEN = {"model.representation": {"name": "contrastive", "encoder": {"name": "mlp", "width": 8}}}
@@ -30,7 +30,9 @@ def plain(config: TrialConfig) -> Any:
 
 def test_it_brings_the_loss_and_the_target() -> None:
     bare, paired = plain(trial()), plain(trial(CHOSEN))
-    assert paired["targets"] == bare["targets"] | {"latent": {"name": "next_latent", "of": "model"}}
+    assert paired["targets"] == bare["targets"] | {
+        "latent": {"name": "next_latent", "network": "model"}
+    }
     brought = paired["losses"].pop("contrastive")
     assert paired["losses"] == bare["losses"]
     assert brought["name"] == "contrastive"
@@ -47,14 +49,14 @@ def test_its_options_are_those_of_the_term_and_what_the_file_says_there_wins() -
     ):
         loss = plain(trial({**CHOSEN, **options, **said}))["losses"]["contrastive"]
         assert (loss["weight"], loss["term"], loss["margin"]) == (weight, term, margin), said
-    slow = plain(trial({**CHOSEN, "targets.latent": {"name": "next_latent", "of": "agent"}}))
-    assert slow["targets"]["latent"]["of"] == "agent"
+    slow = plain(trial({**CHOSEN, "targets.latent": {"name": "next_latent", "network": "agent"}}))
+    assert slow["targets"]["latent"]["network"] == "agent"
 
 
 @pytest.mark.parametrize("said", [{}, {"losses.contrastive": 0.25}, {"losses.policy": 2}], ids=str)
 def test_the_resolved_configuration_reads_as_itself(said: dict[str, Any]) -> None:
     config = trial({**CHOSEN, "model.representation.term": "hinge", **said})
-    again = read_trial(documents.wrap(dump(config), Place("dump")))
+    again = read_trial(documents.wrap(dump(config), SourceLocation("dump")))
     assert again == config
     assert identity(again) == identity(config)
 

@@ -13,12 +13,12 @@ from torch import Generator, Tensor, nn
 
 from tests.workbench.fakes import TINY, problems_of, trial
 from workbench.environments.cartpole import CartPole
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.environments.othello import Othello
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.registry import components
 from workbench.trial import build
-from workbench.types import EnvironmentSpec, Graph, LatentSpec, leaves
+from workbench.types import EnvironmentSpec, Graph, LatentSpec, tree_leaves
 
 WORLD = TicTacToe().spec()
 VECTOR, GRID, NODES = (
@@ -49,7 +49,7 @@ def actions(world: EnvironmentSpec = WORLD, rows: int = ROWS) -> Tensor:
 
 
 def neighbours(cell: int) -> list[int]:
-    """Of a cell of the 3x3 board, side by side or corner to corner."""
+    """Neighbours of a cell of the 3x3 board, by side or by corner."""
     row, column = divmod(cell, 3)
     around = [(r, c) for r in range(row - 1, row + 2) for c in range(column - 1, column + 2)]
     inside = [r * 3 + c for r, c in around if 0 <= r < 3 and 0 <= c < 3]
@@ -79,7 +79,7 @@ def test_gru_on_a_vector_is_torch_s_cell_fed_the_action_s_embedding() -> None:
 
 def test_gru_on_a_grid_of_one_cell_is_torch_s_cell_fed_the_planes() -> None:
     one = LatentSpec("grid", (4, 1, 1))
-    g = made("gru", one, action="one_hot")
+    g = made("gru", one, action_encoding="one_hot")
     cell, s, a = torch_cell(g.gates, 9, 4), drawn(one), actions()
     expected = cell(F.one_hot(a, 9).float(), s.flatten(1))
     assert torch.allclose(g(s, a).flatten(1), expected, atol=1e-6)
@@ -164,16 +164,16 @@ def test_message_passing_is_the_sum_over_edges(edges: str) -> None:
 def test_permuting_nodes_joined_all_with_all_permutes_what_follows(kind: Any) -> None:
     latent = LatentSpec(kind, (9, 4))
     order = torch.randperm(9, generator=Generator().manual_seed(3))
-    for action in ("one_hot", "marks"):
-        g = made("message_passing", latent, edges="complete", action=action)
+    for action in ("one_hot", "cells"):
+        g = made("message_passing", latent, edges="complete", action_encoding=action)
         s, a = drawn(latent), actions()
-        placed = kind == "nodes" and action == "marks"
+        placed = kind == "nodes" and action == "cells"
         there = order.argsort()[a] if placed else a  # the mark goes where its node went
         assert torch.allclose(g(s[:, order], there), g(s, a)[:, order], atol=1e-5)
 
 
 def test_on_a_path_an_order_does_matter() -> None:
-    g = made("message_passing", NODES, edges="original", action="one_hot")
+    g = made("message_passing", NODES, edges="original", action_encoding="one_hot")
     s, a, order = drawn(NODES), actions(), torch.arange(9).roll(1)
     assert not torch.allclose(g(s[:, order], a), g(s, a)[:, order], atol=1e-2)
 
@@ -212,7 +212,7 @@ def test_an_action_reaches_what_is_joined_to_its_node_and_nothing_else(name: str
 @pytest.mark.parametrize("name", ["gcn", "gat", "gated_graph", "message_passing"])
 def test_a_graph_that_the_world_lacks_is_told_with_both_names(name: str) -> None:
     (problem,) = problems_of(
-        "preset: muzero\nmodel.representation: {name: gcn, ends_in: nodes}\n"
+        "preset: muzero\nmodel.representation: {name: gcn, latent_kind: nodes}\n"
         f"model.dynamics: {{name: {name}, graph: streets}}\n"
     )
     assert f"dynamics '{name}' needs the graph 'streets'; environment 'tic_tac_toe'" in problem
@@ -232,7 +232,9 @@ def planes_of(g: Any) -> Any:
 @pytest.mark.parametrize("name", CELLS)
 def test_an_action_is_its_place_or_a_plane_of_its_own(name: str) -> None:
     latent = CELLS[name]
-    marked, one_hot = (planes_of(made(name, latent, action=how)) for how in ("marks", "one_hot"))
+    marked, one_hot = (
+        planes_of(made(name, latent, action_encoding=how)) for how in ("cells", "one_hot")
+    )
     a = torch.tensor([5])
     assert marked(a).flatten().tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0]
     assert one_hot(a).flatten(2)[0].tolist() == [[float(p == 5)] * 9 for p in range(9)]
@@ -262,7 +264,7 @@ def test_where_the_latent_has_not_the_board_s_cells_actions_enter_one_hot() -> N
     assert "dynamics conv" in note
     assert "cartpole" in note
     assert not list(configured("conv").notes(WORLD))
-    assert not list(configured("conv", action="one_hot").notes(world))
+    assert not list(configured("conv", action_encoding="one_hot").notes(world))
 
 
 # --- plain -----------------------------------------------------------------------------------
@@ -294,7 +296,7 @@ def test_under_the_null_model_nothing_changes(latent: LatentSpec) -> None:
 
 
 def test_an_ensemble_is_the_mean_of_members_that_differ() -> None:
-    g = made("ensemble", VECTOR, of=configured("mlp", width=7), members=3)
+    g = made("ensemble", VECTOR, member=configured("mlp", width=7), size=3)
     s, a = drawn(VECTOR), actions()
     each = []
     for member in g.members:
@@ -307,12 +309,12 @@ def test_an_ensemble_is_the_mean_of_members_that_differ() -> None:
 
 def test_an_ensemble_is_as_its_members_are() -> None:
     for of in ("conv", "gcn", "mlp", "identity"):
-        config, member = configured("ensemble", of=configured(of)), configured(of)
+        config, member = configured("ensemble", member=configured(of)), configured(of)
         assert config.accepts == member.accepts
         assert config.trainable == member.trainable
-    assert len(made("ensemble", GRID, of=configured("conv")).members) == 5
-    conv = "{name: ensemble, of: {name: conv, width: 4}, members: 2}"
-    grid = "preset: muzero\nmodel.representation: {name: cnn, ends_in: grid}\n"
+    assert len(made("ensemble", GRID, member=configured("conv")).members) == 5
+    conv = "{name: ensemble, member: {name: conv, width: 4}, size: 2}"
+    grid = "preset: muzero\nmodel.representation: {name: cnn, latent_kind: grid}\n"
     assert problems_of(f"{grid}model.dynamics: {conv}\n") == []
     (problem,) = problems_of(f"preset: muzero\nmodel.dynamics: {conv}\n")
     assert "dynamics 'ensemble' needs a latent of kind grid" in problem
@@ -321,7 +323,7 @@ def test_an_ensemble_is_as_its_members_are() -> None:
 @pytest.mark.parametrize("of", ["'true'", "perturbed"])
 def test_there_is_one_world_and_no_ensemble_of_it(of: str) -> None:
     problems = problems_of(
-        f"preset: muzero\nmodel.dynamics: {{name: ensemble, of: {of}}}\n"
+        f"preset: muzero\nmodel.dynamics: {{name: ensemble, member: {of}}}\n"
         "planner.interior_legality: true\n"
     )
     name = of.strip("'")
@@ -346,11 +348,13 @@ def simulated(dynamics: Any, norm: str = "none", size: int = 8) -> Any:
 
 
 def perturbed(size: float, compounding: bool = True) -> dict[str, Any]:
-    return {"name": "perturbed", "size": size, "compounding": compounding}
+    return {"name": "perturbed", "noise_scale": size, "compounding": compounding}
 
 
 @pytest.mark.parametrize("norm", ["none", "layer_norm"])
-def test_of_size_0_it_is_the_simulator_to_the_bit(norm: str, tic_tac_toe: TableEnvironment) -> None:
+def test_of_size_0_it_is_the_simulator_to_the_bit(
+    norm: str, tic_tac_toe: GameTableEnvironment
+) -> None:
     state = tic_tac_toe.positions()[::37]
     legal = tic_tac_toe.legal(state)
     plans = []
@@ -359,7 +363,8 @@ def test_of_size_0_it_is_the_simulator_to_the_bit(norm: str, tic_tac_toe: TableE
         g = Generator().manual_seed(4)
         root = parts.model.represent(tic_tac_toe.observe(state), g, state)
         once, again = (
-            leaves(parts.planner.plan(parts.model, root, legal, g, explore=True)) for _ in range(2)
+            tree_leaves(parts.planner.plan(parts.model, root, legal, g, explore=True))
+            for _ in range(2)
         )
         plans.append([*once, *again])
     assert all(torch.equal(a, b) for a, b in zip(plans[0], plans[1], strict=True))
@@ -369,7 +374,7 @@ def test_of_size_0_it_is_the_simulator_to_the_bit(norm: str, tic_tac_toe: TableE
 @pytest.mark.parametrize("compounding", [True, False])
 @torch.no_grad()
 def test_the_error_has_the_size_that_was_asked_for(
-    compounding: bool, tic_tac_toe: TableEnvironment
+    compounding: bool, tic_tac_toe: GameTableEnvironment
 ) -> None:
     size, width, rows, depth = 0.3, 64, 200, 4
     model = simulated(perturbed(size, compounding), size=width).model
@@ -379,7 +384,7 @@ def test_the_error_has_the_size_that_was_asked_for(
     g = Generator().manual_seed(5)
     seen = tic_tac_toe.observe(state)
     blurred, clear = model.represent(seen, g, state), true.represent(seen, g, state)
-    assert torch.equal(blurred.code, clear.code)
+    assert torch.equal(blurred.latent, clear.latent)
     errors = []
     for move in range(depth):
         action = torch.full((rows,), move)
@@ -388,7 +393,7 @@ def test_the_error_has_the_size_that_was_asked_for(
         assert torch.equal(edge.reward, exact.reward)
         assert torch.equal(edge.discount, exact.discount)
         assert torch.equal(model.predict(blurred).legal, true.predict(clear).legal)
-        spread = clear.code.std(1, correction=0, keepdim=True)
+        spread = clear.latent.std(1, correction=0, keepdim=True)
         errors.append((blurred.code - clear.code) / (size * spread))
     for k, error in enumerate(errors, 1):
         wanted = sqrt(k) if compounding else 1.0
@@ -400,19 +405,19 @@ def test_the_error_has_the_size_that_was_asked_for(
     assert together == pytest.approx(1.0 if compounding else 0.0, abs=0.06)
 
 
-def test_a_blurred_code_is_scaled_as_every_latent_is(tic_tac_toe: TableEnvironment) -> None:
+def test_a_blurred_code_is_scaled_as_every_latent_is(tic_tac_toe: GameTableEnvironment) -> None:
     model = simulated(perturbed(0.5), "layer_norm").model
     state = tic_tac_toe.positions()[:20]
     g = Generator()
     latent = model.represent(tic_tac_toe.observe(state), g, state)
     action = tic_tac_toe.legal(state).float().argmax(1)
-    code = model.step(latent, action, g)[0].code
+    code = model.step(latent, action, g)[0].latent
     assert torch.allclose(code.mean(1), torch.zeros(20), atol=1e-5)
     assert torch.allclose(code.var(1, correction=0), torch.ones(20), atol=1e-2)
 
 
 def test_a_latent_of_one_value_stays_and_keeps_its_gradient_finite() -> None:
-    walk = made("perturbed", VECTOR, size=1.0)
+    walk = made("perturbed", VECTOR, noise_scale=1.0)
     code = torch.full((2, 6), 3.0, requires_grad=True)
     then, _ = walk(code, walk.begin(code), Generator())
     assert torch.equal(then, code)
@@ -430,12 +435,12 @@ def test_perturbed_dynamics_too_make_only_legal_moves_and_need_copies() -> None:
     problems = problems_of(
         "preset: muzero\nenvironment: gymnasium\nmodel.dynamics: perturbed\n"
         "planner: {name: puct, q_normalisation: min_max, interior_legality: true}\n"
-        "losses: {reward: null, termination: null}\nprocedure.opening.fraction: 0.0\n"
+        "losses: {reward: null, termination: null}\nprocedure.random_start.fraction: 0.0\n"
         "measures: {predictive: null, decision: null}\n"
     )
     assert any(
         "dynamics 'perturbed' needs states that can be copied" in p and "'gymnasium:" in p
         for p in problems
     )
-    assert configured("perturbed", size=0.0).row_independent
-    assert not configured("perturbed", size=0.1).row_independent
+    assert configured("perturbed", noise_scale=0.0).row_independent
+    assert not configured("perturbed", noise_scale=0.1).row_independent

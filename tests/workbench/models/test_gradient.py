@@ -1,4 +1,4 @@
-"""How much gradient reaches the dynamics (MuZero, appendix G), worked out on a linear chain."""
+"""Gradient that reaches the dynamics (MuZero, appendix G), against a linear chain by hand."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LastEntry(nn.Module):
         def decode(self, raw: Tensor) -> Tensor:
             return raw.squeeze(-1)
 
-    codecs: dict[str, Any] = {"value": Plain(), "reward": Plain()}  # noqa: RUF012
+    value_encodings: dict[str, Any] = {"value": Plain(), "reward": Plain()}  # noqa: RUF012
 
     def heads(self, latent: Tensor) -> Heads:
         return Heads(latent, latent[:, 0])

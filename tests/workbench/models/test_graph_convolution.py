@@ -51,7 +51,7 @@ def test_one_layer_is_a_hat_x_w_plus_b() -> None:
 
 @pytest.mark.parametrize("backend", ["dense", "sparse"])
 def test_on_an_empty_graph_it_is_a_perceptron_on_every_node_alone(backend: str) -> None:
-    encoder = build(GCN(edges="empty", depth=3, ends_in="nodes", backend=backend))
+    encoder = build(GCN(edges="empty", depth=3, latent_kind="nodes", backend=backend))
     first, second, third = (encoder[1].layers[i] for i in range(3))
     for layer in (first, second, third):
         torch.nn.init.normal_(layer.bias)
@@ -158,7 +158,7 @@ def test_a_dynamics_marks_the_node_of_the_action_and_reaches_its_neighbours_only
     # nodes 0, 1 and 2 and no other.
     path = Graph(9, tuple((a, b) for a in range(9) for b in range(9) if abs(a - b) == 1))
     cells = tuple(((0, cell),) for cell in range(9))
-    world = EnvironmentSpec("path", (3, 3, 3), 9, graphs={"neighbours": path}, marks=cells)
+    world = EnvironmentSpec("path", (3, 3, 3), 9, graphs={"neighbours": path}, action_planes=cells)
     torch.manual_seed(0)
     step = gcn.GCN(width=32).build(LatentSpec("nodes", (9, 8)), world)
     latent = torch.randn(1, 9, 8)

@@ -1,4 +1,4 @@
-"""The value prefix: sums that begin anew, the LSTM behind them, and whole trials with it."""
+"""The value prefix: restarted sums, the LSTM behind them, and whole trials with it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch import Generator, Tensor, nn
 from tests.seams.conftest import run_in_two
 from tests.workbench.fakes import problems_of, trial
 from tests.workbench.training.histories import History, experience
-from tests.workbench.training.test_targets import SOME, edge_mask, made, windows
-from workbench.models.prefix_model import Ledger, PrefixModel
+from tests.workbench.training.test_targets import SOME, made, transition_mask, windows
+from workbench.models.prefix_model import PrefixModel, RewardLSTM
 from workbench.record import read_rows
 from workbench.registry import components
 from workbench.trial import build, run_trial
-from workbench.types import Edge, Target, Unroll, gather, leaves, map_tensors
+from workbench.types import Edge, Target, Unroll, gather, tree_leaves, tree_map
 
 ROWS, STEPS, HORIZON = 5, 7, 3
 SUMS = {"kind": "scalar"}
@@ -44,12 +44,12 @@ CARTPOLE: dict[str, Any] = {
     "targets.latent": "next_latent",
     "losses": {"reward": None, "consistency": 2.0},
     "procedure.steps": 400,
-    "procedure.games": 16,
-    "procedure.batch": 16,
+    "procedure.parallel_environments": 16,
+    "procedure.batch_size": 16,
     "procedure.warm_up": 100,
     "procedure.replay_ratio": 0.7,
     "procedure.unroll": 3,
-    "procedure.opening.fraction": 0.0,
+    "procedure.random_start.fraction": 0.0,
     "measures": {"predictive": None, "decision": None},
     "evaluate_every": 4,
 }
@@ -61,7 +61,7 @@ def cartpole(**changes: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def model() -> PrefixModel:
-    """Of random weights, with `HORIZON`, and sums that are plain numbers."""
+    """A model with random weights, `HORIZON`, and sums encoded as plain numbers."""
     parts = build(cartpole(model__horizon=HORIZON, model__prediction__reward=SUMS))
     assert isinstance(parts.model, PrefixModel)
     return parts.model
@@ -114,7 +114,7 @@ def test_the_sum_at_every_step_of_every_window(
         for k in range(1, unroll + 1):
             begun = t + (k - 1) // horizon * horizon
             assert float(target.value[b, k]) == pytest.approx(sum(h.rewards[begun : t + k]))
-            assert float(target.mask[b, k]) == edge_mask(h, t + k, absorbing)
+            assert float(target.mask[b, k]) == transition_mask(h, t + k, absorbing)
 
 
 def test_with_a_horizon_of_one_step_it_is_the_reward() -> None:
@@ -163,7 +163,9 @@ def test_after_the_horizon_nothing_of_what_came_before_is_left(model: PrefixMode
     fresh = [type(x)(model.ledger.blank(x.code), x.code) for x in latents]
     for k, latent in enumerate(latents):
         whole, anew = (model.step(x, action, g) for x in (latent, fresh[k]))
-        alike = all(torch.equal(a, b) for a, b in zip(leaves(whole), leaves(anew), strict=True))
+        alike = all(
+            torch.equal(a, b) for a, b in zip(tree_leaves(whole), tree_leaves(anew), strict=True)
+        )
         assert alike == (k % HORIZON == 0)
         assert torch.equal(whole[0].code, anew[0].code)
 
@@ -173,11 +175,13 @@ def test_rows_may_stand_at_different_steps(model: PrefixModel) -> None:
     latents = line(model).latents
     action = torch.ones(ROWS, dtype=torch.int64)
     mixed: Any = [gather(latents[k], torch.tensor([k % ROWS])) for k in range(STEPS)]
-    joined = map_tensors(lambda *rows: torch.cat(rows), *mixed)
+    joined = tree_map(lambda *rows: torch.cat(rows), *mixed)
     together, edge = model.step(joined, action[:1].expand(STEPS), Generator())
     for k, single in enumerate(mixed):
         alone, own = model.step(single, action[:1], Generator())
-        for a, b in zip(leaves(gather(together, torch.tensor([k]))), leaves(alone), strict=True):
+        for a, b in zip(
+            tree_leaves(gather(together, torch.tensor([k]))), tree_leaves(alone), strict=True
+        ):
             assert torch.allclose(a, b, atol=1e-6)
         assert torch.allclose(edge.reward[k], own.reward[0], atol=1e-6)
 
@@ -198,7 +202,7 @@ def test_an_unrolled_line_is_what_steps_give(model: PrefixModel) -> None:
 
 def test_heads_and_codecs_are_those_of_sums(model: PrefixModel) -> None:
     assert model.spec.heads == {"policy", "value", "termination", "value_prefix"}
-    assert model.codecs.keys() == {"value", "value_prefix"}
+    assert model.value_encodings.keys() == {"value", "value_prefix"}
     assert edges(line(model)).raw.keys() == {"value_prefix", "termination"}
     counted = sum(p.numel() for part in model.parts().values() for p in part.parameters())
     assert counted == sum(p.numel() for p in model.parameters())
@@ -237,7 +241,7 @@ def test_parts_that_it_shares_with_the_composed_model_begin_alike() -> None:
 
 
 def test_the_ledger_takes_a_latent_of_any_shape() -> None:
-    ledger, code = Ledger((3, 2, 2), 6), torch.randn(4, 3, 2, 2)
+    ledger, code = RewardLSTM((3, 2, 2), 6), torch.randn(4, 3, 2, 2)
     read, hidden, _ = ledger(code, ledger.blank(code))
     assert read.shape == code.shape
     expected = code.flatten(1) + hidden @ ledger.out.weight.T + ledger.out.bias
@@ -283,7 +287,7 @@ def test_a_decoder_reads_its_code(tmp_path: Path) -> None:
 def read(*changes: str) -> list[str]:
     model = "{name: value_prefix, representation: mlp, dynamics: mlp, prediction: mlp}"
     world = "environment: cartpole\nplanner: {name: puct, q_normalisation: min_max}\n"
-    rest = "measures: {predictive: null, decision: null}\nprocedure.opening.fraction: 0.0\n"
+    rest = "measures: {predictive: null, decision: null}\nprocedure.random_start.fraction: 0.0\n"
     lines = [f"preset: muzero\nmodel: {model}\nlosses.reward: null\n{world}{rest}", *changes]
     return problems_of("\n".join(lines))
 
@@ -292,7 +296,7 @@ def test_what_does_not_fit_is_told_with_both_names() -> None:
     assert read() == []
     (problem,) = read("targets.value_prefix: {name: value_prefix, horizon: 4}")
     assert (
-        "target 'value_prefix' begins anew after 4 steps, model 'value_prefix' after 5" in problem
+        "target 'value_prefix' restarts after 4 steps, but model 'value_prefix' after 5" in problem
     )
     (problem,) = read("losses.self_consistency: 1.0")
     assert "loss 'self_consistency' needs a 'reward' head, which model 'value_prefix'" in problem

@@ -1,4 +1,4 @@
-"""The h-transform, two-hot weights and scalar codecs against formulas worked by hand."""
+"""The h-transform, two-hot weights and scalar value_encodings against formulas worked by hand."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from workbench.models.value_encoding import (
     Categorical,
     Scalar,
     Symlog,
-    codec,
-    contract,
-    expand,
+    h_transform,
+    inverse_h_transform,
     symexp,
     symlog,
     two_hot,
+    value_encoding,
 )
 
 
@@ -30,29 +30,31 @@ def h(x: float) -> float:
 def test_h_is_the_formula_of_pohlen_et_al() -> None:
     # h(3) = 2 - 1 + .003; h(-8) = -(3 - 1) - .008; h(0) = 0.
     x = torch.tensor([3.0, -8.0, 0.0, 99.0], dtype=torch.float64)
-    assert contract(x).tolist() == pytest.approx([1.003, -2.008, 0.0, 9.099])
+    assert h_transform(x).tolist() == pytest.approx([1.003, -2.008, 0.0, 9.099])
 
 
 def test_h_round_trips_within_1e4_over_the_range_of_atari_scores() -> None:
     x = torch.linspace(-1e4, 1e4, 20_001, dtype=torch.float64)
-    assert float((expand(contract(x)) - x).abs().max()) < 1e-4
+    assert float((inverse_h_transform(h_transform(x)) - x).abs().max()) < 1e-4
     small = torch.linspace(-2, 2, 20_001, dtype=torch.float64)
-    assert float((expand(contract(small)) - small).abs().max()) < 1e-9
+    assert float((inverse_h_transform(h_transform(small)) - small).abs().max()) < 1e-9
 
 
 def test_the_inverse_is_right_in_single_precision_too() -> None:
     # As the formula is mostly written, 1e-4 is lost near 0, and a batch differs from its rows.
     x = torch.linspace(-1, 1, 20_001, dtype=torch.float64)
     y = torch.tensor([h(one) for one in x.tolist()])
-    assert float((expand(y) - x).abs().max()) < 1e-6
+    assert float((inverse_h_transform(y) - x).abs().max()) < 1e-6
 
 
 def test_the_inverse_is_not_the_papers_misprint() -> None:
     # With eps x inside the bracket, -100 would come back as -96.1 and -500 as -458.0.
     y = torch.tensor([h(-100.0), h(-500.0)], dtype=torch.float64)
-    assert expand(y).tolist() == pytest.approx([-100.0, -500.0], abs=1e-6)
+    assert inverse_h_transform(y).tolist() == pytest.approx([-100.0, -500.0], abs=1e-6)
     inside = [-(math.sqrt(abs(x) + 1) - 1 + 0.001 * x) for x in (-100.0, -500.0)]
-    assert expand(torch.tensor(inside).double()).tolist() == pytest.approx([-96.1, -458.0], abs=0.1)
+    assert inverse_h_transform(torch.tensor(inside).double()).tolist() == pytest.approx(
+        [-96.1, -458.0], abs=0.1
+    )
 
 
 def test_two_hot_weights_by_hand() -> None:
@@ -104,7 +106,7 @@ def test_categorical_decodes_the_expectation_and_then_inverts_h() -> None:
 def test_a_certain_prediction_of_any_scalar_decodes_to_it() -> None:
     head = Categorical(-300.0, 300.0, 601)
     x = torch.tensor([-300.0, -123.4, -1.0, -0.01, 0.0, 0.3, 2.0, 299.0, 300.0])
-    raw = two_hot(contract(x), h(-300.0), h(300.0), 601).log().clamp(min=-100)
+    raw = two_hot(h_transform(x), h(-300.0), h(300.0), 601).log().clamp(min=-100)
     assert head.decode(raw).tolist() == pytest.approx(x.tolist(), rel=1e-3, abs=1e-3)
 
 
@@ -126,7 +128,7 @@ def test_targets_out_of_range_count_as_the_nearest_end() -> None:
 
 
 def test_scalar_is_one_output_with_the_squared_error() -> None:
-    head = codec(ScalarHead(kind="scalar"))
+    head = value_encoding(ScalarHead(kind="scalar"))
     raw = torch.tensor([[0.5], [-2.0]])
     assert isinstance(head, Scalar)
     assert head.size == 1
@@ -143,7 +145,7 @@ def test_symlog_is_the_formula_of_dreamer_v3_and_symexp_its_inverse() -> None:
 
 
 def test_symlog_is_one_output_with_the_squared_error_of_the_symlog() -> None:
-    head = codec(ScalarHead(kind="symlog"))
+    head = value_encoding(ScalarHead(kind="symlog"))
     assert isinstance(head, Symlog)
     assert head.size == 1
     raw = torch.tensor([[1.0], [-2.0]])
@@ -162,7 +164,7 @@ def test_symlog_is_one_output_with_the_squared_error_of_the_symlog() -> None:
 def test_atoms_are_evenly_spaced_in_the_transform_that_is_asked_for(
     transform: str, middle: float
 ) -> None:
-    head = codec(ScalarHead(low=0.0, high=8.0, atoms=3, transform=transform))  # type: ignore[arg-type]
+    head = value_encoding(ScalarHead(low=0.0, high=8.0, atoms=3, transform=transform))  # type: ignore[arg-type]
     certain = torch.eye(3) * 200
     assert head.decode(certain).tolist() == pytest.approx([0.0, middle, 8.0], abs=2e-3)
     # A target on an atom has all its weight there: no error to the certain, ln 3 to the uniform.

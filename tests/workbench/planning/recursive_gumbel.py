@@ -32,7 +32,7 @@ class Node:
     state: Hashable
     logits: dict[int, float]
     own: float
-    """What the model says that it is worth."""
+    """Value predicted by the model."""
     mean: Mean
     edges: dict[int, Edge] = field(default_factory=dict)
 
@@ -76,7 +76,7 @@ class Search:
         return self.best(root, max(root.count(a) for a in root.logits))
 
     def descend(self, node: Node, move: int, depth: int) -> float:
-        """One more visit of a move; what it is worth at `node` to the player to move."""
+        """Visit a move once more and return its value for the player to move at `node`."""
         self.deepest = max(self.deepest, depth)
         if move not in node.edges:
             state, reward, discount = self.follow(node.state, move)
@@ -127,7 +127,7 @@ class Search:
 
 
 def halving(entrants: int, simulations: int) -> list[int]:
-    """By simulation, the visits of the move whose turn it is, simulated with a list of moves."""
+    """Visits of the considered move for each simulation, simulated with a list of moves."""
     if entrants <= 1:
         return list(range(simulations))
     visits = dict.fromkeys(range(entrants), 0)

@@ -30,9 +30,9 @@ class Mean:
 @dataclass
 class Node:
     prior: dict[int, float]
-    """Of the moves that may be tried here."""
+    """Priors of the moves that may be tried here."""
     mean: Mean
-    """Of what came back, the node's own value included."""
+    """Sum of backed-up values, including the node's own."""
     edges: dict[int, Edge] = field(default_factory=dict)
     state: Hashable = None
 
@@ -88,7 +88,7 @@ class Search:
         return root
 
     def simulate(self, node: Node, depth: int) -> float:
-        """One descent from `node`; what it is worth there to the player to move."""
+        """Descend once from `node` and return the value for the player to move there."""
         self.deepest = max(self.deepest, depth)
         move = max(node.prior, key=lambda a: self.score(node, a))
         if move not in node.edges:

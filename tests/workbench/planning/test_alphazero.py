@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from tests.workbench.fakes import TINY, trial
-from workbench.environments.games.lookup_table import TableEnvironment
+from workbench.environments.games.lookup_table import GameTableEnvironment
 from workbench.models.world_model import WorldModel
 from workbench.record import METRICS, read_rows
 from workbench.trial import build, run_trial
@@ -136,7 +136,7 @@ def positions(count: int) -> list[pyspiel.State]:
 
 @pytest.mark.parametrize(("norm", "seed"), [("none", 0), ("layer_norm", 1)])
 def test_true_dynamics_give_the_visit_counts_of_alphazero(
-    tic_tac_toe: TableEnvironment, norm: str, seed: int
+    tic_tac_toe: GameTableEnvironment, norm: str, seed: int
 ) -> None:
     model, planner = simulator(norm, seed)
     games = positions(150)
@@ -152,7 +152,7 @@ def test_true_dynamics_give_the_visit_counts_of_alphazero(
     assert float((plan.visits > 5).sum(1).float().mean()) > 2
 
 
-def number(environment: TableEnvironment, history: list[int]) -> torch.Tensor:
+def number(environment: GameTableEnvironment, history: list[int]) -> torch.Tensor:
     """The environment's state after these moves. [1]"""
     state = environment.reset(1, torch.Generator())
     for action in history:
@@ -175,7 +175,7 @@ TRUE = {
     "planner", [{"name": "one_step"}, {"name": "depth_d", "depth": 2, "interior_legality": True}]
 )
 def test_a_full_tree_over_the_rules_tells_the_worth_of_every_legal_move(
-    planner: dict[str, Any], tic_tac_toe: TableEnvironment
+    planner: dict[str, Any], tic_tac_toe: GameTableEnvironment
 ) -> None:
     world = tic_tac_toe
     searchless = {name: value for name, value in TINY.items() if name != "planner.simulations"}
@@ -195,7 +195,7 @@ def test_a_full_tree_over_the_rules_tells_the_worth_of_every_legal_move(
     assert not plan.policy[~legal].any()
 
 
-def _worth(model: Any, world: TableEnvironment, state: int, depth: int) -> float:
+def _worth(model: Any, world: GameTableEnvironment, state: int, depth: int) -> float:
     """To the player to move, by plain recursion over the rules."""
     if world.table.terminal[state]:
         return 0.0
@@ -214,7 +214,7 @@ def _worth(model: Any, world: TableEnvironment, state: int, depth: int) -> float
 def test_windows_past_the_cut_of_a_sequence_may_make_moves_that_the_rules_forbid(
     tmp_path: Path,
 ) -> None:
-    changes = {"planner.interior_legality": True, "procedure.sequence": 2}
-    config = trial(TRUE | changes | {"procedure.temperature": {"moves": None}})
+    changes = {"planner.interior_legality": True, "procedure.sequence_length": 2}
+    config = trial(TRUE | changes | {"procedure.temperature": {"sampled_actions": None}})
     run_trial(config, tmp_path / "trial")
     assert read_rows(tmp_path / "trial" / METRICS)

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from workbench.config import read_trial
 from workbench.documents import wrap
-from workbench.errors import Place
+from workbench.errors import SourceLocation
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree.compiled_encoder import represent
 from workbench.trial import build
@@ -18,7 +18,7 @@ MLP = {"name": "mlp", "width": 40, "latent_size": 24}
 
 
 def model_of(**overlay: object) -> WorldModel:
-    return build(read_trial(wrap({"preset": "muzero", **overlay}, Place("test")))).model
+    return build(read_trial(wrap({"preset": "muzero", **overlay}, SourceLocation("test")))).model
 
 
 def seen(kind: torch.dtype = torch.float32) -> Tensor:
@@ -28,7 +28,7 @@ def seen(kind: torch.dtype = torch.float32) -> Tensor:
 
 
 def encoded(model: WorldModel, observation: Tensor, monkeypatch: pytest.MonkeyPatch) -> Tensor:
-    """By `represent`; a call of the model's own would fail."""
+    """Encode with `represent`; a call of the model's own method would fail."""
     with monkeypatch.context() as patch, torch.inference_mode():
         patch.delattr(type(model), "represent")
         latent: Tensor = represent(model, observation, Generator())

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from workbench.config import read_trial
-from workbench.contracts import Parts
+from workbench.contracts import TrialParts
 from workbench.documents import wrap
-from workbench.errors import Place, TrialDiverged
+from workbench.errors import SourceLocation, TrialDiverged
 from workbench.planning.tree import search
 from workbench.trial import build
 from workbench.types import Plan
@@ -16,11 +16,11 @@ from workbench.types import Plan
 NORMS = ["min_max", "layer_norm", "l2", "none"]
 
 
-def parts_of(preset: str, **overlay: object) -> Parts:
-    return build(read_trial(wrap({"preset": preset, **overlay}, Place("test"))))
+def parts_of(preset: str, **overlay: object) -> TrialParts:
+    return build(read_trial(wrap({"preset": preset, **overlay}, SourceLocation("test"))))
 
 
-def plan(parts: Parts, rows: int = 21, explore: bool = False) -> Plan:
+def plan(parts: TrialParts, rows: int = 21, explore: bool = False) -> Plan:
     world, model, generator = parts.environment, parts.model, torch.Generator().manual_seed(3)
     state = world.reset(rows, generator)
     for _ in range(2):
@@ -30,9 +30,9 @@ def plan(parts: Parts, rows: int = 21, explore: bool = False) -> Plan:
     return parts.planner.plan(model, root, world.legal(state), generator, explore)
 
 
-def by_calls(parts: Parts, monkeypatch: pytest.MonkeyPatch, explore: bool = False) -> Plan:
+def by_calls(parts: TrialParts, monkeypatch: pytest.MonkeyPatch, explore: bool = False) -> Plan:
     with monkeypatch.context() as patch:
-        patch.setattr(search, "network_of", lambda model, cut: None)
+        patch.setattr(search, "compiled_network", lambda model, cut: None)
         return plan(parts, explore=explore)
 
 
@@ -46,7 +46,7 @@ def test_kernels_and_torch_search_alike(
     preset: str, norm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = parts_of(preset, **{"model.latent_norm": norm})
-    assert search.network_of(parts.model, False) is not None
+    assert search.compiled_network(parts.model, False) is not None
     assert same(plan(parts), by_calls(parts, monkeypatch))
 
 

@@ -73,7 +73,7 @@ def test_q_and_value_equal_those_of_a_recursion(
 def test_a_level_of_the_tree_is_one_call_of_the_model() -> None:
     model = random_table(STATES, ACTIONS, 1)
     planned(DepthD(depth=3), model, torch.arange(ROOTS))
-    assert [len(action) for _, action in model.stepped] == [ROOTS * 3, ROOTS * 9, ROOTS * 27]
+    assert [len(action) for _, action in model.step_calls] == [ROOTS * 3, ROOTS * 9, ROOTS * 27]
 
 
 def hand() -> TableModel:
@@ -112,7 +112,7 @@ def test_one_step_by_hand(policy: Any, temperature: float, exponents: list[float
 def test_illegal_moves_are_masked_whatever_they_are_worth(policy: Any) -> None:
     legal = torch.tensor([[True, False, True]])
     plan = planned(OneStep(policy=policy), hand(), torch.tensor([0]), legal)
-    assert plan.best().tolist() == [2]
+    assert plan.best_action().tolist() == [2]
     assert float(plan.policy[0, 1]) == 0.0
     assert float(plan.value[0]) == pytest.approx(0.1)
     assert plan.visits.tolist() == [[1, 0, 1]]
@@ -174,7 +174,7 @@ def test_a_tree_too_large_is_refused_when_the_file_is_read() -> None:
     told = problems_of("preset: muzero\nplanner: {name: depth_d, depth: 4}\n")
     assert told == [
         "t.yaml:2: planner: planner 'depth_d' at depth 4: environment 'tic_tac_toe' has 9 moves, "
-        "which is 6,561 leaves a root; take a smaller `depth`, or raise `most_leaves`"
+        "which is 6,561 leaves a root; take a smaller `depth`, or raise `max_leaves`"
     ]
-    raised = "preset: muzero\nplanner: {name: depth_d, depth: 4, most_leaves: 6561}\n"
+    raised = "preset: muzero\nplanner: {name: depth_d, depth: 4, max_leaves: 6561}\n"
     assert problems_of(raised) == []

@@ -21,7 +21,7 @@ from workbench.planning.gumbel import Gumbel
 from workbench.planning.tree.sequential_halving import considered_visits
 from workbench.randomness import Streams, numpy_generator
 from workbench.training.actor import Actor
-from workbench.training.settings import OpeningConfig, TemperatureConfig
+from workbench.training.settings import RandomStartConfig, TemperatureConfig
 from workbench.trial import build
 from workbench.types import EnvironmentSpec, Plan
 
@@ -229,7 +229,7 @@ def test_a_search_equals_that_of_mctx(
     made = Gumbel(**options).build(EnvironmentSpec("table", (1,), 4))
     plan = made.plan(sines(), torch.arange(3), legal, Generator())
     assert plan.visits.tolist() == visits
-    assert plan.best().tolist() == action
+    assert plan.best_action().tolist() == action
     assert torch.allclose(plan.policy, torch.tensor(policy), atol=1e-5, rtol=0)
     assert torch.allclose(plan.value, torch.tensor(value), atol=1e-5, rtol=0)
 
@@ -251,7 +251,7 @@ def test_the_policy_may_be_the_share_of_visits() -> None:
     assert torch.allclose(shares.policy, shares.visits / 30)
     assert torch.equal(shares.visits, improved.visits)
     assert not torch.allclose(shares.policy, improved.policy, atol=0.01)
-    assert torch.equal(shares.best(), improved.best())
+    assert torch.equal(shares.best_action(), improved.best_action())
 
 
 def test_a_prior_far_behind_is_still_weighed_by_its_q() -> None:
@@ -264,7 +264,7 @@ def test_a_prior_far_behind_is_still_weighed_by_its_q() -> None:
         model, torch.tensor([0]), every(1, 2), Generator()
     )
     assert plan.visits.tolist() == [[1, 1]]
-    assert plan.best().tolist() == [1]
+    assert plan.best_action().tolist() == [1]
     assert float(plan.policy[0, 1]) == pytest.approx(1.0)
 
 
@@ -316,7 +316,7 @@ def test_at_chance_nodes_outcomes_are_visited_in_proportion_to_their_odds() -> N
     root = model.represent(torch.zeros(1, 1), Generator())
     plan = built.plan(model, root, every(1, MOVES), Generator())
     assert plan.q[0].tolist() == pytest.approx([0.0, 0.5], abs=0.001)
-    assert plan.best().tolist() == [1]
+    assert plan.best_action().tolist() == [1]
 
 
 # --- noise, and what it is for -------------------------------------------------------------------
@@ -339,7 +339,7 @@ def test_noise_is_fresh_in_every_search_and_absent_without_exploring() -> None:
     before = generator.get_state()
     calm = [made.plan(model, root, every(32), generator) for _ in range(2)]
     assert torch.equal(calm[0].visits, calm[1].visits)
-    assert torch.equal(calm[0].best(), calm[1].best())
+    assert torch.equal(calm[0].best_action(), calm[1].best_action())
     assert torch.equal(generator.get_state(), before)
 
 
@@ -372,7 +372,7 @@ def test_on_a_bandit_the_move_is_worth_no_less_than_the_prior_by_expectation() -
         built = made.build(EnvironmentSpec("bandit", (1,), 6))
         root = torch.arange(arms).repeat_interleave(plays)
         plan = built.plan(model, root, every(len(root), 6), Generator().manual_seed(5), True)
-        worth = q[root, plan.best()].view(arms, plays)
+        worth = q[root, plan.best_action()].view(arms, plays)
         gain = worth.mean(1) - (logits.softmax(1) * q).sum(1)
         error = worth.std(1) / math.sqrt(plays)
         assert bool((gain > -4 * error).all()), (considered, simulations)
@@ -386,15 +386,17 @@ def test_without_noise_the_move_is_the_best_of_the_most_visited() -> None:
     plan = made.plan(model, torch.tensor([0]), every(1, 4), Generator())
     # floor(12 / 8) = 1 visit each, then floor(12 / 4) = 3 for moves 1 and 2, and the last two.
     assert plan.visits.tolist() == [[1, 5, 5, 1]]
-    assert plan.best().tolist() == [1]
+    assert plan.best_action().tolist() == [1]
 
 
 def test_self_play_follows_the_planner_s_own_move_whatever_the_temperature() -> None:
     parts = build(trial({"planner": {"name": "gumbel", "simulations": 4}}))
     parts = replace(parts, planner=Remembering(parts.planner, []), streams=Streams(0))
-    actor = Actor(parts, 64, OpeningConfig(fraction=0.0), TemperatureConfig(moves=30, value=5.0))
+    actor = Actor(
+        parts, 64, RandomStartConfig(fraction=0.0), TemperatureConfig(sampled_actions=30, value=5.0)
+    )
     for _ in range(5):
-        actor.move(parts.model)
+        actor.step(parts.model)
         plan = parts.planner.plans[-1]  # type: ignore[attr-defined]
         assert torch.equal(actor.state_dict()["action"], plan.action)
     # It is not always the best of the improved policy: there is noise in it.

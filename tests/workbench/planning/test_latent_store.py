@@ -1,4 +1,4 @@
-"""What is read of the latents of a search is what was written, whatever their layout in memory."""
+"""Latents of a search are read as they were written, in any memory layout."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from workbench.planning.tree import latent_store
-from workbench.planning.tree.latent_store import Imagined
-from workbench.types import Latent, leaves
+from workbench.planning.tree.latent_store import LatentStore
+from workbench.types import Latent, tree_leaves
 
 BATCH, NODES = 3, 5
 LATENTS: dict[str, Latent] = {
@@ -30,13 +30,13 @@ def _other(tensor: Tensor, index: int) -> Tensor:
 @pytest.mark.parametrize("name", LATENTS)
 def test_every_node_is_read_as_it_was_kept(name: str) -> None:
     root = LATENTS[name]
-    store = Imagined(NODES, root)
+    store = LatentStore(NODES, root)
     for index in range(1, NODES):
-        tensors = [_other(tensor, index) for tensor in leaves(root)]
+        tensors = [_other(tensor, index) for tensor in tree_leaves(root)]
         store.keep(index, tuple(tensors) if isinstance(root, tuple) else tensors[0])
     node = torch.tensor([3, 0, 4])
     place = node * BATCH + torch.arange(BATCH)
-    for found, tensor in zip(leaves(store.read(place)), leaves(root), strict=True):
+    for found, tensor in zip(tree_leaves(store.read(place)), tree_leaves(root), strict=True):
         wanted = torch.stack([_other(tensor, int(k))[b] for b, k in enumerate(node)])
         assert torch.equal(found, wanted)
         assert found.dtype == tensor.dtype
@@ -44,16 +44,16 @@ def test_every_node_is_read_as_it_was_kept(name: str) -> None:
 
 def test_a_board_keeps_its_layout() -> None:
     board = LATENTS["a grid with its channels last"]
-    found = Imagined(NODES, board).read(torch.arange(BATCH))
+    found = LatentStore(NODES, board).read(torch.arange(BATCH))
     assert isinstance(found, Tensor)
     assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_room_is_used_again_unless_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     root, place = torch.rand(BATCH, 11), torch.arange(BATCH)
-    first, second = Imagined(NODES, root), Imagined(NODES, root + 1)
+    first, second = LatentStore(NODES, root), LatentStore(NODES, root + 1)
     assert torch.equal(first.read(place), root + 1)  # the same rows, now the second search's
     monkeypatch.setattr(latent_store, "REUSED", 0)
-    third = Imagined(NODES, root + 2)
+    third = LatentStore(NODES, root + 2)
     assert torch.equal(second.read(place), root + 1)
     assert torch.equal(third.read(place), root + 2)

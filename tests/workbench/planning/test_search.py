@@ -189,7 +189,7 @@ def test_hand_worked_tree_with_min_max_normalisation() -> None:
 
 
 def test_an_unvisited_move_counts_as_its_parent_where_so_configured() -> None:
-    # Two moves of prior .9 and .1; a0 is worth .3, and so is the root. With 0 for the unvisited,
+    # Two moves with priors .9 and .1; a0 has value .3, as the root. With 0 for unvisited moves,
     # n = 2: a0 .3 + .9 * 1.7680 / 2 = 1.0956 against a1 .1768: a0. With the parent's value at
     # c1 = .1: n = 2, factor .1416: a0 .3 + .0637 = .3637, a1 1.0 + .0142: a1.
     model = hand_tree()
@@ -208,7 +208,7 @@ def test_nothing_is_searched_beyond_a_known_end() -> None:
     model.logits[0] = torch.tensor([0.99, 0.01]).log()
     model.successor[0, 0], model.reward[0, 0], model.discount[0, 0] = 5, 0.25, 0.0
     plan = searched(model, torch.tensor([0]), simulations=30, q_normalisation="none")
-    assert 5 not in {int(latent) for latent, _ in model.stepped}
+    assert 5 not in {int(latent) for latent, _ in model.step_calls}
     assert plan.visits[0, 0] > 10
     assert float(plan.q[0, 0]) == pytest.approx(0.25)
     assert plan.visits.sum() == 30
@@ -299,7 +299,7 @@ def test_the_best_move_breaks_ties_of_the_policy_by_q_then_by_the_lowest_index()
     policy = torch.tensor([[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.1, 0.2, 0.7]])
     q = torch.tensor([[0.0, 0.5, 0.9], [0.5, 0.5, 0.9], [0.9, 0.9, 0.0]])
     plan = Plan(policy, q[:, 0], q, policy, policy)
-    assert plan.best().tolist() == [1, 0, 2]
+    assert plan.best_action().tolist() == [1, 0, 2]
 
 
 @pytest.mark.parametrize("where", ["value", "reward"])

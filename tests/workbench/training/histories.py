@@ -10,12 +10,12 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-from workbench.training.replay_buffer import Episodes, stored
-from workbench.training.step_kernels import append
-from workbench.training.step_storage import Layout, Table
+from workbench.training.replay_buffer import Episodes, step_layout
+from workbench.training.step_kernels import append_steps
+from workbench.training.step_storage import StepLayout, StepStorage
 
 ACTIONS = 3
-JUNK = 777.0
+UNREAD = 777.0
 """Stands where nothing may read it."""
 
 
@@ -94,7 +94,7 @@ def experience(draw: st.DrawFn) -> list[list[History]]:
     return groups
 
 
-def one_after_the_other(group: list[History]) -> Episodes:
+def concatenated(group: list[History]) -> Episodes:
     """A group as the actor hands it over, with junk for the moves that final states do not have."""
     rows: dict[str, list[object]] = {
         name: []
@@ -104,7 +104,7 @@ def one_after_the_other(group: list[History]) -> Episodes:
         rows["observation"] += [[h.number, t] for t in range(h.length + 1)]
         rows["action"] += [*h.actions, 1]
         rows["legal"] += [[True] * ACTIONS] * (h.length + 1)
-        rows["policy"] += [*h.policies, [JUNK] * ACTIONS]
+        rows["policy"] += [*h.policies, [UNREAD] * ACTIONS]
         rows["reward"] += [*h.rewards, 0.0]
         rows["discount"] += [*map(h.discount, range(h.length)), 0.0]
         rows["value"] += h.values
@@ -120,16 +120,16 @@ def episodes_of(rows: dict[str, Tensor], length: list[int], terminated: list[boo
     step = {
         name: t if t.dtype in (torch.int64, torch.bool) else t.double() for name, t in rows.items()
     }
-    steps = Table.empty(layout_of(step), len(step["reward"]))
+    steps = StepStorage.empty(layout_of(step), len(step["reward"]))
     fill(steps, step)
     return Episodes(steps, torch.tensor(length), torch.tensor(terminated))
 
 
-def fill(table: Table, step: dict[str, Any]) -> None:
+def fill(table: StepStorage, step: dict[str, Any]) -> None:
     """Write entries [count, ...] of all steps of a table: episodes of one step each."""
     entries = table.layout.entries(step, len(table))
-    append(entries.addresses, entries.places, table.bytes, 1, np.zeros(len(table), np.int64))
+    append_steps(entries.addresses, entries.formats, table.bytes, 1, np.zeros(len(table), np.int64))
 
 
-def layout_of(step: dict[str, Tensor]) -> Layout:
-    return stored({name: tensor[:1] for name, tensor in step.items()})
+def layout_of(step: dict[str, Tensor]) -> StepLayout:
+    return step_layout({name: tensor[:1] for name, tensor in step.items()})

@@ -14,39 +14,39 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import RecordingPlanner, TableModel, trial
-from workbench.contracts import Parts
+from workbench.contracts import TrialParts
 from workbench.randomness import Streams
 from workbench.training.actor import Actor
-from workbench.training.replay_buffer import Episodes, Replay
-from workbench.training.self_play_loop import JointSelfPlay
-from workbench.training.settings import OpeningConfig, TemperatureConfig
-from workbench.training.step_storage import Reader
+from workbench.training.replay_buffer import Episodes, ReplayBuffer
+from workbench.training.self_play_loop import SelfPlayLoop
+from workbench.training.settings import RandomStartConfig, TemperatureConfig
+from workbench.training.step_storage import StepReader
 from workbench.trial import build
 from workbench.types import EnvironmentSpec, Plan, Transition
 
 GAME = pyspiel.load_game("tic_tac_toe")
-NO_OPENING = OpeningConfig(fraction=0.0)
+NO_RANDOM_START = RandomStartConfig(fraction=0.0)
 
 
-def apart(episodes: Episodes) -> list[dict[str, Tensor]]:
+def split_episodes(episodes: Episodes) -> list[dict[str, Tensor]]:
     """The steps of each episode by itself, by name."""
     steps, count = episodes.steps, (episodes.length + 1).tolist()
-    read = Reader(steps.layout, tuple(steps.layout.keys))(steps, np.arange(len(steps)))
+    read = StepReader(steps.layout, tuple(steps.layout.keys))(steps, np.arange(len(steps)))
     rows = {name: values.split(count) for name, values in read.items()}
     return [{name: split[e] for name, split in rows.items()} for e in range(len(count))]
 
 
 def play(
-    parts: Parts,
+    parts: TrialParts,
     rounds: int,
     batch: int = 32,
-    opening: OpeningConfig = NO_OPENING,
+    opening: RandomStartConfig = NO_RANDOM_START,
     temperature: TemperatureConfig = TemperatureConfig(),  # noqa: B008
 ) -> list[Episodes]:
     actor = Actor(parts, batch, opening, temperature)
     handed = []
     for _ in range(rounds):
-        made, episodes = actor.move(parts.model)
+        made, episodes = actor.step(parts.model)
         assert made == batch
         if episodes is not None:
             handed.append(episodes)
@@ -54,11 +54,11 @@ def play(
 
 
 @cache
-def _built(noise: float) -> Parts:
+def _built(noise: float) -> TrialParts:
     return build(trial({"planner.noise_fraction": noise}))
 
 
-def parts_of(noise: float = 0.25) -> Parts:
+def parts_of(noise: float = 0.25) -> TrialParts:
     """Parts on fresh streams; the networks are as initialised and stay so."""
     return replace(_built(noise), streams=Streams(0))
 
@@ -77,7 +77,7 @@ def board(observation: Tensor) -> pyspiel.State:
 
 def check_game(episodes: Episodes, e: int) -> pyspiel.State:
     """Replay one stored episode by OpenSpiel's rules; returns where it began."""
-    rows, length = apart(episodes)[e], int(episodes.length[e])
+    rows, length = split_episodes(episodes)[e], int(episodes.length[e])
     start = board(rows["observation"][0])
     state = start.clone()
     for t in range(length):
@@ -119,7 +119,7 @@ def test_stored_episodes_are_real_games_from_the_empty_board() -> None:
 
 def test_random_openings_are_played_but_not_stored() -> None:
     openings: Counter[int] = Counter()
-    for episodes in play(parts_of(), 60, opening=OpeningConfig(fraction=1.0, moves=3)):
+    for episodes in play(parts_of(), 60, opening=RandomStartConfig(fraction=1.0, max_actions=3)):
         for e in range(len(episodes.length)):
             openings[len(check_game(episodes, e).history())] += 1
     # No game can end within three moves, so every episode begins after 1, 2 or 3 of them.
@@ -130,7 +130,7 @@ def test_random_openings_are_played_but_not_stored() -> None:
 
 def test_an_opening_that_ends_the_game_begins_at_the_start_instead() -> None:
     starts: Counter[int] = Counter()
-    for episodes in play(parts_of(), 40, opening=OpeningConfig(fraction=1.0, moves=9)):
+    for episodes in play(parts_of(), 40, opening=RandomStartConfig(fraction=1.0, max_actions=9)):
         for e in range(len(episodes.length)):
             starts[len(check_game(episodes, e).history())] += 1
     assert starts[0] > 0
@@ -148,10 +148,12 @@ def test_acting_explores_and_draws_nothing_from_other_streams() -> None:
 def test_root_noise_changes_how_it_acts() -> None:
     calm = play(parts_of(0.0), 12)
     noisy = play(parts_of(1.0), 12)
-    assert not torch.equal(apart(calm[0])[0]["policy"][0], apart(noisy[0])[0]["policy"][0])
+    assert not torch.equal(
+        split_episodes(calm[0])[0]["policy"][0], split_episodes(noisy[0])[0]["policy"][0]
+    )
 
 
-class Undecided:
+class TwoToOnePlanner:
     """Two thirds of the visits on the last legal move, one third on the first."""
 
     differentiable = False
@@ -170,23 +172,25 @@ class Undecided:
 
 @pytest.mark.parametrize("moves", [0, 1, 3, None])
 def test_after_the_drawn_moves_the_best_is_taken(moves: int | None) -> None:
-    planner = RecordingPlanner(Undecided())
+    planner = RecordingPlanner(TwoToOnePlanner())
     parts = replace(parts_of(), planner=planner)
-    actor = Actor(parts, 64, NO_OPENING, TemperatureConfig(moves=moves))
+    actor = Actor(parts, 64, NO_RANDOM_START, TemperatureConfig(sampled_actions=moves))
     differs = []
     for t in range(5):
-        actor.move(parts.model)
+        actor.step(parts.model)
         action = actor.state_dict()["action"]
-        differs.append(not torch.equal(action, planner.plans[t].best()))
+        differs.append(not torch.equal(action, planner.plans[t].best_action()))
     assert differs == [moves is None or t < moves for t in range(5)]
 
 
 @pytest.mark.parametrize("value", [2.0, 0.25, 0.02, 0.002])
 def test_moves_are_drawn_by_visits_to_the_power_of_one_over_temperature(value: float) -> None:
     # Visits 1 : 2 give the greater one odds of 2^(1/T): certainty at small T.
-    parts = replace(parts_of(), planner=Undecided())
-    actor = Actor(parts, 4000, NO_OPENING, TemperatureConfig(moves=1, value=((0.0, value),)))
-    actor.move(parts.model)
+    parts = replace(parts_of(), planner=TwoToOnePlanner())
+    actor = Actor(
+        parts, 4000, NO_RANDOM_START, TemperatureConfig(sampled_actions=1, value=((0.0, value),))
+    )
+    actor.step(parts.model)
     share = float((actor.state_dict()["action"] == 8).float().mean())
     wanted = 2 ** (1 / value) / (1 + 2 ** (1 / value))
     assert share == pytest.approx(wanted, abs=5 * (wanted * (1 - wanted) / 4000) ** 0.5 + 1e-9)
@@ -224,7 +228,7 @@ class Corridor:
         return None
 
 
-def corridor_parts(limit: int, cut: bool, horizon: int | None) -> Parts:
+def corridor_parts(limit: int, cut: bool, horizon: int | None) -> TrialParts:
     states = limit + 2
     successor = torch.arange(1, states + 1).clamp(max=states - 1)[:, None].expand(-1, 2)
     flat = torch.zeros(states, 2)
@@ -244,12 +248,12 @@ def test_episodes_of_any_length_are_handed_over_whole(
     assert episodes.length.tolist() == [limit] * 3
     assert episodes.terminated.tolist() == [not cut] * 3
     for name in ("observation", "action", "legal", "policy", "reward", "discount", "value"):
-        assert [len(rows[name]) for rows in apart(episodes)] == [limit + 1] * 3, name
-    rows = apart(episodes)[0]
+        assert [len(rows[name]) for rows in split_episodes(episodes)] == [limit + 1] * 3, name
+    rows = split_episodes(episodes)[0]
     assert rows["observation"].tolist() == list(range(limit + 1))
     # A cut leaves the model's expectation behind, an end leaves nothing.
     assert float(rows["value"][-1]) == (100.0 + limit if cut else 0.0)
-    replay = Replay(1000, episodes.steps.layout)
+    replay = ReplayBuffer(1000, episodes.steps.layout)
     replay.add(episodes)
     assert len(replay) == 3 * limit
 
@@ -262,15 +266,15 @@ def test_updates_are_the_exact_ratio_of_steps_since_the_warm_up(
 ) -> None:
     config = trial(
         {
-            "procedure.games": games,
-            "procedure.batch": batch,
+            "procedure.parallel_environments": games,
+            "procedure.batch_size": batch,
             "procedure.replay_ratio": ratio,
             "procedure.warm_up": warm_up,
             "procedure.capacity": 5000,
             "planner.simulations": 2,
         }
     )
-    procedure = JointSelfPlay(build(config), config.procedure)  # type: ignore[arg-type]
+    procedure = SelfPlayLoop(build(config), config.procedure)  # type: ignore[arg-type]
     began = None
     for step in range(1, 41):
         procedure.advance()
@@ -290,25 +294,25 @@ CARTPOLE = {
     "planner": "policy",
     "measures": {"predictive": None, "decision": None},
     "targets.value": {"name": "n_step", "steps": 3},
-    "procedure.opening.fraction": 0.0,
-    "procedure.sequence": 7,
-    "procedure.temperature.moves": None,
+    "procedure.random_start.fraction": 0.0,
+    "procedure.sequence_length": 7,
+    "procedure.temperature.sampled_actions": None,
 }
 
 
 def long_games(sequence: int, rounds: int = 90) -> list[Episodes]:
     """One game of CartPole after another, cut by the clock after 33 moves, by the prior."""
     parts = build(trial(CARTPOLE))
-    actor = Actor(parts, 1, NO_OPENING, TemperatureConfig(moves=None), sequence)
-    handed = [actor.move(parts.model)[1] for _ in range(rounds)]
+    actor = Actor(parts, 1, NO_RANDOM_START, TemperatureConfig(sampled_actions=None), sequence)
+    handed = [actor.step(parts.model)[1] for _ in range(rounds)]
     return [episodes for episodes in handed if episodes is not None]
 
 
 def test_what_is_stored_in_sequences_is_the_same_game_cut_in_pieces() -> None:
-    whole = [apart(episodes)[0] for episodes in long_games(0)]
+    whole = [split_episodes(episodes)[0] for episodes in long_games(0)]
     pieces = long_games(7)
     assert {int(piece.length) for piece in pieces} >= {7}
-    rows = [apart(piece)[0] for piece in pieces]
+    rows = [split_episodes(piece)[0] for piece in pieces]
     assert max(len(row["action"]) for row in rows) == 7 + 1
     played = torch.cat([row["observation"][:-1] for row in rows])
     full = torch.cat([game["observation"][:-1] for game in whole])
@@ -322,7 +326,7 @@ def test_what_is_stored_in_sequences_is_the_same_game_cut_in_pieces() -> None:
         made += int(piece.length)
         if made in ends:
             continue
-        # A game that goes on: what follows begins where this stops, and its worth is the model's.
+        # An unfinished game: the next part starts where this ends; the model's value bootstraps it.
         final = row["observation"][-1:]
         assert torch.equal(final, after["observation"][:1])
         assert not bool(piece.terminated)

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from tests.workbench.training.histories import episodes_of
 from workbench.registry import components
 from workbench.training.augmentation import Augmentation
-from workbench.training.replay_buffer import Episodes, Replay
+from workbench.training.replay_buffer import Episodes, ReplayBuffer
 from workbench.types import Environment, Symmetry
 
 UNROLL = 3
@@ -43,8 +43,8 @@ def play(environment: Environment, actions: list[int], policies: list[Tensor]) -
     return episodes_of(tensors, [len(actions)], ended.tolist())
 
 
-def filled(capacity: int, episodes: Episodes) -> Replay:
-    replay = Replay(capacity, episodes.steps.layout)
+def filled(capacity: int, episodes: Episodes) -> ReplayBuffer:
+    replay = ReplayBuffer(capacity, episodes.steps.layout)
     replay.add(episodes)
     return replay
 
@@ -96,10 +96,10 @@ def test_a_turned_window_is_the_window_of_the_turned_game(
             turned = [turned_policy(p, symmetry) for p in policies]
             other = filled(500, play(environment, moves, turned))
             wanted = other.window(other.starts, UNROLL, 1, Generator())
-            found = turn.turn(window, torch.full((len(plain),), number))
-            for field in ("observation", "legal", "policy", "reward", "value", "remaining"):
+            found = turn.transform(window, torch.full((len(plain),), number))
+            for field in ("observation", "legal", "policy", "reward", "value", "steps_to_end"):
                 assert torch.equal(getattr(found, field), getattr(wanted, field)), field
-            inside = torch.arange(UNROLL) < window.remaining[:, None]
+            inside = torch.arange(UNROLL) < window.steps_to_end[:, None]
             assert torch.equal(found.action[inside], wanted.action[inside])
             # What was drawn past the end is turned like any other move.
             past = [symmetry.actions[a] for a in window.action[~inside].tolist()]

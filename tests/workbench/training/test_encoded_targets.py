@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 
 from tests.workbench.fakes import problems_of
 from tests.workbench.training.histories import History, experience
-from tests.workbench.training.test_targets import SOME, edge_mask, state_mask, windows
+from tests.workbench.training.test_targets import SOME, state_mask, transition_mask, windows
 from workbench.contracts import Context
 from workbench.models.composed import Simulated
 from workbench.models.world_model import WorldModel
@@ -23,7 +23,7 @@ from workbench.types import Heads, Target, Window
 class Seer(nn.Module):
     """Encodes what it sees times a factor in a latent [2, 1], whose sum times it is the value."""
 
-    code = WorldModel.code
+    latent_tensor = WorldModel.latent_tensor
 
     def __init__(self, factor: float) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ def test_the_edge_into_the_last_state_is_learned_from_and_no_later_one() -> None
     mask = made("next_latent", window, True).mask
     for b, (h, t) in enumerate(starts):
         for k in range(1, 5):
-            assert float(mask[b, k]) == edge_mask(h, t + k, absorbing=False)
+            assert float(mask[b, k]) == transition_mask(h, t + k, absorbing=False)
 
 
 class Recorder(Seer):
@@ -124,8 +124,8 @@ class Recorder(Seer):
 
 def test_of_a_latent_that_is_a_record_it_is_the_code() -> None:
     class Told(Recorder):
-        def code(self, latent: Any) -> Tensor:
-            code: Tensor = latent.code
+        def latent_tensor(self, latent: Any) -> Tensor:
+            code: Tensor = latent.latent
             return code
 
     window, _ = windows([[history()]], 100, 2, 0)

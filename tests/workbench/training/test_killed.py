@@ -23,7 +23,7 @@ from tests.workbench.fakes import TINY, trial
 from workbench.record import TrialRecord, read_rows
 from workbench.training import checkpoint
 from workbench.trial import run_trial
-from workbench.types import leaves
+from workbench.types import tree_leaves
 
 QUICK = {
     **TINY,
@@ -36,20 +36,20 @@ BOARD = {
     "planner": {"name": "gumbel", "simulations": 4},
     "targets": {"value": {"name": "n_step", "steps": 3}, "next_value": "next_value"},
     "losses.value_equivalence": 0.1,
-    "procedure.average": 0.9,
+    "procedure.ema_decay": 0.9,
     "procedure.target_every": 4,
     "procedure.augment": True,
     "procedure.priorities": {"alpha": 0.8, "beta": 0.6},
     "procedure.reanalyse": {"ratio": 0.5},
-    "procedure.temperature": {"moves": 6, "value": [[0.0, 1.0], [0.4, 0.5]]},
+    "procedure.temperature": {"sampled_actions": 6, "value": [[0.0, 1.0], [0.4, 0.5]]},
     "procedure.memory_mb": 0.02,
 }
 CARTPOLE = {
     "environment": {"name": "cartpole", "discount": 0.99},
     "planner.q_normalisation": "min_max",
     "targets.value": {"name": "n_step", "steps": 5},
-    "procedure.opening.fraction": 0.0,
-    "procedure.temperature": {"moves": None, "value": [[0.0, 1.0], [0.5, 0.25]]},
+    "procedure.random_start.fraction": 0.0,
+    "procedure.temperature": {"sampled_actions": None, "value": [[0.0, 1.0], [0.5, 0.25]]},
     "procedure.priorities.alpha": 1.0,
     "procedure.reanalyse": {"ratio": 0.3, "policy": False},
     "procedure.target_every": 5,
@@ -145,7 +145,7 @@ def test_a_killed_trial_gives_the_bytes_and_weights_of_one_that_was_not(
     # First, and to its end: kernels are compiled once for all and kept.
     finish(start(name, whole))
     delays = random.Random(7)
-    # Just begun; with half of a checkpoint written; at any moment after a row is there that was
+    # Just started; with half of a checkpoint written; at any moment after a row is there that was
     # not there before.
     kill_when(start(name, cut), lambda: cut.exists(), delays.uniform(0, 0.03))
     tearings, others = KILLS[name]
@@ -172,5 +172,5 @@ def test_a_killed_trial_gives_the_bytes_and_weights_of_one_that_was_not(
     # What was to be tried was there.
     assert mine["updates"] > 30
     assert mine["priorities"]["mass"].unique().numel() > 50
-    assert leaves(mine["learner"]["target"]["model"])
+    assert tree_leaves(mine["learner"]["target"]["model"])
     assert {"reanalyse", "priorities"} <= set(mine["streams"])

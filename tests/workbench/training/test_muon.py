@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.training.learner import Optimisers
-from workbench.training.muon import orthogonal
+from workbench.training.muon import orthogonalise
 from workbench.training.settings import OptimiserConfig
 
 
@@ -25,7 +25,7 @@ def _descend(weights: list[Tensor], gradients: list[Tensor], rate: float, decay:
 def test_singular_vectors_stay_and_singular_values_come_near_one(shape: tuple[int, ...]) -> None:
     left, values, right = torch.linalg.svd(_drawn(*shape).double(), full_matrices=False)
     values = torch.linspace(1.0, 0.0, values.shape[-1]).double() ** 4 * 7.0
-    made = orthogonal((left * values @ right).float()).double()
+    made = orthogonalise((left * values @ right).float()).double()
     inner = left.mT @ made @ right.mT
     found = inner.diagonal(dim1=-2, dim2=-1)
     assert torch.allclose(inner, torch.diag_embed(found), atol=1e-4)
@@ -40,13 +40,13 @@ def test_singular_vectors_stay_and_singular_values_come_near_one(shape: tuple[in
 
 def test_it_does_not_hang_on_the_size_of_the_gradient_until_that_is_all_but_zero() -> None:
     matrix = _drawn(1, 30, 30)
-    made = orthogonal(matrix)
-    assert torch.allclose(orthogonal(matrix * 1e6), made, atol=1e-3)
-    assert torch.allclose(orthogonal(matrix * 1e-4), made, atol=1e-3)
+    made = orthogonalise(matrix)
+    assert torch.allclose(orthogonalise(matrix * 1e6), made, atol=1e-3)
+    assert torch.allclose(orthogonalise(matrix * 1e-4), made, atol=1e-3)
     # Where no singular value is more than it: 30**(3/8) is what then divides by itself.
-    small = orthogonal(matrix * 1e-12).norm() / 3.4445**3
+    small = orthogonalise(matrix * 1e-12).norm() / 3.4445**3
     assert small == pytest.approx(matrix.norm().item() * 1e-12 / 1e-7 * 30 ** (3 / 8), rel=1e-2)
-    assert torch.equal(orthogonal(torch.zeros(2, 17, 19)), torch.zeros(2, 17, 19))
+    assert torch.equal(orthogonalise(torch.zeros(2, 17, 19)), torch.zeros(2, 17, 19))
 
 
 def test_the_first_step_of_singular_values_that_are_alike_is_that_of_one_number() -> None:

@@ -12,7 +12,7 @@ from torch import Generator
 
 from workbench.config import read_trial
 from workbench.documents import wrap
-from workbench.errors import Place
+from workbench.errors import SourceLocation
 from workbench.training.learner import Optimisers
 from workbench.training.settings import OptimiserConfig
 from workbench.trial import build
@@ -22,10 +22,10 @@ def test_a_step_is_adamws_whatever_the_order_of_a_kernels_numbers_in_memory() ->
     """The fused step reads weights and gradients in the order in which they lie."""
     overlay = {
         "preset": "muzero",
-        "model.representation": {"name": "cnn", "width": 4, "depth": 2, "ends_in": "grid"},
+        "model.representation": {"name": "cnn", "width": 4, "depth": 2, "latent_kind": "grid"},
         "model.dynamics": "conv",
     }
-    model = build(read_trial(wrap(overlay, Place("test")))).model
+    model = build(read_trial(wrap(overlay, SourceLocation("test")))).model
     parameters = list(model.parameters())
     assert any(not weight.is_contiguous() for weight in parameters)
     generator = Generator().manual_seed(0)

@@ -15,8 +15,8 @@ from tests.workbench.fakes import trial
 from workbench.errors import TrialDiverged
 from workbench.training.learner import Objective
 from workbench.training.priorities import Priorities
-from workbench.training.ring_buffer import Ring
-from workbench.training.self_play_loop import JointSelfPlay
+from workbench.training.ring_buffer import RingBuffer
+from workbench.training.self_play_loop import SelfPlayLoop
 from workbench.training.settings import PrioritiesConfig
 from workbench.trial import build
 from workbench.types import Unroll
@@ -25,12 +25,12 @@ SOME = settings(max_examples=100, deadline=None, derandomize=True)
 PRIORITISED = {"procedure.priorities.alpha": 1.0, "targets.value": {"name": "n_step", "steps": 2}}
 
 
-def of_errors(errors: list[float], **options: float) -> tuple[Ring, Priorities]:
+def of_errors(errors: list[float], **options: float) -> tuple[RingBuffer, Priorities]:
     """A full ring of rows that each have an error."""
-    ring = Ring(len(errors))
+    ring = RingBuffer(len(errors))
     priorities = Priorities(ring, PrioritiesConfig(**options))
     place = ring.advance(len(errors))
-    priorities.put(ring.serial(place), torch.tensor(errors, dtype=torch.float64))
+    priorities.update(ring.serial(place), torch.tensor(errors, dtype=torch.float64))
     return ring, priorities
 
 
@@ -40,7 +40,7 @@ def test_rows_are_drawn_in_proportion_to_their_priority(alpha: float) -> None:
     _, priorities = of_errors(errors, alpha=alpha, epsilon=0.5)
     mass = [(error + 0.5) ** alpha for error in errors]
     draws = 40_000
-    place, _ = priorities.draw(draws, Generator().manual_seed(0))
+    place, _ = priorities.sample(draws, Generator().manual_seed(0))
     found = Counter(place.tolist())
     for row, own in enumerate(mass):
         share = own / sum(mass)
@@ -52,7 +52,7 @@ def test_weights_undo_the_bias_and_the_greatest_of_a_batch_is_one(beta: float) -
     errors = [0.1, 0.9, 3.0, 3.0, 8.0]
     _, priorities = of_errors(errors, alpha=0.7, beta=beta, epsilon=0.01)
     mass = [(error + 0.01) ** 0.7 for error in errors]
-    place, weight = priorities.draw(12, Generator().manual_seed(1))
+    place, weight = priorities.sample(12, Generator().manual_seed(1))
     by_hand = [(1 / (5 * mass[i] / sum(mass))) ** beta for i in place.tolist()]
     assert weight.tolist() == pytest.approx([w / max(by_hand) for w in by_hand], rel=1e-6)
 
@@ -75,8 +75,8 @@ def test_draws_are_finite_and_never_of_a_row_without_priority(
 ) -> None:
     _, priorities = of_errors(errors, alpha=alpha, beta=beta, epsilon=epsilon)
     kept = [i for i in range(len(errors)) if i not in gone] or [0]
-    priorities.drop(torch.tensor([i for i in range(len(errors)) if i not in kept]).long())
-    place, weight = priorities.draw(50, Generator().manual_seed(0))
+    priorities.exclude(torch.tensor([i for i in range(len(errors)) if i not in kept]).long())
+    place, weight = priorities.sample(50, Generator().manual_seed(0))
     assert set(place.tolist()) <= set(kept)
     assert bool(weight.isfinite().all())
     assert float(weight.max()) == 1.0
@@ -86,8 +86,8 @@ def test_draws_are_finite_and_never_of_a_row_without_priority(
 def test_a_number_on_the_border_of_two_rows_finds_the_one_that_has_priority() -> None:
     # The least number there is has no half: every point between 0 and it is one of the two.
     _, priorities = of_errors([1.0, 0.0, 1.0], alpha=1.0, epsilon=5e-324)
-    priorities.drop(torch.tensor([0, 2]))
-    place, weight = priorities.draw(100, Generator().manual_seed(0))
+    priorities.exclude(torch.tensor([0, 2]))
+    place, weight = priorities.sample(100, Generator().manual_seed(0))
     assert place.tolist() == [1] * 100
     assert weight.tolist() == [1.0] * 100
 
@@ -96,7 +96,7 @@ def test_a_number_on_the_border_of_two_rows_finds_the_one_that_has_priority() ->
 @given(error=magnitudes, count=st.integers(1, 20))
 def test_rows_that_are_all_alike_count_alike(error: float, count: int) -> None:
     _, priorities = of_errors([error] * count, alpha=1.0)
-    _, weight = priorities.draw(30, Generator().manual_seed(0))
+    _, weight = priorities.sample(30, Generator().manual_seed(0))
     assert weight.tolist() == [1.0] * 30
 
 
@@ -109,7 +109,7 @@ def test_rows_that_are_all_alike_count_alike(error: float, count: int) -> None:
 def test_serial_numbers_outlive_the_rows(
     capacity: int, counts: list[int], later: list[int]
 ) -> None:
-    ring = Ring(capacity)
+    ring = RingBuffer(capacity)
     stood: dict[int, int] = {}
     total = 0
     for count in [min(n, capacity) for n in counts]:
@@ -130,9 +130,9 @@ def test_a_row_overwritten_since_it_was_drawn_keeps_the_new_one_s_priority() -> 
     ring, priorities = of_errors([1.0, 2.0, 3.0], alpha=1.0, epsilon=1e-9)
     drawn = ring.serial(torch.tensor([0, 1, 2]))
     new = ring.advance(2)  # at places 0 and 1
-    priorities.drop(new)
-    priorities.put(ring.serial(new[:1]), torch.tensor([50.0]))
-    priorities.put(drawn, torch.tensor([7.0, 8.0, 9.0]))
+    priorities.exclude(new)
+    priorities.update(ring.serial(new[:1]), torch.tensor([50.0]))
+    priorities.update(drawn, torch.tensor([7.0, 8.0, 9.0]))
     assert priorities.state_dict()["mass"].tolist() == pytest.approx([50.0, 0.0, 9.0])
 
 
@@ -144,7 +144,7 @@ def test_an_error_that_is_no_number_is_told(error: float) -> None:
 
 def procedure(changes: dict[str, Any]) -> Any:
     config = trial(changes)
-    return JointSelfPlay(build(config), config.procedure)  # type: ignore[arg-type]
+    return SelfPlayLoop(build(config), config.procedure)  # type: ignore[arg-type]
 
 
 def test_a_new_step_has_the_distance_of_the_search_from_its_return() -> None:
@@ -170,7 +170,7 @@ def test_a_new_step_has_the_distance_of_the_search_from_its_return() -> None:
 
 
 def test_an_update_gives_its_rows_the_error_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = procedure({**PRIORITISED, "procedure.batch": 8})
+    played = procedure({**PRIORITISED, "procedure.batch_size": 8})
     given_back: list[tuple[Tensor, Tensor]] = []
     put = played._priorities.put
 

@@ -1,4 +1,4 @@
-"""Stored steps that are searched anew, and the target network that may do it."""
+"""Repeated searches of stored steps, with the acting model or the target network."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import RecordingPlanner, trial
-from workbench.contracts import Context, Parts
+from workbench.contracts import Context, TrialParts
 from workbench.registry import components
 from workbench.training.reanalyse import Reanalysis
-from workbench.training.self_play_loop import JointSelfPlay
+from workbench.training.self_play_loop import SelfPlayLoop
 from workbench.training.settings import ReanalyseConfig
-from workbench.training.step_storage import Reader
+from workbench.training.step_storage import StepReader
 from workbench.trial import build
 
 ALPHAZERO = {
@@ -27,11 +27,11 @@ ALPHAZERO = {
 }
 
 
-def played(changes: dict[str, Any], rounds: int = 25) -> tuple[Parts, Any]:
+def played(changes: dict[str, Any], rounds: int = 25) -> tuple[TrialParts, Any]:
     config = trial({"procedure.warm_up": 100, "procedure.capacity": 400, **changes})
     parts = build(config)
     parts = replace(parts, planner=RecordingPlanner(parts.planner))
-    procedure = JointSelfPlay(parts, config.procedure)  # type: ignore[arg-type]
+    procedure = SelfPlayLoop(parts, config.procedure)  # type: ignore[arg-type]
     for _ in range(rounds):
         procedure.advance()
     return parts, procedure
@@ -67,12 +67,12 @@ def test_the_drawn_steps_and_no_others_get_what_a_search_of_now_finds(
 
 
 @torch.no_grad()
-def searched(parts: Parts, procedure: Any, size: int) -> dict[str, Tensor]:
+def searched(parts: TrialParts, procedure: Any, size: int) -> dict[str, Tensor]:
     """A search without noise from every row of the replay, as it was stored."""
     rows = {name: held[:size] for name, held in columns(procedure).items()}
     final = rows["remaining"] == 0  # nothing to search there; any state will do
     steps = procedure._replay.steps
-    seen = Reader(steps.layout, ("observation", "legal"))(steps, np.arange(size))
+    seen = StepReader(steps.layout, ("observation", "legal"))(steps, np.arange(size))
     observation, legal = seen["observation"], seen["legal"] | final[:, None]
     state = rows["state"].masked_fill(final, 0) if "state" in rows else None
     root = parts.model.represent(observation, Generator(), state)
@@ -98,7 +98,7 @@ def test_what_is_expected_past_a_cut_is_what_the_model_says_now(value: bool) -> 
     assert bool((final & ~ended).any())
     Reanalysis(parts, ReanalyseConfig(ratio=40.0, value=value), 16).advance(50, replay, parts.model)
     after = columns(procedure)["value"][:size]
-    seen = Reader(replay.steps.layout, ("observation",))(replay.steps, np.arange(size))
+    seen = StepReader(replay.steps.layout, ("observation",))(replay.steps, np.arange(size))
     with torch.no_grad():
         root = parts.model.represent(seen["observation"], Generator())
         now = parts.model.predict(root).value
@@ -114,7 +114,7 @@ def test_what_is_expected_past_a_cut_is_what_the_model_says_now(value: bool) -> 
 
 
 def test_searches_are_the_exact_ratio_of_steps_and_do_not_explore() -> None:
-    parts, _ = played({"procedure.reanalyse.ratio": 0.3, "procedure.games": 16}, 40)
+    parts, _ = played({"procedure.reanalyse.ratio": 0.3, "procedure.parallel_environments": 16}, 40)
     explored = parts.planner.explored  # type: ignore[attr-defined]
     began = explored.index(False)
     # Every 16 steps owe 4.8 searches, made 16 at a time: at the 4th, 7th, 10th, 14th, ... move.
@@ -126,7 +126,7 @@ def test_searches_are_the_exact_ratio_of_steps_and_do_not_explore() -> None:
 
 @pytest.mark.parametrize("every", [0, 1000])
 def test_the_target_network_searches_anew_and_without_one_the_acting_model(every: int) -> None:
-    parts, procedure = played({"procedure.target_every": every, "procedure.average": 0.9}, 0)
+    parts, procedure = played({"procedure.target_every": every, "procedure.ema_decay": 0.9}, 0)
     searching: list[Any] = []
     plan = parts.planner.plan
 
@@ -170,9 +170,9 @@ def test_rows_that_have_gone_are_not_replaced() -> None:
 
 @pytest.mark.parametrize("average", [0.0, 0.9])
 def test_the_target_network_is_the_model_of_the_last_multiple(average: float) -> None:
-    config = trial({"procedure.target_every": 4, "procedure.average": average})
+    config = trial({"procedure.target_every": 4, "procedure.ema_decay": average})
     parts = build(config)
-    procedure: Any = JointSelfPlay(parts, config.procedure)  # type: ignore[arg-type]
+    procedure: Any = SelfPlayLoop(parts, config.procedure)  # type: ignore[arg-type]
     history: list[dict[str, Tensor]] = []
     copies = {k: v.clone() for k, v in parts.model.state_dict().items()}
     while procedure.updates < 11:
@@ -190,30 +190,30 @@ def test_the_target_network_is_the_model_of_the_last_multiple(average: float) ->
 def test_targets_read_the_target_network_and_without_one_the_agent() -> None:
     config = trial({"procedure.target_every": 100})
     parts = build(config)
-    procedure: Any = JointSelfPlay(parts, config.procedure)  # type: ignore[arg-type]
+    procedure: Any = SelfPlayLoop(parts, config.procedure)  # type: ignore[arg-type]
     while procedure.updates < 3:
         procedure.advance()
     learner = procedure._learner
     window = procedure._replay.sample(6, 2, 0, Generator().manual_seed(0))
     context = learner._context(Generator())
-    assert context.target is learner.target is not context.agent
-    assert replace(context, copied=None).target is context.agent
+    assert context.target_model is learner.target is not context.agent
+    assert replace(context, target_network=None).target_model is context.agent
 
     def made(name: str, context: Context, **options: Any) -> Tensor:
         maker: Any = components("target")[name]
         value: Tensor = maker(**options).build()(window, context).value
         return value
 
-    swapped = replace(context, agent=learner.target, copied=None)
-    for name, options in (("next_value", {}), ("next_latent", {"of": "target"})):
+    swapped = replace(context, agent=learner.target, target_network=None)
+    for name, options in (("next_value", {}), ("next_latent", {"network": "target"})):
         assert torch.equal(made(name, context, **options), made(name, swapped, **options))
-        plain = replace(context, copied=None)
+        plain = replace(context, target_network=None)
         assert not torch.equal(made(name, context, **options), made(name, plain, **options))
 
 
 def test_a_copy_shares_the_world_that_its_model_simulates() -> None:
     config = trial({**ALPHAZERO, "procedure.target_every": 2})
     parts = build(config)
-    procedure: Any = JointSelfPlay(parts, config.procedure)  # type: ignore[arg-type]
+    procedure: Any = SelfPlayLoop(parts, config.procedure)  # type: ignore[arg-type]
     assert procedure._learner.target is not parts.model
     assert procedure._learner.target._environment is parts.environment

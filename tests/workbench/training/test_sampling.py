@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from workbench.training.sampling import AHEAD, Picks, draw
+from workbench.training.sampling import PREFETCH, ActionSampler, sample_categorical
 from workbench.types import Plan
 
 
 def test_each_row_is_drawn_in_proportion_to_its_own_weights() -> None:
     rows, weights = 30_000, torch.tensor([[1.0, 0.0, 3.0, 4.0], [0.0, 0.5, 0.5, 0.0]])
-    drawn = draw(weights[None].expand(rows, -1, -1), Generator().manual_seed(0))
+    drawn = sample_categorical(weights[None].expand(rows, -1, -1), Generator().manual_seed(0))
     assert drawn.shape == (rows, 2)
     for row, own in enumerate(weights):
         for index, share in enumerate((own / own.sum()).tolist()):
@@ -24,7 +24,7 @@ def test_each_row_is_drawn_in_proportion_to_its_own_weights() -> None:
 def test_what_has_no_weight_is_never_drawn(tiny: float) -> None:
     weights = torch.zeros(2000, 6)
     weights[:, 2] = tiny
-    assert set(draw(weights, Generator().manual_seed(1)).tolist()) == {2}
+    assert set(sample_categorical(weights, Generator().manual_seed(1)).tolist()) == {2}
 
 
 def test_a_number_rounded_up_to_the_total_finds_the_last_weight(
@@ -33,7 +33,7 @@ def test_a_number_rounded_up_to_the_total_finds_the_last_weight(
     # The largest double below 1 times the least number there is rounds to that number.
     monkeypatch.setattr(torch, "rand", lambda n, **_: torch.full((n,), 1 - 2**-53).double())
     weights = torch.tensor([[0.0, 5e-324, 0.0]], dtype=torch.float64)
-    assert draw(weights, Generator()).tolist() == [1]
+    assert sample_categorical(weights, Generator()).tolist() == [1]
 
 
 ROWS = 200
@@ -41,36 +41,36 @@ AGE = torch.arange(ROWS) % 6
 
 
 def plan_and_weights() -> tuple[Plan, Tensor]:
-    """Of a few numbers only, so that many are alike; two moves a row."""
+    """Weights with few distinct numbers, so that many are equal; two actions per row."""
     g = Generator().manual_seed(3)
     policy, q, weights = (torch.randint(1, 4, (ROWS, 2, 5), generator=g).float() for _ in range(3))
     return Plan(policy, value=q[..., 0], q=q, visits=policy, depth=q[..., 0]), weights
 
 
-def picked(picks: Picks, until: int | None) -> Tensor:
+def picked(picks: ActionSampler, until: int | None) -> Tensor:
     plan, weights = plan_and_weights()
     return picks(weights, plan.policy, plan.q, AGE, until)
 
 
 def test_the_old_get_a_plan_s_own_move_and_the_young_a_drawn_one() -> None:
     plan, weights = plan_and_weights()
-    picks, g = Picks(Generator().manual_seed(5)), Generator().manual_seed(5)
-    assert torch.equal(picked(picks, 0), plan.best())
+    picks, g = ActionSampler(Generator().manual_seed(5)), Generator().manual_seed(5)
+    assert torch.equal(picked(picks, 0), plan.best_action())
     # Of the stream's numbers none has been used up so far.
-    mixed, drawn = picked(picks, 3), draw(weights, g)
-    assert torch.equal(mixed[AGE >= 3], plan.best()[AGE >= 3])
+    mixed, drawn = picked(picks, 3), sample_categorical(weights, g)
+    assert torch.equal(mixed[AGE >= 3], plan.best_action()[AGE >= 3])
     assert torch.equal(mixed[AGE < 3], drawn[AGE < 3])
-    assert not torch.equal(drawn[AGE < 3], plan.best()[AGE < 3])
-    assert torch.equal(picked(picks, None), draw(weights, g))
+    assert not torch.equal(drawn[AGE < 3], plan.best_action()[AGE < 3])
+    assert torch.equal(picked(picks, None), sample_categorical(weights, g))
 
 
 def test_numbers_drawn_ahead_come_in_order_and_are_saved() -> None:
     _, weights = plan_and_weights()
-    rounds = 2 * AHEAD // (2 * ROWS)
-    picks, g = Picks(Generator().manual_seed(5)), Generator().manual_seed(5)
+    rounds = 2 * PREFETCH // (2 * ROWS)
+    picks, g = ActionSampler(Generator().manual_seed(5)), Generator().manual_seed(5)
     for number in range(rounds):
         if number == 2:
-            saved = Picks(Generator().set_state(picks._generator.get_state()))
+            saved = ActionSampler(Generator().set_state(picks._generator.get_state()))
             saved.load_state_dict(picks.state_dict())
             picks = saved
-        assert torch.equal(picked(picks, None), draw(weights, g))
+        assert torch.equal(picked(picks, None), sample_categorical(weights, g))

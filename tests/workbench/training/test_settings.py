@@ -1,4 +1,4 @@
-"""The options of training: what is read, and what is told when it cannot be."""
+"""Options of training: valid values, and messages about invalid ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.workbench.fakes import problems_of, trial
-from tests.workbench.training.test_actor import NO_OPENING, Undecided, parts_of
+from tests.workbench.training.test_actor import NO_RANDOM_START, TwoToOnePlanner, parts_of
 from workbench.config import dump
 from workbench.training.actor import Actor
 from workbench.training.learner import Optimisers
@@ -28,8 +28,8 @@ def test_a_schedule_holds_from_its_fraction_on(fraction: float, temperature: flo
 
 
 def test_a_number_is_a_schedule_of_one_entry_and_is_read_again_as_it_is_written() -> None:
-    config: Any = trial({"procedure.temperature": {"moves": 1, "value": 2}}).procedure
-    assert config.temperature == TemperatureConfig(moves=1, value=((0.0, 2.0),))
+    config: Any = trial({"procedure.temperature": {"sampled_actions": 1, "value": 2}}).procedure
+    assert config.temperature == TemperatureConfig(sampled_actions=1, value=((0.0, 2.0),))
     assert [config.temperature.at(fraction) for fraction in (0.0, 0.5, 1.0)] == [2.0] * 3
     assert TemperatureConfig.model_validate(dump(config.temperature)) == config.temperature
 
@@ -63,10 +63,10 @@ def test_moves_are_drawn_by_the_temperature_of_the_moment(
     fraction: float, temperature: float
 ) -> None:
     # Visits 1 : 2 give the greater one odds of 2^(1/T).
-    schedule = TemperatureConfig(moves=1, value=ATARI)  # type: ignore[arg-type]
-    parts = replace(parts_of(), planner=Undecided())
-    actor = Actor(parts, 4000, NO_OPENING, schedule)
-    actor.move(parts.model, fraction)
+    schedule = TemperatureConfig(sampled_actions=1, value=ATARI)  # type: ignore[arg-type]
+    parts = replace(parts_of(), planner=TwoToOnePlanner())
+    actor = Actor(parts, 4000, NO_RANDOM_START, schedule)
+    actor.step(parts.model, fraction)
     share = float((actor.state_dict()["action"] == 8).float().mean())
     wanted = 2 ** (1 / temperature) / (1 + 2 ** (1 / temperature))
     assert share == pytest.approx(wanted, abs=5 * (wanted * (1 - wanted) / 4000) ** 0.5)
@@ -77,25 +77,25 @@ def test_moves_are_drawn_by_the_temperature_of_the_moment(
     [
         (
             ["procedure.augment: true", "environment: cartpole", "planner.q_normalisation: min_max",
-             "procedure.opening.fraction: 0"],
-            ["augment would do nothing", "'cartpole'", "augment: false"],
+             "procedure.random_start.fraction: 0"],
+            ["augment would have no effect", "'cartpole'", "augment: false"],
         ),
         (
             ["procedure.augment: true", "model.dynamics: true", "losses.reward: null",
              "losses.termination: null", "planner.interior_legality: true"],
-            ["augment", "'composed'", "cannot be turned"],
+            ["augment", "'composed'", "cannot transform"],
         ),
         (
             ["procedure.reanalyse: {ratio: 1.0, policy: false, value: false}"],
-            ["reanalyse would do nothing", "reanalyse.ratio: 0"],
+            ["reanalyse would have no effect", "reanalyse.ratio: 0"],
         ),
         (
             ["procedure.priorities.alpha: 1.0", "targets.value: null", "losses.value: null"],
             ["priorities", "`targets.value`", "n_step", "outcome"],
         ),
         (
-            ["procedure.sequence: 50", "procedure.temperature.moves: 10"],
-            ["sequence", "`temperature.moves: null`"],
+            ["procedure.sequence_length: 50", "procedure.temperature.sampled_actions: 10"],
+            ["sequence_length", "`temperature.sampled_actions`", "null"],
         ),
     ],
     ids=["no symmetry", "true state", "nothing replaced", "no value target", "moves counted"],
@@ -108,9 +108,9 @@ def test_what_would_do_nothing_is_told_with_the_way_out(lines: list[str], told: 
 
 @pytest.mark.parametrize(
     "option",
-    ["temperature.moves: -1", "priorities.alpha: -0.5", "priorities.alpha: 1.5",
+    ["temperature.sampled_actions: -1", "priorities.alpha: -0.5", "priorities.alpha: 1.5",
      "priorities.epsilon: 0.0", "reanalyse.ratio: -1.0", "target_every: -1", "memory_mb: -1.0",
-     "sequence: -1"],
+     "sequence_length: -1"],
 )  # fmt: skip
 def test_a_number_out_of_its_range_is_told(option: str) -> None:
     key = option.split(":")[0]
@@ -123,8 +123,10 @@ def test_the_step_size_falls_exponentially_with_the_part_that_is_done(
     fraction: float, step: float
 ) -> None:
     weight = torch.zeros(1, requires_grad=True)
-    settings = OptimiserConfig(name="sgd", learning_rate=0.5, decay=0.01, weight_decay=0.0)
+    settings = OptimiserConfig(
+        name="sgd", learning_rate=0.5, learning_rate_decay=0.01, weight_decay=0.0
+    )
     optimisers = Optimisers({"all": ([weight], settings)})
-    optimisers.pace(fraction)
+    optimisers.set_learning_rates(fraction)
     optimisers.step("all", 2 * weight.sum())
     assert float(weight.detach()) == pytest.approx(-2 * step)

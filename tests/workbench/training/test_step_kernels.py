@@ -15,8 +15,8 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import trial
 from tests.workbench.training.histories import fill
 from workbench.errors import WorkbenchError
-from workbench.training.self_play_loop import JointSelfPlay
-from workbench.training.step_storage import Layout, Reader, Table
+from workbench.training.self_play_loop import SelfPlayLoop
+from workbench.training.step_storage import StepLayout, StepReader, StepStorage
 from workbench.trial import build
 
 TIC_TAC_TOE = 4 + 2 + 8 + 9 * 4 + 4 * 4 + 4 + 1 + 1
@@ -24,22 +24,24 @@ TIC_TAC_TOE = 4 + 2 + 8 + 9 * 4 + 4 * 4 + 4 + 1 + 1
 fill a word of eight."""
 
 
-def procedure(changes: dict[str, Any]) -> JointSelfPlay:
+def procedure(changes: dict[str, Any]) -> SelfPlayLoop:
     config = trial(changes)
-    return JointSelfPlay(build(config), config.procedure)  # type: ignore[arg-type]
+    return SelfPlayLoop(build(config), config.procedure)  # type: ignore[arg-type]
 
 
 def test_bits_stand_from_the_highest_down_and_rows_begin_a_byte() -> None:
     rows = torch.tensor([[[1, 0, 0], [0, 0, 1], [0, 1, 1]], [[0, 0, 0], [1, 1, 1], [0, 0, 0]]])
     steps = written(rows.bool())
     assert steps["observation"].tolist() == [[0b10000101, 0b10000000], [0b00011100, 0]]
-    fill(Table(steps.layout, steps.words[:1]), {"observation": rows[1:].bool()})  # over the first
+    fill(
+        StepStorage(steps.layout, steps.words[:1]), {"observation": rows[1:].bool()}
+    )  # over the first
     assert steps["observation"].tolist() == [[0b00011100, 0], [0b00011100, 0]]
 
 
-def written(entries: Tensor) -> Table:
+def written(entries: Tensor) -> StepStorage:
     """Steps of nothing but these observations [count, ...]."""
-    steps = Table.empty(Layout({"observation": entries[:1]}), len(entries))
+    steps = StepStorage.empty(StepLayout({"observation": entries[:1]}), len(entries))
     fill(steps, {"observation": entries})
     return steps
 
@@ -54,7 +56,7 @@ def test_what_is_read_is_what_was_packed(shape: list[int], count: int, seed: int
     entries = torch.rand(count, *shape, generator=Generator().manual_seed(seed)) < 0.5
     steps = written(entries)
     assert steps["observation"].shape == (count, -(-prod(shape) // 8))
-    found = Reader(steps.layout, ("observation",))(steps, np.arange(count))
+    found = StepReader(steps.layout, ("observation",))(steps, np.arange(count))
     assert torch.equal(found["observation"], entries)
 
 
@@ -92,8 +94,10 @@ def test_the_bytes_of_a_step_are_known_before_the_first(
 def test_the_replay_holds_what_fits_into_its_memory(memory: float, steps: int) -> None:
     # 0.02 * 2**20 / 72 = 291.3.
     played = procedure({"procedure.memory_mb": memory, "procedure.capacity": 300})
-    assert played.facts()["replay_steps"] == steps
-    assert played.facts()["replay_mb"] == pytest.approx(steps * TIC_TAC_TOE / 2**20, abs=5e-4)
+    assert played.result_fields()["replay_steps"] == steps
+    assert played.result_fields()["replay_mb"] == pytest.approx(
+        steps * TIC_TAC_TOE / 2**20, abs=5e-4
+    )
     for _ in range(60):
         played.advance()
     assert played._replay.ring.size == steps
@@ -101,16 +105,16 @@ def test_the_replay_holds_what_fits_into_its_memory(memory: float, steps: int) -
 
 def test_where_games_are_stored_in_sequences_those_in_play_count_too() -> None:
     # 16 games of tic-tac-toe, each with room for 16 steps: the longest sequence that fits is 14.
-    changes = {"procedure.capacity": 300, "procedure.temperature.moves": None}
-    played = procedure({**changes, "procedure.sequence": 14, "procedure.memory_mb": 0.036})
+    changes = {"procedure.capacity": 300, "procedure.temperature.sampled_actions": None}
+    played = procedure({**changes, "procedure.sequence_length": 14, "procedure.memory_mb": 0.036})
     steps = int(0.036 * 2**20 / TIC_TAC_TOE) - 16 * 16
-    assert played.facts()["replay_steps"] == steps
+    assert played.result_fields()["replay_steps"] == steps
     while played._replay.ring.size < steps:
         played.advance()
-    in_play = played._actor._unfinished._steps.words
+    in_play = played._actor._buffer._steps.words
     assert in_play.nbytes + played._replay.steps.words.nbytes <= 0.036 * 2**20
-    wider = procedure({**changes, "procedure.sequence": 15, "procedure.memory_mb": 0.05})
-    assert wider.facts()["replay_steps"] == int(0.05 * 2**20 / TIC_TAC_TOE) - 16 * 32
+    wider = procedure({**changes, "procedure.sequence_length": 15, "procedure.memory_mb": 0.05})
+    assert wider.result_fields()["replay_steps"] == int(0.05 * 2**20 / TIC_TAC_TOE) - 16 * 32
 
 
 def test_a_memory_that_the_warm_up_does_not_fit_into_is_told_with_what_it_takes() -> None:

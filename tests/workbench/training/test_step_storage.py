@@ -1,4 +1,4 @@
-"""What is written into a table of steps is read back, whatever its kinds and shapes."""
+"""Steps are read as they were written, for all types and shapes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.training.histories import fill
-from workbench.training.step_storage import Layout, Reader, Table
-from workbench.types import leaves, map_tensors
+from workbench.training.step_storage import StepLayout, StepReader, StepStorage
+from workbench.types import tree_leaves, tree_map
 
 
 @dataclass(frozen=True)
@@ -41,46 +41,46 @@ def step(count: int, observation: torch.dtype, seed: int) -> dict[str, Any]:
 @pytest.mark.parametrize("observation", [torch.bool, torch.uint8, torch.float32], ids=str)
 def test_entries_are_read_as_they_were_written(observation: torch.dtype) -> None:
     first, second = step(12, observation, 0), step(5, observation, 1)
-    layout = Layout(map_tensors(lambda tensor: tensor[:1], first))
-    table = Table.empty(layout, 12)
+    layout = StepLayout(tree_map(lambda tensor: tensor[:1], first))
+    table = StepStorage.empty(layout, 12)
     fill(table, first)
-    first_five = Table(layout, table.words[:5])
+    first_five = StepStorage(layout, table.words[:5])
     fill(first_five, {"value": second["value"], "state": second["state"]})
     for name, values in first.items():
         wanted = values
         if name in ("value", "state"):
-            wanted = map_tensors(lambda old, new: torch.cat([new, old[5:]]), values, second[name])
-        found = Reader(layout, (name,))(table, ROWS.numpy())[name]
+            wanted = tree_map(lambda old, new: torch.cat([new, old[5:]]), values, second[name])
+        found = StepReader(layout, (name,))(table, ROWS.numpy())[name]
         assert all(
             torch.equal(one, other[ROWS]) and one.dtype == other.dtype
-            for one, other in zip(leaves(found), leaves(wanted), strict=True)
+            for one, other in zip(tree_leaves(found), tree_leaves(wanted), strict=True)
         )
-    together = Reader(layout, ("state", "legal", "observation"))(table, ROWS.numpy())
+    together = StepReader(layout, ("state", "legal", "observation"))(table, ROWS.numpy())
     assert torch.equal(together["legal"], first["legal"][ROWS])
     assert torch.equal(together["observation"], first["observation"][ROWS])
 
 
 def test_what_is_of_another_kind_or_does_not_lie_in_one_piece_is_written_as_if_it_did() -> None:
-    table = Table.empty(Layout(step(1, torch.bool, 0)), 12)
+    table = StepStorage.empty(StepLayout(step(1, torch.bool, 0)), 12)
     wanted = step(12, torch.bool, 0)
     apart = torch.stack([wanted["observation"], ~wanted["observation"]], -1)[..., 0]
     assert not apart.is_contiguous()
     fill(table, {"value": wanted["value"].double(), "observation": apart})
-    found = Reader(table.layout, ("value", "observation"))(table, ROWS.numpy())
+    found = StepReader(table.layout, ("value", "observation"))(table, ROWS.numpy())
     for name in found:
         assert torch.equal(found[name], wanted[name][ROWS])
 
 
 def test_a_step_takes_whole_words_and_bits_take_an_eighth() -> None:
     # 75 and 18 bits in 10 and 3 bytes; 8 + 4 + 8 + 7 bytes; together 40.
-    layout = Layout(step(1, torch.bool, 0))
+    layout = StepLayout(step(1, torch.bool, 0))
     assert layout.bytes_per_step == 40
     # 75 bytes of shades in the place of the 10: 105 bytes, in 14 words.
-    assert Layout(step(1, torch.uint8, 0)).bytes_per_step == 112
+    assert StepLayout(step(1, torch.uint8, 0)).bytes_per_step == 112
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    table = Table.empty(Layout(step(1, torch.bool, 0)), 4)
+    table = StepStorage.empty(StepLayout(step(1, torch.bool, 0)), 4)
     before = table.words.clone()
     for entries in (torch.zeros(5), torch.zeros(4, 2)):
         with pytest.raises(ValueError, match="value"):

@@ -15,22 +15,22 @@ from torch import Generator
 from tests.workbench.training.histories import (
     ACTIONS,
     History,
+    concatenated,
     experience,
-    one_after_the_other,
 )
 from workbench.contracts import Context
 from workbench.registry import components
-from workbench.training.n_step_return import n_step
-from workbench.training.replay_buffer import Replay
+from workbench.training.n_step_return import n_step_return
+from workbench.training.replay_buffer import ReplayBuffer
 from workbench.types import Target, Window
 
 SOME = settings(max_examples=60, deadline=None, derandomize=True)
 
 
-def stored(groups: list[list[History]], capacity: int) -> Replay:
-    replay = Replay(capacity, one_after_the_other([history(True)]).steps.layout)
+def stored(groups: list[list[History]], capacity: int) -> ReplayBuffer:
+    replay = ReplayBuffer(capacity, concatenated([history(True)]).steps.layout)
     for group in groups:
-        replay.add(one_after_the_other(group))
+        replay.add(concatenated(group))
     return replay
 
 
@@ -55,8 +55,8 @@ def state_mask(h: History, t: int, absorbing: bool) -> float:
     return float(t < h.length or (absorbing and h.terminated))
 
 
-def edge_mask(h: History, t: int, absorbing: bool) -> float:
-    """Of the edge into the state at t."""
+def transition_mask(h: History, t: int, absorbing: bool) -> float:
+    """Reward and termination of the transition into the state at t."""
     return float(t <= h.length or (absorbing and h.terminated))
 
 
@@ -86,10 +86,12 @@ def test_the_replay_holds_the_newest_rows_and_windows_follow_their_own_episode(
         taken = list(h.actions[t : t + unroll])
         assert window.action[b].tolist()[: len(taken)] == taken
         assert set(window.action[b].tolist()) <= set(range(ACTIONS))
-        assert int(window.remaining[b]) == h.length - t
+        assert int(window.steps_to_end[b]) == h.length - t
         inside = [t + k < h.length for k in range(unroll + 1)]
-        assert window.inside[b].tolist() == inside
-        assert window.lasting[b].tolist() == [before or h.terminated for before in inside]
+        assert window.valid[b].tolist() == inside
+        assert window.valid_or_absorbing[b].tolist() == [
+            before or h.terminated for before in inside
+        ]
         assert window.reward.shape[1] == unroll + 3
 
 
@@ -99,14 +101,14 @@ def test_a_replay_taken_up_from_its_state_goes_on_as_if_never_stopped(
     groups: list[list[History]], capacity: int, cut: int
 ) -> None:
     whole, before = stored(groups, capacity), stored(groups[:cut], capacity)
-    after = Replay(capacity, whole.steps.layout)
+    after = ReplayBuffer(capacity, whole.steps.layout)
     after.load_state_dict(before.state_dict())
     for group in groups[cut:]:
-        after.add(one_after_the_other(group))
+        after.add(concatenated(group))
     assert torch.equal(whole.starts, after.starts)
     if len(whole):
         draws = [r.sample(20, 3, 2, Generator().manual_seed(1)) for r in (whole, after)]
-        for name in ("observation", "action", "reward", "outcome", "value", "remaining"):
+        for name in ("observation", "action", "reward", "return_to_go", "value", "steps_to_end"):
             assert torch.equal(getattr(draws[0], name), getattr(draws[1], name))
 
 
@@ -147,10 +149,10 @@ def test_n_step_keeps_its_digits_however_little_the_far_counts(gamma: float) -> 
         reward=reward,
         discount=torch.full_like(reward, gamma),
         value=value,
-        remaining=remaining,
+        steps_to_end=remaining,
         unroll=unroll,
     )
-    found = n_step(window, steps)
+    found = n_step_return(window, steps)
     for b in range(rows):
         for k in range(min(unroll + 1, int(remaining[b]))):
             wanted = float(value[b, k + steps])
@@ -184,7 +186,7 @@ def test_observed_reward_and_termination_belong_to_the_edge_into_a_state(
     for b, (h, t) in enumerate(starts):
         assert float(reward.mask[b, 0]) == float(ended.mask[b, 0]) == 0.0
         for k in range(1, unroll + 1):
-            mask = edge_mask(h, t + k, absorbing)
+            mask = transition_mask(h, t + k, absorbing)
             assert float(reward.mask[b, k]) == float(ended.mask[b, k]) == mask
             gained = h.rewards[t + k - 1] if t + k <= h.length else 0.0
             if mask:
@@ -233,7 +235,7 @@ def test_starts_are_drawn_uniformly() -> None:
     replay = stored([[history(True), history(True)]], 100)
     window = replay.sample(12_000, 0, 0, Generator().manual_seed(2))
     # Six starts; of 12,000 draws each has 2,000 with standard deviation 41.
-    drawn = Counter(window.remaining.tolist())
+    drawn = Counter(window.steps_to_end.tolist())
     assert set(drawn) == {1, 2, 3}
     assert all(abs(count - 4000) < 5 * 52 for count in drawn.values())
 

@@ -1,1 +1,1 @@
-"""Control problems whose worlds are plain numbers: stepped all at once, copied, searched."""
+"""Classic control problems with vector states: stepped in batches, cloneable, searchable."""

@@ -1,7 +1,7 @@
-"""A pole on a cart (Barto, Sutton and Anderson 1983), with the numbers of Gymnasium CartPole-v1.
+"""A pole on a cart (Barto, Sutton and Anderson 1983), with the constants of Gymnasium CartPole-v1.
 
-A world is four numbers: the cart's place [m] and speed [m/s], the pole's angle from upright [rad]
-and its speed [rad/s].
+State variables: position [m] and velocity [m/s] of the cart, angle of the pole from upright [rad]
+and angular velocity [rad/s].
 """
 
 from __future__ import annotations
@@ -12,46 +12,52 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from workbench.environments.control.control_environment import Numbers, Physics
+from workbench.environments.control.control_environment import Float64Array, Physics
 
-GRAVITY, CART, POLE, HALF_LENGTH = 9.8, 1.0, 0.1, 0.5
-MASS, MOMENT = POLE + CART, POLE * HALF_LENGTH
-FORCE, SECONDS = 10.0, 0.02
-PLACE, ANGLE = 2.4, 12 * 2 * math.pi / 360
-"""Beyond these the episode has ended."""
+GRAVITY, CART_MASS, POLE_MASS, HALF_LENGTH = 9.8, 1.0, 0.1, 0.5
+TOTAL_MASS, POLE_MOMENT = POLE_MASS + CART_MASS, POLE_MASS * HALF_LENGTH
+FORCE, TIME_STEP = 10.0, 0.02
+MAX_POSITION, MAX_ANGLE = 2.4, 12 * 2 * math.pi / 360
+"""The episode ends beyond these absolute values."""
 
 
-def _begin(uniform: Numbers) -> Numbers:
+def _initial_state(uniform: Float64Array) -> Float64Array:
     return 0.1 * uniform - 0.05
 
 
 @njit(cache=True)
 def _step(
-    state: Numbers, action: NDArray[np.int64]
+    state: Float64Array, action: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Euler's method, as Gymnasium writes it, to the last bit where the sine is the same."""
-    reward, ended = np.zeros(len(action), np.float32), np.ones(len(action), np.bool_)
+    """Integrate one time step with Euler's method, with Gymnasium's order of operations.
+
+    The result equals Gymnasium's bit for bit if both libraries compute the same sine.
+    """
+    reward, terminated = np.zeros(len(action), np.float32), np.ones(len(action), np.bool_)
     for row in range(len(action)):
-        x, speed, angle, turning = state[row, 0], state[row, 1], state[row, 2], state[row, 3]
-        if abs(x) > PLACE or abs(angle) > ANGLE:
+        x, velocity = state[row, 0], state[row, 1]
+        angle, angular_velocity = state[row, 2], state[row, 3]
+        if abs(x) > MAX_POSITION or abs(angle) > MAX_ANGLE:
             continue
         force = FORCE if action[row] == 1 else -FORCE
         cosine, sine = math.cos(angle), math.sin(angle)
-        pushed = (force + MOMENT * (turning * turning) * sine) / MASS
-        turned = (GRAVITY * sine - cosine * pushed) / (
-            HALF_LENGTH * (4.0 / 3.0 - POLE * (cosine * cosine) / MASS)
+        push = (force + POLE_MOMENT * (angular_velocity * angular_velocity) * sine) / TOTAL_MASS
+        angular_acceleration = (GRAVITY * sine - cosine * push) / (
+            HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * (cosine * cosine) / TOTAL_MASS)
         )
-        moved = pushed - MOMENT * turned * cosine / MASS
-        x, speed = x + SECONDS * speed, speed + SECONDS * moved
-        angle, turning = angle + SECONDS * turning, turning + SECONDS * turned
-        state[row, 0], state[row, 1], state[row, 2], state[row, 3] = x, speed, angle, turning
+        acceleration = push - POLE_MOMENT * angular_acceleration * cosine / TOTAL_MASS
+        x, velocity = x + TIME_STEP * velocity, velocity + TIME_STEP * acceleration
+        angle = angle + TIME_STEP * angular_velocity
+        angular_velocity = angular_velocity + TIME_STEP * angular_acceleration
+        state[row, 0], state[row, 1] = x, velocity
+        state[row, 2], state[row, 3] = angle, angular_velocity
         state[row, 4] += 1
-        reward[row], ended[row] = 1.0, abs(x) > PLACE or abs(angle) > ANGLE
-    return reward, ended
+        reward[row], terminated[row] = 1.0, abs(x) > MAX_POSITION or abs(angle) > MAX_ANGLE
+    return reward, terminated
 
 
-def _show(numbers: Numbers) -> Numbers:
-    return numbers
+def _observe(state: Float64Array) -> Float64Array:
+    return state
 
 
-PHYSICS = Physics(_begin, _step, _show, numbers=4)
+PHYSICS = Physics(_initial_state, _step, _observe, state_size=4)

@@ -1,4 +1,4 @@
-"""Control problems as a batched environment: a state is a row of numbers."""
+"""Classic control problems as a batched environment with vector states."""
 
 from __future__ import annotations
 
@@ -10,34 +10,36 @@ import torch
 from numba import njit
 from numpy.typing import NDArray
 from torch import Generator, Tensor
+from typing_extensions import override
 
-from workbench.types import EnvironmentSpec, Transition
+from workbench.types import Environment, EnvironmentSpec, Transition
 
-Numbers = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Physics:
-    """A problem as Gymnasium has it. What it steps are n numbers a world, in double precision."""
+    """The dynamics of a control problem, equal to Gymnasium's; states are n float64 numbers."""
 
-    begin: Callable[[Numbers], Numbers]
-    """Uniform random numbers [B, n] in [0, 1) as where episodes begin: [B, n]."""
-    step: Callable[[Numbers, NDArray[np.int64]], tuple[NDArray[np.float32], NDArray[np.bool_]]]
-    """Moves states [B, n + 1] on in place by actions [B]; reward [B], and what has ended [B].
+    initial_state: Callable[[Float64Array], Float64Array]
+    """Function from uniform random numbers [B, n] in [0, 1) to initial states [B, n]."""
+    step: Callable[[Float64Array, NDArray[np.int64]], tuple[NDArray[np.float32], NDArray[np.bool_]]]
+    """Function of states [B, n + 1] and actions [B] that returns reward [B] and terminated [B].
 
-    Those that had ended before stay as they are, and gain nothing.
+    It updates the states in place; the last entry counts the steps. Terminal states do not change
+    and have reward 0.
     """
-    show: Callable[[Numbers], NDArray[np.floating]]
-    """What is observed of [B, n]: [B, D]."""
-    numbers: int
-    """n"""
+    observe: Callable[[Float64Array], NDArray[np.floating]]
+    """Function from states [B, n] to observations [B, D]."""
+    state_size: int
+    """Number of state variables n."""
 
 
-class ControlWorlds:
-    """Pure functions over a state: [B, n + 1] float64, the numbers and the moves made so far.
+class ControlEnvironment(Environment):
+    """A control problem whose states are [B, n + 1] float64: state variables and a step count.
 
-    The time limit tells where an episode is cut, and is no wall: a search that looks past it sees
-    the world go on.
+    The time limit only sets `truncated`. Truncated states can be stepped, so a search can look
+    beyond the limit.
     """
 
     def __init__(
@@ -45,47 +47,51 @@ class ControlWorlds:
     ) -> None:
         self.spec = spec
         self._physics, self._discount = physics, np.float32(discount)
-        self._sizes = np.asarray(scale, np.float32)
+        self._scale = np.asarray(scale, np.float32)
         self._horizon = float(spec.horizon or np.inf)
 
+    @override
     def reset(self, batch: int, generator: Generator) -> Tensor:
-        size = (batch, self._physics.numbers)
-        uniform = torch.rand(size, dtype=torch.float64, generator=generator).numpy()
-        state = np.zeros((batch, self._physics.numbers + 1))
-        state[:, :-1] = self._physics.begin(uniform)
+        shape = (batch, self._physics.state_size)
+        uniform = torch.rand(shape, dtype=torch.float64, generator=generator).numpy()
+        state = np.zeros((batch, self._physics.state_size + 1))
+        state[:, :-1] = self._physics.initial_state(uniform)
         return torch.from_numpy(state)
 
+    @override
     def step(
         self, state: Tensor, action: Tensor, generator: Generator
     ) -> tuple[Tensor, Transition]:
-        """What has ended stays as it is."""
-        then = state.numpy().copy()
-        reward, ended = self._physics.step(then, action.numpy())
-        discount, cut = _go_on(then, ended, self._discount, self._horizon)
-        found = (then, reward, discount, ended, cut)
-        moved, *transition = (torch.from_numpy(array) for array in found)
-        return moved, Transition(*transition)
+        successor = state.numpy().copy()
+        reward, terminated = self._physics.step(successor, action.numpy())
+        discount, truncated = _continuation(successor, terminated, self._discount, self._horizon)
+        arrays = (successor, reward, discount, terminated, truncated)
+        next_state, *transition = (torch.from_numpy(array) for array in arrays)
+        return next_state, Transition(*transition)
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
-        shown = self._physics.show(state.numpy()[:, :-1])
-        return torch.from_numpy(np.divide(shown, self._sizes, dtype=np.float32))
+        observation = self._physics.observe(state.numpy()[:, :-1])
+        return torch.from_numpy(np.divide(observation, self._scale, dtype=np.float32))
 
+    @override
     def legal(self, state: Tensor) -> Tensor:
-        allowed = np.empty((len(state), self.spec.actions), np.bool_)
-        allowed.fill(True)
-        return torch.from_numpy(allowed)
+        mask = np.empty((len(state), self.spec.actions), np.bool_)
+        mask.fill(True)
+        return torch.from_numpy(mask)
 
+    @override
     def chance(self, state: Tensor) -> None:
         return None
 
 
 @njit(cache=True)
-def _go_on(
-    state: Numbers, ended: NDArray[np.bool_], discount: np.float32, horizon: float
+def _continuation(
+    state: Float64Array, terminated: NDArray[np.bool_], discount: np.float32, horizon: float
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The discount [B] after a step to such states, 0 at an end, and where the limit cuts [B]."""
-    onward, cut = np.zeros(len(state), np.float32), np.zeros(len(state), np.bool_)
+    """Return the discounts [B], 0 if terminated, and whether the time limit is reached [B]."""
+    discounts, truncated = np.zeros(len(state), np.float32), np.zeros(len(state), np.bool_)
     for row in range(len(state)):
-        if not ended[row]:
-            onward[row], cut[row] = discount, state[row, -1] >= horizon
-    return onward, cut
+        if not terminated[row]:
+            discounts[row], truncated[row] = discount, state[row, -1] >= horizon
+    return discounts, truncated

@@ -1,6 +1,6 @@
-"""A weak car in a valley (Moore 1990), with the numbers of Gymnasium MountainCar-v0.
+"""A weak car in a valley (Moore 1990), with the constants of Gymnasium MountainCar-v0.
 
-A world is two numbers: the car's place and its speed, a step being the unit of time.
+State variables: position and velocity of the car; the unit of time is one step.
 """
 
 from __future__ import annotations
@@ -11,40 +11,40 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from workbench.environments.control.control_environment import Numbers, Physics
+from workbench.environments.control.control_environment import Float64Array, Physics
 
 FORCE, GRAVITY = 0.001, 0.0025
-LEFT, RIGHT, FASTEST = -1.2, 0.6, 0.07
+MIN_POSITION, MAX_POSITION, MAX_SPEED = -1.2, 0.6, 0.07
 GOAL = 0.5
-"""Where the episode has ended, if the car does not roll back."""
+"""Position at which the episode ends, unless the car rolls back."""
 
 
-def _begin(uniform: Numbers) -> Numbers:
+def _initial_state(uniform: Float64Array) -> Float64Array:
     return np.stack([-0.6 + 0.2 * uniform[:, 0], np.zeros(len(uniform))], 1)
 
 
 @njit(cache=True)
 def _step(
-    state: Numbers, action: NDArray[np.int64]
+    state: Float64Array, action: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    reward, ended = np.zeros(len(action), np.float32), np.ones(len(action), np.bool_)
+    reward, terminated = np.zeros(len(action), np.float32), np.ones(len(action), np.bool_)
     for row in range(len(action)):
-        place, speed = state[row, 0], state[row, 1]
-        if place >= GOAL and speed >= 0:
+        position, velocity = state[row, 0], state[row, 1]
+        if position >= GOAL and velocity >= 0:
             continue
-        speed += (action[row] - 1) * FORCE + math.cos(3 * place) * (-GRAVITY)
-        speed = min(max(speed, -FASTEST), FASTEST)
-        place = min(max(place + speed, LEFT), RIGHT)
-        if place == LEFT and speed < 0:
-            speed = 0.0
-        state[row, 0], state[row, 1] = place, speed
+        velocity += (action[row] - 1) * FORCE + math.cos(3 * position) * (-GRAVITY)
+        velocity = min(max(velocity, -MAX_SPEED), MAX_SPEED)
+        position = min(max(position + velocity, MIN_POSITION), MAX_POSITION)
+        if position == MIN_POSITION and velocity < 0:
+            velocity = 0.0
+        state[row, 0], state[row, 1] = position, velocity
         state[row, 2] += 1
-        reward[row], ended[row] = -1.0, place >= GOAL and speed >= 0
-    return reward, ended
+        reward[row], terminated[row] = -1.0, position >= GOAL and velocity >= 0
+    return reward, terminated
 
 
-def _show(numbers: Numbers) -> Numbers:
-    return numbers
+def _observe(state: Float64Array) -> Float64Array:
+    return state
 
 
-PHYSICS = Physics(_begin, _step, _show, numbers=2)
+PHYSICS = Physics(_initial_state, _step, _observe, state_size=2)

@@ -1,1 +1,1 @@
-"""Worlds that run in a simulator of their own and only go forward."""
+"""Environments that run in external simulators and can only be stepped forward."""

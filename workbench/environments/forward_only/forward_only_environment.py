@@ -1,4 +1,4 @@
-"""Many simulators side by side as one batched environment."""
+"""A batched environment over a pool of simulators."""
 
 from __future__ import annotations
 
@@ -10,156 +10,179 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from workbench.errors import WorkbenchError
-from workbench.types import EnvironmentSpec, Transition
+from workbench.types import EnvironmentSpec, ForwardOnlyEnvironment, Transition
 
-SEEDS = 2**31
-"""Seeds of episodes lie below: simulators take 31 bits."""
+SEED_LIMIT = 2**31
+"""Exclusive upper bound of episode seeds, because simulators accept 31 bits."""
 
 
 class Simulator(Protocol):
-    """One world. The seed of a reset and the actions since then fix all that it shows."""
+    """One simulator, deterministic given the seed of the last reset and the actions since then."""
 
     def reset(self, seed: int) -> NDArray[Any]:
-        """The first observation of a new episode."""
+        """Start a new episode and return its first observation."""
         ...
 
     def step(self, action: int) -> tuple[NDArray[Any], float, bool, bool]:
-        """Observation, reward, terminated, truncated."""
+        """Return observation, reward, terminated and truncated."""
         ...
 
 
 @dataclass(frozen=True)
-class Live:
-    """Where the worlds of a batch stand, and what they show."""
+class SimulatorState:
+    """States of a batch of simulators."""
 
-    slot: Tensor  # [B] int64, the simulator; -1 once its episode has ended
-    moves: Tensor  # [B] int64, since the episode began
+    slot: Tensor  # [B] int64, index of the simulator in the pool; -1 after the end of its episode
+    steps: Tensor  # [B] int64, number of steps of the episode
     terminated: Tensor  # [B] bool
     truncated: Tensor  # [B] bool
     observation: Tensor  # [B, *observation]
 
     @property
     def over(self) -> Tensor:
+        """Whether the episodes have ended, [B] bool."""
         return self.terminated | self.truncated
 
 
 @dataclass(frozen=True)
-class Saved:
-    """What brings worlds back: their seeds and the actions since."""
+class SavedState:
+    """States with the seeds and actions from which the simulators can be rebuilt."""
 
     seed: Tensor  # [B] int64
-    action: Tensor  # [B, longest] int64
-    state: Live
+    action: Tensor  # [B, T] int64, padded with 0 to the longest episode
+    state: SimulatorState
 
 
 @dataclass
-class _Slot:
-    """A simulator and how it got to where it is."""
+class _Episode:
+    """A simulator with the seed and the actions of its current episode."""
 
     simulator: Simulator
     seed: int
     actions: list[int]
 
 
-class LiveWorlds:
-    """A `LiveEnvironment` over simulators, each made when first needed and used again."""
+class SimulatorEnvironment(ForwardOnlyEnvironment):
+    """A batched environment over simulators, which are created on demand and reused."""
 
     def __init__(
         self, spec: EnvironmentSpec, make: Callable[[], Simulator], discount: float
     ) -> None:
         self.spec = spec
         self._make, self._discount = make, discount
-        self._slots: list[_Slot] = []
+        self._episodes: list[_Episode] = []
         self._free: list[int] = []
 
-    def reset(self, batch: int, generator: Generator) -> Live:
-        seeds = torch.randint(SEEDS, (batch,), generator=generator).tolist()
-        begun = [self._begin(seed) for seed in seeds]
+    @override
+    def reset(self, batch: int, generator: Generator) -> SimulatorState:
+        seeds = torch.randint(SEED_LIMIT, (batch,), generator=generator).tolist()
+        episodes = [self._begin(seed) for seed in seeds]
         over = torch.zeros(batch, dtype=torch.bool)
-        return Live(
-            torch.tensor([slot for slot, _ in begun]),
+        return SimulatorState(
+            torch.tensor([slot for slot, _ in episodes]),
             torch.zeros(batch, dtype=torch.int64),
             over,
             over,
-            torch.from_numpy(np.stack([shown for _, shown in begun])),
+            torch.from_numpy(np.stack([observation for _, observation in episodes])),
         )
 
-    def step(self, state: Live, action: Tensor, generator: Generator) -> tuple[Live, Transition]:
-        """Raises ValueError for a world that has gone on since `state`."""
-        shown = state.observation.numpy().copy()
-        reward = np.zeros(len(shown), np.float32)
-        terminated, truncated = state.terminated.clone(), state.truncated.clone()
-        ends, cuts = terminated.numpy(), truncated.numpy()
-        slots, moves = state.slot.numpy().copy(), state.moves.tolist()
-        actions = action.tolist()
-        for row in (~state.over).nonzero().flatten().tolist():
-            held = self._slots[slots[row]]
-            if len(held.actions) != moves[row]:
-                raise ValueError(f"row {row}: {self.spec.name} has gone on from this state")
-            held.actions.append(actions[row])
-            shown[row], reward[row], ends[row], cuts[row] = held.simulator.step(actions[row])
-            if ends[row] or cuts[row]:
-                self._free.append(int(slots[row]))
-                slots[row] = -1
-        going = (~state.over).long()
-        then = Live(
-            torch.from_numpy(slots),
-            state.moves + going,
-            terminated,
-            truncated & ~terminated,
-            torch.from_numpy(shown),
-        )
-        discount = self._discount * (~terminated).float()
-        return then, Transition(torch.from_numpy(reward), discount, terminated, then.truncated)
-
-    def observe(self, state: Live) -> Tensor:
-        return state.observation
-
-    def legal(self, state: Live) -> Tensor:
-        return torch.ones(len(state.slot), self.spec.actions, dtype=torch.bool)
-
-    def chance(self, state: Live) -> None:
-        return None
-
-    def save(self, state: Live) -> Saved:
-        held = [self._slots[slot] if slot >= 0 else None for slot in state.slot.tolist()]
-        longest = max((len(one.actions) for one in held if one), default=0)
-        action = torch.zeros(len(held), longest, dtype=torch.int64)
-        for row, one in enumerate(held):
-            if one:
-                action[row, : len(one.actions)] = torch.tensor(one.actions, dtype=torch.int64)
-        seed = torch.tensor([one.seed if one else 0 for one in held])
-        return Saved(seed, action, state)
-
-    def restore(self, saved: Saved) -> Live:
-        """Plays every unfinished episode again.
+    @override
+    def step(
+        self, state: SimulatorState, action: Tensor, generator: Generator
+    ) -> tuple[SimulatorState, Transition]:
+        """Return the next states and the transitions.
 
         Raises:
-            WorkbenchError: the simulator does not show again what it showed.
+            ValueError: a simulator has been stepped since `state`.
+        """
+        observation = state.observation.numpy().copy()
+        reward = np.zeros(len(observation), np.float32)
+        terminated, truncated = state.terminated.clone(), state.truncated.clone()
+        terminated_rows, truncated_rows = terminated.numpy(), truncated.numpy()  # share memory
+        slots, steps = state.slot.numpy().copy(), state.steps.tolist()
+        actions = action.tolist()
+        for row in (~state.over).nonzero().flatten().tolist():
+            episode = self._episodes[slots[row]]
+            if len(episode.actions) != steps[row]:
+                raise ValueError(
+                    f"row {row}: environment '{self.spec.name}' has been stepped since this state; "
+                    "only its latest state can be stepped"
+                )
+            episode.actions.append(actions[row])
+            result = episode.simulator.step(actions[row])
+            observation[row], reward[row], terminated_rows[row], truncated_rows[row] = result
+            if terminated_rows[row] or truncated_rows[row]:
+                self._free.append(int(slots[row]))
+                slots[row] = -1
+        stepped = (~state.over).long()
+        successor = SimulatorState(
+            torch.from_numpy(slots),
+            state.steps + stepped,
+            terminated,
+            truncated & ~terminated,
+            torch.from_numpy(observation),
+        )
+        discount = self._discount * (~terminated).float()
+        transition = Transition(torch.from_numpy(reward), discount, terminated, successor.truncated)
+        return successor, transition
+
+    @override
+    def observe(self, state: SimulatorState) -> Tensor:
+        return state.observation
+
+    @override
+    def legal(self, state: SimulatorState) -> Tensor:
+        return torch.ones(len(state.slot), self.spec.actions, dtype=torch.bool)
+
+    @override
+    def chance(self, state: SimulatorState) -> None:
+        return None
+
+    @override
+    def save(self, state: SimulatorState) -> SavedState:
+        episodes = [self._episodes[slot] if slot >= 0 else None for slot in state.slot.tolist()]
+        longest = max((len(episode.actions) for episode in episodes if episode), default=0)
+        action = torch.zeros(len(episodes), longest, dtype=torch.int64)
+        for row, episode in enumerate(episodes):
+            if episode:
+                taken = torch.tensor(episode.actions, dtype=torch.int64)
+                action[row, : len(taken)] = taken
+        seed = torch.tensor([episode.seed if episode else 0 for episode in episodes])
+        return SavedState(seed, action, state)
+
+    @override
+    def restore(self, saved: SavedState) -> SimulatorState:
+        """Return the saved state, after replaying every episode in progress in a simulator.
+
+        Raises:
+            WorkbenchError: a simulator does not reproduce the saved observation.
         """
         state, slots = saved.state, saved.state.slot.clone()
         for row in (~state.over).nonzero().flatten().tolist():
-            slot, shown = self._begin(int(saved.seed[row]))
-            held = self._slots[slot]
-            for action in saved.action[row, : int(state.moves[row])].tolist():
-                held.actions.append(action)
-                shown, *_ = held.simulator.step(action)
-            if not np.array_equal(shown, state.observation[row].numpy()):
+            slot, observation = self._begin(int(saved.seed[row]))
+            episode = self._episodes[slot]
+            for action in saved.action[row, : int(state.steps[row])].tolist():
+                episode.actions.append(action)
+                observation, *_ = episode.simulator.step(action)
+            if not np.array_equal(observation, state.observation[row].numpy()):
                 raise WorkbenchError(
-                    f"environment '{self.spec.name}' does not repeat itself from a seed and "
-                    "actions: an interrupted trial cannot be continued exactly"
+                    f"environment '{self.spec.name}' does not reproduce an episode from its seed "
+                    "and actions; an interrupted trial in it cannot be resumed exactly"
                 )
             slots[row] = slot
-        return Live(slots, state.moves, state.terminated, state.truncated, state.observation)
+        return SimulatorState(
+            slots, state.steps, state.terminated, state.truncated, state.observation
+        )
 
     def _begin(self, seed: int) -> tuple[int, NDArray[Any]]:
-        """A new episode in a free simulator: its slot, and what it shows."""
+        """Start an episode in a free simulator; return its slot and the first observation."""
         if not self._free:
-            self._free.append(len(self._slots))
-            self._slots.append(_Slot(self._make(), 0, []))
+            self._free.append(len(self._episodes))
+            self._episodes.append(_Episode(self._make(), 0, []))
         slot = self._free.pop()
-        held = self._slots[slot]
-        held.seed, held.actions = seed, []
-        return slot, held.simulator.reset(seed)
+        episode = self._episodes[slot]
+        episode.seed, episode.actions = seed, []
+        return slot, episode.simulator.reset(seed)

@@ -10,52 +10,68 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from workbench.components import Misfit
-from workbench.environments.forward_only.forward_only_environment import LiveWorlds
+from workbench.components import Incompatible
+from workbench.environments.forward_only.forward_only_environment import (
+    Simulator,
+    SimulatorEnvironment,
+)
 from workbench.types import EnvironmentSpec
 
 Encode = Callable[[Any], NDArray[Any]]
+"""Function from a Gymnasium observation to an array in the workbench's layout."""
 
 
-class GymSimulator:
-    """Steps one Gymnasium environment; what it shows is laid out as the workbench expects it."""
+class GymnasiumSimulator(Simulator):
+    """One Gymnasium environment, with observations in the workbench's layout."""
 
-    def __init__(self, world: gymnasium.Env[Any, Any], encode: Encode) -> None:
-        self._world, self._encode = world, encode
+    def __init__(self, environment: gymnasium.Env[Any, Any], encode: Encode) -> None:
+        self._environment, self._encode = environment, encode
 
+    @override
     def reset(self, seed: int) -> NDArray[Any]:
-        return self._encode(self._world.reset(seed=seed)[0])
+        return self._encode(self._environment.reset(seed=seed)[0])
 
+    @override
     def step(self, action: int) -> tuple[NDArray[Any], float, bool, bool]:
-        shown, reward, terminated, truncated, _ = self._world.step(action)
-        return self._encode(shown), float(reward), bool(terminated), bool(truncated)
+        observation, reward, terminated, truncated, _ = self._environment.step(action)
+        return self._encode(observation), float(reward), bool(terminated), bool(truncated)
 
 
-def gym_worlds(
+def gymnasium_environment(
     spec: EnvironmentSpec,
     make: Callable[[], gymnasium.Env[Any, Any]],
     discount: float,
     scale: Sequence[float] = (),
-) -> LiveWorlds:
-    """Worlds of one Gymnasium environment side by side; vectors are divided by `scale`, if any."""
-    sizes = np.asarray(scale, np.float32) if scale else None
+) -> SimulatorEnvironment:
+    """Return a batched environment of Gymnasium environments.
 
-    def simulator() -> GymSimulator:
-        world = make()
-        encode = layout(spec.name, world.observation_space)[1]
-        return GymSimulator(world, encode if sizes is None else lambda seen: encode(seen) / sizes)
+    Args:
+        spec: static properties of the environment.
+        make: creates one Gymnasium environment.
+        discount: discount factor per step.
+        scale: divisor of each entry of a vector observation; empty for no scaling.
+    """
+    divisor = np.asarray(scale, np.float32) if scale else None
 
-    return LiveWorlds(spec, simulator, discount)
+    def simulator() -> GymnasiumSimulator:
+        environment = make()
+        encode = observation_layout(spec.name, environment.observation_space)[1]
+        scaled = encode if divisor is None else lambda observation: encode(observation) / divisor
+        return GymnasiumSimulator(environment, scaled)
+
+    return SimulatorEnvironment(spec, simulator, discount)
 
 
-def layout(name: str, space: Any) -> tuple[tuple[int, ...], Encode]:
-    """Shape and encoding of a Gymnasium observation.
+def observation_layout(name: str, space: Any) -> tuple[tuple[int, ...], Encode]:
+    """Return the shape and the encoding function of Gymnasium observations.
 
-    A vector stays one, an image [H, W, C] becomes [C, H, W], a number of n becomes one-hot [n].
+    A vector is unchanged, an image [H, W, C] becomes [C, H, W], and one of n numbers becomes a
+    one-hot vector [n].
 
     Raises:
-        Misfit: it is of another kind.
+        Incompatible: the observation space is of another kind.
     """
     if isinstance(space, spaces.Discrete):
         return (int(space.n),), partial(_one_hot, int(space.n), int(space.start))
@@ -63,25 +79,31 @@ def layout(name: str, space: Any) -> tuple[tuple[int, ...], Encode]:
         return space.shape, partial(np.asarray, dtype=np.float32)
     if isinstance(space, spaces.Box) and len(space.shape) == 3:
         height, width, channels = space.shape
-        kind = space.dtype if space.dtype in (np.bool_, np.uint8) else np.float32
-        return (channels, height, width), partial(_planes, np.dtype(kind))
-    raise Misfit(
-        f"environment '{name}' shows {space}; observations can be a vector, an image [H, W, C] or "
-        "one of n numbers"
+        dtype = space.dtype if space.dtype in (np.bool_, np.uint8) else np.float32
+        return (channels, height, width), partial(_channels_first, np.dtype(dtype))
+    raise Incompatible(
+        f"environment '{name}' has the observation space {space}; allowed are a vector (Box), an "
+        "image [H, W, C] (Box) and Discrete"
     )
 
 
-def actions(name: str, space: Any) -> int:
-    """How many actions there are. Raises Misfit where they are not 0..n-1."""
+def action_count(name: str, space: Any) -> int:
+    """Return the number of actions.
+
+    Raises:
+        Incompatible: the actions are not 0..n-1.
+    """
     if isinstance(space, spaces.Discrete) and int(space.start) == 0:
         return int(space.n)
-    raise Misfit(f"environment '{name}' takes actions {space}; they must be one of 0..n-1")
+    raise Incompatible(
+        f"environment '{name}' has the action space {space}; allowed is Discrete, one of 0..n-1"
+    )
 
 
 def _one_hot(size: int, start: int, number: Any) -> NDArray[Any]:
-    hot: NDArray[Any] = np.arange(size) == int(number) - start
-    return hot
+    encoded: NDArray[Any] = np.arange(size) == int(number) - start
+    return encoded
 
 
-def _planes(kind: np.dtype[Any], image: Any) -> NDArray[Any]:
-    return np.asarray(image, kind).transpose(2, 0, 1)
+def _channels_first(dtype: np.dtype[Any], image: Any) -> NDArray[Any]:
+    return np.asarray(image, dtype).transpose(2, 0, 1)

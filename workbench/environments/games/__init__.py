@@ -1,1 +1,1 @@
-"""What board games share: graphs of their cells, and small games as tables."""
+"""Shared parts of the board games: rules, cell graphs, lookup tables and exact solvers."""

@@ -1,35 +1,40 @@
-"""What board games share: pieces of two players on cells, by OpenSpiel's rules; light."""
+"""Base configuration of two-player board games with OpenSpiel's rules; imports no torch."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from workbench.components import EnvironmentConfig
 
 if TYPE_CHECKING:
-    from workbench.environments.games.lookup_table import TableEnvironment
-    from workbench.environments.games.openspiel_environment import SpielEnvironment
+    from workbench.environments.games.lookup_table import GameTableEnvironment
+    from workbench.environments.games.openspiel_environment import OpenSpielEnvironment
 
 
 class BoardConfig(EnvironmentConfig):
-    """A board game; the mover sees its own pieces, the other's and the empty cells."""
+    """A board game, observed as planes of own pieces, the opponent's pieces and empty cells."""
 
     @abstractmethod
     def _game(self) -> tuple[str, dict[str, Any]]:
-        """OpenSpiel's name and parameters."""
+        """Return the name and the parameters of the game in OpenSpiel."""
 
     @abstractmethod
     def _planes(self) -> dict[str, Any]:
-        """How to read OpenSpiel's tensor: the options of `games.spiel.Planes`."""
+        """Return the fields of the `BoardPlanes` that reads OpenSpiel's tensor."""
 
-    def build(self) -> SpielEnvironment | TableEnvironment:
-        from workbench.environments.games.openspiel_environment import Planes, game_string
+    @override
+    def build(self) -> OpenSpielEnvironment | GameTableEnvironment:
+        from workbench.environments.games.openspiel_environment import BoardPlanes, game_string
 
         game = game_string(*self._game())
-        return self._kind()(self.spec(), game, Planes(**self._planes()), self.discount)
+        return self._environment_class()(
+            self.spec(), game, BoardPlanes(**self._planes()), self.discount
+        )
 
-    def _kind(self) -> type[SpielEnvironment]:
-        from workbench.environments.games.openspiel_environment import SpielEnvironment
+    def _environment_class(self) -> type[OpenSpielEnvironment]:
+        from workbench.environments.games.openspiel_environment import OpenSpielEnvironment
 
-        return SpielEnvironment
+        return OpenSpielEnvironment

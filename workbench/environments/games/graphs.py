@@ -1,4 +1,4 @@
-"""Graphs over the cells of a board, and its symmetries."""
+"""Graphs over the cells of a board, and symmetries of the board."""
 
 from __future__ import annotations
 
@@ -12,35 +12,39 @@ from workbench.types import Graph, Symmetry
 
 
 def _graph(nodes: int, pairs: Iterable[tuple[int, int]]) -> Graph:
-    both = {edge for a, b in pairs for edge in ((a, b), (b, a))}
-    return Graph(nodes, tuple(sorted(both)))
+    directed = {edge for a, b in pairs for edge in ((a, b), (b, a))}
+    return Graph(nodes, tuple(sorted(directed)))
 
 
 def eight_neighbours(height: int, width: int) -> Graph:
-    """Every cell is joined to the cells that a king reaches from it."""
+    """Return the graph that connects each cell with its up to eight adjacent cells."""
     cells = list(product(range(height), range(width)))
-    near = (
+    adjacent = (
         (y * width + x, v * width + u)
         for (y, x), (v, u) in combinations(cells, 2)
         if max(abs(y - v), abs(x - u)) == 1
     )
-    return _graph(height * width, near)
+    return _graph(height * width, adjacent)
 
 
-def four_neighbours(open_to: NDArray[np.bool_]) -> Graph:
-    """Every open cell [H, W] is joined to the open ones above, below, left and right of it."""
-    height, width = open_to.shape
+def four_neighbours(open_cells: NDArray[np.bool_]) -> Graph:
+    """Return the graph that connects each open cell with its up to four adjacent open cells.
+
+    Args:
+        open_cells: [H, W], true for cells that have edges.
+    """
+    height, width = open_cells.shape
     pairs = (
         (y * width + x, v * width + u)
         for y, x in product(range(height), range(width))
         for v, u in ((y, x + 1), (y + 1, x))
-        if v < height and u < width and open_to[y, x] and open_to[v, u]
+        if v < height and u < width and open_cells[y, x] and open_cells[v, u]
     )
     return _graph(height * width, pairs)
 
 
 def lines(height: int, width: int, length: int) -> Graph:
-    """Two cells are joined where a straight line of `length` cells, one that wins, holds both."""
+    """Return the graph that connects two cells if a line of `length` cells contains both."""
     pairs: set[tuple[int, int]] = set()
     for y, x in product(range(height), range(width)):
         for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
@@ -51,18 +55,24 @@ def lines(height: int, width: int, length: int) -> Graph:
 
 
 def board_symmetries(height: int, width: int) -> tuple[Symmetry, ...]:
-    """The turns and mirrorings of a board whose actions are its cells: 8 of a square, else 4."""
+    """Return the rotations and reflections of a board whose actions are its cells.
+
+    A square board has eight, any other four.
+    """
     cells = np.arange(height * width).reshape(height, width)
     quarters = range(4) if height == width else (0, 2)
-    turned = [np.rot90(m, k) for m in (cells, cells[:, ::-1]) for k in quarters]
+    transformed = [np.rot90(m, k) for m in (cells, cells[:, ::-1]) for k in quarters]
     return tuple(
-        Symmetry(tuple(shown.flatten().tolist()), tuple(np.argsort(shown, axis=None).tolist()))
-        for shown in turned
+        Symmetry(tuple(board.flatten().tolist()), tuple(np.argsort(board, axis=None).tolist()))
+        for board in transformed
     )
 
 
 def six_neighbours(size: int) -> Graph:
-    """The cells of a Hex board of `size` x `size`: each row leans half a cell further right."""
+    """Return the cell graph of a `size` x `size` Hex board.
+
+    Each row is shifted half a cell to the right of the one above it.
+    """
     pairs = (
         (y * size + x, v * size + u)
         for y, x in product(range(size), repeat=2)

@@ -1,7 +1,7 @@
-"""A small two-player game as tables over all its reachable states, made from OpenSpiel's rules.
+"""A small two-player OpenSpiel game as lookup tables over all its reachable states.
 
-A state is then a number, a step a look-up, and minimax a few sweeps: batches of any size are
-stepped, searched and judged exactly.
+A state is an index, a step is a table lookup, and minimax takes a few sweeps over the table.
+Batches of any size can be stepped, searched and evaluated exactly.
 """
 
 from __future__ import annotations
@@ -13,78 +13,82 @@ import pyspiel
 import torch
 from torch import Tensor
 
-from workbench.environments.games.openspiel_environment import Show
-from workbench.environments.tabular.tabular_environment import Tables, TabularWorlds
+from workbench.environments.games.openspiel_environment import ObservationFunction
+from workbench.environments.tabular.tabular_environment import TabularEnvironment, TransitionTables
 from workbench.types import EnvironmentSpec
 
 
 @dataclass(frozen=True)
-class GameTable(Tables):
-    """Every state reachable by legal moves, in order of the ply at which it is first met."""
+class GameTable(TransitionTables):
+    """All states reachable by legal moves, in breadth-first order."""
 
-    mover: Tensor  # [S] 0 or 1; at a terminal state, who would have moved
-    moves: tuple[tuple[int, ...], ...]  # S, by which the state is first met
-    game: str  # OpenSpiel's name
+    player: Tensor  # [S] 0 or 1, the player to move; in a terminal state, who would be next
+    moves: tuple[tuple[int, ...], ...]  # S sequences of moves, one that leads to each state
+    game: str  # name and parameters in OpenSpiel's notation
 
 
-def enumerate_game(name: str, show: Show, limit: int = 1_000_000) -> GameTable:
-    """Visit every state of a deterministic OpenSpiel game of two alternating players.
+def enumerate_game(name: str, observe: ObservationFunction, limit: int = 1_000_000) -> GameTable:
+    """Return the table of all states of a deterministic OpenSpiel game of two alternating players.
 
     Args:
-        show: what the mover sees of a state.
+        name: name and parameters of the game in OpenSpiel's notation.
+        observe: observation of a state for the player to move.
+        limit: maximum number of states.
 
     Raises:
         ValueError: there are more than `limit` states.
     """
     game = pyspiel.load_game(name)
     states = [game.new_initial_state()]
-    movers = [0]
+    players = [0]
     moves: list[tuple[int, ...]] = [()]
     index = {str(states[0]): 0}
     actions = game.num_distinct_actions()
     successor, reward, legal = [], [], []
-    for here, state in enumerate(states):  # grows while it is walked: breadth first
-        successor.append([here] * actions)
+    for parent_index, state in enumerate(
+        states
+    ):  # `states` grows inside the loop: breadth-first search
+        successor.append([parent_index] * actions)
         reward.append([0.0] * actions)
         legal.append([False] * actions)
         for action in state.legal_actions():
             child = state.child(action)
-            there = index.setdefault(str(child), len(states))
-            if there == len(states):
+            child_index = index.setdefault(str(child), len(states))
+            if child_index == len(states):
                 states.append(child)
-                movers.append(1 - movers[here])
-                moves.append((*moves[here], action))
-                if there > limit:
-                    raise ValueError(f"{name} has more than {limit} states")
-            successor[here][action] = there
-            reward[here][action] = child.player_reward(movers[here])
-            legal[here][action] = True
+                players.append(1 - players[parent_index])
+                moves.append((*moves[parent_index], action))
+                if child_index > limit:
+                    raise ValueError(f"game '{name}' has more than {limit} states")
+            successor[parent_index][action] = child_index
+            reward[parent_index][action] = child.player_reward(players[parent_index])
+            legal[parent_index][action] = True
     return GameTable(
         torch.tensor(successor),
         torch.tensor(reward),
         torch.tensor(legal),
         torch.tensor([state.is_terminal() for state in states]),
-        torch.tensor(np.stack([show(s, m) for s, m in zip(states, movers, strict=True)])),
+        torch.tensor(np.stack([observe(s, p) for s, p in zip(states, players, strict=True)])),
         torch.tensor([0]),
-        torch.tensor(movers),
+        torch.tensor(players),
         tuple(moves),
         name,
     )
 
 
-class TableEnvironment(TabularWorlds):
-    """A `GameTable` as a batched environment; a state is its number in the table, [B] int64."""
+class GameTableEnvironment(TabularEnvironment):
+    """A `GameTable` as a batched environment; states are table indices, [B] int64."""
 
     def __init__(self, spec: EnvironmentSpec, table: GameTable, discount: float) -> None:
         super().__init__(spec, table, discount)
         self.table = table
 
-    def worlds(self, state: Tensor) -> list[pyspiel.State]:
-        """OpenSpiel's states, the caller's own, one a row."""
-        found = []
-        for row in state.tolist():
-            world = pyspiel.load_game(self.table.game).new_initial_state()
-            for move in self.table.moves[row]:
-                world.apply_action(move)
-            found.append(world)
-        return found
+    def openspiel_states(self, state: Tensor) -> list[pyspiel.State]:
+        """Return a new OpenSpiel state for each row; the caller may modify it."""
+        states = []
+        for index in state.tolist():
+            spiel_state = pyspiel.load_game(self.table.game).new_initial_state()
+            for move in self.table.moves[index]:
+                spiel_state.apply_action(move)
+            states.append(spiel_state)
+        return states

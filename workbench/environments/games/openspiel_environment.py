@@ -1,7 +1,7 @@
 """Any deterministic OpenSpiel game of two alternating players as a batched environment.
 
-A state is the history of moves, so that it can be gathered, stored and searched like any tensor.
-OpenSpiel's own states stand beside it in a cache, and are played again where they are not there.
+A state is the sequence of moves, so it can be gathered, stored and searched like any tensor.
+OpenSpiel's own states are kept in a cache. A missing one is rebuilt by replaying its moves.
 """
 
 from __future__ import annotations
@@ -17,271 +17,321 @@ import pyspiel
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
+from typing_extensions import override
 
-from workbench.components import Misfit
-from workbench.errors import illegal_moves, nearest
-from workbench.types import EnvironmentSpec, Transition
+from workbench.components import Incompatible
+from workbench.errors import did_you_mean, illegal_actions
+from workbench.types import Environment, EnvironmentSpec, Transition
 
-CACHED = 65_536
-"""States kept at hand."""
+CACHE_SIZE = 65_536
+"""Maximum number of OpenSpiel states in the cache of one environment."""
 
-Show = Callable[[Any, int], NDArray[Any]]
-"""What a player sees of an OpenSpiel state: [*observation]."""
-
-
-@dataclass(frozen=True)
-class History:
-    """The moves since the beginning."""
-
-    action: Tensor  # [B, longest] int32, -1 past the end
-    length: Tensor  # [B] int64
+ObservationFunction = Callable[[Any, int], NDArray[Any]]
+"""Function from an OpenSpiel state and a player (0 or 1) to the observation [*observation]."""
 
 
 @dataclass(frozen=True)
-class Node:
-    """An OpenSpiel state with what is often asked of it."""
+class MoveHistory:
+    """The moves of each game since its initial position."""
+
+    action: Tensor  # [B, max game length] int32, -1 past the end
+    length: Tensor  # [B] int64, number of moves
+
+
+@dataclass(frozen=True)
+class CachedState:
+    """An OpenSpiel state with its observation and legal moves."""
 
     state: Any
-    mover: int  # at a terminal state, who would have moved
-    observation: NDArray[Any]
-    legal: NDArray[np.bool_]
+    player: int  # 0 or 1, the player to move; in a terminal state, who would be next
+    observation: NDArray[Any]  # [*observation]
+    legal: NDArray[np.bool_]  # [A]
 
     @property
     def terminal(self) -> bool:
+        """Whether the game is over."""
         return bool(self.state.is_terminal())
 
 
-class SpielEnvironment:
-    """A batch of games of one kind."""
+class OpenSpielEnvironment(Environment):
+    """A batch of plays of one OpenSpiel game.
 
-    def __init__(self, spec: EnvironmentSpec, game: str, show: Show, discount: float) -> None:
+    Args:
+        game: name and parameters of the game in OpenSpiel's notation, see `game_string`.
+        observe: observation of a state for the player to move.
+    """
+
+    def __init__(
+        self, spec: EnvironmentSpec, game: str, observe: ObservationFunction, discount: float
+    ) -> None:
         self.spec = spec
-        self._game, self._show, self._discount = pyspiel.load_game(game), show, discount
-        self._nodes: OrderedDict[bytes, Node] = OrderedDict()
+        self._game, self._observe, self._discount = pyspiel.load_game(game), observe, discount
+        self._cache: OrderedDict[bytes, CachedState] = OrderedDict()
 
-    def reset(self, batch: int, generator: Generator) -> History:
-        longest = self._game.max_game_length()
-        action = torch.full((batch, longest), -1, dtype=torch.int32)
-        return History(action, torch.zeros(batch, dtype=torch.int64))
+    @override
+    def reset(self, batch: int, generator: Generator) -> MoveHistory:
+        max_length = self._game.max_game_length()
+        action = torch.full((batch, max_length), -1, dtype=torch.int32)
+        return MoveHistory(action, torch.zeros(batch, dtype=torch.int64))
 
+    @override
     def step(
-        self, state: History, action: Tensor, generator: Generator
-    ) -> tuple[History, Transition]:
-        """Raises ValueError for an illegal move; a terminal state stays as it is."""
-        history, length = state.action.numpy().copy(), state.length.numpy().copy()
-        reward, over = np.zeros(len(length), np.float32), np.zeros(len(length), np.bool_)
+        self, state: MoveHistory, action: Tensor, generator: Generator
+    ) -> tuple[MoveHistory, Transition]:
+        """Return the next states and the transitions.
+
+        Raises:
+            ValueError: an action is illegal in a non-terminal state.
+        """
+        moves, length = state.action.numpy().copy(), state.length.numpy().copy()
+        reward, terminal = np.zeros(len(length), np.float32), np.zeros(len(length), np.bool_)
         moved = np.zeros(len(length), np.bool_)
         illegal = []
         for row, move in enumerate(action.tolist()):
-            node = self._node(history[row, : length[row]])
-            if node.terminal:
-                over[row] = True
-            elif not node.legal[move]:
+            parent = self._lookup(moves[row, : length[row]])
+            if parent.terminal:
+                terminal[row] = True
+            elif not parent.legal[move]:
                 illegal.append(row)
             else:
-                history[row, length[row]] = move
+                moves[row, length[row]] = move
                 length[row] += 1
                 moved[row] = True
-                then = self._child(history[row, : length[row]], node, move)
-                over[row] = then.terminal
-                reward[row] = then.state.player_reward(node.mover)
+                child = self._lookup_child(moves[row, : length[row]], parent, move)
+                terminal[row] = child.terminal
+                reward[row] = child.state.player_reward(parent.player)
         if illegal:
-            raise illegal_moves(illegal)
-        ended = torch.from_numpy(over)
-        return History(torch.from_numpy(history), torch.from_numpy(length)), Transition(
+            raise illegal_actions(illegal)
+        terminated = torch.from_numpy(terminal)
+        return MoveHistory(torch.from_numpy(moves), torch.from_numpy(length)), Transition(
             reward=torch.from_numpy(reward),
-            discount=-self._discount * torch.from_numpy(~over & moved).float(),
-            terminated=ended,
-            truncated=torch.zeros_like(ended),
+            discount=-self._discount * torch.from_numpy(~terminal & moved).float(),
+            terminated=terminated,
+            truncated=torch.zeros_like(terminated),
         )
 
-    def observe(self, state: History) -> Tensor:
-        return torch.from_numpy(np.stack([node.observation for node in self._batch(state)]))
+    @override
+    def observe(self, state: MoveHistory) -> Tensor:
+        return torch.from_numpy(
+            np.stack([cached.observation for cached in self._lookup_batch(state)])
+        )
 
-    def legal(self, state: History) -> Tensor:
-        return torch.from_numpy(np.stack([node.legal for node in self._batch(state)]))
+    @override
+    def legal(self, state: MoveHistory) -> Tensor:
+        return torch.from_numpy(np.stack([cached.legal for cached in self._lookup_batch(state)]))
 
-    def chance(self, state: History) -> None:
+    @override
+    def chance(self, state: MoveHistory) -> None:
         return None
 
-    def worlds(self, state: History) -> list[Any]:
-        """OpenSpiel's states, the caller's own, one a row."""
-        return [node.state.clone() for node in self._batch(state)]
+    def openspiel_states(self, state: MoveHistory) -> list[Any]:
+        """Return a new OpenSpiel state for each row; the caller may modify it."""
+        return [cached.state.clone() for cached in self._lookup_batch(state)]
 
-    def after(self, games: Sequence[Sequence[int]]) -> History:
-        """The states after sequences of moves."""
-        begun = self.reset(len(games), Generator())
+    def after_moves(self, games: Sequence[Sequence[int]]) -> MoveHistory:
+        """Return the states after the given sequences of moves, one per row."""
+        state = self.reset(len(games), Generator())
         for row, moves in enumerate(games):
-            begun.action[row, : len(moves)] = torch.tensor(moves, dtype=torch.int32)
-            begun.length[row] = len(moves)
-        return begun
+            state.action[row, : len(moves)] = torch.tensor(moves, dtype=torch.int32)
+            state.length[row] = len(moves)
+        return state
 
-    def _batch(self, state: History) -> list[Node]:
-        history, length = state.action.numpy(), state.length.tolist()
-        return [self._node(history[row, :n]) for row, n in enumerate(length)]
+    def _lookup_batch(self, state: MoveHistory) -> list[CachedState]:
+        moves, length = state.action.numpy(), state.length.tolist()
+        return [self._lookup(moves[row, :n]) for row, n in enumerate(length)]
 
-    def _node(self, moves: NDArray[np.int32]) -> Node:
+    def _lookup(self, moves: NDArray[np.int32]) -> CachedState:
         key = moves.tobytes()
-        if key in self._nodes:
-            self._nodes.move_to_end(key)
-            return self._nodes[key]
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
         state = self._game.new_initial_state()
         for move in moves.tolist():
             state.apply_action(move)
-        return self._keep(key, state, len(moves) % 2)
+        return self._insert(key, state, len(moves) % 2)
 
-    def _child(self, moves: NDArray[np.int32], parent: Node, move: int) -> Node:
+    def _lookup_child(
+        self, moves: NDArray[np.int32], parent: CachedState, move: int
+    ) -> CachedState:
         key = moves.tobytes()
-        if key in self._nodes:
-            self._nodes.move_to_end(key)
-            return self._nodes[key]
-        return self._keep(key, parent.state.child(move), 1 - parent.mover)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        return self._insert(key, parent.state.child(move), 1 - parent.player)
 
-    def _keep(self, key: bytes, state: Any, mover: int) -> Node:
+    def _insert(self, key: bytes, state: Any, player: int) -> CachedState:
         legal = np.zeros(self.spec.actions, np.bool_)
         legal[state.legal_actions()] = True
-        node = self._nodes[key] = Node(state, mover, self._show(state, mover), legal)
-        if len(self._nodes) > CACHED:
-            self._nodes.popitem(last=False)
-        return node
+        cached = CachedState(state, player, self._observe(state, player), legal)
+        self._cache[key] = cached
+        if len(self._cache) > CACHE_SIZE:
+            self._cache.popitem(last=False)
+        return cached
 
 
 @dataclass(frozen=True)
-class Planes:
-    """Bool planes: the mover's pieces, the other's, the empty cells; and whose move it is.
+class BoardPlanes:
+    """Observation as bool planes: own pieces, the opponent's pieces, empty cells, player to move.
 
-    OpenSpiel's planes differ from game to game: `own` and `other` are theirs of the first and the
-    second player, or with `relative` of the player who looks.
-    """
-
-    shape: tuple[int, ...]  # of OpenSpiel's tensor
-    own: int
-    other: int
-    empty: int
-    relative: bool = False
-    tell_mover: bool = False
-    """Another plane, full where the second player moves: for games whose goals differ."""
-
-    def __call__(self, state: Any, mover: int) -> NDArray[Any]:
-        planes = np.asarray(state.observation_tensor(mover), np.bool_).reshape(self.shape)
-        turned = mover == 1 and not self.relative
-        own, other = (self.other, self.own) if turned else (self.own, self.other)
-        shown = planes[[own, other, self.empty]]
-        if not self.tell_mover:
-            return shown
-        return np.concatenate([shown, np.full((1, *shown.shape[1:]), mover == 1)])
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """OpenSpiel's tensor for the player who moves, and the player's number as another entry.
-
-    [C, H, W] gains a plane, anything else becomes flat and gains a number.
+    The order of OpenSpiel's planes differs between games.
     """
 
     shape: tuple[int, ...]
-    binary: bool
+    """Shape of OpenSpiel's observation tensor."""
+    own: int
+    """Index of OpenSpiel's plane of the first player, or of the observer if `relative`."""
+    other: int
+    """Index of OpenSpiel's plane of the second player, or of the opponent if `relative`."""
+    empty: int
+    """Index of OpenSpiel's plane of the empty cells."""
+    relative: bool = False
+    """Whether OpenSpiel's planes are relative to the observer."""
+    player_plane: bool = False
+    """Whether to append a plane of ones if the second player is to move.
 
-    def __call__(self, state: Any, mover: int) -> NDArray[Any]:
-        kind = np.bool_ if self.binary else np.float32
-        seen: NDArray[Any] = np.asarray(state.observation_tensor(mover), kind)
-        if len(self.shape) != 3:
-            return np.append(seen, kind(mover))
-        planes = seen.reshape(self.shape)
-        return np.concatenate([planes, np.full((1, *planes.shape[1:]), mover, kind)])
+    Needed for games in which the two players have different goals.
+    """
+
+    def __call__(self, state: Any, player: int) -> NDArray[Any]:
+        """Return the observation of `player`, [3, H, W] or [4, H, W]."""
+        planes = np.asarray(state.observation_tensor(player), np.bool_).reshape(self.shape)
+        swap = player == 1 and not self.relative
+        own, other = (self.other, self.own) if swap else (self.own, self.other)
+        observation = planes[[own, other, self.empty]]
+        if not self.player_plane:
+            return observation
+        player_plane = np.full((1, *observation.shape[1:]), player == 1)
+        return np.concatenate([observation, player_plane])
 
 
 @dataclass(frozen=True)
-class GameFacts:
-    """What a file needs to know of a game before it is built."""
+class OpenSpielTensor:
+    """Observation as OpenSpiel's tensor for the player to move, plus the index of that player.
 
-    tensor: tuple[int, ...]
-    actions: int
-    horizon: int
-    bounds: tuple[float, float]
+    A [C, H, W] tensor gets one more plane. Any other is flattened and gets one more entry.
+    """
+
+    shape: tuple[int, ...]
+    """Shape of OpenSpiel's observation tensor."""
     binary: bool
-    """Whether all entries of its tensor are 0 or 1, in the games that were tried."""
+    """Whether the observation is bool; else it is float32."""
+
+    def __call__(self, state: Any, player: int) -> NDArray[Any]:
+        """Return the observation of `player`, [C + 1, H, W] or [D + 1]."""
+        dtype = np.bool_ if self.binary else np.float32
+        tensor: NDArray[Any] = np.asarray(state.observation_tensor(player), dtype)
+        if len(self.shape) != 3:
+            return np.append(tensor, dtype(player))
+        planes = tensor.reshape(self.shape)
+        return np.concatenate([planes, np.full((1, *planes.shape[1:]), player, dtype)])
+
+
+@dataclass(frozen=True)
+class GameInfo:
+    """Static properties of an OpenSpiel game."""
+
+    observation_shape: tuple[int, ...]
+    """Shape of OpenSpiel's observation tensor."""
+    actions: int
+    """Number of distinct actions."""
+    horizon: int
+    """Maximum number of moves in a game."""
+    bounds: tuple[float, float]
+    """Minimum and maximum utility of a player."""
+    binary: bool
+    """Whether all entries of the observation tensor were 0 or 1 in the games played as a test."""
 
 
 def game_string(name: str, parameters: dict[str, Any]) -> str:
-    """OpenSpiel's own spelling: name(key=value,...)."""
-    inside = ",".join(f"{key}={value}" for key, value in sorted(parameters.items()))
-    return f"{name}({inside})" if inside else name
+    """Return a game in OpenSpiel's notation: name(key=value,...)."""
+    arguments = ",".join(f"{key}={value}" for key, value in sorted(parameters.items()))
+    return f"{name}({arguments})" if arguments else name
 
 
-def examine(name: str, parameters: dict[str, Any]) -> GameFacts:
-    """What a game is. Raises Misfit where it is not one that the workbench can play."""
+def game_info(name: str, parameters: dict[str, Any]) -> GameInfo:
+    """Return the static properties of a game.
+
+    Raises:
+        Incompatible: there is no such game or parameter, or the workbench cannot play the game.
+    """
     known = pyspiel.registered_names()
     if name not in known:
-        raise Misfit(f"OpenSpiel has no game '{name}'{nearest(name, known)}")
-    allowed = next(kind for kind in pyspiel.registered_games() if kind.short_name == name)
+        raise Incompatible(f"OpenSpiel has no game '{name}'{did_you_mean(name, known)}")
+    game_type = next(t for t in pyspiel.registered_games() if t.short_name == name)
     for key, value in parameters.items():
-        _check_parameter(name, allowed.parameter_specification, key, value)
-    return _facts(name, game_string(name, parameters))
+        _check_parameter(name, game_type.parameter_specification, key, value)
+    return _load_info(game_string(name, parameters))
 
 
 def _check_parameter(name: str, allowed: dict[str, Any], key: str, value: Any) -> None:
     if key not in allowed:
-        has = ", ".join(sorted(allowed)) or "none"
-        raise Misfit(f"game '{name}' has no parameter '{key}'{nearest(key, allowed)} it has: {has}")
+        names = ", ".join(sorted(allowed)) or "none"
+        suggestion = did_you_mean(key, allowed) or ";"
+        raise Incompatible(f"game '{name}' has no parameter '{key}'{suggestion} allowed: {names}")
     default = allowed[key]
     if default is not None and type(value) is not type(default):
-        kind = type(default).__name__
-        raise Misfit(f"parameter '{key}' of game '{name}' must be of type {kind}, found {value!r}")
+        raise Incompatible(
+            f"parameter '{key}' of game '{name}' must be of type {type(default).__name__}, "
+            f"found {value!r}"
+        )
 
 
 @cache
-def _facts(name: str, string: str) -> GameFacts:
+def _load_info(string: str) -> GameInfo:
     try:
         game = pyspiel.load_game(string)
-    except Exception as error:  # OpenSpiel's errors share no narrower class
-        raise Misfit(f"OpenSpiel cannot load '{string}': {str(error).splitlines()[0]}") from None
-    kind = game.get_type()
-    wanted = {
-        "moves by turns": kind.dynamics == pyspiel.GameType.Dynamics.SEQUENTIAL,
-        "no chance": kind.chance_mode == pyspiel.GameType.ChanceMode.DETERMINISTIC,
-        "no hidden information": (
-            kind.information == pyspiel.GameType.Information.PERFECT_INFORMATION
+    except Exception as error:  # OpenSpiel's errors have no common narrower class
+        raise Incompatible(
+            f"OpenSpiel cannot load '{string}': {str(error).splitlines()[0]}"
+        ) from None
+    game_type = game.get_type()
+    requirements = {
+        "sequential moves": game_type.dynamics == pyspiel.GameType.Dynamics.SEQUENTIAL,
+        "no chance nodes": game_type.chance_mode == pyspiel.GameType.ChanceMode.DETERMINISTIC,
+        "perfect information": (
+            game_type.information == pyspiel.GameType.Information.PERFECT_INFORMATION
         ),
         "two players": game.num_players() == 2,
-        "one player's gain the other's loss": kind.utility == pyspiel.GameType.Utility.ZERO_SUM,
-        "an observation tensor": kind.provides_observation_tensor,
+        "zero-sum utilities": game_type.utility == pyspiel.GameType.Utility.ZERO_SUM,
+        "an observation tensor": game_type.provides_observation_tensor,
     }
-    lacking = [what for what, holds in wanted.items() if not holds]
-    if lacking:
-        raise Misfit(f"game '{string}' does not fit environment 'openspiel': {_lack(lacking)}")
-    return GameFacts(
+    unmet = [requirement for requirement, met in requirements.items() if not met]
+    if unmet:
+        raise Incompatible(
+            f"game '{string}' does not fit environment 'openspiel', which needs {', '.join(unmet)}"
+        )
+    return GameInfo(
         tuple(game.observation_tensor_shape()),
         game.num_distinct_actions(),
         game.max_game_length(),
         (game.min_utility(), game.max_utility()),
-        _try_out(game, string),
+        _probe(game, string),
     )
 
 
-def _lack(lacking: list[str]) -> str:
-    return "it needs " + ", ".join(lacking)
+PROBE_GAMES = 20
+"""Number of random games that check that players alternate and whether tensors are binary."""
 
 
-TRIED = 20
-"""Random games by which it is seen whether turns alternate and tensors are binary."""
+def _probe(game: Any, string: str) -> bool:
+    """Play random games and return whether all observation tensors are binary.
 
-
-def _try_out(game: Any, string: str) -> bool:
-    """Whether tensors are binary. Raises Misfit where a player moves twice in a row."""
+    Raises:
+        Incompatible: a player moved twice in a row.
+    """
     random, binary = np.random.default_rng(0), True
-    for _ in range(TRIED):
-        state, mover = game.new_initial_state(), 0
+    for _ in range(PROBE_GAMES):
+        state, player = game.new_initial_state(), 0
         for _ in range(500):
             if state.is_terminal():
                 break
-            if state.current_player() != mover:
-                raise Misfit(
+            if state.current_player() != player:
+                raise Incompatible(
                     f"game '{string}' does not fit environment 'openspiel': a player may move "
-                    "twice in a row, and models take turns to alternate"
+                    "twice in a row, but models assume that players alternate"
                 )
-            tensor = np.asarray(state.observation_tensor(mover))
+            tensor = np.asarray(state.observation_tensor(player))
             binary = binary and bool(np.isin(tensor, (0, 1)).all())
             state.apply_action(int(random.choice(state.legal_actions())))
-            mover = 1 - mover
+            player = 1 - player
     return binary

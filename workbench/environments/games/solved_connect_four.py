@@ -1,4 +1,4 @@
-"""Connect Four on six rows and seven columns, solved by BitBully."""
+"""Connect Four on six rows and seven columns with the BitBully solver as oracle."""
 
 from __future__ import annotations
 
@@ -7,96 +7,107 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
-from workbench.environments.games.openspiel_environment import History, SpielEnvironment
+from workbench.environments.games.openspiel_environment import MoveHistory, OpenSpielEnvironment
+from workbench.types import ScoredEnvironment
 
 CELLS = 42
+"""Number of cells of the board."""
 
 
-class SolvedConnectFour(SpielEnvironment):
-    """The game with the exact worth of every move."""
+class SolvedConnectFour(OpenSpielEnvironment, ScoredEnvironment):
+    """Connect Four with exact action values."""
 
-    def q(self, state: History) -> Tensor:
-        """[B, 7] the exact worth of every move to the mover, -inf where it is illegal.
+    @override
+    def q(self, state: MoveHistory) -> Tensor:
+        """Return the optimal action values [B, 7] for the player to move; -inf if illegal.
 
-        A win or loss n moves ahead is worth gamma^(n-1), with its sign, to the mover: as the loser
-        puts it off and the winner hurries, which is how a score counts, that is the discounted
-        worth under perfect play.
+        A win or loss after n more moves has the value gamma^(n-1) or -gamma^(n-1). The solver's
+        scores assume that the winner hastens and the loser delays the end. This is optimal for the
+        discounted value too.
         """
-        return self.worth(state, self.scores(state) if self._hurried else self._outcomes(state))
+        scores = self.scores(state) if self._distance_matters else self._outcomes(state)
+        return self.q_from_scores(state, scores)
 
-    def value(self, state: History) -> Tensor:
-        """[B] the greatest of `q`, 0 where the game is over; sought without the moves' own."""
-        score = [_score(moves, self._hurried) for moves in _made(state)]
-        return self._discounted(torch.tensor(score), state.length).where(
+    @override
+    def value(self, state: MoveHistory) -> Tensor:
+        """Return the optimal state values [B]; 0 if the game is over.
+
+        One solver call per state is faster than the maximum of `q`.
+        """
+        score = [_score(moves, self._distance_matters) for moves in _move_sequences(state)]
+        return self._value_of_score(torch.tensor(score), state.length).where(
             self.legal(state).any(-1), torch.zeros(())
         )
 
-    def worth(self, state: History, score: Tensor) -> Tensor:
-        """`q` by the solver's scores [B, 7] of the same states."""
-        worth = self._discounted(score, state.length[:, None])
-        return worth.masked_fill(~self.legal(state), -torch.inf)
+    @override
+    def q_from_scores(self, state: MoveHistory, score: Tensor) -> Tensor:
+        """Return `q` [B, 7], computed from the solver's scores [B, 7] of the same states."""
+        q = self._value_of_score(score, state.length[:, None])
+        return q.masked_fill(~self.legal(state), -torch.inf)
 
     @property
-    def _hurried(self) -> bool:
-        """Whether a win is worth more the sooner it comes: else only who wins is sought."""
+    def _distance_matters(self) -> bool:
+        """Whether values depend on the distance to the end; else only the winner is computed."""
         return self._discount < 1
 
-    def _discounted(self, score: Tensor, made: Tensor) -> Tensor:
-        """What a score is worth to the mover after so many moves."""
-        # Pieces on the board at the end; whether even or odd, tells who makes the last move.
-        pieces = CELLS + 2 - 2 * score.abs() - (made + (score > 0).long()) % 2
-        return (score.sign() * self._discount ** (pieces - made - 1).double()).float()
+    def _value_of_score(self, score: Tensor, length: Tensor) -> Tensor:
+        """Return the values of scores for the player to move after `length` moves."""
+        # Number of pieces at the end of the game; its parity depends on who makes the last move.
+        pieces = CELLS + 2 - 2 * score.abs() - (length + (score > 0).long()) % 2
+        return (score.sign() * self._discount ** (pieces - length - 1).double()).float()
 
-    def _outcomes(self, state: History) -> Tensor:
-        """[B, 7] int64, 1, 0 or -1: how every move ends for the mover; 0 where it is illegal."""
-        found = torch.zeros(len(state.length), self.spec.actions, dtype=torch.int64)
-        games = _made(state)
+    def _outcomes(self, state: MoveHistory) -> Tensor:
+        """Return 1, 0 or -1 if a move wins, draws or loses, [B, 7] int64; 0 if illegal."""
+        outcomes = torch.zeros(len(state.length), self.spec.actions, dtype=torch.int64)
+        games = _move_sequences(state)
         for row, move in self.legal(state).nonzero().tolist():
-            found[row, move] = -_score((*games[row], move), False)
-        return found.sign()
+            outcomes[row, move] = -_score((*games[row], move), False)
+        return outcomes.sign()
 
-    def scores(self, state: History) -> Tensor:
-        """[B, 7] int64, BitBully's score of every move to the mover, 0 where it is illegal.
+    @override
+    def scores(self, state: MoveHistory) -> Tensor:
+        """Return BitBully's scores for the player to move, [B, 7] int64; 0 if illegal.
 
-        A draw is 0, a win with the mover's k-th piece 22 - k, a loss by the other's
+        A draw scores 0, a win with the player's k-th piece 22 - k, and a loss by the opponent's
         k-th piece k - 22.
         """
         from bitbully import Board
 
-        found = torch.zeros(len(state.length), self.spec.actions, dtype=torch.int64)
-        games = _made(state)
+        scores = torch.zeros(len(state.length), self.spec.actions, dtype=torch.int64)
+        games = _move_sequences(state)
         for row in self.legal(state).any(-1).nonzero().flatten().tolist():
             for move, score in _solver().score_all_moves(Board(list(games[row]))).items():
-                found[row, move] = score
-        return found
+                scores[row, move] = score
+        return scores
 
 
-def _made(state: History) -> list[tuple[int, ...]]:
-    """The moves of every row's game."""
+def _move_sequences(state: MoveHistory) -> list[tuple[int, ...]]:
+    """Return the moves of each row's game."""
     lengths = state.length.tolist()
     return [tuple(moves[:n]) for moves, n in zip(state.action.tolist(), lengths, strict=True)]
 
 
-REMEMBERED = 1 << 18
-"""Positions whose worth a process remembers: searches of the same roots ask again and again."""
+SCORE_CACHE_SIZE = 1 << 18
+"""Positions whose scores a process caches, because searches revisit the same positions."""
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=SCORE_CACHE_SIZE)
 def _score(moves: tuple[int, ...], exact: bool) -> int:
-    """The score of a position to the mover; where it need not be exact, only its sign holds."""
+    """Return the score of a position for the player to move; unless `exact`, only its sign."""
     from bitbully import Board
 
     board = Board(list(moves))
     if board.is_game_over():
         return -1 if board.has_win() else 0
-    found: int = _solver().negamax(board) if exact else _solver().negamax(board, -1, 1)
-    return found
+    score: int = _solver().negamax(board) if exact else _solver().negamax(board, -1, 1)
+    return score
 
 
 @cache
 def _solver() -> Any:
-    """One a process: its table of positions is large, and every question is the same game's."""
+    """Return the solver, one per process because its transposition table is large."""
     from bitbully import BitBully
 
     return BitBully("12-ply-dist")

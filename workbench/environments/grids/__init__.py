@@ -1,1 +1,1 @@
-"""What worlds of walls and cells share: layouts, and the tables of their rules."""
+"""Shared parts of the grid environments: layouts and transition tables."""

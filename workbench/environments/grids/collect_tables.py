@@ -1,4 +1,4 @@
-"""Goals to be collected within a time limit, as tables."""
+"""Transition tables of the Collect environment."""
 
 from __future__ import annotations
 
@@ -8,87 +8,94 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.environments.grids.cells import Cells
+from workbench.environments.grids.cells import CellIndex
 from workbench.environments.grids.layouts import Cell, Walls
-from workbench.environments.tabular.tabular_environment import Tables
+from workbench.environments.tabular.tabular_environment import TransitionTables
 
-SHADE = 255
-"""One, as `uint8` planes have it."""
+UINT8_ONE = 255
+"""Value of 1.0 in uint8 observations."""
 
 
 @dataclass(frozen=True)
 class Rewards:
-    """Of a move onto a goal, to another cell, and into a wall."""
+    """Rewards of one action by its effect."""
 
-    collected: float
-    step: float
-    blocked: float
+    collected: float  # the agent reaches a goal
+    step: float  # the agent reaches another cell
+    blocked: float  # a wall blocks the agent
 
 
 @dataclass(frozen=True)
 class _States:
-    """The S states that can be reached, in order of time."""
+    """The S reachable states, ordered by time."""
 
-    made: NDArray[np.int64]  # [S] moves
-    left: NDArray[np.int64]  # [S] the goals that are left, a bit each
-    cell: NDArray[np.int64]  # [S] where the agent is
+    time: NDArray[np.int64]  # [S] number of steps so far
+    goals: NDArray[np.int64]  # [S] bit set of the remaining goals
+    cell: NDArray[np.int64]  # [S] index of the agent's cell
 
 
-def collect_tables(walls: Walls, goals: list[Cell], steps: int, rewards: Rewards) -> Tables:
-    """A state is the time, the goals that are left and the agent's cell.
+def collect_tables(
+    walls: Walls, goals: list[Cell], steps: int, rewards: Rewards
+) -> TransitionTables:
+    """Return the tables of Collect; a state is the time, the remaining goals and the agent's cell.
 
-    It is terminal when all are collected, or time is up. Planes: the walls, the agent, the goals
-    that are left, and the share of the time that is left, the same in all cells.
+    A state is terminal if no goal or no time remains. Observation planes: walls, agent, remaining
+    goals, and the remaining fraction of the time, constant over the cells.
     """
-    cells = Cells(walls)
-    bit = np.zeros(len(cells), np.int64)
-    bit[[cells.number[goal] for goal in goals]] = 1 << np.arange(len(goals))
-    everything = (1 << len(goals)) - 1
-    number, states = _reachable(cells, bit, everything, steps)
-    terminal = (states.made == steps) | (states.left == 0)
-    then = cells.then[states.cell]  # [S, 4]
-    found = (states.left[:, None] & bit[then]) != 0
-    onward = number[
-        np.minimum(states.made + 1, steps)[:, None], states.left[:, None] & ~bit[then], then
+    cells = CellIndex(walls)
+    goal_bit = np.zeros(len(cells), np.int64)
+    goal_bit[[cells.index[goal] for goal in goals]] = 1 << np.arange(len(goals))
+    all_goals = (1 << len(goals)) - 1
+    index, states = _reachable(cells, goal_bit, all_goals, steps)
+    terminal = (states.time == steps) | (states.goals == 0)
+    next_cell = cells.successor[states.cell]  # [S, 4]
+    collected = (states.goals[:, None] & goal_bit[next_cell]) != 0
+    successor = index[
+        np.minimum(states.time + 1, steps)[:, None],
+        states.goals[:, None] & ~goal_bit[next_cell],
+        next_cell,
     ]
-    here = np.arange(len(terminal))[:, None]
-    blocked = then == states.cell[:, None]
+    same_state = np.arange(len(terminal))[:, None]
+    blocked = next_cell == states.cell[:, None]
     reward = np.where(blocked, rewards.blocked, rewards.step)
-    reward = np.where(found, rewards.collected, reward) * ~terminal[:, None]
-    return Tables(
-        torch.from_numpy(np.where(terminal[:, None], here, onward)),
+    reward = np.where(collected, rewards.collected, reward) * ~terminal[:, None]
+    return TransitionTables(
+        torch.from_numpy(np.where(terminal[:, None], same_state, successor)),
         torch.from_numpy(reward.astype(np.float32)),
-        torch.from_numpy(np.broadcast_to(~terminal[:, None], then.shape).copy()),
+        torch.from_numpy(np.broadcast_to(~terminal[:, None], next_cell.shape).copy()),
         torch.from_numpy(terminal),
-        torch.from_numpy(_planes(cells, bit, steps, states)),
-        torch.from_numpy(np.flatnonzero(states.made == 0)),
+        torch.from_numpy(_planes(cells, goal_bit, steps, states)),
+        torch.from_numpy(np.flatnonzero(states.time == 0)),
     )
 
 
 def _reachable(
-    cells: Cells, bit: NDArray[np.int64], everything: int, steps: int
+    cells: CellIndex, goal_bit: NDArray[np.int64], all_goals: int, steps: int
 ) -> tuple[NDArray[np.int64], _States]:
-    """Numbers of the states [steps + 1, subsets, N], -1 of what is never reached; and the states.
+    """Return the state index by time, goal set and cell, and the reachable states.
 
-    An episode begins with all goals left, in a cell without one.
+    The index is [steps + 1, 2^goals, N], with -1 for unreachable states. An episode starts with all
+    goals, in a cell without a goal.
     """
-    reached = np.zeros((steps + 1, everything + 1, len(cells)), np.bool_)
-    reached[0, everything] = bit == 0
-    for made in range(steps):
-        left, cell = np.nonzero(reached[made])
-        left, cell = left[left > 0], cell[left > 0]
-        then = cells.then[cell]
-        reached[made + 1, left[:, None] & ~bit[then], then] = True
-    number = np.where(reached, reached.cumsum().reshape(reached.shape) - 1, -1)
-    return number, _States(*np.nonzero(reached))
+    reached = np.zeros((steps + 1, all_goals + 1, len(cells)), np.bool_)
+    reached[0, all_goals] = goal_bit == 0
+    for time in range(steps):
+        goals, cell = np.nonzero(reached[time])
+        goals, cell = goals[goals > 0], cell[goals > 0]
+        next_cell = cells.successor[cell]
+        reached[time + 1, goals[:, None] & ~goal_bit[next_cell], next_cell] = True
+    index = np.where(reached, reached.cumsum().reshape(reached.shape) - 1, -1)
+    return index, _States(*np.nonzero(reached))
 
 
-def _planes(cells: Cells, bit: NDArray[np.int64], steps: int, states: _States) -> NDArray[np.uint8]:
-    """[S, 4, H, W]"""
-    shown = np.empty((len(states.cell), 4, *cells.walls.shape), np.uint8)
-    shown[:, 0] = cells.walls
-    shown[:, 1] = cells.shown(states.cell[:, None] == np.arange(len(cells)))
-    shown[:, 2] = cells.shown((states.left[:, None] & bit) != 0)
-    shown[:, :3] *= SHADE
-    shown[:, 3] = (SHADE * (steps - states.made) // steps)[:, None, None]
-    return shown
+def _planes(
+    cells: CellIndex, goal_bit: NDArray[np.int64], steps: int, states: _States
+) -> NDArray[np.uint8]:
+    """Return the observations [S, 4, H, W] of all states."""
+    planes = np.empty((len(states.cell), 4, *cells.walls.shape), np.uint8)
+    planes[:, 0] = cells.walls
+    planes[:, 1] = cells.planes(states.cell[:, None] == np.arange(len(cells)))
+    planes[:, 2] = cells.planes((states.goals[:, None] & goal_bit) != 0)
+    planes[:, :3] *= UINT8_ONE
+    planes[:, 3] = (UINT8_ONE * (steps - states.time) // steps)[:, None, None]
+    return planes

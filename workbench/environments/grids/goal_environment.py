@@ -1,41 +1,43 @@
-"""One goal to be reached, as tables; episodes are cut by time."""
+"""Grid environments with one goal and a time limit."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
+from typing_extensions import override
 
-from workbench.environments.grids.cells import Cells
+from workbench.environments.grids.cells import CellIndex
 from workbench.environments.grids.layouts import Cell, Walls
 from workbench.environments.tabular.tabular_environment import (
-    Tables,
-    TabularWorlds,
+    TabularEnvironment,
+    TransitionTables,
     value_iteration,
 )
 from workbench.types import EnvironmentSpec, Transition
 
 
-def goal_tables(walls: Walls, goal: Cell) -> Tables:
-    """States are the free cells, of which the goal is terminal; all others are starts.
+def goal_tables(walls: Walls, goal: Cell) -> TransitionTables:
+    """Return the tables; states are the free cells.
 
-    Planes: the walls, the agent, the goal.
+    The goal is terminal and all other cells are initial states. Observation planes: walls, agent,
+    goal.
     """
-    cells = Cells(walls)
-    end, agent = cells.number[goal], np.eye(len(cells), dtype=np.bool_)
-    terminal = agent[end]
-    successor = np.where(terminal[:, None], end, cells.then)
+    cells = CellIndex(walls)
+    goal_index, agent = cells.index[goal], np.eye(len(cells), dtype=np.bool_)
+    terminal = agent[goal_index]
+    successor = np.where(terminal[:, None], goal_index, cells.successor)
     planes = np.stack(
         [
             np.broadcast_to(walls, (len(cells), *walls.shape)),
-            cells.shown(agent),
-            cells.shown(np.broadcast_to(terminal, agent.shape)),
+            cells.planes(agent),
+            cells.planes(np.broadcast_to(terminal, agent.shape)),
         ],
         1,
     )
-    return Tables(
+    return TransitionTables(
         torch.from_numpy(successor),
-        torch.from_numpy(((successor == end) & ~terminal[:, None]).astype(np.float32)),
+        torch.from_numpy(((successor == goal_index) & ~terminal[:, None]).astype(np.float32)),
         torch.from_numpy(np.broadcast_to(~terminal[:, None], successor.shape).copy()),
         torch.from_numpy(terminal),
         torch.from_numpy(planes),
@@ -43,55 +45,69 @@ def goal_tables(walls: Walls, goal: Cell) -> Tables:
     )
 
 
-class GoalWorlds(TabularWorlds):
-    """A state, [B] int64, is the number of the place plus, by their number, the moves made so far.
+class GoalEnvironment(TabularEnvironment):
+    """A goal in a grid; a state, [B] int64, encodes the agent's cell and the number of steps.
 
-    The time limit tells where an episode is cut, and is no wall: a search that looks past it sees
-    the world go on, and what a move is worth does not depend on it.
+    State = cell index + number of cells * number of steps. The time limit only sets `truncated`.
+    Truncated states can be stepped, so a search can look beyond the limit, and action values do not
+    depend on it.
+
+    Args:
+        slip: probability that one of the other actions is executed, drawn uniformly.
     """
 
-    def __init__(self, spec: EnvironmentSpec, tables: Tables, discount: float, slip: float) -> None:
+    def __init__(
+        self, spec: EnvironmentSpec, tables: TransitionTables, discount: float, slip: float
+    ) -> None:
         self._slip = slip
         super().__init__(spec, tables, discount)
 
+    @override
     def step(
         self, state: Tensor, action: Tensor, generator: Generator
     ) -> tuple[Tensor, Transition]:
-        """What has ended stays as it is. Nothing is drawn where nobody slips."""
-        if self._slip > 0:
-            action = self._slipped(action, generator)
-        place, made = self._place(state), state // self._rules.size
-        then, told = super().step(place, action, generator)
-        made = made + (~self._rules.terminal[place]).long()
-        cut = (made >= (self.spec.horizon or torch.inf)) & ~told.terminated
-        state = then + made * self._rules.size
-        return state, Transition(told.reward, told.discount, told.terminated, cut)
+        if self._slip > 0:  # without slip there is no random draw
+            action = self._executed(action, generator)
+        cell, steps = self._cell(state), state // self._tables.size
+        next_cell, transition = super().step(cell, action, generator)
+        steps = steps + (~self._tables.terminal[cell]).long()
+        truncated = (steps >= (self.spec.horizon or torch.inf)) & ~transition.terminated
+        successor = next_cell + steps * self._tables.size
+        return successor, Transition(
+            transition.reward, transition.discount, transition.terminated, truncated
+        )
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
-        return super().observe(self._place(state))
+        return super().observe(self._cell(state))
 
+    @override
     def legal(self, state: Tensor) -> Tensor:
-        return super().legal(self._place(state))
+        return super().legal(self._cell(state))
 
+    @override
     def positions(self) -> Tensor:
-        """Every non-terminal place, before any move."""
+        """Return all non-terminal cells as states at step 0."""
         return super().positions()
 
+    @override
     def q(self, state: Tensor) -> Tensor:
-        """[B, 4] the exact worth of every move, where moves slip its expectation."""
-        return super().q(self._place(state))
+        """Return the optimal action values [B, 4], in expectation over slips."""
+        return super().q(self._cell(state))
 
-    def _place(self, state: Tensor) -> Tensor:
-        return state % self._rules.size
+    def _cell(self, state: Tensor) -> Tensor:
+        return state % self._tables.size
 
-    def _slipped(self, action: Tensor, generator: Generator) -> Tensor:
-        ways = self.spec.actions
+    def _executed(self, action: Tensor, generator: Generator) -> Tensor:
+        """Return the executed actions, some of which slip."""
+        actions = self.spec.actions
         slips = torch.rand(len(action), generator=generator) < self._slip
-        turned = torch.randint(1, ways, (len(action),), generator=generator)
-        return torch.where(slips, (action + turned) % ways, action)
+        offset = torch.randint(1, actions, (len(action),), generator=generator)
+        return torch.where(slips, (action + offset) % actions, action)
 
+    @override
     def _solve(self) -> Tensor:
-        ways = self.spec.actions
-        straight = torch.eye(ways)
-        made = (1 - self._slip) * straight + self._slip / (ways - 1) * (1 - straight)
-        return value_iteration(self._rules, self._discount, made)
+        actions = self.spec.actions
+        chosen = torch.eye(actions)
+        executed = (1 - self._slip) * chosen + self._slip / (actions - 1) * (1 - chosen)
+        return value_iteration(self._tables, self._discount, executed)

@@ -1,4 +1,4 @@
-"""What worlds of walls and cells have in common; light."""
+"""Base configurations of the grid environments; imports no torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from pydantic import AfterValidator, Field
+from typing_extensions import override
 
 from workbench.components import DynamicsConfig, EnvironmentConfig, Positive
 from workbench.environments.games import graphs
@@ -17,33 +18,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.config import TrialConfig
-    from workbench.environments.grids.goal_environment import GoalWorlds
+    from workbench.environments.grids.goal_environment import GoalEnvironment
 
 
-Count = Annotated[int, Field(ge=0)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
 
 
 def _odd(size: int) -> int:
     if size % 2 == 0:
-        raise ValueError("a maze has an odd size; allowed are 5, 7, 9, ...")
+        raise ValueError(f"a maze has an odd size, found {size}; allowed are 5, 7, 9, ...")
     return size
 
 
 MazeSize = Annotated[int, Field(ge=5, le=63), AfterValidator(_odd)]
-"""What every state shows is held: of mazes up to the largest that is some 20 MB."""
+"""Odd side of a maze. All observations are stored, about 20 MB for the largest maze."""
 
 
 class GridConfig(EnvironmentConfig):
-    """One agent moves up, down, left or right between the cells of a layout; walls bar its way."""
+    """An agent that moves up, down, left or right between the free cells of a layout."""
 
     @abstractmethod
     def _walls(self) -> Walls:
-        """The layout, [H, W]."""
+        """Return the walls of the layout, [H, W]."""
 
     def _grid(
         self, planes: int, horizon: int, bounds: tuple[float, float], exact: bool
     ) -> EnvironmentSpec:
-        """Graph `neighbours` joins all adjacent cells, `passages` those that one can stand on."""
+        """Return the specification.
+
+        Graph `neighbours` connects all adjacent cells; `passages` connects adjacent free cells.
+        """
         walls = self._walls()
         return EnvironmentSpec(
             self.component,
@@ -61,36 +65,42 @@ class GridConfig(EnvironmentConfig):
 
 
 class GoalConfig(GridConfig):
-    """A reward of 1 for reaching a goal, which ends the episode; a cut by time is no end."""
+    """A grid with one goal: reward 1 and termination at the goal, truncation at the time limit."""
 
     discount: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.99, description="gamma, the discount of one step; below 1, the shortest way is best"
+        0.99,
+        description="gamma, discount factor per step; below 1 the shortest path is optimal",
     )
     slip: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0,
-        description="probability that a move goes one of the three other ways, each as likely; "
+        description="probability that one of the three other actions is executed, drawn uniformly; "
         "above 0 there is no oracle",
     )
-    max_steps: Positive = Field(200, description="an episode is cut after so many steps")
+    max_steps: Positive = Field(
+        200, description="maximum number of steps per episode; longer ones are truncated"
+    )
 
     @abstractmethod
     def _goal(self) -> Cell:
-        """A free cell."""
+        """Return the goal, a free cell."""
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        yield from super().misfits(trial)
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        yield from super().incompatibilities(trial)
         dynamics = getattr(trial.model, "dynamics", None)
         if self.slip > 0 and isinstance(dynamics, DynamicsConfig) and dynamics.simulator:
             yield (
-                f"environment '{self.component}' with slip steps as chance has it, and dynamics "
-                f"'{dynamics.component}' has no nodes for chance: set `environment.slip: 0.0`"
+                f"environment '{self.component}' with slip is stochastic, but dynamics "
+                f"'{dynamics.component}' has no chance nodes; set `environment.slip: 0.0`"
             )
 
+    @override
     def spec(self) -> EnvironmentSpec:
         return self._grid(3, self.max_steps, (0.0, 1.0), exact=self.slip == 0)
 
-    def build(self) -> GoalWorlds:
-        from workbench.environments.grids.goal_environment import GoalWorlds, goal_tables
+    @override
+    def build(self) -> GoalEnvironment:
+        from workbench.environments.grids.goal_environment import GoalEnvironment, goal_tables
 
         tables = goal_tables(self._walls(), self._goal())
-        return GoalWorlds(self.spec(), tables, self.discount, self.slip)
+        return GoalEnvironment(self.spec(), tables, self.discount, self.slip)

@@ -1,1 +1,1 @@
-"""Worlds small enough to be tables: a step is a look-up, and perfect play is found by sweeping."""
+"""Tabular environments: a step is a table lookup, value iteration gives optimal play."""

@@ -1,4 +1,4 @@
-"""A world as tables over its states, stepped by look-up and solved by value iteration."""
+"""A tabular environment: stepped by table lookup, solved by value iteration."""
 
 from __future__ import annotations
 
@@ -10,111 +10,127 @@ import torch
 from numba import njit
 from numpy.typing import NDArray
 from torch import Generator, Tensor
+from typing_extensions import override
 
-from workbench.errors import illegal_moves
-from workbench.types import EnvironmentSpec, Transition, greatest
+from workbench.errors import illegal_actions
+from workbench.types import EnvironmentSpec, ListedEnvironment, Transition, max_value
 
 
 @dataclass(frozen=True)
-class Tables:
-    """The S states of a world, by their numbers, and its rules."""
+class TransitionTables:
+    """The rules of a deterministic environment with S states, indexed by state."""
 
-    successor: Tensor  # [S, A] int64; itself where the move is illegal or the state terminal
-    reward: Tensor  # [S, A] float32, to the mover; 0 where the move is illegal
-    legal: Tensor  # [S, A] bool; none at a terminal state
+    successor: Tensor  # [S, A] int64; the state itself if the action is illegal or it is terminal
+    reward: Tensor  # [S, A] float32, for the player to move; 0 if illegal
+    legal: Tensor  # [S, A] bool; all false in a terminal state
     terminal: Tensor  # [S] bool
-    observation: Tensor  # [S, *observation], mover-relative
-    start: Tensor  # [N] int64, the states in which episodes begin, each as likely
+    observation: Tensor  # [S, *observation], relative to the player to move
+    start: Tensor  # [N] int64, initial states, drawn uniformly
 
     @property
     def size(self) -> int:
+        """Number of states S."""
         return len(self.terminal)
 
 
-class TabularWorlds:
-    """`Tables` as a batched environment; a state is its number, [B] int64."""
+class TabularEnvironment(ListedEnvironment):
+    """`TransitionTables` as a batched environment; states are indices, [B] int64."""
 
-    def __init__(self, spec: EnvironmentSpec, tables: Tables, discount: float) -> None:
+    def __init__(self, spec: EnvironmentSpec, tables: TransitionTables, discount: float) -> None:
         self.spec = spec
-        self._rules = tables
+        self._tables = tables
         signed = -discount if spec.alternating else discount
-        going_on = ~tables.terminal[tables.successor] & ~tables.terminal[:, None]
-        self._discount = signed * going_on.float()  # [S, A]
+        continues = ~tables.terminal[tables.successor] & ~tables.terminal[:, None]
+        self._discount = signed * continues.float()  # [S, A]
         arrays = (tables.successor, tables.reward, self._discount, tables.legal, tables.terminal)
         self._arrays = tuple(tensor.numpy() for tensor in arrays)
         self._q = self._solve().float().masked_fill(~tables.legal, -torch.inf)
 
+    @override
     def reset(self, batch: int, generator: Generator) -> Tensor:
-        """Nothing is drawn where every episode begins alike."""
-        start = self._rules.start
-        if len(start) == 1:
+        start = self._tables.start
+        if len(start) == 1:  # a single initial state needs no random draw
             return start.repeat(batch)
         return start[torch.randint(len(start), (batch,), generator=generator)]
 
+    @override
     def step(
         self, state: Tensor, action: Tensor, generator: Generator
     ) -> tuple[Tensor, Transition]:
-        """Raises ValueError for an illegal move; a terminal state stays as it is."""
-        illegal, *found = _look_up(state.numpy(), action.numpy(), *self._arrays)
+        """Return the next states and the transitions.
+
+        Raises:
+            ValueError: an action is illegal in a non-terminal state.
+        """
+        illegal, *results = _look_up(state.numpy(), action.numpy(), *self._arrays)
         if illegal:
-            allowed = self._rules.legal[state, action] | self._rules.terminal[state]
-            raise illegal_moves((~allowed).nonzero().flatten().tolist())
-        then, reward, discount, ended, cut = map(torch.from_numpy, found)
-        return then, Transition(reward, discount, ended, cut)
+            accepted = self._tables.legal[state, action] | self._tables.terminal[state]
+            raise illegal_actions((~accepted).nonzero().flatten().tolist())
+        successor, *transition = map(torch.from_numpy, results)
+        return successor, Transition(*transition)
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
-        return _rows(self._rules.observation, state)
+        return _rows(self._tables.observation, state)
 
+    @override
     def legal(self, state: Tensor) -> Tensor:
-        return _rows(self._rules.legal, state)
+        return _rows(self._tables.legal, state)
 
+    @override
     def chance(self, state: Tensor) -> None:
         return None
 
+    @override
     def positions(self) -> Tensor:
-        """Every non-terminal reachable state."""
-        return (~self._rules.terminal).nonzero().flatten()
+        return (~self._tables.terminal).nonzero().flatten()
 
+    @override
     def q(self, state: Tensor) -> Tensor:
-        """[B, A] the exact worth of every move to the mover, -inf where it is illegal."""
         return self._q[state]
 
+    @override
     def value(self, state: Tensor) -> Tensor:
-        """[B] the greatest of `q`, 0 where no move is left."""
-        return greatest(self.q(state))
+        return max_value(self.q(state))
 
     def _solve(self) -> Tensor:
-        """[S, A] float64, the worth of every legal move."""
-        return value_iteration(self._rules, self._discount)
+        """Return the optimal action values, [S, A] float64; arbitrary for illegal actions."""
+        return value_iteration(self._tables, self._discount)
 
 
 def _rows(table: Tensor, state: Tensor) -> Tensor:
-    """By numpy: so soon after a search its calls take less time than torch's."""
+    """Return rows of a table.
+
+    It uses numpy because right after a search numpy calls are faster than torch calls.
+    """
     return torch.from_numpy(table.numpy().take(state.numpy(), 0))
 
 
-SETTLED = 1e-12
-"""Sweeps end when no value changes by more."""
+VALUE_TOLERANCE = 1e-12
+"""Value iteration stops when no value changes by more than this."""
 
 
-def value_iteration(tables: Tables, discount: Tensor, reached: Tensor | None = None) -> Tensor:
-    """The worth of every move by sweeps over all states, from values of 0. [S, A] float64
+def value_iteration(
+    tables: TransitionTables, discount: Tensor, executed: Tensor | None = None
+) -> Tensor:
+    """Return the optimal action values, [S, A] float64, by value iteration from 0.
 
-    It ends where no state can be met again, or where no reward is negative.
+    It terminates if no state can recur, or if no reward is negative.
 
     Args:
-        discount: [S, A], 0 where the state or its successor is terminal.
-        reached: [A, A] the probability that the move of the column is made where that of the row
-            was chosen; None where moves are made as they are chosen.
+        tables: rules of the environment.
+        discount: [S, A], 0 if the state or its successor is terminal.
+        executed: [A, A] probability that the column's action is executed if the row's action is
+            chosen; None if actions are always executed as chosen.
     """
     reward, factor = tables.reward.double(), discount.double()
     value = torch.zeros(tables.size, dtype=torch.float64)
     while True:
         q = reward + factor * value[tables.successor]
-        if reached is not None:
-            q = q @ reached.double().T
+        if executed is not None:
+            q = q @ executed.double().T
         best = q.masked_fill(~tables.legal, -torch.inf).amax(-1).where(~tables.terminal, value)
-        if bool(((best - value).abs() <= SETTLED).all()):
+        if bool(((best - value).abs() <= VALUE_TOLERANCE).all()):
             return q
         value = best
 
@@ -129,16 +145,20 @@ def _look_up(
     legal: NDArray[np.bool_],
     terminal: NDArray[np.bool_],
 ) -> tuple[Any, ...]:
-    """One step [B]: how many moves are illegal, then state, reward, discount, ended, cut."""
+    """Step a batch of states.
+
+    Return the number of illegal actions, then the next state, reward, discount, terminated and
+    truncated, each [B].
+    """
     count, illegal = len(state), 0
-    then, ended = np.empty(count, np.int64), np.empty(count, np.bool_)
-    gained, onward = np.empty(count, np.float32), np.empty(count, np.float32)
+    next_state, terminated = np.empty(count, np.int64), np.empty(count, np.bool_)
+    rewards, discounts = np.empty(count, np.float32), np.empty(count, np.float32)
     for row in range(count):
-        here, move = state[row], action[row]
-        if not 0 <= move < legal.shape[1]:
-            return count, then, gained, onward, ended, ended
-        illegal += not (legal[here, move] or terminal[here])
-        then[row] = successor[here, move]
-        ended[row] = terminal[then[row]]
-        gained[row], onward[row] = reward[here, move], discount[here, move]
-    return illegal, then, gained, onward, ended, np.zeros(count, np.bool_)
+        s, a = state[row], action[row]
+        if not 0 <= a < legal.shape[1]:
+            return count, next_state, rewards, discounts, terminated, terminated
+        illegal += not (legal[s, a] or terminal[s])
+        next_state[row] = successor[s, a]
+        terminated[row] = terminal[next_state[row]]
+        rewards[row], discounts[row] = reward[s, a], discount[s, a]
+    return illegal, next_state, rewards, discounts, terminated, np.zeros(count, np.bool_)

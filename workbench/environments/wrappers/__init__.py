@@ -1,1 +1,1 @@
-"""What changes how another environment is seen."""
+"""Wrappers that change the observations of another environment."""

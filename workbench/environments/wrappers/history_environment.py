@@ -1,4 +1,4 @@
-"""A world seen with its last observations."""
+"""Wrapper that stacks the last observations of an environment."""
 
 from __future__ import annotations
 
@@ -8,74 +8,86 @@ from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from workbench.types import (
     Environment,
     EnvironmentSpec,
-    LiveEnvironment,
+    ForwardOnlyEnvironment,
     State,
     Transition,
-    choose,
+    where,
 )
 
 
 @dataclass(frozen=True)
-class Remembered:
-    """Where the worlds stand, and what they have shown."""
+class HistoryState:
+    """States of the wrapped environment with their last observations."""
 
     state: State
-    seen: Tensor  # [B, frames, (n,) *observation of the world], oldest first, 0 before it began
-    over: Tensor  # [B] bool, nothing new is shown: it has ended, or was cut where that is the end
+    frames: Tensor  # [B, frames, (n,) *observation], oldest first, 0 before the episode starts
+    over: Tensor  # [B] bool, terminated or no longer steppable, so the frames stay as they are
 
 
-class HistoryEnvironment:
-    """An environment whose observation is the last `frames` of another, oldest first.
+class HistoryEnvironment(ForwardOnlyEnvironment):
+    """An environment that stacks the last `frames` observations of another, oldest first.
 
-    It can be saved and restored where the other can.
+    `save` and `restore` work if the wrapped environment has them.
     """
 
-    def __init__(self, spec: EnvironmentSpec, world: Environment, frames: int) -> None:
+    def __init__(self, spec: EnvironmentSpec, environment: Environment, frames: int) -> None:
         self.spec = spec
-        self._world, self._frames = world, frames
+        self._environment, self._frames = environment, frames
 
-    def reset(self, batch: int, generator: Generator) -> Remembered:
-        state = self._world.reset(batch, generator)
-        shown = self._world.observe(state)
-        seen = shown.new_zeros(batch, self._frames, *shown.shape[1:])
-        seen[:, -1] = shown
-        return Remembered(state, seen, torch.zeros(batch, dtype=torch.bool))
+    @override
+    def reset(self, batch: int, generator: Generator) -> HistoryState:
+        state = self._environment.reset(batch, generator)
+        observation = self._environment.observe(state)
+        frames = observation.new_zeros(batch, self._frames, *observation.shape[1:])
+        frames[:, -1] = observation
+        return HistoryState(state, frames, torch.zeros(batch, dtype=torch.bool))
 
+    @override
     def step(
-        self, state: Remembered, action: Tensor, generator: Generator
-    ) -> tuple[Remembered, Transition]:
-        """As of the world; what an ended episode has shown stays as it is."""
-        then, transition = self._world.step(state.state, action, generator)
-        seen = torch.cat([state.seen[:, 1:], self._world.observe(then)[:, None]], 1)
+        self, state: HistoryState, action: Tensor, generator: Generator
+    ) -> tuple[HistoryState, Transition]:
+        successor, transition = self._environment.step(state.state, action, generator)
+        observation = self._environment.observe(successor)
+        frames = torch.cat([state.frames[:, 1:], observation[:, None]], 1)
         over = state.over | transition.terminated
-        if not self.spec.copyable:  # such a world stands still when it is cut, others go on
+        if not self.spec.cloneable:  # a truncated simulator stops, other environments continue
             over = over | transition.truncated
-        return Remembered(then, choose(state.over, state.seen, seen), over), transition
+        return HistoryState(successor, where(state.over, state.frames, frames), over), transition
 
-    def observe(self, state: Remembered) -> Tensor:
+    @override
+    def observe(self, state: HistoryState) -> Tensor:
         channels = 1 if self.spec.agents == 1 else 2
-        return torch.cat(state.seen.unbind(1), channels)
+        return torch.cat(state.frames.unbind(1), channels)
 
-    def legal(self, state: Remembered) -> Tensor:
-        return self._world.legal(state.state)
+    @override
+    def legal(self, state: HistoryState) -> Tensor:
+        return self._environment.legal(state.state)
 
-    def chance(self, state: Remembered) -> Tensor | None:
-        return self._world.chance(state.state)
+    @override
+    def chance(self, state: HistoryState) -> Tensor | None:
+        return self._environment.chance(state.state)
 
     @property
-    def worlds(self) -> Callable[[Remembered], list[Any]]:
-        """OpenSpiel's own states, one a row; raises AttributeError where the world has none."""
-        inside: Callable[[State], list[Any]] = self._world.worlds  # type: ignore[attr-defined]
-        return lambda state: inside(state.state)
+    def openspiel_states(self) -> Callable[[HistoryState], list[Any]]:
+        """Function that returns a new OpenSpiel state for each row.
 
-    def save(self, state: Remembered) -> Remembered:
-        saved = cast(LiveEnvironment, self._world).save(state.state)
-        return Remembered(saved, state.seen, state.over)
+        Raises:
+            AttributeError: the wrapped environment has no OpenSpiel states.
+        """
+        wrapped: Callable[[State], list[Any]] = self._environment.openspiel_states  # type: ignore[attr-defined]
+        return lambda state: wrapped(state.state)
 
-    def restore(self, saved: Remembered) -> Remembered:
-        state = cast(LiveEnvironment, self._world).restore(saved.state)
-        return Remembered(state, saved.seen, saved.over)
+    @override
+    def save(self, state: HistoryState) -> HistoryState:
+        saved = cast(ForwardOnlyEnvironment, self._environment).save(state.state)
+        return HistoryState(saved, state.frames, state.over)
+
+    @override
+    def restore(self, saved: HistoryState) -> HistoryState:
+        state = cast(ForwardOnlyEnvironment, self._environment).restore(saved.state)
+        return HistoryState(state, saved.frames, saved.over)

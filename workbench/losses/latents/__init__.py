@@ -1,1 +1,1 @@
-"""Machinery of the losses that look at latents or go on from them."""
+"""Implementations of the losses on latents."""

@@ -1,4 +1,4 @@
-"""SimSiam's heads (Chen & He 2020, section 3) and the pull of one latent to another."""
+"""SimSiam's heads (Chen & He 2020, section 3) and the consistency loss between latents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from workbench.types import Latent, Plan, Target, Unroll
 
 Code = Callable[[Latent], Tensor]
-"""The model's `code`: [B, *latent]"""
+"""`latent_tensor` of the model: [B, *latent]"""
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
@@ -23,10 +23,10 @@ DISTANCES: Mapping[str, Distance] = {
 
 
 def projector(size: int, width: int) -> nn.Sequential:
-    """Three layers [N, size] -> [N, width], each scaled by the statistics of the N.
+    """Three layers [N, size] -> [N, width], each normalised over the N rows.
 
-    It takes the batch norm of the papers: with layer norm, tried on tic-tac-toe, everything is
-    soon projected into one direction, where there is nothing left to predict.
+    Batch normalisation is necessary, as in the papers: with layer normalisation, tried on
+    tic-tac-toe, all latents soon collapse to one direction.
     """
     layers: list[nn.Module] = []
     for before in (size, width, width):
@@ -35,7 +35,7 @@ def projector(size: int, width: int) -> nn.Sequential:
 
 
 def predictor(width: int, bottleneck: int) -> nn.Sequential:
-    """Two layers [N, width] -> [N, width] with fewer units between."""
+    """Two layers [N, width] -> [N, width] with a bottleneck between them."""
     return nn.Sequential(
         nn.Linear(width, bottleneck), _norm(bottleneck), nn.ReLU(), nn.Linear(bottleneck, width)
     )
@@ -45,10 +45,10 @@ def _norm(width: int) -> nn.Module:
     return nn.BatchNorm1d(width, track_running_stats=False)
 
 
-class Pull(nn.Module):
-    """The distance of predictor(projector(imagined)) to projector(real), which gets no gradient.
+class ConsistencyLoss(nn.Module):
+    """Distance of predictor(projector(unrolled)) to projector(true), which gets no gradient.
 
-    Only entries that the mask leaves enter the heads, and so their statistics.
+    Only unmasked entries enter the heads and their batch statistics.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Pull(nn.Module):
         self.project, self.predict = project, predict
 
     def forward(self, unroll: Unroll, targets: Mapping[str, Target], plan: Plan | None) -> Tensor:
-        """[B, K+1], 0 at the first state, which is not imagined."""
+        """[B, K+1] losses; 0 at the first state, which is not unrolled."""
         target = targets["latent"]
         if len(unroll.latents) == 1:
             return 0 * target.mask

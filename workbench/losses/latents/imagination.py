@@ -1,4 +1,4 @@
-"""Lines of play that the model thinks up by itself."""
+"""Unrolls along actions of the model's own policy."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.models.world_model import WorldModel, stack
-from workbench.randomness import seed_of
+from workbench.randomness import derive_seed
 from workbench.types import Edge, Heads, Latent, Unroll
 
 
-def imagine(model: WorldModel, latent: Latent, steps: int) -> Unroll:
-    """`steps` moves from a latent [B, ...], each drawn from the policy that the model predicts.
+def unroll_policy(model: WorldModel, latent: Latent, steps: int) -> Unroll:
+    """Unroll `steps` actions from a latent [B, ...], each sampled from the predicted policy.
 
-    The draws are the same for row b in every call. A batch's rows are drawn independently of each
-    other, so that row b meets any latent with any draw all the same.
+    Row b uses the same random numbers in every call. This causes no bias, because the rows of a
+    batch are drawn independently.
     """
-    generator = Generator().manual_seed(seed_of(0, "imagination"))
+    generator = Generator().manual_seed(derive_seed(0, "imagination"))
     latents, heads = [latent], [model.predict(latent)]
     edges: list[Edge] = []
     for _ in range(steps):
-        latent, edge = model.step(latent, _drawn(heads[-1], generator), generator)
+        latent, edge = model.step(latent, _sample_action(heads[-1], generator), generator)
         latents.append(latent)
         edges.append(edge)
         heads.append(model.predict(latent))
     return Unroll(tuple(latents), stack(heads), stack(edges))
 
 
-def _drawn(heads: Heads, generator: Generator) -> Tensor:
-    """One action a row, by the largest of logit plus Gumbel noise. [B]"""
+def _sample_action(heads: Heads, generator: Generator) -> Tensor:
+    """[B] Sample an action per row, as the maximum of logit plus Gumbel noise."""
     logits = heads.policy.detach()
     if heads.legal is not None:
         logits = logits.masked_fill(~heads.legal, -torch.inf)

@@ -1,1 +1,1 @@
-"""Sets that are the same for every trial, whatever its seed."""
+"""Evaluation sets, which are the same for all trials and seeds."""

@@ -1,4 +1,4 @@
-"""The hash by which results say what they were measured on."""
+"""Hash that identifies an evaluation set in results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def digest(*parts: Tensor | int | str) -> str:
-    """SHA-256 of tensors (by their bytes) and plain values, in order."""
+    """Return the SHA-256 of tensors (their bytes) and plain values, in order."""
     total = hashlib.sha256()
     for part in parts:
         if isinstance(part, Tensor):

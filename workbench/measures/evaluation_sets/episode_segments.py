@@ -1,4 +1,4 @@
-"""Sequences out of whole episodes, for worlds without an oracle: the same ones for every trial."""
+"""Segments of recorded episodes, for environments without an oracle; the same for all trials."""
 
 from __future__ import annotations
 
@@ -12,121 +12,123 @@ from torch.nn.functional import one_hot
 
 from workbench.components import EnvironmentConfig
 from workbench.config import dump
-from workbench.extras import versions
-from workbench.measures.evaluation_sets.store import kept
+from workbench.extras import installed_versions
+from workbench.measures.evaluation_sets.store import cached
 from workbench.measures.play.episodes import Player, RandomPlayer
 from workbench.measures.play.opponents import RolloutPlayer, TreeSearchPlayer
 from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
-from workbench.measures.prediction.true_latents import looking_apart
+from workbench.measures.prediction.true_latents import unique_observations
 from workbench.models.world_model import stack
-from workbench.randomness import seed_of
-from workbench.types import Environment, State, Transition, gather, map_tensors
+from workbench.randomness import derive_seed
+from workbench.types import Environment, State, Transition, gather, tree_map
 
 VERSION = 1
-"""Raised when the same settings come to mean other sequences."""
+"""Incremented when the same settings yield other segments."""
 SEED = 20261126
 GAMES = 8
-"""Played side by side, until there are sequences enough."""
+"""Number of games played in parallel, until there are enough segments."""
 ROUNDS = 200
-"""Of such games, at most."""
+"""Maximum number of such rounds."""
 APART = 5
-"""Moves between the beginnings of two sequences of one game."""
+"""Minimum number of actions between the starts of two segments of one game."""
 OF_A_GAME = 16
-"""Sequences at most, so that no game is most of the set."""
+"""Maximum number of segments per game, so that no game dominates the set."""
 LONGEST = 500
-"""Moves of a game, after which it is left."""
+"""Maximum number of actions per game."""
 ROLLOUTS, AHEAD = 30, 50
-"""Random games a decision of the player who stands for one that is still learning. Where it plays
-them by itself, they are left after so many moves."""
+"""Rollouts per decision of the `behaviour` player, and the maximum length of its own rollouts."""
 SETTINGS = [VERSION, SEED, SOURCES, GAMES, ROUNDS, APART, OF_A_GAME, LONGEST, ROLLOUTS, AHEAD]
 ENGINES = ("torch", "numpy", "open-spiel", "gymnasium", "box2d", "box2d-py", "minatar", "ale-py")
-"""Packages that say how worlds go on."""
+"""Packages whose version determines how environments behave."""
 
 Make = Callable[[str, Generator], Player]
-"""A player by the name and the generator of its random streams."""
+"""Factory of a player, given its name and the generator of its random streams."""
 
 
 @dataclass(frozen=True)
-class Record:
-    """Games side by side, from their beginnings on."""
+class EpisodeRecord:
+    """Games played in parallel, from their starts."""
 
     observation: Tensor  # [G, T+1, *observation]
     legal: Tensor  # [G, T+1, A]
     action: Tensor  # [G, T]
     reward: Tensor  # [G, T]
     discount: Tensor  # [G, T]
-    before_end: Tensor  # [G, T+1] bool, it is known where the game stands, and that is no end
-    reached: Tensor  # [G, T] bool, the move was made
-    state: State | None  # [G, T+1, ...] None if states go only on
+    before_end: Tensor  # [G, T+1] bool, the state is known and not terminal
+    reached: Tensor  # [G, T] bool, the action was executed
+    state: State | None  # [G, T+1, ...] None for a forward-only environment
 
 
-def kept_excerpts(
+def cached_segments(
     config: EnvironmentConfig, environment: Environment, many: int, depth: int
 ) -> EvaluationSet:
-    """The excerpts, made once on a machine, in worlds of their own."""
-    begun = environment.reset(1, Generator()) if environment.spec.copyable else None
+    """Return the cached segments; the environments that make them are separate from the trial's."""
+    begun = environment.reset(1, Generator()) if environment.spec.cloneable else None
     like = EvaluationSet.blank(begun, exact=False)
-    key = [SETTINGS, dump(config), versions(ENGINES), many, depth]
-    return kept("excerpts", key, like, lambda: excerpts(config.build(), many, depth))
+    key = [SETTINGS, dump(config), installed_versions(ENGINES), many, depth]
+    return cached("excerpts", key, like, lambda: episode_segments(config.build(), many, depth))
 
 
-def excerpts(environment: Environment, many: int, depth: int) -> EvaluationSet:
-    """Of games of every kind of player who can play here, up to `many` sequences each.
+def episode_segments(environment: Environment, many: int, depth: int) -> EvaluationSet:
+    """Return up to `many` segments of the games of every player that the environment supports.
 
-    No two of one kind are the same. The first ones are, however many are asked for.
+    Segments of one player are unique. The first ones do not depend on `many`.
     """
     found = [
-        _of_one(environment, SOURCES.index(name), make, many, depth)
+        _from_player(environment, SOURCES.index(name), make, many, depth)
         for name, make in _players(environment).items()
     ]
-    whole: EvaluationSet = map_tensors(lambda *parts: torch.cat(parts), *found)
-    roots, _ = looking_apart(whole.observation[:, 0])
+    whole: EvaluationSet = tree_map(lambda *parts: torch.cat(parts), *found)
+    roots, _ = unique_observations(whole.observation[:, 0])
     return replace(whole, roots=roots.sort().values)
 
 
 def _players(environment: Environment) -> Mapping[str, Make]:
-    """By source. Who learns looks ahead: games by OpenSpiel's tree search where it can be given
-    their states, worlds of one side by rollouts where they can be copied."""
+    """Players by source name.
+
+    `behaviour` stands in for a partly trained agent: OpenSpiel's MCTS if the environment exposes
+    OpenSpiel states, else Monte-Carlo rollouts if it is single-player and can be cloned, else
+    absent.
+    """
     world: Any = environment
     players: dict[str, Make] = {"uniform": lambda name, generator: RandomPlayer(generator)}
-    if hasattr(world, "worlds"):
+    if hasattr(world, "openspiel_states"):
         players["behaviour"] = lambda name, generator: TreeSearchPlayer(world, ROLLOUTS, name)
-    elif world.spec.copyable and not world.spec.alternating:
+    elif world.spec.cloneable and not world.spec.alternating:
         players["behaviour"] = lambda name, generator: RolloutPlayer(
             world, ROLLOUTS, AHEAD, generator
         )
     return {name: players[name] for name in SOURCES if name in players}
 
 
-def _of_one(
+def _from_player(
     environment: Environment, source: int, make: Make, many: int, depth: int
 ) -> EvaluationSet:
-    """Sequences of one player's games, each once.
+    """Return unique segments of one player's games.
 
-    There are fewer than `many` in a world with few ways to go: where a round of games brings no
-    new one.
+    There are fewer than `many` if a round of games brings no new one.
     """
     known: set[bytes] = set()
     parts: list[EvaluationSet] = []
     for number in range(ROUNDS):
         name = f"excerpts/{SOURCES[source]}/{number}"
-        generator = Generator().manual_seed(seed_of(SEED, name))
+        generator = Generator().manual_seed(derive_seed(SEED, name))
         record = _play(environment, make(name, generator), generator)
         first = (source * ROUNDS + number) * GAMES
-        found = _cut(record, _beginnings(record, generator), source, first, depth)
+        found = _slice(record, _starts(record, generator), source, first, depth)
         new = []
-        for row, look in enumerate(_looks(found)):
+        for row, look in enumerate(_keys(found)):
             if look not in known and len(known) < many:
                 known.add(look)
                 new.append(row)
         parts.append(gather(found, torch.tensor(new, dtype=torch.int64)))
         if not new or len(known) == many:
             break
-    return map_tensors(lambda *some: torch.cat(some), *parts)
+    return tree_map(lambda *some: torch.cat(some), *parts)
 
 
-def _beginnings(record: Record, generator: Generator) -> Tensor:
-    """Where sequences may begin, in random order, not too many of a game: (game, move) [N, 2]"""
+def _starts(record: EpisodeRecord, generator: Generator) -> Tensor:
+    """[N, 2] Return possible starts (game, step) in random order, limited per game."""
     game, move = record.reached.nonzero(as_tuple=True)
     taken = ((game + move) % APART == 0).nonzero().flatten()
     order = taken[torch.randperm(len(taken), generator=generator)]
@@ -135,18 +137,20 @@ def _beginnings(record: Record, generator: Generator) -> Tensor:
     return torch.stack([game[order], move[order]], 1)
 
 
-def _looks(sequences: EvaluationSet) -> Iterator[bytes]:
-    """What tells each sequence from others."""
+def _keys(sequences: EvaluationSet) -> Iterator[bytes]:
+    """Return a key per segment, by which duplicates are found."""
     for observation, action in zip(sequences.observation, sequences.action, strict=True):
         yield observation.numpy().tobytes() + action.numpy().tobytes()
 
 
-def _play(environment: Environment, player: Player, generator: Generator) -> Record:
-    """GAMES games to their ends, or LONGEST moves of them."""
+def _play(environment: Environment, player: Player, generator: Generator) -> EpisodeRecord:
+    """Play GAMES games to their ends, or at most LONGEST actions."""
     state, action = environment.reset(GAMES, generator), None
     states, seen, legal, before_end = [], [], [], []
     moves: list[tuple[Tensor, Transition, Tensor]] = []
-    known = going = torch.ones(GAMES, dtype=torch.bool)  # where a game stands; whether it goes on
+    known = going = torch.ones(
+        GAMES, dtype=torch.bool
+    )  # whether the state is known; whether the game continues
     while True:
         states.append(state)
         seen.append(environment.observe(state))
@@ -154,15 +158,15 @@ def _play(environment: Environment, player: Player, generator: Generator) -> Rec
         before_end.append(known)
         if len(moves) == LONGEST or not going.any():
             break
-        player.look(state, seen[-1], action)
+        player.observe(state, seen[-1], action)
         rows, action = going.nonzero().flatten(), torch.zeros(GAMES, dtype=torch.int64)
-        action[rows] = player.choose(rows, legal[-1][rows])
+        action[rows] = player.act(rows, legal[-1][rows])
         state, transition = environment.step(state, action, generator)
         moves.append((action, transition, going))
         known = going & ~transition.terminated
         going = known & ~transition.truncated
     made, then, reached = zip(*moves, strict=True)
-    return Record(
+    return EpisodeRecord(
         observation=torch.stack(seen, 1),
         legal=torch.stack(legal, 1),
         action=torch.stack(made, 1),
@@ -170,14 +174,16 @@ def _play(environment: Environment, player: Player, generator: Generator) -> Rec
         discount=torch.stack([one.discount for one in then], 1),
         before_end=torch.stack(before_end, 1),
         reached=torch.stack(reached, 1),
-        state=stack(states) if environment.spec.copyable else None,
+        state=stack(states) if environment.spec.cloneable else None,
     )
 
 
-def _cut(record: Record, begin: Tensor, source: int, first: int, depth: int) -> EvaluationSet:
-    """The sequences from (game, move) [N, 2] on; past the last move of the games nothing is known.
+def _slice(
+    record: EpisodeRecord, begin: Tensor, source: int, first: int, depth: int
+) -> EvaluationSet:
+    """Return the segments that start at (game, step) [N, 2]; data past the end is masked.
 
-    Games are numbered from `first` on; every row counts as a root.
+    Games are numbered from `first` on; every row is a root.
     """
     game, longest = begin[:, :1], record.action.shape[1]
     at = begin[:, 1:] + torch.arange(depth + 1)  # [N, K+1]
@@ -194,7 +200,7 @@ def _cut(record: Record, begin: Tensor, source: int, first: int, depth: int) -> 
         source=torch.full((len(begin),), source),
         game=begin[:, 0] + first,
         roots=torch.arange(len(begin)),
-        state=map_tensors(lambda states: states[game, stands], record.state),
+        state=tree_map(lambda states: states[game, stands], record.state),
         value=None,
         optimal=None,
     )

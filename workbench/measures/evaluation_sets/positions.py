@@ -1,4 +1,4 @@
-"""Positions of a game that has too many to list them: the same ones for every trial."""
+"""Evaluation positions of a game with too many positions to list; the same for all trials."""
 
 from __future__ import annotations
 
@@ -14,67 +14,67 @@ from torch import Generator, Tensor
 from workbench.components import EnvironmentConfig
 from workbench.config import dump
 from workbench.measures.evaluation_sets.digest import digest
-from workbench.measures.evaluation_sets.store import kept
+from workbench.measures.evaluation_sets.store import cached
 from workbench.measures.play.episodes import Player, RandomPlayer, play
 from workbench.measures.play.opponents import PerfectPlayer, TreeSearchPlayer
-from workbench.randomness import seed_of
+from workbench.randomness import derive_seed
 from workbench.types import (
     ScoredEnvironment,
     SolvedEnvironment,
     State,
     gather,
-    leaves,
-    map_tensors,
+    tree_leaves,
+    tree_map,
 )
 
 VERSION = 2
-"""Raised when the same settings come to mean other positions."""
+"""Incremented when the same settings yield other positions."""
 SEED = 20260104
 GAMES = 8
-"""Played side by side, until there are positions enough."""
+"""Number of games played in parallel, until there are enough positions."""
 APART = 5
-"""Moves between two positions of one game."""
+"""Number of moves between two positions of one game."""
 ROLLOUTS = 30
-"""Of the tree search that stands for a player who is still learning."""
+"""Rollouts of the tree search that stands in for a partly trained agent."""
 ERRORS = 0.1
 """Share of random moves in nearly perfect play."""
 
 
 @dataclass(frozen=True)
-class FrozenPositions:
-    """Non-terminal positions, no two of which look the same to the mover."""
+class EvaluationPositions:
+    """Non-terminal positions with unique observations."""
 
     state: State  # [P, ...]
-    q: Tensor  # [P, A] exact worth of every move, -inf where it is illegal
-    score: Tensor  # [P, A] how soon each move wins or loses, by a solver that says so; else [0]
+    q: Tensor  # [P, A] exact value of every move, -inf if illegal
+    score: Tensor  # [P, A] solver score: how soon each move wins or loses; else [0]
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all of it."""
-        return digest(*leaves(self))
+        """SHA-256 of states, values and scores."""
+        return digest(*tree_leaves(self))
 
 
-def kept_positions(
+def cached_positions(
     config: EnvironmentConfig, environment: SolvedEnvironment, many: int
-) -> FrozenPositions:
-    """The frozen positions, solved once on a machine."""
+) -> EvaluationPositions:
+    """Return the evaluation positions, solved once per machine."""
     empty = torch.empty(0)
-    like = FrozenPositions(environment.reset(1, Generator()), empty, empty)
-    return kept(
-        "positions", origin(config, many), like, lambda: frozen_positions(environment, many)
+    like = EvaluationPositions(environment.reset(1, Generator()), empty, empty)
+    return cached(
+        "positions", cache_key(config, many), like, lambda: evaluation_positions(environment, many)
     )
 
 
-def origin(config: EnvironmentConfig, many: int) -> list[Any]:
-    """Everything that determines the positions and their worth."""
+def cache_key(config: EnvironmentConfig, many: int) -> list[Any]:
+    """Return everything that determines the positions and their values."""
     settings = [VERSION, SEED, GAMES, APART, ROLLOUTS, ERRORS]
     return [settings, dump(config), many, version("open-spiel"), version("torch")]
 
 
-def frozen_positions(environment: SolvedEnvironment, many: int) -> FrozenPositions:
-    """By turns one of random play, one of a small tree search, one of nearly perfect play.
+def evaluation_positions(environment: SolvedEnvironment, many: int) -> EvaluationPositions:
+    """Alternate positions of random play, of a small tree search and of nearly perfect play.
 
-    The first positions are the same however many are asked for.
+    The first positions do not depend on the number of positions.
     """
     kinds = cycle([_visited(environment, kind) for kind in (_random, _searching, _perfect)])
     found: dict[bytes, State] = {}
@@ -82,11 +82,11 @@ def frozen_positions(environment: SolvedEnvironment, many: int) -> FrozenPositio
         source = next(kinds)
         key, state = next((key, state) for key, state in source if key not in found)
         found[key] = state
-    state = map_tensors(lambda *rows: torch.cat(rows), *found.values())
+    state = tree_map(lambda *rows: torch.cat(rows), *found.values())
     if not isinstance(environment, ScoredEnvironment):
-        return FrozenPositions(state, environment.q(state), torch.empty(0))
+        return EvaluationPositions(state, environment.q(state), torch.empty(0))
     score = environment.scores(state)
-    return FrozenPositions(state, environment.worth(state, score), score)
+    return EvaluationPositions(state, environment.q_from_scores(state, score), score)
 
 
 def _random(environment: SolvedEnvironment, name: str, generator: Generator) -> Player:
@@ -105,39 +105,39 @@ def _visited(
     environment: SolvedEnvironment,
     kind: Callable[[SolvedEnvironment, str, Generator], Player],
 ) -> Iterator[tuple[bytes, State]]:
-    """Positions of game after game, [1, ...] each, and what the mover sees there."""
+    """Yield positions [1, ...] of game after game, and their observations."""
     for batch in count():
         name = f"positions{kind.__name__}/{batch}"
-        generator = Generator().manual_seed(seed_of(SEED, name))
-        witness = _Witness(kind(environment, name, generator))
+        generator = Generator().manual_seed(derive_seed(SEED, name))
+        witness = _RecordingPlayer(kind(environment, name, generator))
         begun = environment.reset(GAMES, generator)
         turn = torch.zeros(GAMES, dtype=torch.int64)
         play(environment, begun, [witness], turn, generator)
-        state = map_tensors(lambda *seen: torch.cat(seen), *witness.seen)
+        state = tree_map(lambda *seen: torch.cat(seen), *witness.seen)
         for row in torch.randperm(len(environment.legal(state)), generator=generator).tolist():
             here = gather(state, torch.tensor([row]))
             yield environment.observe(here).numpy().tobytes(), here
 
 
-class _Witness:
-    """Plays as another player does, and keeps every so many of the positions that it is shown."""
+class _RecordingPlayer:
+    """Plays as another player and records every n-th position that it observes."""
 
     def __init__(self, inner: Player) -> None:
         self._inner = inner
         self._game, self._ply = torch.empty(0), 0
         self.seen: list[State] = []
 
-    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+    def observe(self, state: State, observation: Tensor, action: Tensor | None) -> None:
         if action is None:
             self._game, self._ply = torch.arange(len(observation)), 0
         taken = (self._game + self._ply) % APART == 0
         self.seen.append(gather(state, taken.nonzero().flatten()))
         self._ply += 1
-        self._inner.look(state, observation, action)
+        self._inner.observe(state, observation, action)
 
-    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
-        return self._inner.choose(rows, legal)
+    def act(self, rows: Tensor, legal: Tensor) -> Tensor:
+        return self._inner.act(rows, legal)
 
-    def keep(self, rows: Tensor) -> None:
+    def select(self, rows: Tensor) -> None:
         self._game = self._game[rows]
-        self._inner.keep(rows)
+        self._inner.select(rows)

@@ -1,4 +1,4 @@
-"""What is costly to make is made once on a machine, and read by every later trial."""
+"""Cache of costly evaluation sets: made once per machine and read by later trials."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ import numpy as np
 import torch
 
 from workbench.measures.evaluation_sets.digest import digest
-from workbench.types import leaves, rebuild
+from workbench.types import tree_leaves, tree_unflatten
 
 T = TypeVar("T")
 
 DIGEST = "digest"
-"""The entry of a file that holds the digest of the others."""
+"""Entry of a file that holds the digest of the other entries."""
 
 
 def folder() -> Path:
-    """Where such files lie: `$XDG_CACHE_HOME/muzero-workbench`, by default below `~/.cache`."""
+    """Return the cache folder: `$XDG_CACHE_HOME/muzero-workbench`, by default in `~/.cache`."""
     root = os.environ.get("XDG_CACHE_HOME")
     return (Path(root) if root else Path.home() / ".cache") / "muzero-workbench"
 
 
-def kept(name: str, key: Any, like: T, make: Callable[[], T]) -> T:
-    """A record of tensors from its file, or made and written where there is no whole one.
+def cached(name: str, key: Any, like: T, make: Callable[[], T]) -> T:
+    """Read a record of tensors from its file, or make and write it.
 
-    Of several processes that want it at once, one makes it and the others wait. Where the folder
-    cannot be written, it is made every time.
+    If several processes need it, one makes it and the others wait. If the folder cannot be written,
+    it is made in every process.
 
     Args:
-        key: plain data, everything that determines the record; its hash is in the file's name.
-        like: a record of the same form, whatever its tensors hold.
+        name: first part of the file's name.
+        key: plain data that determines the record; its hash is part of the file's name.
+        make: computes the record.
+        like: a record with the same structure, whatever its tensors hold.
     """
     text = json.dumps(key, sort_keys=True, separators=(",", ":"))
     path = folder() / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
@@ -56,20 +58,20 @@ def kept(name: str, key: Any, like: T, make: Callable[[], T]) -> T:
 
 
 def _read(path: Path, like: T) -> T | None:
-    """The record in a file; None if there is none, or it is not what was written."""
-    count = len(leaves(like))
+    """Return the record in a file; None if it is missing or damaged."""
+    count = len(tree_leaves(like))
     try:
         with np.load(path, allow_pickle=False) as stored:
             tensors = [torch.from_numpy(stored[str(i)]) for i in range(count)]
             whole = str(stored[DIGEST]) == digest(*tensors)
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
         return None
-    return rebuild(like, tensors) if whole else None
+    return tree_unflatten(like, tensors) if whole else None
 
 
 def _write(path: Path, record: Any) -> None:
-    """Replace the file whole: a reader finds the old one or the new, never a part."""
-    tensors = leaves(record)
+    """Replace the file atomically: a reader finds the old or the new one."""
+    tensors = tree_leaves(record)
     arrays: dict[str, Any] = {str(i): tensor.numpy() for i, tensor in enumerate(tensors)}
     arrays[DIGEST] = np.array(digest(*tensors))
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
@@ -81,7 +83,7 @@ def _write(path: Path, record: Any) -> None:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[bool]:
-    """Hold a lock, which goes with the process; False where there can be none."""
+    """Hold a lock until the block ends; yield False if locking is impossible."""
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         stream = lock.open("a")

@@ -1,1 +1,1 @@
-"""Measures against the exact solution of an environment."""
+"""Implementations of the measures against exact solutions."""

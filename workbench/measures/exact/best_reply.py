@@ -1,4 +1,4 @@
-"""The best reply to an agent, by backward induction over every position of a game."""
+"""Best reply to an agent, by backward induction over all positions of a game."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
-from workbench.contracts import Facts, Planner
-from workbench.measures.exact.solved_positions import JudgedPositions
+from workbench.contracts import MeasureInfo, Planner
+from workbench.measures.exact.solved_positions import SolvedPositions
 from workbench.measures.play.decision_rules import GREEDY
 from workbench.models.world_model import WorldModel
 
@@ -17,43 +17,45 @@ from workbench.models.world_model import WorldModel
 class BestReply:
     """Exploitability of prior and search: half of NashConv (Lanctot et al. 2017), from the start.
 
-    Half the sum of what a player who knows the agent's moves gains on perfect play: once moving
-    second, against an agent that moves first, and once moving first.
+    It is half the sum of what a best-responding opponent gains over perfect play: once moving
+    second against an agent that moves first, and once moving first.
     """
 
-    def __init__(self, environment: Any, judged: JudgedPositions) -> None:
+    def __init__(self, environment: Any, judged: SolvedPositions) -> None:
         self._environment, self._judged = environment, judged
         generator = Generator()
         row, action = judged.legal.nonzero(as_tuple=True)
         then, made = environment.step(judged.state[row], action, generator)
         self._row, self._action = row, action
         self._reward, self._discount = made.reward.double(), made.discount.double()
-        # Where a move ends the game its discount is 0, and it does not matter what it points at.
+        # A move that ends the game has discount 0, so its successor index is irrelevant.
         self._next = torch.searchsorted(judged.state, then).clamp(max=len(judged) - 1)
         start = environment.reset(1, generator)
         self._start = int(torch.searchsorted(judged.state, start))
 
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
+        """Measure the agent and return the metrics."""
         actions = self._judged.q.shape[1]
         return {
-            f"decision/{name}_exploitability": self.of(one_hot(moves, actions).double())
+            f"decision/{name}_exploitability": self.exploitability(one_hot(moves, actions).double())
             for name, moves in self._judged.decide(agent, planner).items()
         }
 
-    def facts(self) -> Facts:
-        level = {"chance": self.of(self._judged.uniform.double()), "oracle": 0.0}
+    def info(self) -> MeasureInfo:
+        """Return the evaluation set's digest and the reference levels."""
+        level = {"naive": self.exploitability(self._judged.uniform.double()), "oracle": 0.0}
         levels = {f"decision/{name}_exploitability": level for name in GREEDY}
-        return Facts(self._judged.digest, len(self._judged), {}, levels)
+        return MeasureInfo(self._judged.digest, len(self._judged), {}, levels)
 
-    def of(self, policy: Tensor) -> float:
-        """Exploitability of a policy [P, A]."""
+    def exploitability(self, policy: Tensor) -> float:
+        """Return the exploitability of a policy [P, A]."""
         agents, replies = self._worth(policy)
         return float((replies[self._start] - agents[self._start]) / 2)
 
     def _worth(self, policy: Tensor) -> tuple[Tensor, Tensor]:
-        """What a position is worth to the mover: where the agent moves, and where the other does.
+        """[P] each: value of a position if the agent moves, and if the opponent moves.
 
-        Sweeps until nothing changes any more: as many as the game has moves. [P] each
+        It sweeps until nothing changes, which takes as many sweeps as the game has moves.
         """
         agents = replies = torch.zeros(len(self._judged), dtype=torch.float64)
         for _ in range(self._environment.spec.horizon + 1):
@@ -65,8 +67,8 @@ class BestReply:
             agents, replies = agents_now, replies_now
         return agents, replies
 
-    def _after(self, worth: Tensor) -> Tensor:
-        """[P, A] of every move, by what its outcome is worth to who is next; -inf if illegal."""
+    def _after(self, value: Tensor) -> Tensor:
+        """[P, A] Value of every move, given the values of its successors; -inf if illegal."""
         q = torch.full(self._judged.q.shape, -torch.inf, dtype=torch.float64)
-        q[self._row, self._action] = self._reward + self._discount * worth[self._next]
+        q[self._row, self._action] = self._reward + self._discount * value[self._next]
         return q

@@ -1,4 +1,4 @@
-"""How well an agent decides, against the exact solution: positions, and lines of play."""
+"""Decision quality of an agent against the exact solution: positions and losing lines."""
 
 from __future__ import annotations
 
@@ -7,30 +7,33 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from workbench.contracts import Facts, Planner
-from workbench.measures.exact.solved_positions import JudgedPositions
+from workbench.contracts import MeasureInfo, Planner
+from workbench.measures.exact.solved_positions import SolvedPositions
 from workbench.models.world_model import WorldModel
 from workbench.types import Environment
 
 
 class DecisionQuality:
-    """Optimal-move rate, regret and blunders of prior and search; where they can be followed, the
-    lines of play in which the agent loses."""
+    """Optimal-move rate, regret and blunders of prior and search, and losing lines."""
 
-    def __init__(self, environment: Environment, judged: JudgedPositions) -> None:
+    def __init__(self, environment: Environment, judged: SolvedPositions) -> None:
         self._environment, self._judged = environment, judged
         self._followed = environment.spec.enumerable and environment.spec.alternating
 
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
+        """Measure the agent and return the metrics."""
         decided = self._judged.decide(agent, planner)
         return self._lines(decided["search"]) | self._judged.qualities(decided)
 
-    def facts(self) -> Facts:
+    def info(self) -> MeasureInfo:
+        """Return the evaluation set's digest and the reference levels."""
         sides = ("", "_first", "_second") if self._followed else ()
         perfect: dict[str, Mapping[str, float]] = {
             f"decision/losing_lines{side}": {"oracle": 0.0} for side in sides
         }
-        return Facts(self._judged.digest, len(self._judged), {}, perfect | self._judged.levels())
+        return MeasureInfo(
+            self._judged.digest, len(self._judged), {}, perfect | self._judged.levels()
+        )
 
     def _lines(self, search: Tensor) -> dict[str, float | None]:
         if not self._followed:
@@ -43,7 +46,7 @@ class DecisionQuality:
         }
 
     def _losing_lines(self, search: Tensor) -> tuple[int, int]:
-        """Lines that the agent loses as first and as second player."""
+        """Count the losing lines of the agent as first and as second player."""
 
         def decide(state: Tensor) -> Tensor:
             return search[torch.searchsorted(self._judged.state, state)]
@@ -54,10 +57,11 @@ class DecisionQuality:
 
 
 def losing_lines(environment: Environment, decide: Callable[[Tensor], Tensor], second: bool) -> int:
-    """Lines of play in which the agent loses when the opponent tries every reply.
+    """Count the lines of play that the agent loses if the opponent tries every reply.
 
     Args:
-        decide: the agent's move in each of a batch of states, [B] -> [B].
+        environment: the game.
+        decide: returns the agent's move in each of a batch of states, [B] -> [B].
         second: whether the opponent moves first.
     """
     generator = torch.Generator()

@@ -1,4 +1,4 @@
-"""What a measure against exact answers needs of an environment; light."""
+"""Requirements of measures against exact solutions. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from workbench.components import EnvironmentConfig, MeasureConfig, PlannerConfig
 
 
-def oracle_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> Iterator[str]:
-    """Raises Misfit where the answers are there to be had, but for a missing package."""
+def oracle_incompatibilities(
+    measure: MeasureConfig, environment: EnvironmentConfig
+) -> Iterator[str]:
+    """Yield missing oracles. Raises Incompatible if an oracle exists but its package is missing."""
     if environment.spec().oracle:
         environment.check_oracle()
     else:
@@ -19,16 +21,16 @@ def oracle_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> It
 
 
 BUDGETS = (2, 5, 10, 25, 50, 100)
-"""Simulations of the searches by which finished agents are measured, beside the bare prior."""
+"""Numbers of simulations at which finished agents are measured, besides the bare prior."""
 
 
 def budgets(planner: PlannerConfig) -> list[int]:
-    """BUDGETS for a planner that has simulations, else none."""
+    """Return BUDGETS for a planner with simulations, else none."""
     return list(BUDGETS) if "simulations" in type(planner).model_fields else []
 
 
-def search_misfits(measure: MeasureConfig, planner: PlannerConfig) -> Iterator[str]:
-    """What a measure that searches with other numbers of simulations needs of the planner."""
+def search_incompatibilities(measure: MeasureConfig, planner: PlannerConfig) -> Iterator[str]:
+    """Yield the reasons why a planner cannot search with other numbers of simulations."""
     if "simulations" not in type(planner).model_fields:
         yield (
             f"measure '{measure.component}' searches with so many simulations; planner "

@@ -1,4 +1,4 @@
-"""Sequences from given positions of a solved world."""
+"""Sequences from given positions of a solved environment."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from torch import Tensor
 
 from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet
 from workbench.models.world_model import stack
-from workbench.types import SolvedEnvironment, State, greatest, map_tensors
+from workbench.types import SolvedEnvironment, State, max_value, tree_map
 
 SEED = 20260101
-"""Of the continuations. The same for every trial, whatever its own seed."""
+"""Seed of the continuations; shared by all trials."""
 
 SHARPNESS = 4.0
-"""Of the behaviour: the best move is e^4 = 55 times as probable as the worst."""
+"""Sharpness of the `behaviour` policy: the best move is e^4 = 55 times as probable as the worst."""
 
 
 def optimal_moves(q: Tensor) -> Tensor:
-    """[B, A] bool: the moves whose worth is the greatest; none at a terminal state."""
+    """[B, A] bool: moves with the maximum value; none at a terminal state."""
     return (q == q.max(-1, keepdim=True).values) & q.isfinite()
 
 
 def policies(q: Tensor, source: Tensor) -> Tensor:
-    """[B, A] what each row's source draws its move from, at states with moves of worth `q`.
+    """[B, A] Policy of each row's source, at states with action values `q`.
 
-    `behaviour` stands for a player who is still learning: softmax of SHARPNESS q, scaled to the
-    range of the legal moves' worth. `uniform` takes any legal move, `oracle` any optimal one.
+    `behaviour` stands in for a partly trained agent: softmax of SHARPNESS q, scaled to the range of
+    the legal moves' values. `uniform` takes any legal move, `oracle` any optimal one.
     """
     legal = q.isfinite()
     best = q.max(-1, keepdim=True).values
@@ -41,13 +41,13 @@ def evaluation_set(environment: SolvedEnvironment, start: State, depth: int) -> 
     """Follow each source from every position for `depth` moves, or to the end."""
     generator = torch.Generator()
     generator.manual_seed(SEED)
-    state = map_tensors(lambda part: torch.cat([part] * len(SOURCES)), start)
-    worth = [environment.q(state)]
-    positions = len(worth[0]) // len(SOURCES)
+    state = tree_map(lambda part: torch.cat([part] * len(SOURCES)), start)
+    action_values = [environment.q(state)]
+    positions = len(action_values[0]) // len(SOURCES)
     source = torch.arange(len(SOURCES)).repeat_interleave(positions)
     states, actions, transitions = [state], [], []
     for _ in range(depth):
-        q = worth[-1]
+        q = action_values[-1]
         over = ~q.isfinite().any(-1, keepdim=True)
         chances = policies(q, source).where(~over, torch.ones(()))
         action = torch.multinomial(chances, 1, generator=generator).squeeze(1)
@@ -55,8 +55,8 @@ def evaluation_set(environment: SolvedEnvironment, start: State, depth: int) -> 
         states.append(state)
         actions.append(action)
         transitions.append(transition)
-        worth.append(environment.q(state))
-    q = torch.stack(worth, 1)
+        action_values.append(environment.q(state))
+    q = torch.stack(action_values, 1)
     before_end = q.isfinite().any(-1)
     return EvaluationSet(
         observation=torch.stack([environment.observe(state) for state in states], 1),
@@ -70,6 +70,6 @@ def evaluation_set(environment: SolvedEnvironment, start: State, depth: int) -> 
         game=torch.full_like(source, -1),
         roots=torch.arange(positions),
         state=stack(states),
-        value=greatest(q),
+        value=max_value(q),
         optimal=optimal_moves(q),
     )

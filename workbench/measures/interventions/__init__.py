@@ -1,1 +1,1 @@
-"""Trained agents with parts of them replaced by the truth, or by nothing."""
+"""Trained agents with parts replaced by an oracle."""

@@ -1,1 +1,1 @@
-"""Play that is only measured: fixed beginnings, greedy choices, all episodes in lock-step."""
+"""Play for measurement: fixed initial states, greedy decisions, all episodes in parallel."""

@@ -1,4 +1,4 @@
-"""How an agent decides when it is measured: greedily and without noise."""
+"""Decision rules of a measured agent: greedy and without noise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from workbench.contracts import Parts, Planner
+from workbench.contracts import Planner, TrialParts
 from workbench.models.world_model import WorldModel
 from workbench.types import Latent
 
@@ -16,30 +16,30 @@ Choice = Callable[[WorldModel, Planner, Latent, Tensor, Generator], Tensor]
 """(agent, planner, root, legal [B, ..., A], generator) -> actions [B, ...] on the CPU."""
 
 
-def by_prior(
+def prior_action(
     agent: WorldModel, planner: Planner, root: Latent, legal: Tensor, generator: Generator
 ) -> Tensor:
-    """The legal move that the bare prior finds most probable."""
+    """Return the legal action with the largest prior."""
     policy = agent.predict(root).policy.cpu()
     return policy.masked_fill(~legal, -torch.inf).argmax(-1)
 
 
-def by_search(
+def search_action(
     agent: WorldModel, planner: Planner, root: Latent, legal: Tensor, generator: Generator
 ) -> Tensor:
-    """The planner's best move."""
-    return planner.plan(agent, root, legal, generator).best().cpu()
+    """Return the planner's best action."""
+    return planner.plan(agent, root, legal, generator).best_action().cpu()
 
 
-GREEDY: Mapping[str, Choice] = {"prior": by_prior, "search": by_search}
+GREEDY: Mapping[str, Choice] = {"prior": prior_action, "search": search_action}
 
 
-def greedy(prior: bool) -> dict[str, Choice]:
-    """The ways to decide that are measured: by search, and with `prior` by the bare prior too."""
+def decision_rules(prior: bool) -> dict[str, Choice]:
+    """Return the measured decision rules: the search, and with `prior` the bare prior."""
     return {name: choice for name, choice in GREEDY.items() if prior or name != "prior"}
 
 
-def planner_with(parts: Parts, simulations: int, **changes: Any) -> Planner:
-    """The trial's planner with so many simulations (and other changes)."""
+def planner_with(parts: TrialParts, simulations: int, **changes: Any) -> Planner:
+    """Return the trial's planner with another number of simulations (and other changes)."""
     config = parts.config.planner.model_copy(update={"simulations": simulations, **changes})
     return config.build(parts.environment.spec)

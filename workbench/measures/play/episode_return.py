@@ -1,4 +1,4 @@
-"""The return of greedy play."""
+"""Return of greedy play."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from collections.abc import Mapping
 import torch
 
 from workbench.components import EnvironmentConfig
-from workbench.contracts import Facts, Planner
+from workbench.contracts import MeasureInfo, Planner
 from workbench.measures.evaluation_sets.digest import digest
-from workbench.measures.play.decision_rules import by_search, greedy
-from workbench.measures.play.episodes import AgentPlayer, Player, RandomPlayer, play, stream
+from workbench.measures.play.decision_rules import decision_rules, search_action
+from workbench.measures.play.episodes import (
+    AgentPlayer,
+    Player,
+    RandomPlayer,
+    fixed_generator,
+    play,
+)
 from workbench.metrics import Reading
 from workbench.models.world_model import WorldModel
 
 
-class ReturnOfPlay:
-    """Mean undiscounted return over the same episodes, by search and by the bare prior.
+class EpisodeReturn:
+    """Mean undiscounted return over fixed episodes, of the search and of the bare prior.
 
-    Every measurement has worlds of its own, so that those of the training stay where they are, and
-    rewards and ends are the game's own, whatever training made of them.
+    Every measurement builds its own environments, so that those of the training are unaffected.
+    Rewards and terminations are those of the game, without training aids.
     """
 
     def __init__(
@@ -30,27 +36,28 @@ class ReturnOfPlay:
         prior: bool,
         planners: Mapping[int, Planner] | None = None,
     ) -> None:
-        """`planners` play too, by their simulations."""
-        self._environment = environment.unshaped()
+        """`planners` play too; keys are their numbers of simulations."""
+        self._environment = environment.evaluation_config()
         self._episodes, self._max_steps = episodes, max_steps
-        self._choices, self._planners = greedy(prior), planners or {}
+        self._choices, self._planners = decision_rules(prior), planners or {}
 
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
+        """Measure the agent and return the metrics."""
         players = {
             f"decision/{name}_return": AgentPlayer(agent, planner, choice)
             for name, choice in self._choices.items()
         } | {
-            _at(many): AgentPlayer(agent, searched, by_search)
+            _at(many): AgentPlayer(agent, searched, search_action)
             for many, searched in self._planners.items()
         }
         return {name: self.mean_return(player) for name, player in players.items()}
 
-    def facts(self) -> Facts:
-        """Chance is uniformly random play of the same episodes."""
-        level = {"chance": self.mean_return(RandomPlayer(stream("random")))}
+    def info(self) -> MeasureInfo:
+        """Return levels; the naive one is uniformly random play of the same episodes."""
+        level = {"naive": self.mean_return(RandomPlayer(fixed_generator("random")))}
         world = self._environment.build()
-        begun = world.observe(world.reset(self._episodes, stream("episodes")))
-        return Facts(
+        begun = world.observe(world.reset(self._episodes, fixed_generator("episodes")))
+        return MeasureInfo(
             digest(begun, self._max_steps),
             self._episodes,
             {},
@@ -59,8 +66,8 @@ class ReturnOfPlay:
         )
 
     def mean_return(self, player: Player) -> float:
-        """Over the episodes; one that takes too long counts with what it gained until then."""
-        world, generator = self._environment.build(), stream("episodes")
+        """Return the mean over the episodes; a truncated one counts with its return so far."""
+        world, generator = self._environment.build(), fixed_generator("episodes")
         state = world.reset(self._episodes, generator)
         turn = torch.zeros(self._episodes, dtype=torch.int64)
         played = play(world, state, [player], turn, generator, self._max_steps)

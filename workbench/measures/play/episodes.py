@@ -1,4 +1,4 @@
-"""Episodes side by side in lock-step, each player asked for all of its moves at once."""
+"""Episodes played in parallel; each player decides for all its episodes at once."""
 
 from __future__ import annotations
 
@@ -13,43 +13,44 @@ from workbench.contracts import Planner
 from workbench.measures.play.decision_rules import Choice
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree.compiled_encoder import represent
-from workbench.randomness import seed_of
+from workbench.randomness import derive_seed
 from workbench.types import Environment, State, gather
 
 SEED = 20260103
-"""Of beginnings and of chance. The same for every trial and every checkpoint."""
+"""Seed of initial states and of chance; shared by all trials and checkpoints."""
 
 
-def stream(name: str) -> Generator:
-    """A generator that begins alike whenever it is asked for."""
-    return Generator().manual_seed(seed_of(SEED, name))
+def fixed_generator(name: str) -> Generator:
+    """Return a generator with a fixed seed that depends on the name only."""
+    return Generator().manual_seed(derive_seed(SEED, name))
 
 
 class Player(Protocol):
-    """Plays in a batch of episodes; it is shown every step, and asked where it has the move."""
+    """Plays a batch of episodes; it observes every step and acts when it is to move."""
 
-    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
-        """Where the episodes stand, and the actions that led there (None at their beginning)."""
+    def observe(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+        """Observe the current states, and the actions that led there (None at the start)."""
         ...
 
-    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
-        """Actions [R, ...] in the episodes `rows` [R], whose legal actions are [R, ..., A]."""
+    def act(self, rows: Tensor, legal: Tensor) -> Tensor:
+        """Return actions [R, ...] in the episodes `rows` [R] with legal actions [R, ..., A]."""
         ...
 
-    def keep(self, rows: Tensor) -> None:
-        """Only these episodes go on."""
+    def select(self, rows: Tensor) -> None:
+        """Continue with these episodes only."""
         ...
 
 
 class AgentPlayer:
-    """An agent; a model with memory carries its latent on through the moves of all players."""
+    """An agent as player; a model with memory updates its latent at every step."""
 
     def __init__(self, agent: WorldModel, planner: Planner, choice: Choice) -> None:
         self._agent, self._planner, self._choice = agent, planner, choice
-        self._generator = stream("agent")
+        self._generator = fixed_generator("agent")
         self._root: Any = None
 
-    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+    def observe(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+        """Observe the current states and the actions that led there."""
         agent, generator = self._agent, self._generator
         if action is None or not agent.spec.memory:
             self._root = represent(agent, observation, generator, state)
@@ -57,38 +58,41 @@ class AgentPlayer:
             taken = action.to(agent.device)
             self._root = agent.observe(self._root, taken, observation, generator, state)
 
-    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
+    def act(self, rows: Tensor, legal: Tensor) -> Tensor:
+        """Return the actions in the episodes `rows`."""
         root = gather(self._root, rows)
         return self._choice(self._agent, self._planner, root, legal, self._generator)
 
-    def keep(self, rows: Tensor) -> None:
+    def select(self, rows: Tensor) -> None:
+        """Continue with these episodes only."""
         self._root = gather(self._root, rows)
 
 
 class RandomPlayer:
-    """Draws among the legal moves, each as probable as the others."""
+    """A player that draws uniformly among the legal actions."""
 
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
 
-    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
-        """It sees nothing."""
+    def observe(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+        """Ignore the observation."""
 
-    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
+    def act(self, rows: Tensor, legal: Tensor) -> Tensor:
+        """Return the actions in the episodes `rows`."""
         drawn = torch.multinomial(legal.float().flatten(0, -2), 1, generator=self._generator)
         return drawn.view(legal.shape[:-1])
 
-    def keep(self, rows: Tensor) -> None:
-        """It remembers nothing."""
+    def select(self, rows: Tensor) -> None:
+        """Do nothing: the player has no state."""
 
 
 @dataclass(frozen=True)
-class Played:
-    """How a batch of episodes went."""
+class PlayResult:
+    """Results of a batch of episodes."""
 
-    gained: Tensor  # [B] float64, the undiscounted return to side 0
-    discounted: Tensor  # [B] float64, the same by the world's discounts
-    moves: Tensor  # [B] int64, of all players
+    gained: Tensor  # [B] float64 undiscounted return of side 0
+    discounted: Tensor  # [B] float64 return with the environment's discounts
+    moves: Tensor  # [B] int64 number of actions of all players
 
 
 @torch.inference_mode()
@@ -99,14 +103,16 @@ def play(
     turn: Tensor,
     generator: Generator,
     max_steps: int | None = None,
-) -> Played:
-    """Play from `state` until every episode has ended, been cut, or has `max_steps` moves.
+) -> PlayResult:
+    """Play from `state` until all episodes have ended or have `max_steps` actions.
 
     Args:
-        players: of a game in which what one wins the other loses, the two, or one who moves for
-            both; else one.
-        turn: whose move it is in each episode, 0 or 1. [B]
-        generator: what the environment draws chance from.
+        environment: the environment.
+        state: initial states [B, ...].
+        players: in a zero-sum game two players, or one that plays both sides; else one.
+        turn: [B] index of the player to move, 0 or 1.
+        generator: source of the environment's chance.
+        max_steps: maximum number of actions.
     """
     row, action = torch.arange(len(turn)), None
     gained, moves = torch.zeros(len(turn), dtype=torch.float64), torch.zeros_like(turn)
@@ -114,7 +120,7 @@ def play(
     while len(row) and (max_steps is None or int(moves.max()) < max_steps):
         observation = environment.observe(state)
         for player in players:
-            player.look(state, observation, action)
+            player.observe(state, observation, action)
         action = _ask(players, turn, environment.legal(state))
         state, transition = environment.step(state, action, generator)
         reward = torch.where(turn == 0, transition.reward, -transition.reward)
@@ -126,16 +132,16 @@ def play(
         going = (~(transition.terminated | transition.truncated)).nonzero().flatten()
         if len(going) < len(row):
             for player in players:
-                player.keep(going)
+                player.select(going)
             state, row, turn, action = gather((state, row, turn, action), going)
-    return Played(gained, discounted, moves)
+    return PlayResult(gained, discounted, moves)
 
 
 def _ask(players: Sequence[Player], turn: Tensor, legal: Tensor) -> Tensor:
-    """Every episode's next action, from the player whose turn it is. [B, ...]"""
+    """[B, ...] Return the next action of every episode, from its player to move."""
     action = torch.zeros(legal.shape[:-1], dtype=torch.int64)
     for seat, player in enumerate(players):
         rows = (turn % len(players) == seat).nonzero().flatten()
         if len(rows):
-            action[rows] = player.choose(rows, legal[rows])
+            action[rows] = player.act(rows, legal[rows])
     return action

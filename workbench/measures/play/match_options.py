@@ -1,4 +1,4 @@
-"""The options of the measures that play matches, and where matches can be played; light."""
+"""Options of the measures that play matches, and their requirements. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,28 +12,32 @@ from workbench.metrics import TreeSearch
 
 
 class MatchOptions(MeasureConfig):
-    """A measure that plays games of two against fixed opponents."""
+    """Measure that plays two-player games against fixed opponents."""
 
     games: Annotated[int, Field(gt=0, multiple_of=2)] = Field(
-        100, description="games against each opponent; every opening is played from both sides"
+        100,
+        description="number of games against each opponent; every opening is played from both "
+        "sides",
     )
-    opening: Positive = Field(2, description="random moves before a game, the same in every trial")
+    opening_moves: Positive = Field(
+        2, description="number of random moves before a game, the same for all trials"
+    )
     mcts_rollouts: list[TreeSearch] = Field(
         default_factory=list,
-        description="opponents beside random moves: tree searches with so many rollouts a move",
+        description="opponents besides random moves: MCTS with these numbers of rollouts per move",
     )
-    oracle: bool = Field(False, description="whether an opponent is one who plays perfectly")
+    oracle: bool = Field(False, description="whether a perfect player is an opponent")
     prior: bool = Field(True, description="whether the bare prior plays too")
 
     def unplayable(self, environment: EnvironmentConfig) -> Iterator[str]:
-        """Why matches cannot be played in an environment."""
+        """Yield the reasons why matches cannot be played in an environment."""
         world, measure = environment.spec(), f"measure '{self.component}'"
         if not world.alternating:
             yield (
                 f"{measure} needs a game of two; environment '{environment.component}' has one "
                 "side, for which measure 'returns' is"
             )
-        if not world.copyable:
+        if not world.cloneable:
             yield (
                 f"{measure} begins games at given states; the worlds of environment "
                 f"'{environment.component}' cannot be put into one"
@@ -43,8 +47,8 @@ class MatchOptions(MeasureConfig):
                 f"{measure} with perfect play: environment '{environment.component}' as configured "
                 "has no oracle; set `oracle: false`"
             )
-        if world.horizon is not None and self.opening >= world.horizon:
+        if world.horizon is not None and self.opening_moves >= world.horizon:
             yield (
-                f"{measure} with an opening of {self.opening} moves: a game of environment "
+                f"{measure} with an opening of {self.opening_moves} moves: a game of environment "
                 f"'{environment.component}' has at most {world.horizon}"
             )

@@ -1,4 +1,4 @@
-"""Opponents that stay as they are while the agent learns."""
+"""Fixed opponents."""
 
 from __future__ import annotations
 
@@ -12,47 +12,54 @@ from torch import Generator, Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.measures.exact.solved_sequences import optimal_moves
-from workbench.measures.play.episodes import SEED, Player, RandomPlayer, stream
-from workbench.randomness import seed_of
+from workbench.measures.play.episodes import SEED, Player, RandomPlayer, fixed_generator
+from workbench.randomness import derive_seed
 from workbench.types import Environment, SolvedEnvironment, State, gather
 
 
-class SpielEnvironment(Environment, Protocol):
-    """A game whose states can be handed to OpenSpiel."""
+class OpenSpielStates(Environment, Protocol):
+    """A game whose states can be exported to OpenSpiel."""
 
-    def worlds(self, state: State) -> list[pyspiel.State]:
-        """The states as OpenSpiel's own."""
+    def openspiel_states(self, state: State) -> list[pyspiel.State]:
+        """Return the states as OpenSpiel states."""
         ...
 
 
 class TreeSearchPlayer:
-    """OpenSpiel's UCT with random rollouts and proven results (Kocsis & Szepesvari, 2006; solver
-    backups after Winands et al., 2008); uct_c 2, one rollout a simulation, a new tree every move.
+    """OpenSpiel's UCT with random rollouts and proven results.
+
+    Kocsis & Szepesvari 2006; solver backups after Winands et al. 2008. uct_c is 2, with one rollout
+    per simulation and a new tree per move.
     """
 
-    def __init__(self, environment: SpielEnvironment, rollouts: int, name: str) -> None:
-        """`name` is that of its random streams."""
+    def __init__(self, environment: OpenSpielStates, rollouts: int, name: str) -> None:
+        """`name` is the name of its random streams."""
         self._environment, self._rollouts, self._name = environment, rollouts, name
         self._state: State = None
         self._bots: list[Any] = []
 
-    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+    def observe(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+        """Observe the current states and the actions that led there."""
         self._state = state
         if action is None:
-            game = self._environment.worlds(gather(state, torch.tensor([0])))[0].get_game()
+            game = self._environment.openspiel_states(gather(state, torch.tensor([0])))[
+                0
+            ].get_game()
             self._bots = [self._bot(game, row) for row in range(len(observation))]
 
-    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
-        worlds = self._environment.worlds(gather(self._state, rows))
+    def act(self, rows: Tensor, legal: Tensor) -> Tensor:
+        """Return the actions in the episodes `rows`."""
+        worlds = self._environment.openspiel_states(gather(self._state, rows))
         bots = [self._bots[row] for row in rows.tolist()]
         return torch.tensor([bot.step(world) for bot, world in zip(bots, worlds, strict=True)])
 
-    def keep(self, rows: Tensor) -> None:
+    def select(self, rows: Tensor) -> None:
+        """Continue with these episodes only."""
         self._bots = [self._bots[row] for row in rows.tolist()]
 
     def _bot(self, game: Any, row: int) -> Any:
-        """A bot of its own for every game: how one goes does not hang on the others."""
-        seed = seed_of(SEED, f"{self._name}/{row}") % 2**31
+        """Return a separate bot per game, so that games do not influence each other."""
+        seed = derive_seed(SEED, f"{self._name}/{row}") % 2**31
         return pyspiel.MCTSBot(
             game,
             pyspiel.RandomRolloutEvaluator(n_rollouts=1, seed=seed),
@@ -66,22 +73,26 @@ class TreeSearchPlayer:
 
 
 class RolloutPlayer:
-    """Takes the move after which random play gains the most, tried in the true world (the rollouts
-    of Tesauro & Galperin 1997); of several that gain alike, any. For worlds that can be copied.
+    """Takes the action after which random play gains the most, in the true environment.
+
+    These are the rollouts of Tesauro & Galperin 1997. Ties are broken at random. The environment
+    must be cloneable.
     """
 
     def __init__(
         self, environment: Environment, rollouts: int, moves: int, generator: Generator
     ) -> None:
-        """Of so many rollouts at a decision every action has its share, each of so many moves."""
+        """The rollouts of a decision are divided among its actions; each has a maximum length."""
         self._environment, self._moves, self._generator = environment, moves, generator
         self._each = max(1, rollouts // environment.spec.actions)
         self._state: State = None
 
-    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+    def observe(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+        """Observe the current states and the actions that led there."""
         self._state = state
 
-    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
+    def act(self, rows: Tensor, legal: Tensor) -> Tensor:
+        """Return the actions in the episodes `rows`."""
         games, actions = legal.shape
         action = torch.arange(actions).repeat_interleave(self._each).repeat(games)
         possible = legal[:, :, None].expand(-1, -1, self._each).reshape(-1)
@@ -92,11 +103,11 @@ class RolloutPlayer:
         best = (mean == mean.amax(-1, keepdim=True)).float()
         return torch.multinomial(best, 1, generator=self._generator).squeeze(1)
 
-    def keep(self, rows: Tensor) -> None:
-        """It is shown the episodes that go on."""
+    def select(self, rows: Tensor) -> None:
+        """Do nothing: it observes the remaining episodes."""
 
     def _gained(self, state: State, action: Tensor) -> Tensor:
-        """The discounted return of an action and random ones after it. [R] float64"""
+        """[R] float64 discounted return of an action followed by random ones."""
         gained = torch.zeros(len(action), dtype=torch.float64)
         weight = torch.ones_like(gained)
         for _ in range(self._moves):
@@ -110,7 +121,7 @@ class RolloutPlayer:
 
 
 class PerfectPlayer:
-    """Draws among the moves that are worth the most, and now and then among all."""
+    """Draws among the moves of maximum value, and sometimes among all."""
 
     def __init__(
         self, environment: SolvedEnvironment, generator: Generator, errors: float = 0.0
@@ -119,41 +130,43 @@ class PerfectPlayer:
         self._environment, self._generator, self._errors = environment, generator, errors
         self._state: State = None
 
-    def look(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+    def observe(self, state: State, observation: Tensor, action: Tensor | None) -> None:
+        """Observe the current states and the actions that led there."""
         self._state = state
 
-    def choose(self, rows: Tensor, legal: Tensor) -> Tensor:
+    def act(self, rows: Tensor, legal: Tensor) -> Tensor:
+        """Return the actions in the episodes `rows`."""
         best = optimal_moves(self._environment.q(gather(self._state, rows)))
         slips = torch.rand(len(rows), 1, generator=self._generator) < self._errors
         allowed = legal.where(slips, best)
         return torch.multinomial(allowed.float(), 1, generator=self._generator).squeeze(1)
 
-    def keep(self, rows: Tensor) -> None:
-        """It is shown the episodes that go on."""
+    def select(self, rows: Tensor) -> None:
+        """Do nothing: it observes the remaining episodes."""
 
 
 def opponents(
     environment: Any, mcts_rollouts: Sequence[int], oracle: bool
 ) -> dict[str, Callable[[], Player]]:
-    """Ways to make each, by what it is called in a metric's name: made anew, it plays as before.
+    """Return factories of the opponents by suffix of the metric's name.
 
     Raises:
-        WorkbenchError: OpenSpiel cannot be given the states of the environment.
+        WorkbenchError: the environment's states cannot be exported to OpenSpiel.
     """
-    found: dict[str, Callable[[], Player]] = {"": lambda: RandomPlayer(stream("opponent"))}
+    found: dict[str, Callable[[], Player]] = {"": lambda: RandomPlayer(fixed_generator("opponent"))}
     for rollouts in mcts_rollouts:
         found[f"_mcts_{rollouts}"] = partial(tree_search, environment, rollouts)
         tree_search(environment, rollouts)
     if oracle:
-        found["_oracle"] = lambda: PerfectPlayer(environment, stream("oracle"))
+        found["_oracle"] = lambda: PerfectPlayer(environment, fixed_generator("oracle"))
     return found
 
 
 def tree_search(environment: Environment, rollouts: int) -> Player:
-    """Raises WorkbenchError where OpenSpiel cannot be given the states of the environment."""
-    if not hasattr(environment, "worlds"):
+    """Return MCTS. Raises WorkbenchError if states cannot be exported to OpenSpiel."""
+    if not hasattr(environment, "openspiel_states"):
         raise WorkbenchError(
             f"OpenSpiel's tree search cannot play environment '{environment.spec.name}': "
-            "it has no `worlds`, its states as OpenSpiel's"
+            "it has no `openspiel_states`, its states as OpenSpiel's"
         )
     return TreeSearchPlayer(environment, rollouts, f"mcts/{rollouts}")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""An agent in another world than the one in which it learned."""
+"""Transfer of an agent to another environment."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 
 from workbench.components import EnvironmentConfig
 from workbench.config import TrialConfig
-from workbench.contracts import Facts, Planner
+from workbench.contracts import MeasureInfo, Planner
 from workbench.measures.play.match_score import MatchScore
 from workbench.models.world_model import WorldModel
 from workbench.types import Environment
 
 
-class ScoreElsewhere:
-    """The score of matches in another world, by a model with the agent's weights."""
+class TransferScore:
+    """Score of matches in the target environment, by a model with the agent's weights."""
 
     def __init__(
         self,
@@ -30,12 +30,14 @@ class ScoreElsewhere:
         self._matches = matches
 
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
+        """Measure the agent and return the metrics."""
         self._model.load_state_dict(agent.state_dict())
         row = self._matches(self._model, self._planner)
         return {_taken(name): score for name, score in row.items()}
 
-    def facts(self) -> Facts:
-        facts = self._matches.facts()
+    def info(self) -> MeasureInfo:
+        """Return the evaluation set's digest and the reference levels."""
+        facts = self._matches.info()
         return replace(facts, levels={_taken(name): x for name, x in facts.levels.items()})
 
 
@@ -43,8 +45,8 @@ def _taken(metric: str) -> str:
     return metric.replace("decision/", "decision/transfer_")
 
 
-def reshaped(trial: TrialConfig, config: EnvironmentConfig) -> dict[str, str]:
-    """By part of the model, a weight that has another shape in another world, or is not there."""
+def changed_shapes(trial: TrialConfig, config: EnvironmentConfig) -> dict[str, str]:
+    """Return, for each part of the model, a weight whose shape differs or that is missing."""
     here, there = (_shapes(trial, world) for world in (trial.environment, config))
     found: dict[str, str] = {}
     for name in [*here, *(name for name in there if name not in here)]:
@@ -56,7 +58,7 @@ def reshaped(trial: TrialConfig, config: EnvironmentConfig) -> dict[str, str]:
 
 
 def _shapes(trial: TrialConfig, config: EnvironmentConfig) -> dict[str, torch.Size]:
-    """Of everything that the trial's model, made for a world, would save."""
+    """Return the shapes of the state dict of the trial's model, built for an environment."""
     model = trial.model.build(config.build(), config.discount, trial.seed)
     return {name: value.shape for name, value in model.state_dict().items()}
 

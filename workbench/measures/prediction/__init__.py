@@ -1,1 +1,1 @@
-"""How far predictions are from what is, by depth of imagination."""
+"""Implementations of the predictive measures, by unroll depth."""

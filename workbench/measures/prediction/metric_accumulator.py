@@ -1,6 +1,6 @@
-"""Errors over the cases of an evaluation set: means by depth, by source of the moves, and of all.
+"""Accumulation of errors over an evaluation set: means by depth, by source, and overall.
 
-A case counts where its mask holds. What a constant guess scores is gathered in the same way.
+A case counts if its mask holds. Constant baselines are accumulated in the same way.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ import torch
 from torch import Tensor
 
 from workbench import metrics
-from workbench.contracts import Facts
+from workbench.contracts import MeasureInfo
 from workbench.measures.prediction.evaluation_set import EvaluationSet
 from workbench.metrics import Reading
-from workbench.types import map_tensors
+from workbench.types import tree_map
 
 T = TypeVar("T")
 
 
-class Tally:
-    """Gathers `NAME` at depth k, and gives it as readings of `predictive/NAME`.
+class MetricAccumulator:
+    """Accumulates `NAME` at depth k and returns readings of `predictive/NAME`.
 
-    tally = Tally(source, SOURCES)
-    tally.mean("value_error", 3, (value - truth) ** 2, alive)
-    tally.readings()["predictive/value_error@3[source=uniform]"]
+    accumulator = MetricAccumulator(source, SOURCES)
+    accumulator.mean("value_error", 3, (value - truth) ** 2, alive)
+    accumulator.readings()["predictive/value_error@3[source=uniform]"]
     """
 
     def __init__(self, source: Tensor | None = None, names: Sequence[str] = ()) -> None:
-        """`source` [S]: by which of `names` each case is told apart, if it is."""
+        """`source` [S]: index into `names` of each case, if sources are reported separately."""
         self._groups: dict[str, Tensor | None] = {"": None}
         if source is not None:
             self._groups |= {names[i]: source == i for i in torch.unique(source).tolist()}
@@ -37,28 +37,28 @@ class Tally:
         self._counts: dict[tuple[str, str], dict[int, int]] = {}
 
     def mean(self, name: str, k: int, values: Tensor, mask: Tensor) -> None:
-        """The mean of `values` [S] over the cases of `mask` [S]."""
+        """Record the mean of `values` [S] over the cases of `mask` [S]."""
         for group, inside in self._within(mask):
             self._add(group, name, k, mean(values, inside), inside)
 
-    def spread(self, name: str, k: int, truth: Tensor, mask: Tensor) -> None:
-        """The least mean square error that a constant guess at `truth` [S, ...] can have."""
+    def constant_baseline(self, name: str, k: int, truth: Tensor, mask: Tensor) -> None:
+        """Record the smallest mean squared error of a constant prediction of `truth`."""
         for group, inside in self._within(mask):
-            self._add(group, name, k, spread(truth, inside), inside)
+            self._add(group, name, k, constant_error(truth, inside), inside)
 
-    def explained(self, name: str, k: int, found: Tensor, truth: Tensor, mask: Tensor) -> None:
-        """R2: the share of the variance of `truth` [S, E] that `found` [S, E] explains.
+    def r2(self, name: str, k: int, found: Tensor, truth: Tensor, mask: Tensor) -> None:
+        """Record R2: the share of the variance of `truth` [S, E] that `found` [S, E] explains.
 
-        Over all entries at once; a group of cases without any variance is left out.
+        It covers all entries at once; a group of cases without variance is omitted.
         """
         for group, inside in self._within(mask):
-            total = spread(truth, inside)
+            total = constant_error(truth, inside)
             if total:
                 lost = float((found[inside] - truth[inside]).double().square().mean())
                 self._add(group, name, k, 1 - lost / total, inside)
 
     def readings(self) -> dict[str, float | None]:
-        """Every mean by depth, and over the depths; those without cases are left out."""
+        """Return every mean by depth and over the depths; empty ones are omitted."""
         found: dict[str, float | None] = {}
         for (group, name), depths in self._found.items():
             at = {"source": group} if group else {}
@@ -68,7 +68,7 @@ class Tally:
         return found
 
     def counts(self) -> dict[str, list[int]]:
-        """Cases by depth, from the first depth on, of every name and source."""
+        """Return the number of cases by depth, for every name and source."""
         return {
             str(Reading(f"predictive/{name}", None, {"source": group} if group else {})): [
                 depths[k] for k in sorted(depths)
@@ -88,37 +88,38 @@ class Tally:
             self._found.setdefault((group, name), {})[k] = value
 
 
-def facts(
+def measure_info(
     data: EvaluationSet, counts: Mapping[str, list[int]], chance: Mapping[str, float | None]
-) -> Facts:
-    """What a measure on the set has to say of itself, by the readings of blind guessing.
+) -> MeasureInfo:
+    """Describe a measure on this set; `naive` holds the readings of its naive baseline.
 
-    Beside chance stands what perfection scores. Where a world may be moved by chance, nobody knows
-    how little of it can be foreseen.
+    The oracle level is the score of a perfect model. In a stochastic environment the irreducible
+    error is unknown, so results report a naive level but no oracle level.
     """
     perfect = {name: known.oracle for name in chance if (known := metrics.spec(name))}
     levels: dict[str, dict[str, float | None]] = {
-        name: {"chance": value, "oracle": oracle if data.exact else None}
+        name: {"naive": value, "oracle": oracle if data.exact else None}
         for name, value in chance.items()
         if value is not None and (oracle := perfect[name]) is not None
     }
     if not data.exact:
         unknown: dict[str, float | None] = {"oracle": None}
         levels = dict.fromkeys(counts, unknown) | levels
-    return Facts(data.digest, len(data.roots), counts, levels)
+    return MeasureInfo(data.digest, len(data.roots), counts, levels)
 
 
 def on_cpu(record: T) -> T:
-    return map_tensors(lambda tensor: tensor.cpu(), record)
+    """Return the record with its tensors on the CPU."""
+    return tree_map(lambda tensor: tensor.cpu(), record)
 
 
 def mean(values: Tensor, mask: Tensor) -> float | None:
-    """Mean where the mask holds; None where it never does."""
+    """Return the mean over the mask; None if it is empty."""
     return float(values[mask].double().mean()) if bool(mask.any()) else None
 
 
-def spread(truth: Tensor, mask: Tensor) -> float | None:
-    """The least mean square error that a constant guess can have: the variance, entry by entry."""
+def constant_error(truth: Tensor, mask: Tensor) -> float | None:
+    """Return the smallest mean squared error of a constant prediction: the variance per entry."""
     if not bool(mask.any()):
         return None
     return float(truth[mask].double().var(0, correction=0).mean())

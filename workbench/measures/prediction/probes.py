@@ -1,4 +1,4 @@
-"""What can be read from latents by networks that are fitted after the fact.
+"""Probes: networks fitted after training that read the true state from latents.
 
 They are fitted to copies, so that no gradient reaches the model.
 """
@@ -11,28 +11,29 @@ import torch
 from torch import Generator, Tensor, nn
 
 from workbench.models.layers import mlp
-from workbench.randomness import seed_of, seeded
+from workbench.randomness import derive_seed, seeded
 
 SEED = 20260110
-"""Of what is drawn. The same for every trial and every checkpoint."""
+"""Seed of the probes' random draws; shared by all trials and checkpoints."""
 
 PENALTY = 0.1
-"""Of the ridge, on weights of latents that have variance 1.
+"""Penalty of the ridge regression, for latents scaled to variance 1.
 
-With much less, what it reads of imagined latents is ruled by directions in which encoded ones
-hardly differ; with much more, it reads less of encoded ones too.
+With a much smaller penalty, directions in which encoded latents hardly differ dominate the
+predictions on unrolled latents. With a much larger one, it reads less of encoded latents too.
 """
 WIDTH, STEPS, BATCH, MOST, RATE = 128, 400, 256, 2000, 3e-3
-"""Of the network: hidden units, updates, states an update, states in all, Adam's step."""
+"""MLP settings: hidden units, updates, batch size, maximum number of states, learning rate.
+"""
 
 Probe = Callable[[Tensor], Tensor]
-"""Latents [B, D] to what is read from them: [B, E] float32."""
+"""Maps latents [B, D] to predictions [B, E] float32."""
 
 
 def standardiser(latent: Tensor) -> Probe:
-    """Every entry by its mean and deviation over [N, D]; an entry that stays the same is left out.
+    """Standardise every entry by its mean and deviation over [N, D]; constant entries are dropped.
 
-    What hardly moved there may move far elsewhere, and would then count for everything.
+    An entry that hardly varies there may vary widely elsewhere and would then dominate.
     """
     deviation, mean = torch.std_mean(latent.double(), 0, correction=0)
     held = deviation > 1e-4 * deviation.max()
@@ -40,8 +41,8 @@ def standardiser(latent: Tensor) -> Probe:
     return lambda latent: (latent.double() - mean) * scale
 
 
-def ridge(latent: Tensor, truth: Tensor) -> Probe:
-    """Linear least squares with a penalty on the weights, in closed form, in double precision."""
+def linear_probe(latent: Tensor, truth: Tensor) -> Probe:
+    """Fit linear least squares with a ridge penalty, in closed form, in double precision."""
     scaled, mean = standardiser(latent), truth.double().mean(0)
     inputs = scaled(latent)
     covariance = inputs.T @ inputs / len(inputs)
@@ -50,13 +51,13 @@ def ridge(latent: Tensor, truth: Tensor) -> Probe:
     return lambda latent: (scaled(latent) @ weight + mean).float()
 
 
-def hidden(latent: Tensor, truth: Tensor) -> Probe:
-    """A network with one hidden layer, fitted to the square error by Adam on batches."""
+def mlp_probe(latent: Tensor, truth: Tensor) -> Probe:
+    """Fit an MLP with one hidden layer to the squared error, by Adam on batches."""
     latent, truth = latent[:MOST], truth[:MOST]
     scaled, mean = standardiser(latent), truth.mean(0)
     spread = (truth - mean).square().mean().sqrt().clamp(min=1e-9)
-    draw = Generator().manual_seed(seed_of(SEED, "batches"))
-    # Copies made here are plain tensors, which a gradient can pass through, whatever surrounds it.
+    draw = Generator().manual_seed(derive_seed(SEED, "batches"))
+    # Copies made here are plain tensors, so that gradients work in any context.
     with torch.inference_mode(False), torch.enable_grad():
         inputs, wanted = scaled(latent).float().clone(), ((truth - mean) / spread).clone()
         with seeded(SEED, "init"):
@@ -71,5 +72,8 @@ def hidden(latent: Tensor, truth: Tensor) -> Probe:
     return lambda latent: network(scaled(latent).float()) * spread + mean
 
 
-PROBES: Mapping[str, Callable[[Tensor, Tensor], Probe]] = {"ridge": ridge, "hidden": hidden}
-"""By name; each is fitted to latents [N, D] and the truth [N, E]."""
+PROBES: Mapping[str, Callable[[Tensor, Tensor], Probe]] = {
+    "linear": linear_probe,
+    "mlp": mlp_probe,
+}
+"""Probes by name; each is fitted to latents [N, D] and the truth [N, E]."""

@@ -1,4 +1,4 @@
-"""The options of the measures that follow models along the frozen sequences; light."""
+"""Options of the measures along evaluation sequences. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import EnvironmentConfig, MeasureConfig, Positive
 
@@ -14,17 +15,19 @@ if TYPE_CHECKING:
 
 
 DEPTH = 5
-"""Steps that a model was unrolled, where the procedure does not say."""
+"""Unroll depth assumed for procedures without an unroll length."""
 
 
 def _twice_unrolled(trial: TrialConfig) -> int:
-    """2K: twice as deep as the model was unrolled when it learned."""
+    """Return 2K, twice the unroll depth of the training."""
     unrolled: int = getattr(trial.procedure, "unroll", DEPTH)
     return 2 * unrolled
 
 
-def sequence_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> Iterator[str]:
-    """What a measure needs of an environment, for which real moves are enough without an oracle."""
+def sequence_incompatibilities(
+    measure: MeasureConfig, environment: EnvironmentConfig
+) -> Iterator[str]:
+    """Yield what the environment lacks for measures that need real actions but no oracle."""
     world = environment.spec()
     if world.oracle:
         environment.check_oracle()
@@ -36,28 +39,32 @@ def sequence_misfits(measure: MeasureConfig, environment: EnvironmentConfig) -> 
 
 
 EXCERPTS = 500
-"""Of each kind of play, by which finished agents are measured: to solve them is not needed."""
+"""Number of segments of each kind of play for finished agents; they need no solver."""
 
 
 class SequenceOptions(MeasureConfig):
-    """A measure along sequences of real moves, which come from learners, chance and an oracle.
+    """Measure along real actions of a partly trained agent, a random player and an oracle.
 
-    Without an oracle they are excerpts of games by learners, where these can look ahead, and by
-    chance.
+    Without an oracle, the sequences are episode segments of a random player and, if the environment
+    supports one, a planning player.
     """
 
     depth: Positive = Field(5, description="greatest unroll depth")
     positions: Positive = Field(
         200,
-        description="positions to begin from, where there are too many to begin from all; without "
-        "an oracle, for each kind of play",
+        description="number of start positions, if there are too many to start from all; "
+        "without an oracle, for each kind of play",
     )
-    by_source: bool = Field(False, description="whether the sources of the moves are told apart")
+    by_source: bool = Field(
+        False, description="whether the sources of the actions are reported separately"
+    )
 
     @classmethod
-    def thorough(cls, trial: TrialConfig) -> Self:
+    @override
+    def for_evaluation(cls, trial: TrialConfig) -> Self:
         many = cls() if trial.environment.spec().oracle else cls(positions=EXCERPTS)
         return many.model_copy(update={"depth": _twice_unrolled(trial), "by_source": True})
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        yield from sequence_misfits(self, trial.environment)
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        yield from sequence_incompatibilities(self, trial.environment)

@@ -1,4 +1,4 @@
-"""Two orders of the same moves, and how far apart they end in imagination."""
+"""Distance between the latents after two orders of the same actions."""
 
 from __future__ import annotations
 
@@ -7,46 +7,53 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from workbench.contracts import Facts, Planner
+from workbench.contracts import MeasureInfo, Planner
 from workbench.errors import WorkbenchError
 from workbench.measures.evaluation_sets.digest import digest
 from workbench.measures.prediction.probes import SEED
-from workbench.measures.prediction.true_latents import distance_apart, distinct, flat
+from workbench.measures.prediction.true_latents import (
+    flatten_latent,
+    mean_pair_distance,
+    unique_rows,
+)
 from workbench.models.world_model import WorldModel
-from workbench.randomness import seed_of
-from workbench.types import Environment, Heads, Latent, State, gather, leaves
+from workbench.randomness import derive_seed
+from workbench.types import Environment, Heads, Latent, State, gather, tree_leaves
 
 GAP, VALUE_GAP = "predictive/transposition_gap", "predictive/transposition_value_gap"
 
 LINES = 20_000
-"""Drawn in all, of which those with a transposition are kept."""
+"""Number of lines drawn; those with a transposition are kept."""
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Lines of moves that can be made backwards too and then lead to what looks the same."""
+class TranspositionPairs:
+    """Lines of actions whose reverse order is possible and leads to the same observation."""
 
-    state: State  # [P, ...] where both begin
-    action: Tensor  # [P, M] the one order; the other is from the last to the first
+    state: State  # [P, ...] common start
+    action: Tensor  # [P, M] one order; the other is its reverse
 
 
 class TranspositionGap:
-    """Mean square distance of the two latents, in terms of two random states', and of the values.
+    """Mean squared distance of two latents, relative to random states, and of their values.
 
-    In a game of two, a line is three moves, of which the mover's two change places (a, b, c and
-    c, b, a); in a world with one side it is two.
+    In a two-player game a line has three moves, and the first player's two are swapped (a, b, c and
+    c, b, a); in a single-agent environment it has two.
     """
 
     def __init__(self, environment: Environment, positions: State, pairs: int) -> None:
-        """`positions` [N, ...] are not terminal. Raises WorkbenchError: no line has a twin."""
+        """`positions` [N, ...] are not terminal.
+
+        Raises WorkbenchError if no line has a transposition.
+        """
         self._environment = environment
-        self._states, _ = distinct(environment.observe(positions), positions)
+        self._states, _ = unique_rows(environment.observe(positions), positions)
         self._pairs = transpositions(environment, positions, pairs)
 
     @torch.inference_mode()
     def __call__(self, agent: WorldModel, planner: Planner) -> dict[str, float | None]:
-        """The gap of latents is None where all positions are encoded alike."""
-        apart = distance_apart(flat(agent, self._states.encode(agent)))
+        """Return the metrics; the latent gap is None if all positions are encoded alike."""
+        apart = mean_pair_distance(flatten_latent(agent, self._states.encode(agent)))
         one, value = self._imagined(agent, self._pairs.action)
         other, also = self._imagined(agent, self._pairs.action.flip(1))
         gap = float((one - other).double().square().sum(1).mean())
@@ -55,36 +62,37 @@ class TranspositionGap:
             VALUE_GAP: float((value - also).double().square().mean()),
         }
 
-    def facts(self) -> Facts:
+    def info(self) -> MeasureInfo:
+        """Return the evaluation set's digest and the reference levels."""
         pairs = self._pairs
         many = len(pairs.action)
-        whole = digest(*leaves(pairs), *leaves(self._states))
-        return Facts(
+        whole = digest(*tree_leaves(pairs), *tree_leaves(self._states))
+        return MeasureInfo(
             whole, len(self._states), {GAP: [many], VALUE_GAP: [many]},
-            {GAP: {"chance": 1.0, "oracle": 0.0}, VALUE_GAP: {"oracle": 0.0}},
+            {GAP: {"naive": 1.0, "oracle": 0.0}, VALUE_GAP: {"oracle": 0.0}},
         )  # fmt: skip
 
     def _imagined(self, agent: WorldModel, action: Tensor) -> tuple[Tensor, Tensor]:
-        """Latent [P, D] and value [P] after the moves."""
+        """Return latent [P, D] and value [P] after the actions."""
         generator, state = Generator(), self._pairs.state
         latent: Latent = agent.represent(self._environment.observe(state), generator, state)
         for move in action.to(agent.device).unbind(1):
             latent, _ = agent.step(latent, move, generator)
         heads: Heads = agent.predict(latent)
-        return flat(agent, latent), heads.value.cpu()
+        return flatten_latent(agent, latent), heads.value.cpu()
 
 
-def transpositions(environment: Environment, positions: State, most: int) -> Pairs:
-    """Random lines from random positions, those that have a twin, none of them twice.
+def transpositions(environment: Environment, positions: State, most: int) -> TranspositionPairs:
+    """Return unique random lines from random positions that have a transposition.
 
     Raises:
-        WorkbenchError: none has one.
+        WorkbenchError: no line has one.
     """
-    generator = Generator().manual_seed(seed_of(SEED, "transpositions"))
-    count = len(leaves(positions)[0])
+    generator = Generator().manual_seed(derive_seed(SEED, "transpositions"))
+    count = len(tree_leaves(positions)[0])
     state = gather(positions, torch.randint(count, (LINES,), generator=generator))
-    action, end, whole = _drawn(environment, state, generator)
-    there, possible = _followed(environment, state, action.flip(1), generator)
+    action, end, whole = _random_line(environment, state, generator)
+    there, possible = _follow_line(environment, state, action.flip(1), generator)
     observed = [environment.observe(at).flatten(1) for at in (end, there)]
     alike = (observed[0] == observed[1]).all(1)
     kept = whole & possible & alike & (action[:, 0] != action[:, -1])
@@ -92,7 +100,7 @@ def transpositions(environment: Environment, positions: State, most: int) -> Pai
     for row in kept.nonzero().flatten().tolist():
         moves = tuple(action[row].tolist())
         begun = environment.observe(gather(state, torch.tensor([row])))
-        # A line and its twin are one pair.
+        # A line and its reverse are one pair.
         found.setdefault((begun.numpy().tobytes(), min(moves, moves[::-1])), row)
         if len(found) == most:
             break
@@ -102,14 +110,14 @@ def transpositions(environment: Environment, positions: State, most: int) -> Pai
             f"measure 'transpositions' found no two orders of the same moves that lead to the same "
             f"observation in environment '{environment.spec.name}'"
         )
-    return Pairs(gather(state, rows), action[rows])
+    return TranspositionPairs(gather(state, rows), action[rows])
 
 
-def _drawn(
+def _random_line(
     environment: Environment, state: State, generator: Generator
 ) -> tuple[Tensor, State, Tensor]:
-    """Random legal moves [B, M], where they lead, and whether no end was met. [B] bool"""
-    going = torch.ones(len(leaves(state)[0]), dtype=torch.bool)
+    """Return random legal actions [B, M], their final states, and a mask [B] of unended lines."""
+    going = torch.ones(len(tree_leaves(state)[0]), dtype=torch.bool)
     moves = []
     for _ in range(3 if environment.spec.alternating else 2):
         legal = environment.legal(state).float()
@@ -120,10 +128,10 @@ def _drawn(
     return torch.stack(moves, 1), state, going
 
 
-def _followed(
+def _follow_line(
     environment: Environment, state: State, action: Tensor, generator: Generator
 ) -> tuple[State, Tensor]:
-    """Where moves [B, M] lead, and whether all were possible and none ended it. [B] bool"""
+    """Return the states after actions [B, M], and a mask [B] of legal, unended lines."""
     going = torch.ones(len(action), dtype=torch.bool)
     for move in action.unbind(1):
         legal = environment.legal(state)

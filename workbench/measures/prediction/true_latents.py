@@ -1,4 +1,4 @@
-"""The true states of an evaluation set, each once, and what a model's h makes of them."""
+"""Unique true states of an evaluation set, and their encodings."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Generator, Tensor
 
 from workbench.measures.prediction.evaluation_set import EvaluationSet
 from workbench.models.world_model import WorldModel
-from workbench.types import Latent, State, gather, map_tensors
+from workbench.types import Latent, State, gather, tree_map
 
 ROUNDING = 1e-12
-"""A variance of no more than this share of the mean square is rounding, and no difference."""
+"""Share of the mean square below which a variance counts as rounding."""
 
 AT_ONCE = 2**24
-"""Numbers that are encoded together: some hundreds of Atari's screens, any set of boards."""
+"""Number of values encoded at once: some hundreds of Atari screens, or any set of boards."""
 
 
 @dataclass(frozen=True)
-class DistinctStates:
-    """Non-terminal states, no two of which look the same to the mover."""
+class UniqueStates:
+    """Non-terminal states with unique observations."""
 
     state: State | None  # [N, ...]
     observation: Tensor  # [N, *observation]
@@ -30,26 +30,26 @@ class DistinctStates:
         return len(self.observation)
 
     def encode(self, agent: WorldModel) -> Latent:
-        """h of every state: [N, ...]"""
+        """Encode every state with h: [N, ...]."""
         many = max(1, AT_ONCE // self.observation[0].numel())
         rows = torch.split(torch.arange(len(self)), many)
         parts = [
             agent.represent(self.observation[some], Generator(), gather(self.state, some))
             for some in rows
         ]
-        return parts[0] if len(parts) == 1 else map_tensors(lambda *t: torch.cat(t), *parts)
+        return parts[0] if len(parts) == 1 else tree_map(lambda *t: torch.cat(t), *parts)
 
 
-def distinct(observation: Tensor, state: State | None) -> tuple[DistinctStates, Tensor]:
-    """The states [B, ...] by their observations, each once, and for every row its number. [B]"""
-    kept, number = looking_apart(observation)
-    return DistinctStates(gather(state, kept), observation[kept]), number
+def unique_rows(observation: Tensor, state: State | None) -> tuple[UniqueStates, Tensor]:
+    """Return the states [B, ...] with unique observations, and the index of each row [B]."""
+    kept, number = unique_observations(observation)
+    return UniqueStates(gather(state, kept), observation[kept]), number
 
 
-def looking_apart(observation: Tensor) -> tuple[Tensor, Tensor]:
-    """First rows of [B, *observation] that look different, and for every row which it looks like.
+def unique_observations(observation: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the first rows of [B, *observation] with unique observations, and each row's index.
 
-    Both int64, [N] and [B]; the rows are in order of what they look like.
+    Both are int64, [N] and [B]; rows are sorted by observation.
     """
     rows = observation.flatten(1).contiguous().numpy()
     looks = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
@@ -57,25 +57,25 @@ def looking_apart(observation: Tensor) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(first), torch.from_numpy(number)
 
 
-def visited(sequences: EvaluationSet) -> tuple[DistinctStates, Tensor]:
-    """The states of all sequences, and which of them each step is at: [S, K+1], -1 past the end."""
+def unique_states(sequences: EvaluationSet) -> tuple[UniqueStates, Tensor]:
+    """Return the states of all sequences, and the index of each step: [S, K+1], -1 past the end."""
     alive = sequences.before_end
-    state = map_tensors(lambda states: states[alive], sequences.state)
-    states, number = distinct(sequences.observation[alive], state)
+    state = tree_map(lambda states: states[alive], sequences.state)
+    states, number = unique_rows(sequences.observation[alive], state)
     row = torch.full(alive.shape, -1)
     row[alive] = number
     return states, row
 
 
-def flat(agent: WorldModel, latent: Latent) -> Tensor:
-    """[B, D] float32 on the CPU, the code of a latent; see `WorldModel.code`."""
-    return agent.code(latent).flatten(1).float().cpu()
+def flatten_latent(agent: WorldModel, latent: Latent) -> Tensor:
+    """[B, D] float32 on the CPU: the flattened latent; see `WorldModel.latent_tensor`."""
+    return agent.latent_tensor(latent).flatten(1).float().cpu()
 
 
-def distance_apart(code: Tensor) -> float | None:
-    """Mean square distance of two codes drawn from [N, D]: 2 x their total variance.
+def mean_pair_distance(code: Tensor) -> float | None:
+    """Mean squared distance of two rows drawn from [N, D]: 2 x their total variance.
 
-    None where the codes are all the same: nothing can be far or near in terms of it.
+    None if all rows are equal, because distances have no scale then.
     """
     exact = code.double()
     variance = float(exact.var(0, correction=0).sum())

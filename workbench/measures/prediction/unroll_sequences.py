@@ -1,4 +1,4 @@
-"""A model along the real moves of an evaluation set."""
+"""Unrolls of a model along the real actions of an evaluation set."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from workbench.models.world_model import WorldModel
 from workbench.types import Edge, Latent
 
 
-def along(agent: WorldModel, sequences: EvaluationSet) -> Iterator[tuple[Latent, Edge | None]]:
-    """g^k(h(o_0)) of all S sequences at k = 0..K, each with the edge that led there (not at 0).
+def unroll_sequences(
+    agent: WorldModel, sequences: EvaluationSet
+) -> Iterator[tuple[Latent, Edge | None]]:
+    """Yield g^k(h(o_0)) of all S sequences at k = 0..K, with the edge that led there (not at 0).
 
-    for k, (latent, edge) in enumerate(along(agent, sequences)): ...
+    for k, (latent, edge) in enumerate(unroll_sequences(agent, sequences)): ...
     """
     generator = Generator()
     latent = agent.represent(sequences.observation[:, 0], generator, sequences.at(0))

@@ -1,1 +1,1 @@
-"""Latent to observation. Every module here is one decoder."""
+"""Decoders: latent to observation. Every module here is one component."""

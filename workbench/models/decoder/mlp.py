@@ -1,4 +1,4 @@
-"""A perceptron from the flattened latent to the observation."""
+"""MLP decoder from the flattened latent to the observation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import DecoderConfig, Positive
 from workbench.registry import register
@@ -17,16 +18,15 @@ if TYPE_CHECKING:
 
 @register("decoder", "mlp")
 class MLP(DecoderConfig):
-    """One hidden layer between the flattened latent, of any kind, and the observation."""
+    """One hidden layer from the flattened latent, of any kind, to the observation."""
 
     width: Positive = Field(96, description="hidden units")
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from torch import nn
 
-        from workbench.models.transitions import FlatHead
+        from workbench.models.transitions import MLPHead
 
         shape = environment.observation
-        return nn.Sequential(
-            FlatHead(latent.shape, self.width, prod(shape)), nn.Unflatten(1, shape)
-        )
+        return nn.Sequential(MLPHead(latent.shape, self.width, prod(shape)), nn.Unflatten(1, shape))

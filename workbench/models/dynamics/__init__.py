@@ -1,1 +1,1 @@
-"""g: latent and action to the next latent. Every module here is one dynamics."""
+"""Dynamics g: latent and action to the next latent. Every module here is one component."""

@@ -1,10 +1,11 @@
-"""A residual convolution over a grid latent."""
+"""Dynamics `conv`: a residual convolution on a grid latent."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive
 from workbench.models.dynamics.boards.board_dynamics import BoardDynamics
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 
 @register("dynamics", "conv")
 class Conv(BoardDynamics):
-    """A residual pair of 3x3 convolutions on a grid latent; the action is a plane."""
+    """Residual pair of 3x3 convolutions on a grid latent; the action is a plane."""
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset({"grid"})
 
     width: Positive = Field(16, description="channels between the two convolutions")
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.transitions import GridTransition
 

@@ -1,12 +1,13 @@
-"""Several dynamics in the place of one."""
+"""Dynamics `ensemble`: the mean of several dynamics."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
+from typing_extensions import override
 
-from workbench.components import DynamicsConfig, Misfit, Positive, Slot
+from workbench.components import ComponentField, DynamicsConfig, Incompatible, Positive
 from workbench.models.dynamics.mlp import MLP
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
@@ -17,37 +18,42 @@ if TYPE_CHECKING:
 
 @register("dynamics", "ensemble")
 class Ensemble(DynamicsConfig):
-    """The mean of the next latents of several dynamics that begin from different weights.
+    """Mean of the next latents of several dynamics with different initial weights.
 
     They are trained together, through their mean.
     """
 
-    of: Annotated[DynamicsConfig, Slot("dynamics")] = Field(
-        default_factory=MLP, description="what a member is"
+    member: Annotated[DynamicsConfig, ComponentField("dynamics")] = Field(
+        default_factory=MLP, description="dynamics of one member"
     )
-    members: Positive = Field(5, description="how many there are")
+    size: Positive = Field(5, description="number of members")
 
     @property
+    @override
     def accepts(self) -> frozenset[LatentKind]:  # type: ignore[override]
-        return self.of.accepts
+        return self.member.accepts
 
     @property
+    @override
     def trainable(self) -> bool:  # type: ignore[override]
-        return self.of.trainable
+        return self.member.trainable
 
     @property
+    @override
     def row_independent(self) -> bool:  # type: ignore[override]
-        return self.of.row_independent
+        return self.member.row_independent
 
+    @override
     def check(self, environment: EnvironmentSpec) -> None:
-        if self.of.simulator:
-            raise Misfit(
-                f"dynamics 'ensemble' joins networks; dynamics '{self.of.component}' steps the "
+        if self.member.simulator:
+            raise Incompatible(
+                f"dynamics 'ensemble' joins networks; dynamics '{self.member.component}' steps the "
                 "world itself, of which there is one"
             )
-        self.of.check(environment)
+        self.member.check(environment)
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.transitions import EnsembleTransition
 
-        return EnsembleTransition(self.of.build(latent, environment) for _ in range(self.members))
+        return EnsembleTransition(self.member.build(latent, environment) for _ in range(self.size))

@@ -1,10 +1,11 @@
-"""A residual graph attention over a latent of nodes."""
+"""Dynamics `gat`: residual graph attention on a latent of nodes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from workbench.components import Positive
 from workbench.models.dynamics.boards.board_dynamics import GraphDynamics
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 
 @register("dynamics", "gat")
 class GAT(GraphDynamics):
-    """A residual pair of graph attentions (GATv2: Brody et al. 2022) on a latent of nodes."""
+    """Residual pair of graph attention layers (GATv2: Brody et al. 2022) on a latent of nodes."""
 
     width: Positive = Field(16, description="features between the two layers")
     heads: Positive = Field(
-        4, description="ways to attend in the first layer, which share its width; one in the second"
+        4,
+        description="attention heads of the first layer, which share its width; the second layer "
+        "has one",
     )
 
     @model_validator(mode="after")
@@ -30,6 +33,7 @@ class GAT(GraphDynamics):
         check_heads(self.width, self.heads)
         return self
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.graph_layers import GraphAttention
         from workbench.models.layers import LayerStack

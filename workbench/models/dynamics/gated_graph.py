@@ -1,8 +1,10 @@
-"""A gated recurrent unit for every node of a latent."""
+"""Dynamics `gated_graph`: a gated recurrent unit for every node of a latent."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from typing_extensions import override
 
 from workbench.models.dynamics.boards.board_dynamics import GraphDynamics
 from workbench.registry import register
@@ -14,12 +16,13 @@ if TYPE_CHECKING:
 
 @register("dynamics", "gated_graph")
 class GatedGraph(GraphDynamics):
-    """A gated recurrent unit a node, fed the mean of its neighbours and the action (Li 2016).
+    """One gated recurrent unit per node; its inputs are the neighbours' mean and the action.
 
-    As in gated graph networks (Li et al. 2016, eqs. 2 to 6), with one kind of edge, a mean in the
-    place of the sum, and one round a step.
+    It follows gated graph networks (Li et al. 2016, eqs. 2 to 6), with one kind of edge, a mean
+    instead of the sum, and one round per step.
     """
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.dynamics.networks.gated_transitions import NodeGated
 

@@ -1,10 +1,11 @@
-"""A residual graph convolution over a latent of nodes."""
+"""Dynamics `gcn`: residual graph convolution on a latent of nodes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive
 from workbench.models.dynamics.boards.board_dynamics import GraphDynamics
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
 
 @register("dynamics", "gcn")
 class GCN(GraphDynamics):
-    """A residual pair of graph convolutions on a latent of nodes; the action marks its node."""
+    """Residual pair of graph convolutions on a latent of nodes; the action marks its node."""
 
     width: Positive = Field(19, description="features between the two convolutions")
     backend: Literal["dense", "sparse"] = Field(
-        "dense", description="adjacency matrix, or torch-geometric's edge list; equal numbers"
+        "dense",
+        description="implementation: adjacency matrix or torch-geometric's edge list, with equal "
+        "results",
     )
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.layers import GraphStack
         from workbench.models.transitions import NodeTransition

@@ -1,10 +1,11 @@
-"""A gated recurrent unit whose hidden state is the latent."""
+"""Dynamics `gru`: a gated recurrent unit whose hidden state is the latent."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive
 from workbench.models.dynamics.boards.board_dynamics import BoardDynamics
@@ -17,16 +18,17 @@ if TYPE_CHECKING:
 
 @register("dynamics", "gru")
 class GRU(BoardDynamics):
-    """A gated recurrent unit (Cho et al. 2014): the latent is its state, the action its input.
+    """Gated recurrent unit (Cho et al. 2014): the latent is its state, the action its input.
 
-    On a vector the action enters by its embedding, which is a learned bias of the gates; on a
-    grid the gates are 3x3 convolutions.
+    On a vector the action enters by its embedding, a learned bias of the gates. On a grid the gates
+    are 3x3 convolutions.
     """
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset({"vector", "grid"})
 
     embedding: Positive = Field(16, description="length of an action's embedding, on a vector")
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.dynamics.networks.gated_transitions import GridGated, VectorGated
 

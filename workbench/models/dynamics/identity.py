@@ -1,8 +1,10 @@
-"""The null model: nothing ever changes."""
+"""Dynamics `identity`: the null model."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, get_args
+
+from typing_extensions import override
 
 from workbench.components import DynamicsConfig
 from workbench.registry import register
@@ -14,11 +16,12 @@ if TYPE_CHECKING:
 
 @register("dynamics", "identity")
 class Identity(DynamicsConfig):
-    """The null model: whatever is done, the latent stays as it is; nothing to learn."""
+    """Null model: the latent never changes; there is nothing to learn."""
 
     trainable: ClassVar[bool] = False
     accepts: ClassVar[frozenset[LatentKind]] = frozenset(get_args(LatentKind))
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.transitions import IdentityTransition
 

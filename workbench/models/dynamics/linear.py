@@ -1,10 +1,11 @@
-"""A linear map for every action."""
+"""Dynamics `linear`: a linear map per action."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import DynamicsConfig
 from workbench.registry import register
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
 
 @register("dynamics", "linear")
 class Linear(DynamicsConfig):
-    """s + A_a s + b_a on a vector latent: the control for what nonlinear dynamics are good for."""
+    """s + A_a s + b_a on a vector latent: a control for nonlinear dynamics."""
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset({"vector"})
 
     shared: bool = Field(
-        False, description="whether all actions have one matrix A and differ by the offset b alone"
+        False, description="whether all actions share one matrix A and differ in the offset b only"
     )
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.transitions import LinearTransition
 

@@ -1,10 +1,11 @@
-"""An interaction network over a latent of nodes or slots."""
+"""Dynamics `message_passing`: an interaction network on nodes or slots."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive
 from workbench.models.boards import board_graph
@@ -18,35 +19,38 @@ if TYPE_CHECKING:
 
 @register("dynamics", "message_passing")
 class MessagePassing(NodeDynamics):
-    """Messages along edges, added up at every node (C-SWM, Kipf et al. 2020, section 2.3).
+    """Messages along edges, summed at every node (C-SWM, Kipf et al. 2020, section 2.3).
 
-    Slots have no place on the board: their edges are `complete`, or `empty`, and the action enters
+    Slots have no place on the board: their edges are `complete` or `empty`, and the action enters
     one-hot.
     """
 
     width: Positive = Field(32, description="hidden units, and length of a message (C-SWM: 512)")
-    graph: str = Field("neighbours", description="which of the environment's graphs")
+    graph: str = Field("neighbours", description="name of the environment's graph")
     edges: Literal["original", "shuffled", "empty", "complete"] = Field(
         "original",
-        description="the graph itself, or a control with shuffled or with no edges; `complete` "
-        "joins all with all (C-SWM)",
+        description="the graph itself, or a control with rewired edges or without edges; "
+        "`complete` connects all pairs (C-SWM)",
     )
 
     @property
+    @override
     def accepts(self) -> frozenset[LatentKind]:  # type: ignore[override]
         places = self.edges in ("original", "shuffled")
         return frozenset({"nodes"} if places else {"nodes", "slots"})
 
+    @override
     def check(self, environment: EnvironmentSpec) -> None:
         if self.edges in ("original", "shuffled"):
             board_graph(f"dynamics '{self.component}'", environment, self.graph)
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
-        from workbench.models.dynamics.networks.message_transition import Messages
+        from workbench.models.dynamics.networks.message_transition import MessageTransition
 
         nodes, features = latent.shape
         marks = self._node_marks(latent, environment)
-        return Messages(self._edges(nodes, environment), features, marks, self.width)
+        return MessageTransition(self._edges(nodes, environment), features, marks, self.width)
 
     def _edges(self, nodes: int, environment: EnvironmentSpec) -> Graph:
         from workbench.models.dynamics.networks.message_transition import complete

@@ -1,10 +1,11 @@
-"""A residual perceptron over a vector latent."""
+"""Dynamics `mlp`: a residual MLP on a vector latent."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import DynamicsConfig, Positive
 from workbench.registry import register
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
 
 @register("dynamics", "mlp")
 class MLP(DynamicsConfig):
-    """A residual perceptron on a vector latent; the action is a learned bias of its layer."""
+    """Residual MLP on a vector latent; the action is a learned bias of its layer."""
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset({"vector"})
 
     width: Positive = Field(96, description="hidden units")
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.transitions import VectorTransition
 

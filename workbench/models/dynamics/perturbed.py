@@ -1,10 +1,11 @@
-"""The true dynamics with an error of known size."""
+"""Dynamics `perturbed`: the true dynamics with an error of known size."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import NonNegative
 from workbench.models.dynamics.true import TrueDynamics
@@ -17,25 +18,31 @@ if TYPE_CHECKING:
 
 @register("dynamics", "perturbed")
 class Perturbed(TrueDynamics):
-    """The simulator, whose encoded observations are blurred: a model error of known size.
+    """Simulator with noise on the encoded observations: a model error of known size.
 
-    At depth k the code is h(o_k) plus k independent normal steps, each of `size` times the
-    standard deviation of the code's own entries; `latent_norm` comes after that. Rewards, ends and
-    legal moves are the true ones. At size 0 it is the dynamics `true`.
+    At depth k, k independent normal steps are added to h(o_k), each of `noise_scale` times the
+    standard deviation of the encoding's entries; `latent_norm` follows. Rewards, terminations and
+    legal actions are the true ones. With noise_scale 0 it equals the dynamics `true`.
     """
 
-    size: NonNegative = Field(
-        0.1, description="of one step of the error, in standard deviations of the latent's entries"
+    noise_scale: NonNegative = Field(
+        0.1,
+        description="size of one step of the error, in standard deviations of the latent's entries",
     )
     compounding: bool = Field(
-        True, description="whether errors add up with depth; else each is drawn by itself"
+        True,
+        description=(
+            "whether errors accumulate with depth; else each depth has an independent error"
+        ),
     )
 
     @property
+    @override
     def row_independent(self) -> bool:  # type: ignore[override]
-        return not self.size
+        return not self.noise_scale
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.dynamics.networks.noise import GaussianWalk
 
-        return GaussianWalk(self.size, self.compounding)
+        return GaussianWalk(self.noise_scale, self.compounding)

@@ -1,10 +1,11 @@
-"""A tower of residual blocks."""
+"""Dynamics `residual`: a tower of residual blocks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive
 from workbench.models.dynamics.boards.board_dynamics import BoardDynamics
@@ -17,17 +18,18 @@ if TYPE_CHECKING:
 
 @register("dynamics", "residual")
 class Residual(BoardDynamics):
-    """A tower of residual blocks (MuZero, appendix F): 3x3 convolutions, or layers on a vector.
+    """Tower of residual blocks (MuZero, appendix F): 3x3 convolutions, or layers on a vector.
 
-    MuZero's has 16 blocks of 256 channels. Layers are normalised row by row, not by the batch. On
-    a vector the action is a learned bias of the first layer.
+    MuZero's has 16 blocks of 256 channels. Layers are normalised per row, not over the batch. On a
+    vector the action is a learned bias of the first layer.
     """
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset({"vector", "grid"})
 
     width: Positive = Field(32, description="channels, or units, of a block")
-    depth: Positive = Field(2, description="residual blocks")
+    depth: Positive = Field(2, description="number of residual blocks")
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.dynamics.networks.residual_transitions import GridTower, VectorTower
 

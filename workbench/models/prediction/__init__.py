@@ -1,1 +1,1 @@
-"""f: latent to policy and value. Every module here is one set of heads."""
+"""Predictions f: latent to policy and value. Every module here is one component."""

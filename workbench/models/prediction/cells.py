@@ -1,4 +1,4 @@
-"""Heads that are the same network on a board of any size."""
+"""Prediction `cells`: heads that fit boards of any size."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+from typing_extensions import override
 
-from workbench.components import Misfit, Positive, PredictionConfig
+from workbench.components import Incompatible, Positive, PredictionConfig
 from workbench.models.boards import cell_features, keeps_cells
 from workbench.models.scalar_head import ScalarHead
 from workbench.registry import register
@@ -19,33 +20,35 @@ if TYPE_CHECKING:
 
 @register("prediction", "cells")
 class Cells(PredictionConfig):
-    """One perceptron for every cell scores the actions marked there; the rest reads all pooled.
+    """One MLP per cell scores the actions at that cell; the other heads read the pooled cells.
 
-    No parameter's shape depends on the size of the board.
+    No parameter's shape depends on the board size.
     """
 
-    width: Positive = Field(32, description="hidden units, of a cell and of what reads the pool")
-    value: ScalarHead = Field(default_factory=ScalarHead, description="how the value is written")
-    reward: ScalarHead = Field(default_factory=ScalarHead, description="how the reward is written")
+    width: Positive = Field(32, description="hidden units, per cell and over the pooled cells")
+    value: ScalarHead = Field(default_factory=ScalarHead, description="encoding of the value")
+    reward: ScalarHead = Field(default_factory=ScalarHead, description="encoding of the reward")
 
+    @override
     def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
         cell_features("prediction 'cells'", latent)
-        if any(environment.marks) and not keeps_cells(latent, environment):
+        if any(environment.action_planes) and not keeps_cells(latent, environment):
             height, width = environment.observation[1:]
-            raise Misfit(
+            raise Incompatible(
                 f"prediction 'cells' needs the {height}x{width} cells on which environment "
                 f"'{environment.name}' marks its actions"
             )
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Prediction:
         from workbench.models.heads import CellPrediction
-        from workbench.models.value_encoding import codec
+        from workbench.models.value_encoding import value_encoding
 
         return CellPrediction(
             prod(environment.observation[1:]),
             cell_features("prediction 'cells'", latent),
-            environment.marks or ((),) * environment.actions,
+            environment.action_planes or ((),) * environment.actions,
             self.width,
-            codec(self.value),
-            codec(self.reward) if edges else None,
+            value_encoding(self.value),
+            value_encoding(self.reward) if edges else None,
         )

@@ -1,10 +1,11 @@
-"""Perceptron heads over the flattened latent."""
+"""Prediction `mlp`: MLP heads on the flattened latent."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive, PredictionConfig
 from workbench.models.scalar_head import ScalarHead
@@ -20,17 +21,18 @@ class MLP(PredictionConfig):
     """One hidden layer for policy and value, one for an edge's reward and termination."""
 
     width: Positive = Field(96, description="hidden units")
-    value: ScalarHead = Field(default_factory=ScalarHead, description="how the value is written")
-    reward: ScalarHead = Field(default_factory=ScalarHead, description="how the reward is written")
+    value: ScalarHead = Field(default_factory=ScalarHead, description="encoding of the value")
+    reward: ScalarHead = Field(default_factory=ScalarHead, description="encoding of the reward")
 
+    @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Prediction:
         from workbench.models.heads import FlatPrediction
-        from workbench.models.value_encoding import codec
+        from workbench.models.value_encoding import value_encoding
 
         return FlatPrediction(
             latent.shape,
             environment.actions,
             self.width,
-            codec(self.value),
-            codec(self.reward) if edges else None,
+            value_encoding(self.value),
+            value_encoding(self.reward) if edges else None,
         )

@@ -1,1 +1,1 @@
-"""h: observation to latent. Every module here is one encoder."""
+"""Representations h: observation to latent. Every module here is one component."""

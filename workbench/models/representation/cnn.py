@@ -1,4 +1,4 @@
-"""Convolutions over the board."""
+"""Representation `cnn`: convolutions over the board."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @register("representation", "cnn")
 class CNN(GridEncoder):
-    """3x3 convolutions over the planes; ends in a grid, or by a linear layer in a vector."""
+    """3x3 convolutions over the planes; the latent is a grid, or a vector by a linear layer."""
 
     width: Positive = Field(16, description="channels of a layer")
-    depth: Positive = Field(2, description="convolutions")
+    depth: Positive = Field(2, description="number of convolutions")
 
     def _cells(self, environment: EnvironmentSpec) -> LatentSpec:
         _, height, width = board_planes("representation 'cnn'", environment)

@@ -1,4 +1,4 @@
-"""An encoder together with the contrastive term that trains it."""
+"""Representation `contrastive`: an encoder with its contrastive loss."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
-from workbench.components import NonNegative, RepresentationConfig, Slot
+from workbench.components import ComponentField, NonNegative, RepresentationConfig
 from workbench.models.representation.cnn import CNN
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
@@ -22,27 +23,30 @@ if TYPE_CHECKING:
 
 @register("representation", "contrastive")
 class Contrastive(RepresentationConfig):
-    """Any encoder, paired with a contrastive term of the objective that it brings along.
+    """Any encoder, combined with a contrastive loss term.
 
-    It brings `losses.contrastive` and `targets.latent: next_latent` into the trial; what the file
-    says there wins. The network and its first weights are those of the encoder alone.
+    It implies `losses.contrastive` and `targets.latent: next_latent`; entries of the file override
+    them. Network and initial weights are those of the encoder alone.
     """
 
-    encoder: Annotated[RepresentationConfig, Slot("representation")] = Field(
-        default_factory=CNN, description="what encodes"
+    encoder: Annotated[RepresentationConfig, ComponentField("representation")] = Field(
+        default_factory=CNN, description="the encoder"
     )
-    weight: NonNegative = Field(1.0, description="factor of the contrastive term in the objective")
-    term: Literal["infonce", "hinge"] = Field("infonce", description="which contrastive term")
+    weight: NonNegative = Field(1.0, description="weight of the contrastive loss")
+    term: Literal["infonce", "hinge"] = Field("infonce", description="contrastive term")
 
     @property
+    @override
     def trainable(self) -> bool:  # type: ignore[override]
         return self.encoder.trainable
 
     @property
+    @override
     def row_independent(self) -> bool:  # type: ignore[override]
         return self.encoder.row_independent
 
-    def brings(self) -> Mapping[str, Any]:
+    @override
+    def implied_config(self) -> Mapping[str, Any]:
         return {
             "targets": {"latent": {"name": "next_latent"}},
             "losses": {
@@ -50,15 +54,18 @@ class Contrastive(RepresentationConfig):
             },
         }
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         if "contrastive" not in trial.losses:
             yield (
                 "representation 'contrastive' needs its loss 'contrastive', which the file takes "
                 f"away; name the encoder '{self.encoder.component}' alone"
             )
 
+    @override
     def latent(self, environment: EnvironmentSpec) -> LatentSpec:
         return self.encoder.latent(environment)
 
+    @override
     def build(self, environment: EnvironmentSpec) -> nn.Module:
         return self.encoder.build(environment)

@@ -1,4 +1,4 @@
-"""Graph attention over the board's cells."""
+"""Representation `gat`: graph attention over the board's cells."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @register("representation", "gat")
 class GAT(GraphEncoder):
-    """Graph attention (GATv2: Brody et al. 2022) over the cells; ends in nodes or a vector."""
+    """Graph attention (GATv2: Brody et al. 2022) over cells; the latent is nodes or a vector."""
 
-    heads: Positive = Field(4, description="ways to attend in a layer; they share its width")
+    heads: Positive = Field(4, description="attention heads per layer; they share its width")
 
     @model_validator(mode="after")
     def _shared(self) -> Self:

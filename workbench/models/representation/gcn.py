@@ -1,4 +1,4 @@
-"""Graph convolutions over the board's cells."""
+"""Representation `gcn`: graph convolutions over the board's cells."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 @register("representation", "gcn")
 class GCN(GraphEncoder):
-    """Graph convolutions (Kipf & Welling) over the board's cells; ends in nodes or a vector."""
+    """Graph convolutions (Kipf & Welling) over cells; the latent is nodes or a vector."""
 
-    width: Positive = Field(19, description="features of a node in a layer")
+    width: Positive = Field(19, description="features per node in a layer")
     backend: Literal["dense", "sparse"] = Field(
-        "dense", description="adjacency matrix, or torch-geometric's edge list; equal numbers"
+        "dense",
+        description="implementation: adjacency matrix or torch-geometric's edge list, with equal "
+        "results",
     )
 
     def _stack(self, graph: Graph, sizes: list[int]) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Graph isomorphism layers over the board's cells."""
+"""Representation `gin`: graph isomorphism layers over the board's cells."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 @register("representation", "gin")
 class GIN(GraphEncoder):
-    """Perceptrons of sums over neighbours (GIN: Xu et al. 2019); ends in nodes or a vector."""
+    """MLPs of sums over neighbours (GIN: Xu et al. 2019); the latent is nodes or a vector."""
 
     learn_epsilon: bool = Field(
-        True, description="learn how much a node counts beside its neighbours, or count it once"
+        True,
+        description="whether the weight of a node relative to its neighbours is learned; else "
+        "it is 1",
     )
 
     def _stack(self, graph: Graph, sizes: list[int]) -> nn.Module:

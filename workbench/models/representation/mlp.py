@@ -1,4 +1,4 @@
-"""A multi-layer perceptron over the flattened observation."""
+"""Representation `mlp`: an MLP over the flattened observation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive, RepresentationConfig
 from workbench.registry import register
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
 
 @register("representation", "mlp")
 class MLP(RepresentationConfig):
-    """Fully connected layers over the flattened observation; ends in a vector."""
+    """Fully connected layers over the flattened observation; the latent is a vector."""
 
     width: Positive = Field(96, description="units of a hidden layer")
-    depth: Positive = Field(1, description="hidden layers")
+    depth: Positive = Field(1, description="number of hidden layers")
     latent_size: Positive = Field(96, description="length of the latent vector")
 
+    @override
     def latent(self, environment: EnvironmentSpec) -> LatentSpec:
         return LatentSpec("vector", (self.latent_size,))
 
+    @override
     def build(self, environment: EnvironmentSpec) -> nn.Module:
         from workbench.models.layers import FlatMLP
 

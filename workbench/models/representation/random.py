@@ -1,8 +1,10 @@
-"""The control that never learns to see: a random encoder, frozen."""
+"""Representation `random`: a frozen random encoder, as a control."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
 
 from workbench.models.representation.mlp import MLP
 from workbench.registry import register
@@ -14,9 +16,10 @@ if TYPE_CHECKING:
 
 @register("representation", "random")
 class Random(MLP):
-    """A random multi-layer perceptron, frozen: the control for what an encoder learns."""
+    """Frozen random MLP: a control for what an encoder learns."""
 
     trainable: ClassVar[bool] = False
 
+    @override
     def build(self, environment: EnvironmentSpec) -> nn.Module:
         return super().build(environment).requires_grad_(False)

@@ -1,4 +1,4 @@
-"""A residual tower over the board, or over an image that it first makes smaller."""
+"""Representation `resnet`: a residual tower over a board or an image."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
 @register("representation", "resnet")
 class ResNet(GridEncoder):
-    """Residual blocks of two 3x3 convolutions, of any size; ends in a grid or a vector.
+    """Residual blocks of two 3x3 convolutions, in any number; the latent is a grid or a vector.
 
-    Every halving is a convolution of stride 2, with a block between one and the next, so that
-    most of the work is done where the planes are small (as in MuZero, appendix F).
+    Each downsampling is a convolution of stride 2, with a block between two of them, so that most
+    computation is done on small planes (as in MuZero, appendix F).
     """
 
     width: Positive = Field(16, description="channels of a layer")
     depth: Positive = Field(2, description="residual blocks at the final size")
     downsample: Annotated[int, Field(ge=0)] = Field(
-        0, description="how often height and width are halved, rounded up: 4 make 96x96 6x6"
+        0,
+        description="number of times that height and width are halved, rounded up: 4 reduces 96x96 "
+        "to 6x6",
     )
 
     def _cells(self, environment: EnvironmentSpec) -> LatentSpec:

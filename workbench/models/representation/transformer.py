@@ -1,4 +1,4 @@
-"""Self-attention over the board's cells."""
+"""Representation `transformer`: self-attention over the board's cells."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from workbench.components import Positive
 from workbench.models.boards import board_planes
@@ -21,15 +22,17 @@ if TYPE_CHECKING:
 
 @register("representation", "transformer")
 class Transformer(NodesEncoder):
-    """A transformer (pre-norm) whose tokens are the board's cells; ends in nodes or a vector."""
+    """Pre-norm transformer whose tokens are the board's cells; the latent is nodes or a vector."""
 
     width: Positive = Field(16, description="features of a token")
-    depth: Positive = Field(2, description="layers: attention and a perceptron of 4 times width")
-    heads: Positive = Field(4, description="ways to attend in a layer; they share its width")
+    depth: Positive = Field(
+        2, description="number of layers: attention and an MLP of 4 times the width"
+    )
+    heads: Positive = Field(4, description="attention heads per layer; they share its width")
     position: Literal["learned", "coordinates", "none"] = Field(
         "learned",
-        description="how a token knows its cell: an embedding of its own (which ties the network "
-        "to this size of board), its row and column scaled to [0, 1], or not at all",
+        description="position of a token: a learned embedding (which ties the network to this "
+        "board size), row and column scaled to [0, 1], or none",
     )
 
     @model_validator(mode="after")
@@ -41,6 +44,7 @@ class Transformer(NodesEncoder):
         _, *board = board_planes("representation 'transformer'", environment)
         return LatentSpec("nodes", (prod(board), self.width))
 
+    @override
     def notes(self, environment: EnvironmentSpec) -> Iterator[str]:
         yield (
             f"representation transformer: a token is a cell, its features the cell's "
@@ -50,18 +54,19 @@ class Transformer(NodesEncoder):
     def _layers(self, environment: EnvironmentSpec) -> list[nn.Module]:
         from torch import nn
 
-        from workbench.models.graphs import BoardNodes, Places
+        from workbench.models.graphs import BoardNodes, NodeEmbedding
 
         nodes = BoardNodes(environment.observation, self.position == "coordinates")
         tokens, width = self._cells(environment).shape
         layers: list[nn.Module] = [nodes, nn.Linear(nodes.features, width)]
-        layers += [Places(tokens, width)] if self.position == "learned" else []
+        layers += [NodeEmbedding(tokens, width)] if self.position == "learned" else []
         return [*layers, *(self._layer() for _ in range(self.depth)), nn.LayerNorm(width)]
 
     def _layer(self) -> nn.Module:
         from torch import nn
 
-        # Without biases torch takes no short cut outside of training, which would give other bits.
+        # Without biases, torch does not take its fused inference path, whose results differ in the
+        # last bits.
         return nn.TransformerEncoderLayer(
             self.width,
             self.heads,

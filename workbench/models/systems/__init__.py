@@ -1,1 +1,1 @@
-"""Whole world models. Every module here is one."""
+"""Whole world models. Every module here is one component."""

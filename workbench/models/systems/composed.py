@@ -1,4 +1,4 @@
-"""MuZero's model: a representation, a dynamics and a prediction, each exchangeable."""
+"""Model `composed`: exchangeable representation, dynamics and prediction (MuZero)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import (
+    ComponentField,
     DecoderConfig,
     DynamicsConfig,
-    Misfit,
+    Incompatible,
     ModelConfig,
     PredictionConfig,
     RepresentationConfig,
-    Slot,
 )
 from workbench.registry import register
 from workbench.types import Environment, EnvironmentSpec, LatentSpec, ModelSpec
@@ -26,22 +27,23 @@ if TYPE_CHECKING:
 
 @register("model", "composed")
 class Composed(ModelConfig):
-    """Joins a representation h, a dynamics g and a prediction f (MuZero), on request a decoder."""
+    """Representation h, dynamics g and prediction f (MuZero), optionally with a decoder."""
 
-    representation: Annotated[RepresentationConfig, Slot("representation")]
-    dynamics: Annotated[DynamicsConfig, Slot("dynamics")]
-    prediction: Annotated[PredictionConfig, Slot("prediction")]
-    decoder: Annotated[DecoderConfig | None, Slot("decoder")] = Field(
-        None, description="reads the observation back from a latent; none by default"
+    representation: Annotated[RepresentationConfig, ComponentField("representation")]
+    dynamics: Annotated[DynamicsConfig, ComponentField("dynamics")]
+    prediction: Annotated[PredictionConfig, ComponentField("prediction")]
+    decoder: Annotated[DecoderConfig | None, ComponentField("decoder")] = Field(
+        None, description="decoder from a latent to the observation; none by default"
     )
     latent_norm: Literal["min_max", "layer_norm", "l2", "none"] = Field(
-        "min_max", description="scaling of every latent, after h and after g"
+        "min_max", description="normalisation of every latent, after h and after g"
     )
 
+    @override
     def spec(self, environment: EnvironmentSpec) -> ModelSpec:
         latent = self.representation.latent(environment)
         if latent.kind not in self.dynamics.accepts:
-            raise Misfit(
+            raise Incompatible(
                 f"dynamics '{self.dynamics.component}' needs a latent of kind "
                 f"{' or '.join(sorted(self.dynamics.accepts))}; representation "
                 f"'{self.representation.component}' as configured ends in {latent.kind}"
@@ -59,18 +61,19 @@ class Composed(ModelConfig):
         )
 
     def _check_readers(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
-        """Raises Misfit where prediction or decoder cannot read the latent."""
+        """Raise Incompatible if prediction or decoder cannot read the latent."""
         try:
             self.prediction.check(latent, environment)
             if self.decoder:
                 self.decoder.check(latent, environment)
-        except Misfit as misfit:
-            raise Misfit(
+        except Incompatible as misfit:
+            raise Incompatible(
                 f"{misfit}; representation '{self.representation.component}' as configured ends "
                 f"in {latent.kind} {list(latent.shape)}"
             ) from None
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         environment = trial.environment.spec()
         if environment.agents != 1 or environment.chance:
             yield (
@@ -80,6 +83,7 @@ class Composed(ModelConfig):
             )
         self.spec(environment)
 
+    @override
     def build(self, environment: Environment, discount: float, seed: int) -> WorldModel:
         import torch
 
@@ -106,6 +110,6 @@ class Composed(ModelConfig):
             if spec.needs_state
             else composed.LearnedModel(spec, encode, dynamics, prediction, norm, signed, decoder)
         )
-        # Kernels with their channels last: convolutions take 0.85 to 0.96 of the time on a CPU.
+        # Channels-last kernels: convolutions take 0.85 to 0.96 of the time on a CPU.
         built: WorldModel = model.to(memory_format=torch.channels_last)
         return built

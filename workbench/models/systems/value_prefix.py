@@ -1,4 +1,4 @@
-"""MuZero's model with a value prefix in the place of rewards."""
+"""Model `value_prefix`: MuZero's model with value prefixes instead of rewards."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
+from typing_extensions import override
 
-from workbench.components import Misfit, Positive
+from workbench.components import Incompatible, Positive
 from workbench.models.systems.composed import Composed
 from workbench.registry import register
 from workbench.types import Environment, EnvironmentSpec, ModelSpec
@@ -20,46 +21,49 @@ if TYPE_CHECKING:
 
 @register("model", "value_prefix")
 class ValuePrefix(Composed):
-    """Composed, with an LSTM that predicts sums of rewards (EfficientZero, 2021, section 4.2).
+    """`composed` with an LSTM that predicts sums of rewards (EfficientZero, 2021, section 4.2).
 
-    A step's reward is by how much the sum grows, so that any planner can use it. It brings
-    `losses.value_prefix` and `targets.value_prefix` into the trial, in the place of `reward`. The
-    prediction's option `reward` says how the sums are written: its range is that of `horizon`
-    rewards together.
+    The reward of a step is the increase of the sum, so that every planner can use it. The model
+    implies `losses.value_prefix` and `targets.value_prefix` instead of `reward`. The prediction's
+    option `reward` is the encoding of the sums: its range must cover `horizon` rewards.
     """
 
-    horizon: Positive = Field(5, description="steps after which the LSTM and the sum begin anew")
-    units: Positive = Field(64, description="of the LSTM (EfficientZero on Atari: 512)")
+    horizon: Positive = Field(5, description="number of steps after which LSTM and sum restart")
+    units: Positive = Field(64, description="units of the LSTM (EfficientZero on Atari: 512)")
 
-    def brings(self) -> Mapping[str, Any]:
+    @override
+    def implied_config(self) -> Mapping[str, Any]:
         return {
             "targets": {"value_prefix": {"name": "value_prefix", "horizon": self.horizon}},
             "losses": {"value_prefix": {"name": "value_prefix", "weight": 1.0}},
         }
 
+    @override
     def spec(self, environment: EnvironmentSpec) -> ModelSpec:
         spec = super().spec(environment)
         if spec.needs_state:
-            raise Misfit(
+            raise Incompatible(
                 "model 'value_prefix' learns to predict rewards, which dynamics "
                 f"'{self.dynamics.component}' knows; use model 'composed'"
             )
         return replace(spec, heads=spec.heads - {"reward"} | {"value_prefix"})
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         environment = trial.environment.spec()
         if environment.alternating:
             yield (
                 "model 'value_prefix' adds up the rewards of one side; in environment "
                 f"'{environment.name}' two play against each other; use model 'composed'"
             )
-        yield from super().misfits(trial)
+        yield from super().incompatibilities(trial)
 
+    @override
     def build(self, environment: Environment, discount: float, seed: int) -> WorldModel:
-        from workbench.models.prefix_model import Ledger, PrefixModel
+        from workbench.models.prefix_model import PrefixModel, RewardLSTM
         from workbench.randomness import seeded
 
         learned: Any = super().build(environment, discount, seed)
         with seeded(seed, "init/value_prefix"):
-            ledger = Ledger(learned.spec.latent.shape, self.units)
+            ledger = RewardLSTM(learned.spec.latent.shape, self.units)
         return PrefixModel(learned, ledger, self.horizon)

@@ -1,1 +1,1 @@
-"""Batched tree search: flat arrays, numba kernels, the loop that feeds them."""
+"""Batched tree search: flat arrays, numba kernels, and the loop that calls them."""

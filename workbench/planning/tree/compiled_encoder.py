@@ -1,4 +1,4 @@
-"""A representation of dense layers, evaluated by the kernels that evaluate the rest of a model."""
+"""Compiled representation: an encoder of dense layers, evaluated by the search kernels."""
 
 from __future__ import annotations
 
@@ -14,35 +14,38 @@ from torch import Generator, Tensor
 from workbench.models.dense import DenseEncoder
 from workbench.models.world_model import WorldModel
 from workbench.planning.tree import kernels
-from workbench.planning.tree.compiled_network import NORMS, Copies, Floats32, Layout
-from workbench.planning.tree.simd import TILE
-from workbench.planning.tree.trees import room_for
+from workbench.planning.tree.compiled_network import NORMS, Floats32, RowLayout, WeightCopies
+from workbench.planning.tree.simd import TREES_PER_TILE
+from workbench.planning.tree.trees import aligned_empty
 from workbench.types import Latent, State
 
 SMALL = 2**16
-"""Weights. A kernel takes 0.5 to 0.9 of torch's time with 50,000, and as long with 100,000."""
+"""Maximum number of weights.
+
+The kernel takes 0.5 to 0.9 of torch's time with 50,000 weights, and the same time with 100,000.
+"""
 
 ONE, SHADES = np.float32(1), np.float32(255)
-"""What observations are divided by, as `as_input` does: those of bytes are shades."""
+"""Divisors of observations, as in `as_input`: bytes hold shades from 0 to 255."""
 
 
 class Encoder(NamedTuple):
-    """Layers over the places of a row of numbers; what is observed stands at its beginning."""
+    """Layers of an encoder over a row of numbers, which starts with the observation."""
 
     ops: NDArray[np.int64]  # [layers, 10] as `kernels.evaluate` reads them
     weights: Floats32
     offsets: Floats32
-    width: int  # of a row
-    latent: int  # where it stands
-    size: int  # of a latent
+    width: int  # length of a row
+    latent: int  # offset of the latent in a row
+    size: int  # length of a latent
 
 
 @dataclass(frozen=True)
-class _LaidOut:
-    """An encoder laid out once, what is copied anew before every use, and where it works."""
+class _CompiledEncoder:
+    """A compiled encoder, the weights to copy before every use, and its workspace."""
 
     encoder: Encoder
-    copies: Copies
+    copies: WeightCopies
     no_action: NDArray[np.int64]  # [TILE]
     scratch: Floats32  # [TILE * width]
 
@@ -50,16 +53,16 @@ class _LaidOut:
 def represent(
     model: WorldModel, observation: Tensor, generator: Generator, state: State | None = None
 ) -> Latent:
-    """`model.represent`, by one kernel where that is a few dense layers on the CPU.
+    """Evaluate `model.represent`, by one kernel if the encoder is a few dense layers on the CPU.
 
-    For use outside of training: no gradient flows through it. After a search nothing of torch is
-    in the caches, and the calls of two layers take longer than their products.
+    Use it outside of training only: no gradient flows through it. Right after a search, torch's
+    code is not in the processor's caches, and calling two layers takes longer than their products.
     """
     try:
         found = _laid_out[model]
     except KeyError:
         dense = model.dense_encoder()
-        found = _laid_out[model] = None if dense is None else _lay_out(dense)
+        found = _laid_out[model] = None if dense is None else _compile(dense)
     if found is None or not found.copies.on_cpu:
         return model.represent(observation, generator, state)
     encoder = found.encoder
@@ -72,9 +75,9 @@ def represent(
     return torch.from_numpy(latents)
 
 
-def _lay_out(dense: DenseEncoder) -> _LaidOut | None:
-    """None where it is larger than `SMALL`."""
-    layout = Layout()
+def _compile(dense: DenseEncoder) -> _CompiledEncoder | None:
+    """Compile an encoder; None if it is larger than `SMALL`."""
+    layout = RowLayout()
     place = layout.reserve(dense.layers[0].weight.shape[1])
     for number, layer in enumerate(dense.layers, 1):
         source, place = place, layout.reserve(len(layer.weight))
@@ -86,8 +89,11 @@ def _lay_out(dense: DenseEncoder) -> _LaidOut | None:
         return None
     weights, offsets, copies = layout.arrays()
     encoder = Encoder(np.array(layout.ops), weights, offsets, layout.width, place, size)
-    no_action, scratch = np.zeros(TILE, np.int64), room_for(TILE * layout.width, np.float32)
-    return _LaidOut(encoder, copies, no_action, scratch)
+    no_action, scratch = (
+        np.zeros(TREES_PER_TILE, np.int64),
+        aligned_empty(TREES_PER_TILE * layout.width, np.float32),
+    )
+    return _CompiledEncoder(encoder, copies, no_action, scratch)
 
 
-_laid_out: WeakKeyDictionary[WorldModel, _LaidOut | None] = WeakKeyDictionary()
+_laid_out: WeakKeyDictionary[WorldModel, _CompiledEncoder | None] = WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""A dense model laid out for the kernels of `kernels.evaluate`, and copied anew as it learns."""
+"""Compiled model: a dense model in the layout of `kernels.evaluate`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ from workbench.planning.tree.kernels import (
     PRODUCT,
     SYMLOG,
     H,
-    lay_out,
+    copy_weights,
 )
-from workbench.planning.tree.simd import PANEL, TILE
-from workbench.planning.tree.trees import Leaves, Trees, leaves_of, plant, room_for
+from workbench.planning.tree.simd import PANEL, TREES_PER_TILE
+from workbench.planning.tree.trees import (
+    Leaves,
+    Trees,
+    aligned_empty,
+    allocate_leaves,
+    allocate_trees,
+)
 
 Floats32 = NDArray[np.float32]
 Arrays = tuple[Floats32, ...]
@@ -35,57 +41,57 @@ TRANSFORMS = {"none": PLAIN, "h": H, "symlog": SYMLOG}
 
 
 class Network(NamedTuple):
-    """Layers over the places of a row of numbers; a latent to step stands at its beginning."""
+    """Layers of a model over a row of numbers, which starts with the latent to step."""
 
     ops: NDArray[np.int64]  # [layers, 10] as `kernels._multiply` and `kernels.evaluate` read them
-    heads: int  # the first layer that is not the transition's
+    heads: int  # index of the first layer after the transition
     weights: Floats32  # matrices as panels of columns: [panels, inputs, PANEL] each
     offsets: Floats32  # [columns] each, or [A, columns]
     support: Floats32  # atoms of the scalars
-    scalars: NDArray[np.int64]  # [2, 4] of value and reward: place, size, transform, atoms
-    size: int  # of a latent
-    width: int  # of a row
-    latent: int  # where the next latent stands
-    policy: int  # where the logits stand
+    scalars: NDArray[np.int64]  # [2, 4] of value and reward: offset, size, transform, atoms
+    size: int  # length of a latent
+    width: int  # length of a row
+    latent: int  # offset of the next latent in a row
+    policy: int  # offset of the policy logits
     actions: int
-    termination: int  # where its logit stands; -1 if it is not to be used
+    termination: int  # offset of the termination logit; -1 if it is not used
     discount: float
 
 
-class Room(NamedTuple):
-    """Where one thread works on a tile of trees, again and again."""
+class SearchWorkspace(NamedTuple):
+    """Reused memory in which one thread searches a tile of trees."""
 
-    trees: Trees  # of TILE roots
-    latents: Floats32  # [(N+1) TILE, size]
-    no_action: NDArray[np.int64]  # [TILE] for the heads, which hang on none
-    scratch: Floats32  # [TILE * width]
+    trees: Trees  # TREES_PER_TILE trees
+    latents: Floats32  # [(N+1) TREES_PER_TILE, size]
+    no_action: NDArray[np.int64]  # [TREES_PER_TILE] for the heads, which take no action
+    scratch: Floats32  # [TREES_PER_TILE * width]
     leaves: Leaves
 
 
-def workplace(network: Network, nodes: int, width: int, share: int = 0) -> Room:
-    """Room for trees of so many nodes of this width, for the thread that has this share.
+def workspace_for(network: Network, nodes: int, width: int, share: int = 0) -> SearchWorkspace:
+    """Return the workspace of thread `share` for trees of `nodes` nodes with `width` children.
 
-    It is the same at every search, for fresh memory costs more than a search.
+    It is reused in every search, because allocating memory takes longer than a search.
     """
-    return _room(nodes, width, share, network.size, network.width)
+    return _allocate_workspace(nodes, width, share, network.size, network.width)
 
 
 @lru_cache(maxsize=8)
-def _room(nodes: int, width: int, share: int, size: int, row: int) -> Room:
-    return Room(
-        trees=plant(TILE, nodes, width),
-        latents=room_for((nodes * TILE, size), np.float32),
-        no_action=np.zeros(TILE, np.int64),
-        scratch=room_for(TILE * row, np.float32),
-        leaves=leaves_of(TILE, width),
+def _allocate_workspace(nodes: int, width: int, share: int, size: int, row: int) -> SearchWorkspace:
+    return SearchWorkspace(
+        trees=allocate_trees(TREES_PER_TILE, nodes, width),
+        latents=aligned_empty((nodes * TREES_PER_TILE, size), np.float32),
+        no_action=np.zeros(TREES_PER_TILE, np.int64),
+        scratch=aligned_empty(TREES_PER_TILE * row, np.float32),
+        leaves=allocate_leaves(TREES_PER_TILE, width),
     )
 
 
-class Copies:
-    """Where the numbers of all layers come from, and where they stand in a network."""
+class WeightCopies:
+    """Copies the weights of all layers into a compiled network."""
 
     def __init__(self, layers: list[DenseLayer], places: list[list[int]]) -> None:
-        """places: of each layer, as `kernels.lay_out` reads them."""
+        """`places`: destination of each layer, as `kernels.copy_weights` reads it."""
         self._parts: list[list[Tensor | None]] = [
             [layer.weight for layer in layers],
             [layer.offset for layer in layers],
@@ -96,12 +102,13 @@ class Copies:
 
     @property
     def on_cpu(self) -> bool:
+        """Whether the weights are on the CPU."""
         return self._tensors[0].is_cpu
 
     def sources(self) -> tuple[Whole, Arrays, Arrays, Arrays]:
-        """What `kernels.lay_out` copies from."""
+        """Return the arguments of `kernels.copy_weights`."""
         pointers = [tensor.data_ptr() for tensor in self._tensors]
-        if pointers != self._pointers:  # a view of a tensor costs more than to copy it
+        if pointers != self._pointers:  # creating a view takes longer than copying the tensor
             weights, offsets, by_action = map(_arrays, self._parts)
             self._sources = (self._places, weights, offsets, by_action)
             self._pointers = pointers
@@ -109,13 +116,13 @@ class Copies:
 
 
 def _arrays(parts: list[Tensor | None]) -> Arrays:
-    """In their place; of what a layer has not, an empty one."""
+    """Convert tensors to numpy arrays; a missing tensor becomes an empty array."""
     empty = np.empty((0, 0), np.float32)
     return tuple(empty if part is None else part.detach().numpy() for part in parts)
 
 
-class Layout:
-    """Places in a row, and the layers that are to be laid out."""
+class RowLayout:
+    """Layout of a row of numbers, and the layers that read and write it."""
 
     def __init__(self) -> None:
         self.width = 0
@@ -124,19 +131,19 @@ class Layout:
         self._weights = self._offsets = 0
 
     def reserve(self, size: int) -> int:
-        """A place for so many numbers, in whole panels."""
+        """Reserve space for `size` numbers, in whole panels, and return its offset."""
         place, self.width = self.width, self.width + _panels(size) * PANEL
         return place
 
     @property
     def weights(self) -> int:
-        """How many there are."""
+        """Number of weights so far."""
         return self._weights
 
     def layers(
         self, side_by_side: list[DenseLayer], source: int, target: int, relu: bool, added: int = -1
     ) -> None:
-        """Layers that read the same numbers, as one."""
+        """Add layers with a common input as one layer."""
         panels = _panels(sum(len(layer.weight) for layer in side_by_side))
         inputs, first = side_by_side[0].weight.shape[1], side_by_side[0]
         columns, choices = panels * PANEL, 0 if first.by_action is None else len(first.by_action)
@@ -150,11 +157,15 @@ class Layout:
         self._offsets += max(choices, 1) * columns
 
     def norm(self, kind: int, place: int, size: int) -> None:
+        """Add a normalisation of `size` numbers at offset `place`."""
         self.ops.append([kind, place, size, *[0] * 7])
 
-    def arrays(self) -> tuple[Floats32, Floats32, Copies]:
-        """Weights and offsets, all 0 as yet, and what is to be copied there."""
-        weights, offsets = room_for(self._weights, np.float32), room_for(self._offsets, np.float32)
+    def arrays(self) -> tuple[Floats32, Floats32, WeightCopies]:
+        """Return weights and offsets, all 0, and the copies that fill them."""
+        weights, offsets = (
+            aligned_empty(self._weights, np.float32),
+            aligned_empty(self._offsets, np.float32),
+        )
         weights[:], offsets[:] = 0.0, 0.0
         every, places = [], []
         for layers, weights_at, offset_at in self._layers:
@@ -163,7 +174,7 @@ class Layout:
                 every.append(layer)
                 places.append([weights_at, column, offset_at, width])
                 column += len(layer.weight)
-        return weights, offsets, Copies(every, places)
+        return weights, offsets, WeightCopies(every, places)
 
 
 def _panels(size: int) -> int:
@@ -171,21 +182,21 @@ def _panels(size: int) -> int:
 
 
 @dataclass(frozen=True)
-class _LaidOut:
-    """A model laid out once, and what is copied anew before every search."""
+class _CompiledModel:
+    """A compiled model, and the weights to copy before every search."""
 
     network: Network
     uncut: Network
-    """The same, which asks for no termination."""
-    copies: Copies
+    """The same network without the termination head."""
+    copies: WeightCopies
 
     def renewed(self, cut: bool) -> Network:
-        lay_out(self.network, self.copies.sources())
+        copy_weights(self.network, self.copies.sources())
         return self.network if cut else self.uncut
 
 
-def _lay_out(model: DenseModel) -> _LaidOut:
-    layout = Layout()
+def _compile(model: DenseModel) -> _CompiledModel:
+    layout = RowLayout()
     size = model.state.hidden.weight.shape[1]
     latent = layout.reserve(size)
     if model.transition:
@@ -223,11 +234,11 @@ def _lay_out(model: DenseModel) -> _LaidOut:
         termination=edge + model.reward.size,
         discount=model.discount,
     )
-    return _LaidOut(network, network._replace(termination=-1), copies)
+    return _CompiledModel(network, network._replace(termination=-1), copies)
 
 
-def _heads(layout: Layout, state: DenseHead, edge: DenseHead, latent: int) -> tuple[int, int]:
-    """Both heads, their hidden layers as one. Where what they write stands."""
+def _heads(layout: RowLayout, state: DenseHead, edge: DenseHead, latent: int) -> tuple[int, int]:
+    """Add both heads, with their hidden layers as one; return the offsets of their outputs."""
     hidden = [state.hidden, edge.hidden]
     place = layout.reserve(sum(len(layer.weight) for layer in hidden))
     layout.layers(hidden, latent, place, relu=True)
@@ -239,21 +250,22 @@ def _heads(layout: Layout, state: DenseHead, edge: DenseHead, latent: int) -> tu
     return written[0], written[1]
 
 
-_laid_out: WeakKeyDictionary[WorldModel, _LaidOut | None] = WeakKeyDictionary()
+_laid_out: WeakKeyDictionary[WorldModel, _CompiledModel | None] = WeakKeyDictionary()
 
 
-def network_of(model: WorldModel, cut: bool) -> Network | None:
-    """The model laid out as its weights are now; None if it is more than dense layers.
+def compiled_network(model: WorldModel, cut: bool) -> Network | None:
+    """Return the compiled network with the current weights; None if the model is not dense.
 
-    The weights are copied for every search: an optimiser that is one fused kernel does not count in
-    `Tensor._version` what it writes. What stands where is settled once.
+    The weights are copied for every search, because `Tensor._version` does not count the writes of
+    a fused optimiser. The layout is computed once per model.
 
     Args:
-        cut: whether a predicted termination lessens the discount.
+        model: the world model.
+        cut: whether a predicted termination reduces the discount.
     """
     try:
         found = _laid_out[model]
     except KeyError:
         dense = model.dense()
-        found = _laid_out[model] = None if dense is None else _lay_out(dense)
+        found = _laid_out[model] = None if dense is None else _compile(dense)
     return found.renewed(cut) if found is not None and found.copies.on_cpu else None

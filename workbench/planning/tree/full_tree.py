@@ -1,4 +1,4 @@
-"""The full tree: every move expanded to a depth, the best followed back."""
+"""Full tree search: expand every action to a fixed depth and back up the maximum."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.models.world_model import WorldModel
-from workbench.planning.tree.search import checked
-from workbench.types import Latent, Plan, leaves, map_tensors
+from workbench.planning.tree.search import check_plan
+from workbench.types import Latent, Plan, tree_leaves, tree_map
 
 Shape = Literal["regularised", "softmax", "greedy"]
 
 
 @dataclass(frozen=True)
 class FullTree:
-    """Q(s, a) = r + discount * V(s'); V is the model's at the last level, above it max_b Q(s', b).
+    """Full tree search: Q(s, a) = r + discount * V(s').
 
-    A level of the tree is one call of the model, of B * A^level rows.
+    V is the model's value at the last level, else max_b Q(s', b). A level of the tree is one call
+    of the model with B * A^level rows.
     """
 
     depth: int
@@ -37,12 +38,13 @@ class FullTree:
         generator: Generator,
         explore: bool = False,
     ) -> Plan:
+        """Search from a batch of roots; `legal` [B, A] masks their actions."""
         with torch.set_grad_enabled(self.differentiable and torch.is_grad_enabled()):
             legal = legal.to(model.device)
             q = self._q(model, root, legal.shape[1], generator, self.depth)
             open_q = q.masked_fill(~legal, -torch.inf)
             value = open_q.amax(1)
-            return checked(
+            return check_plan(
                 Plan(
                     policy=self._policy(model, root, legal, open_q),
                     value=value,
@@ -55,18 +57,18 @@ class FullTree:
     def _q(
         self, model: WorldModel, latent: Latent, actions: int, generator: Generator, depth: int
     ) -> Tensor:
-        """[B, A] of every move at a batch of latents, looking `depth` moves ahead."""
-        every = map_tensors(lambda t: t.repeat_interleave(actions, 0), latent)
-        action = torch.arange(actions, device=model.device).repeat(len(leaves(latent)[0]))
+        """[B, A] Q of every action at a batch of latents, with `depth` actions of lookahead."""
+        every = tree_map(lambda t: t.repeat_interleave(actions, 0), latent)
+        action = torch.arange(actions, device=model.device).repeat(len(tree_leaves(latent)[0]))
         then, edge = model.step(every, action, generator)
         ahead = self._value(model, then, actions, generator, depth - 1)
-        onward = edge.onward(self.use_predicted_termination)
+        onward = edge.continuation_discount(self.use_predicted_termination)
         return (edge.reward + onward * ahead).view(-1, actions)
 
     def _value(
         self, model: WorldModel, latent: Latent, actions: int, generator: Generator, depth: int
     ) -> Tensor:
-        """[B] of a batch of latents. One where no move is held to be legal is not looked beyond."""
+        """[B] Value of a batch of latents; a latent without legal actions is not expanded."""
         if depth == 0:
             return model.predict(latent).value
         q = self._q(model, latent, actions, generator, depth)
@@ -78,7 +80,7 @@ class FullTree:
         return best.where(heads.legal.any(1), heads.value)
 
     def _policy(self, model: WorldModel, root: Latent, legal: Tensor, q: Tensor) -> Tensor:
-        """[B, A]; q is -inf where a move is illegal."""
+        """[B, A] Policy from q, which is -inf for illegal actions."""
         if self.shape == "greedy":
             return torch.nn.functional.one_hot(q.argmax(1), q.shape[1]).to(q.dtype)
         logits = q / self.temperature

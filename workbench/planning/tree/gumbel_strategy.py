@@ -1,4 +1,4 @@
-"""What makes a tree search Gumbel MuZero: fresh noise, sequential halving, the improved policy."""
+"""Strategy of Gumbel MuZero: Gumbel noise, sequential halving, the improved policy."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Generator
 
 from workbench.planning.tree.kernels import (
     begin_gumbel,
-    conclude_gumbel,
     expand_gumbel,
+    finish_gumbel,
     search_gumbel,
     select_gumbel,
 )
@@ -20,19 +20,20 @@ from workbench.randomness import numpy_generator
 
 
 @dataclass(frozen=True)
-class ByGumbel:
-    """Search by Gumbel MuZero (Danihelka et al. 2022); Gumbel noise only to explore."""
+class GumbelStrategy:
+    """Gumbel MuZero search (Danihelka et al. 2022); the noise is drawn only to explore."""
 
     without_noise: GumbelRules
     begin = staticmethod(begin_gumbel)
     select = staticmethod(select_gumbel)
     expand = staticmethod(expand_gumbel)
-    conclude = staticmethod(conclude_gumbel)
+    finish = staticmethod(finish_gumbel)
     search = staticmethod(search_gumbel)
-    logs: ClassVar = True
-    moves: ClassVar = True
+    log_priors: ClassVar = True
+    selects_action: ClassVar = True
 
     def rules(self, legal: np.ndarray, generator: Generator, explore: bool) -> GumbelRules:
+        """Return the rules of one search, including the noise."""
         if not explore:
             return self.without_noise
         return self.without_noise._replace(

@@ -1,4 +1,4 @@
-"""Where a search keeps the latents that the model imagines for the nodes of its trees."""
+"""Storage of the latents of all tree nodes."""
 
 from __future__ import annotations
 
@@ -7,56 +7,59 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from workbench.types import Latent, leaves, rebuild
+from workbench.types import Latent, tree_leaves, tree_unflatten
 
 REUSED = 2**27
-"""Bytes up to which the room for a latent's tensor is kept for the next search."""
+"""Maximum size in bytes of a buffer that is reused by the next search."""
 
 
-class Imagined:
-    """The latents of all nodes [N+1, B, ...], of which any are read and one is written at a time.
+class LatentStore:
+    """Latents of all nodes [N+1, B, ...]; any are read, and one per tree is written at a time.
 
-    They are rows of numbers in the order in which the root's stand in memory, so that a row is read
-    and written in one piece, and a model's layers find what they read as they left it.
+    Rows have the memory order of the root's latent, so that a row is read and written in one piece
+    and the model receives latents in the order in which its layers left them.
     """
 
     def __init__(self, nodes: int, root: Latent) -> None:
         self._like = root
-        self._orders = [_order(tensor) for tensor in leaves(root)]
+        self._orders = [_memory_order(tensor) for tensor in tree_leaves(root)]
         self._rows = [
             _rows(place, (nodes * len(t), t.shape[1:].numel()), t.dtype, t.device)
-            for place, t in enumerate(leaves(root))
+            for place, t in enumerate(tree_leaves(root))
         ]
         self.keep(0, root)
 
     def keep(self, index: int, latent: Latent) -> None:
         """Write the latents [B, ...] of one node of every tree."""
-        for rows, order, tensor in zip(self._rows, self._orders, leaves(latent), strict=True):
+        for rows, order, tensor in zip(self._rows, self._orders, tree_leaves(latent), strict=True):
             first, count = index * len(tensor), len(tensor)
             rows[first : first + count] = tensor.permute(order).reshape(count, -1)
 
     def read(self, place: Tensor) -> Latent:
-        """The latents [B, ...] of the nodes in these places [B]: i B + b for node i of tree b."""
+        """Return the latents [B, ...] at places [B]; node i of tree b has place i B + b."""
         found = []
-        for rows, order, like in zip(self._rows, self._orders, leaves(self._like), strict=True):
+        for rows, order, like in zip(
+            self._rows, self._orders, tree_leaves(self._like), strict=True
+        ):
             here = rows.index_select(0, place.to(rows.device))
             here = here.view([like.shape[dim] for dim in order])
             found.append(here.permute([order.index(dim) for dim in range(len(order))]))
-        return rebuild(self._like, found)
+        return tree_unflatten(self._like, found)
 
 
-def _order(tensor: Tensor) -> tuple[int, ...]:
-    """Its dimensions as they lie in memory, but rows first."""
+def _memory_order(tensor: Tensor) -> tuple[int, ...]:
+    """Return the dimensions in their memory order, rows first."""
     return (0, *(dim for dim in tensor.dim_order() if dim))
 
 
 def _rows(place: int, shape: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Room for a latent's tensor, the one in this place."""
-    make = _kept if shape[0] * shape[1] * dtype.itemsize <= REUSED else _kept.__wrapped__
+    """Return the buffer for the latent's tensor number `place`."""
+    make = _reused if shape[0] * shape[1] * dtype.itemsize <= REUSED else _reused.__wrapped__
     return make(place, shape, dtype, device)
 
 
-# Fresh memory is handed out page by page as it is written, which takes longer than the writing.
+# Buffers are reused: the system supplies new memory page by page, which takes longer than writing
+# it.
 @lru_cache(maxsize=4)
-def _kept(place: int, shape: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
+def _reused(place: int, shape: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.empty(shape, dtype=dtype, device=device)

@@ -1,4 +1,4 @@
-"""Options that planners share, and what these need of the model and the environment."""
+"""Options that planners share, and their requirements on model and environment."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import PlannerConfig, Positive
 
@@ -14,14 +15,15 @@ if TYPE_CHECKING:
     from workbench.contracts import Planner
 
 
-class ImaginingConfig(PlannerConfig):
-    """A planner of one agent that follows moves in the model."""
+class ModelPlannerConfig(PlannerConfig):
+    """A single-agent planner that unrolls the model."""
 
     use_predicted_termination: bool = Field(
-        False, description="whether a predicted end cuts off the value beyond it (the paper: no)"
+        False, description="whether a predicted termination cuts off later value (the paper: no)"
     )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         world = trial.environment.spec()
         if world.agents != 1:
             yield (
@@ -35,22 +37,23 @@ class ImaginingConfig(PlannerConfig):
                 f"use_predicted_termination: model '{trial.model.component}' as configured "
                 "predicts no end"
             )
-        elif "termination" not in trial.taught():
+        elif "termination" not in trial.trained_heads():
             yield (
                 "use_predicted_termination: no loss teaches the model where episodes end; add "
                 "`losses.termination: 1.0`"
             )
 
 
-class DeepConfig(ImaginingConfig):
-    """A planner that chooses among moves at imagined states too."""
+class MultiStepPlannerConfig(ModelPlannerConfig):
+    """A planner that also selects actions at predicted states."""
 
     interior_legality: bool = Field(
-        False, description="whether illegal moves are masked below the root too (the paper: no)"
+        False, description="whether illegal actions are masked below the root too (the paper: no)"
     )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        yield from super().misfits(trial)
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        yield from super().incompatibilities(trial)
         offered = trial.model.spec(trial.environment.spec())
         if self.interior_legality and "legal" not in offered.heads:
             yield (
@@ -59,16 +62,17 @@ class DeepConfig(ImaginingConfig):
             )
 
 
-class TreeSearchConfig(DeepConfig):
-    """A search that grows a tree by a node a simulation."""
+class TreeSearchConfig(MultiStepPlannerConfig):
+    """A search that adds one node to the tree per simulation."""
 
-    simulations: Positive = Field(50, description="simulations of one search")
+    simulations: Positive = Field(50, description="number of simulations per search")
     q_normalisation: Literal["min_max", "bounds", "none"] = Field(
-        "min_max", description="how Q is scaled"
+        "min_max", description="scaling of Q"
     )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        yield from super().misfits(trial)
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        yield from super().incompatibilities(trial)
         if self.q_normalisation == "bounds" and trial.environment.spec().bounds is None:
             yield (
                 f"q_normalisation 'bounds': environment '{trial.environment.component}' states "
@@ -76,24 +80,26 @@ class TreeSearchConfig(DeepConfig):
             )
 
 
-class FullTreeConfig(ImaginingConfig):
-    """A planner that tries every move."""
+class FullTreeConfig(ModelPlannerConfig):
+    """A planner that expands every action."""
 
     policy: Literal["regularised", "softmax", "greedy"] = Field(
         "regularised",
-        description="softmax(logits + q / temperature), the greatest E[q] - temperature KL(policy, "
-        "prior); softmax(q / temperature); or all on the greatest q, which explores nothing",
+        description="regularised: softmax(logits + q / temperature), which maximises E[q] - "
+        "temperature KL(policy, prior); softmax: softmax(q / temperature); greedy: all "
+        "probability on the maximum q, without exploration",
     )
     temperature: Annotated[float, Field(gt=0)] = Field(
-        0.1, description="of the policy, in units of q; 'greedy' has none"
+        0.1, description="temperature of the policy, in units of q; unused by 'greedy'"
     )
     differentiable: bool = Field(
         False,
-        description="whether plans keep their gradient for losses to read (TreeQN); every update "
-        "then plans too",
+        description="whether plans keep their gradient for losses (TreeQN); every update then "
+        "plans too",
     )
 
     def full_tree(self, depth: int, interior_legality: bool) -> Planner:
+        """Build a full tree search of this configuration."""
         from workbench.planning.tree.full_tree import FullTree
 
         return FullTree(

@@ -1,4 +1,4 @@
-"""No tree at all."""
+"""Planner without a tree."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.models.world_model import WorldModel
-from workbench.planning.tree.search import checked
+from workbench.planning.tree.search import check_plan
 from workbench.types import Latent, Plan
 
 
 @dataclass(frozen=True)
 class PriorPlanner:
-    """The prior as the policy; q is the value whatever the move, for nothing was tried."""
+    """The prior is the policy; q equals the value for every action, because none is tried."""
 
     differentiable: bool = True
 
@@ -26,12 +26,13 @@ class PriorPlanner:
         generator: Generator,
         explore: bool = False,
     ) -> Plan:
+        """Return the prior over `legal` actions [B, A] as the plan."""
         heads = model.predict(root)
         policy = heads.policy.masked_fill(~legal.to(heads.policy.device), -torch.inf).softmax(-1)
         value = heads.value
         spread = value.reshape(*value.shape, *[1] * (policy.dim() - value.dim()))
         nothing = torch.zeros_like(policy, dtype=torch.int64)
-        return checked(
+        return check_plan(
             Plan(
                 policy,
                 value,

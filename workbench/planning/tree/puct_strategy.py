@@ -1,4 +1,4 @@
-"""What makes a tree search PUCT: the prior's noise at the root, the score, visits as the policy."""
+"""Strategy of MuZero: root noise, the PUCT score, visits as the policy."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Generator
 
 from workbench.planning.tree.kernels import (
     begin_puct,
-    conclude_puct,
     expand_puct,
+    finish_puct,
     search_puct,
     select_puct,
 )
@@ -22,7 +22,7 @@ from workbench.randomness import numpy_generator
 def exploration(simulations: int, c1: float, c2: float) -> Floats:
     """[N+2] sqrt(n) (c1 + log((n + c2 + 1) / c2)) for a node visited n times (MuZero, eq. 2).
 
-    n counts the node's own evaluation, so that the prior decides the first descent too.
+    n includes the node's own evaluation, so that the prior decides the first descent too.
     """
     n = np.arange(simulations + 2)
     factor: Floats = np.sqrt(n) * (c1 + np.log((n + c2 + 1.0) / c2))
@@ -38,20 +38,21 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class ByPUCT:
-    """MuZero's search; noise only to explore."""
+class PUCTStrategy:
+    """MuZero's search; the noise is drawn only to explore."""
 
     without_noise: PUCTRules
     noise: Noise
     begin = staticmethod(begin_puct)
     select = staticmethod(select_puct)
     expand = staticmethod(expand_puct)
-    conclude = staticmethod(conclude_puct)
+    finish = staticmethod(finish_puct)
     search = staticmethod(search_puct)
-    logs: ClassVar = False
-    moves: ClassVar = False
+    log_priors: ClassVar = False
+    selects_action: ClassVar = False
 
     def rules(self, legal: np.ndarray, generator: Generator, explore: bool) -> PUCTRules:
+        """Return the rules of one search, including the noise."""
         if not explore or self.noise.fraction == 0:
             return self.without_noise
         return self.without_noise._replace(
@@ -60,9 +61,9 @@ class ByPUCT:
 
 
 def _dirichlet(legal: np.ndarray, alpha: float, generator: Generator) -> Floats:
-    """[B, A] Dir(alpha) over the legal moves; -1 where there is none.
+    """[B, A] Sample Dir(alpha) over the legal actions; -1 for roots without noise.
 
-    Tiny alphas can underflow to zero everywhere; such a root's prior is left as it is.
+    A tiny alpha can underflow to zero everywhere; the prior of such a root stays unchanged.
     """
     gamma = numpy_generator(generator).standard_gamma(alpha, legal.shape) * legal
     total = gamma.sum(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The search: one model call a simulation, for all roots at once, or none for a dense model."""
+"""The search loop: one batched model call per simulation, or none for a compiled model."""
 
 from __future__ import annotations
 
@@ -14,47 +14,58 @@ from torch import Generator, Tensor
 
 from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
-from workbench.planning.tree.compiled_network import Network, Room, network_of, workplace
-from workbench.planning.tree.kernels import NO_PLAN, NO_ROOT, SOUND
-from workbench.planning.tree.latent_store import Imagined
-from workbench.planning.tree.simd import TILE
-from workbench.planning.tree.trees import Found, Leaves, Trees, leaves_of, plant
+from workbench.planning.tree.compiled_network import (
+    Network,
+    SearchWorkspace,
+    compiled_network,
+    workspace_for,
+)
+from workbench.planning.tree.kernels import FINITE, NO_PLAN, NO_ROOT
+from workbench.planning.tree.latent_store import LatentStore
+from workbench.planning.tree.simd import TREES_PER_TILE
+from workbench.planning.tree.trees import (
+    Leaves,
+    SearchResult,
+    Trees,
+    allocate_leaves,
+    allocate_trees,
+)
 from workbench.types import Heads, Latent, Plan
 
 
 class Strategy(Protocol):
-    """What tells one tree search from another. W is the width of a node."""
+    """Selection rules of a tree search. W is the number of children of a node."""
 
     @property
-    def logs(self) -> bool:
-        """Whether priors are logs of probabilities."""
+    def log_priors(self) -> bool:
+        """Whether priors are log probabilities."""
         ...
 
     @property
-    def moves(self) -> bool:
-        """Whether the search tells the move."""
+    def selects_action(self) -> bool:
+        """Whether the search selects the action."""
         ...
 
     def rules(self, legal: np.ndarray, generator: Generator, explore: bool) -> Any:
-        """The rules of this one search from roots with these legal moves [B, A], noise included."""
+        """Return the rules, with noise, of a search from roots with legal actions [B, A]."""
         ...
 
     def begin(self, trees: Trees, rules: Any, leaves: Leaves, count: int) -> None:
-        """Begin the first trees with a node each, of which reward and discount do not count."""
+        """Initialise the first trees with their root; its reward and discount are ignored."""
         ...
 
     def select(self, trees: Trees, rules: Any, count: int) -> None:
-        """Descend the first trees and write which edges to expand: their parent, action."""
+        """Descend the first trees and write the edges to expand: parent and action."""
         ...
 
     def expand(self, trees: Trees, rules: Any, index: int, leaves: Leaves, count: int) -> None:
-        """Attach leaves as node `index` of the first trees, and send values up the paths."""
+        """Expand leaves as node `index` of the first trees and back up their values."""
         ...
 
-    def conclude(self, trees: Trees, rules: Any, found: Found, start: int, count: int) -> bool:
-        """Write what the first trees come to as rows of `found`, from `start` on.
+    def finish(self, trees: Trees, rules: Any, found: SearchResult, start: int, count: int) -> bool:
+        """Write the results of the first trees to rows of `found` from `start` on.
 
-        Whether they are finite numbers.
+        Returns whether they are finite.
         """
         ...
 
@@ -62,23 +73,23 @@ class Strategy(Protocol):
         self,
         rules: Any,
         network: Network,
-        room: Room,
+        room: SearchWorkspace,
         latents: np.ndarray,
         legal: np.ndarray,
-        found: Found,
+        found: SearchResult,
         first: int,
         last: int,
     ) -> int:
-        """All of that from the roots [first, last), with the model laid out as a network.
+        """Run whole searches from the roots [first, last) with the compiled model.
 
-        latents [B, size] float32, legal [B, A]. `SOUND`, or what is not made of finite numbers.
+        latents [B, size] float32, legal [B, A]. Returns `FINITE`, or which result is not finite.
         """
         ...
 
 
 @dataclass(frozen=True)
 class TreeSearch:
-    """A planner that grows a tree of imagined latents, one node a simulation."""
+    """A planner that grows a tree of latents, one node per simulation."""
 
     strategy: Strategy
     simulations: int
@@ -94,11 +105,11 @@ class TreeSearch:
         generator: Generator,
         explore: bool = False,
     ) -> Plan:
-        """Search from a batch of roots; `legal` [B, A] masks the moves at the root."""
+        """Search from a batch of roots; `legal` [B, A] masks the actions at the root."""
         batch, actions = legal.shape
         allowed = _numpy(legal)
         rules = self.strategy.rules(allowed, generator, explore)
-        found = Found(
+        found = SearchResult(
             policy=np.empty((batch, actions), np.float32),
             value=np.empty(batch, np.float32),
             q=np.empty((batch, actions), np.float32),
@@ -106,7 +117,7 @@ class TreeSearch:
             action=np.empty(batch, np.int64),
             depth=np.empty(batch, np.int32),
         )
-        network = network_of(model, self.use_predicted_termination)
+        network = compiled_network(model, self.use_predicted_termination)
         if network is None:
             outcome = self._search(model, root, legal, rules, found, generator)
         else:
@@ -114,25 +125,30 @@ class TreeSearch:
             outcome = self._search_within(network, latents, allowed, rules, found)
         if outcome == NO_ROOT:
             raise TrialDiverged("the model's policy or value is not a finite number")
-        check(outcome == SOUND)
+        check_finite(outcome == FINITE)
         parts: dict[str, Any] = {
             name: torch.from_numpy(array)
-            for name, array in zip(Found._fields, found, strict=True)
-            if name != "action" or self.strategy.moves
+            for name, array in zip(SearchResult._fields, found, strict=True)
+            if name != "action" or self.strategy.selects_action
         }
         return Plan(**parts)
 
     def _search_within(
-        self, network: Network, latents: np.ndarray, legal: np.ndarray, rules: Any, found: Found
+        self,
+        network: Network,
+        latents: np.ndarray,
+        legal: np.ndarray,
+        rules: Any,
+        found: SearchResult,
     ) -> int:
-        """No call of the model at all: kernels evaluate it, and threads share the roots out."""
+        """Search in the kernels, without calls of the model; threads split the roots."""
         nodes, width = self.simulations + 1, legal.shape[1]
 
         def search(share: int, first: int, last: int) -> int:
-            room = workplace(network, nodes, width, share)
+            room = workspace_for(network, nodes, width, share)
             return self.strategy.search(rules, network, room, latents, legal, found, first, last)
 
-        return max(share_out(search, len(latents)))
+        return max(parallel_chunks(search, len(latents)))
 
     @torch.inference_mode()
     def _search(
@@ -141,19 +157,19 @@ class TreeSearch:
         root: Latent,
         legal: Tensor,
         rules: Any,
-        found: Found,
+        found: SearchResult,
         generator: Generator,
     ) -> int:
-        """One call of the model a simulation, for the whole batch."""
+        """Search with one batched call of the model per simulation."""
         batch, actions = legal.shape
         width = max(actions, model.spec.chance)
-        trees, leaves = _trees(batch, self.simulations + 1, width), leaves_of(batch, width)
+        trees, leaves = _trees(batch, self.simulations + 1, width), allocate_leaves(batch, width)
         self._read(model.predict(root), legal, leaves)
         if np.isnan(leaves.prior).any() or not np.isfinite(leaves.value).all():
             return NO_ROOT
         self.strategy.begin(trees, rules, leaves, batch)
         self._grow(model, root, trees, leaves, rules, generator)
-        return SOUND if self.strategy.conclude(trees, rules, found, 0, batch) else NO_PLAN
+        return FINITE if self.strategy.finish(trees, rules, found, 0, batch) else NO_PLAN
 
     def _grow(
         self,
@@ -164,10 +180,10 @@ class TreeSearch:
         rules: Any,
         generator: Generator,
     ) -> None:
-        """All simulations."""
+        """Run all simulations."""
         batch = len(trees.depth)
         nodes = len(trees.nodes) // batch
-        latents, device = Imagined(nodes, root), model.device
+        latents, device = LatentStore(nodes, root), model.device
         for index in range(1, nodes):
             self.strategy.select(trees, rules, batch)
             here = latents.read(torch.from_numpy(trees.parent))
@@ -175,12 +191,12 @@ class TreeSearch:
             heads = model.predict(then)
             latents.keep(index, then)
             self._read(heads, heads.legal if self.interior_legality else None, leaves)
-            onward = edge.onward(self.use_predicted_termination)
+            onward = edge.continuation_discount(self.use_predicted_termination)
             leaves.reward[:], leaves.discount[:] = _numpy(edge.reward), _numpy(onward)
             self.strategy.expand(trees, rules, index, leaves, batch)
 
     def _read(self, heads: Heads, legal: Tensor | None, leaves: Leaves) -> None:
-        """Write what the model predicts of nodes."""
+        """Write the model's predictions at nodes."""
         leaves.value[:] = _numpy(heads.value)
         leaves.at_chance[:] = False if heads.at_chance is None else _numpy(heads.at_chance)
         prior = self._prior(heads, legal)
@@ -188,11 +204,11 @@ class TreeSearch:
         leaves.prior[:batch, :width], leaves.prior[:batch, width:] = prior, -np.inf
 
     def _prior(self, heads: Heads, legal: Tensor | None) -> np.ndarray:
-        """[B, W] probabilities, or their logs; -inf for what must not be chosen."""
+        """[B, W] Probabilities or log probabilities; -inf for actions that must not be chosen."""
         logits = heads.policy.cpu()
         if legal is not None:
             logits = logits.masked_fill(~legal.cpu(), -torch.inf)
-        prior = logits.log_softmax(-1) if self.strategy.logs else logits.softmax(-1)
+        prior = logits.log_softmax(-1) if self.strategy.log_priors else logits.softmax(-1)
         result = _numpy(prior if legal is None else prior.masked_fill(~legal.cpu(), -torch.inf))
         if heads.chance is None or heads.at_chance is None:
             return result
@@ -204,25 +220,25 @@ class TreeSearch:
         return mixed
 
 
-# Reused: fresh memory costs more than a search, and a process runs one search at a time.
-_trees = lru_cache(maxsize=4)(plant)
+# Reused, because allocation takes longer than a search. A process runs one search at a time.
+_trees = lru_cache(maxsize=4)(allocate_trees)
 
 
 _Result = TypeVar("_Result")
 
 
-def share_out(work: Callable[[int, int, int], _Result], batch: int) -> list[_Result]:
-    """Call `work(share, first, last)` on as many threads as torch has, each on a part of it."""
-    shares = shares_of(batch)
+def parallel_chunks(work: Callable[[int, int, int], _Result], batch: int) -> list[_Result]:
+    """Call `work(share, first, last)` on each of torch's threads, with a part of the batch each."""
+    shares = n_chunks(batch)
     if shares == 1:
         return [work(0, 0, batch)]
     ends = [batch * share // shares for share in range(shares + 1)]
     return list(_pool(shares).map(work, range(shares), ends[:-1], ends[1:]))
 
 
-def shares_of(batch: int) -> int:
-    """Threads that a search of so many roots is shared out to."""
-    return min(torch.get_num_threads(), -(-batch // TILE))
+def n_chunks(batch: int) -> int:
+    """Return the number of threads that split a search of `batch` roots."""
+    return min(torch.get_num_threads(), -(-batch // TREES_PER_TILE))
 
 
 @lru_cache(maxsize=1)
@@ -231,19 +247,21 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
-    # Where nothing is to be moved, a call of torch less.
+    # Skip a call of torch if nothing has to be moved.
     array: np.ndarray = tensor.numpy() if tensor.is_cpu else tensor.cpu().numpy()
     return array
 
 
-def checked(plan: Plan) -> Plan:
-    """The plan itself. Raises TrialDiverged where it is not made of finite numbers."""
-    # By numpy, which takes a tenth of torch's time for the few numbers of a small batch.
-    check(all(np.isfinite(_numpy(part.detach())).all() for part in (plan.policy, plan.value)))
+def check_plan(plan: Plan) -> Plan:
+    """Return the plan. Raises TrialDiverged if it is not finite."""
+    # numpy takes a tenth of torch's time for the few numbers of a small batch.
+    check_finite(
+        all(np.isfinite(_numpy(part.detach())).all() for part in (plan.policy, plan.value))
+    )
     return plan
 
 
-def check(finite: bool) -> None:
-    """Raises TrialDiverged where a plan is not made of finite numbers."""
+def check_finite(finite: bool) -> None:
+    """Raise TrialDiverged if a plan is not finite."""
     if not finite:
         raise TrialDiverged("the plan is not made of finite numbers")

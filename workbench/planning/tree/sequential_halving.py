@@ -1,4 +1,4 @@
-"""Sequential halving: whose turn it is at the root of a Gumbel search."""
+"""Schedule of sequential halving at the root of a Gumbel search."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from workbench.planning.tree.trees import Ints
 
 
 def considered_visits(entrants: int, simulations: int) -> list[int]:
-    """By simulation, how many visits the move has whose turn it is; the best such move is taken.
+    """Return, for each simulation, the visit count of the actions considered in it.
 
-    Of m entrants each survivor of a phase gets max(1, floor(n / (ceil(log2 m) survivors))) visits,
-    then half of them go on (Karnin et al. 2013; Danihelka et al. 2022). Simulations that are left
-    over go to the last two, as in mctx.
+    With m candidates, each survivor of a phase gets max(1, floor(n / (ceil(log2 m) survivors)))
+    visits, then the better half survives (Karnin et al. 2013; Danihelka et al. 2022). Remaining
+    simulations go to the last two candidates, as in mctx.
     """
     if entrants <= 1:
         return list(range(simulations))
@@ -28,6 +28,6 @@ def considered_visits(entrants: int, simulations: int) -> list[int]:
 
 
 def considered_table(most: int, simulations: int) -> Ints:
-    """[most+1, simulations] `considered_visits` by the number of entrants."""
+    """[most+1, simulations] `considered_visits` for each number of candidates."""
     rows = [considered_visits(entrants, simulations) for entrants in range(most + 1)]
     return np.array(rows, np.int32)

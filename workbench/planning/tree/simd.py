@@ -1,12 +1,12 @@
-"""What is written for the processor's vector registers: numbers side by side, and products.
+"""Explicit SIMD types for the kernels: vectors of lanes, transposition, matrix products.
 
-Of a loop LLVM makes vectors where it finds that it may, and that it pays. Here nothing is left to
-it: there is a type for the numbers of all trees that are grown side by side, a lane each, and one
-for four edges of a node, and kernels calculate with both as with numbers; records are laid beside
-each other by whole registers; and there are products whose sums stay in registers.
+LLVM vectorises a loop only if it can prove that this is safe and profitable. This module defines
+explicit SIMD types instead: a vector with one lane per tree of a tile, and a vector of four edges
+of a node. Kernels calculate with both as with numbers. Records are transposed by whole registers,
+and matrix products keep their sums in registers.
 
-Numba keeps what it has compiled of a kernel while the kernel's own file is the same. Whoever
-changes this one writes its new digest into `kernels.REGISTERS`; a test asks for it.
+Numba's cache notices changes in a kernel's own file only. After a change of this file, write its
+new digest to `kernels.SIMD_DIGEST`; a test checks it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from numba import types
 from numba.extending import intrinsic, models, overload, register_model
 from numba.np import arrayobj
 
-TILE = 16
-"""Trees that one whole search grows side by side: enough to fill the registers of a product."""
+TREES_PER_TILE = 16
+"""Number of trees that one search grows in parallel; it fills the registers of a product."""
 LANES = 8
-"""Numbers in single precision in a vector register, as the products are laid out."""
+"""Number of float32 lanes of a vector register."""
 PANEL = 2 * LANES
-"""Columns of a matrix that lie together."""
-TOGETHER = 4
-"""Edges of a node that lie together, each of their numbers side by side."""
+"""Number of matrix columns that are stored together."""
+EDGES_PER_GROUP = 4
+"""Number of edges of a node that are stored together, field by field."""
 
-# Of 1 + f + a f^2 + ... + d f^5, which is e^f for f in +-ln 2 / 2 up to 1.04e-7 of it: there is no
-# better of this form (the greatest error minimised by a linear program).
+# Coefficients of 1 + f + a f^2 + ... + d f^5, which approximates e^f for |f| <= ln 2 / 2 with a
+# relative error of 1.04e-7. They minimise the maximum error of this form (by a linear program).
 _SERIES = (1.0, 1.0, 0.499992311, 0.166670874, 0.0418902412, 0.00831479859)
 
 _KINDS = {
@@ -44,8 +44,8 @@ _as_register: Any = models.PrimitiveModel
 _operands: Any = types.StarArgTuple
 
 
-class _Side(types.Type):
-    """The type of so many numbers that lie side by side in vector registers."""
+class SIMDVector(types.Type):
+    """Type of a SIMD vector of numbers."""
 
     def __init__(self, count: int, of: Any = types.float64) -> None:
         self.count, self.of = count, of
@@ -53,37 +53,37 @@ class _Side(types.Type):
         super().__init__(f"Side{count}{of}")
 
 
-register_model(_Side)(lambda manager, kind: _as_register(manager, kind, kind.register))
-_lanes = _Side(TILE)
+register_model(SIMDVector)(lambda manager, kind: _as_register(manager, kind, kind.register))
+_lanes = SIMDVector(TREES_PER_TILE)
 
 
-def _spread(builder: Any, number: Any, register: Any) -> Any:
-    """The same number in every lane of a register."""
+def _broadcast(builder: Any, number: Any, register: Any) -> Any:
+    """Copy a number into every lane of a register."""
     nothing = ir.Constant(register, ir.Undefined)
     one = builder.insert_element(nothing, number, ir.Constant(ir.IntType(32), 0))
-    return _pick(builder, one, nothing, [0] * register.count)
+    return _shuffle(builder, one, nothing, [0] * register.count)
 
 
-def _pick(builder: Any, a: Any, b: Any, which: Sequence[int]) -> Any:
-    """Of the numbers in two registers those with these indices."""
+def _shuffle(builder: Any, a: Any, b: Any, which: Sequence[int]) -> Any:
+    """Select lanes `which` of two registers."""
     kind = ir.VectorType(ir.IntType(32), len(which))
     return builder.shuffle_vector(a, b, ir.Constant(kind, [*which]))
 
 
-def _by_lane(emit: Callable[..., Any], alike: int = 0, to: Any = None) -> Any:
-    """A function of what lies side by side and of numbers, by `emit(builder, *registers)`.
+def _lanewise(emit: Callable[..., Any], alike: int = 0, to: Any = None) -> Any:
+    """Return a lanewise function of vectors and numbers, given `emit(builder, *registers)`.
 
-    So many operands after each other are of one type, of which numbers become too; 0: all of them.
-    The result is of the type of the last ones, or as precise as is said.
+    Groups of `alike` consecutive operands share one type, to which numbers are converted; 0 groups
+    all operands. The result has the type of the last group, or type `to`.
     """
 
     def apply(context: Any, *operands: Any) -> Any:
         together, sides = alike or len(operands), []
         for first in range(0, len(operands), together):
             group = operands[first : first + together]
-            found = [kind for kind in group if isinstance(kind, _Side)]
+            found = [kind for kind in group if isinstance(kind, SIMDVector)]
             sides += [found[0] if found else _lanes] * together
-        result = _Side(sides[-1].count, to or sides[-1].of)
+        result = SIMDVector(sides[-1].count, to or sides[-1].of)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             registers = []
@@ -91,7 +91,7 @@ def _by_lane(emit: Callable[..., Any], alike: int = 0, to: Any = None) -> Any:
                 value = builder.extract_value(arguments[0], i)
                 if kind != side:
                     number = context.cast(builder, value, kind, side.of)
-                    value = _spread(builder, number, side.register)
+                    value = _broadcast(builder, number, side.register)
                 registers.append(value)
             return emit(builder, *registers)
 
@@ -101,14 +101,14 @@ def _by_lane(emit: Callable[..., Any], alike: int = 0, to: Any = None) -> Any:
 
 
 def _infix(function: Any, instruction: str) -> None:
-    """Let lanes be added, multiplied ..., with each other and with numbers."""
-    apply = _by_lane(lambda builder, a, b: getattr(builder, instruction)(a, b))
+    """Overload an operator for vectors, with vectors and with numbers."""
+    apply = _lanewise(lambda builder, a, b: getattr(builder, instruction)(a, b))
 
     def choose(a: Any, b: Any) -> Any:
         def operate(a: Any, b: Any) -> Any:
             return apply(a, b)
 
-        return operate if isinstance(a, _Side) or isinstance(b, _Side) else None
+        return operate if isinstance(a, SIMDVector) or isinstance(b, SIMDVector) else None
 
     overload(function, inline="always")(choose)
 
@@ -123,12 +123,12 @@ for _function, _instruction in (
 
 
 def _where(comparison: str) -> Any:
-    """A function of a, b, yes, no: lane by lane, `yes` where a and b compare so, else `no`."""
+    """Return a function of a, b, yes, no: per lane, `yes` if a and b compare true, else `no`."""
 
     def emit(builder: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
         return builder.select(builder.fcmp_ordered(comparison, a, b), yes, no)
 
-    return _by_lane(emit, alike=2)
+    return _lanewise(emit, alike=2)
 
 
 def _emit_sum_of_product(builder: Any, a: Any, b: Any, c: Any) -> Any:
@@ -136,14 +136,14 @@ def _emit_sum_of_product(builder: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 def _emit_exponential(builder: Any, x: Any) -> Any:
-    """e^x = 2^n e^f, f in +-ln 2 / 2."""
+    """e^x = 2^n e^f with |f| <= ln 2 / 2."""
     word = ir.VectorType(ir.IntType(32), x.type.count)
 
     def number(value: float) -> Any:
         return ir.Constant(x.type, [value] * x.type.count)
 
-    lowest, shift = number(-87.0), number(12582912.0)  # 1.5 * 2^23 rounds to a whole number
-    x = builder.select(builder.fcmp_ordered(">", lowest, x), lowest, x)  # what is no number stays
+    lowest, shift = number(-87.0), number(12582912.0)  # adding 1.5 * 2^23 rounds to an integer
+    x = builder.select(builder.fcmp_ordered(">", lowest, x), lowest, x)  # NaN stays NaN
     shifted = _emit_sum_of_product(builder, x, number(1.44269504088896341), shift)
     n = builder.fsub(shifted, shift)
     f = _emit_sum_of_product(builder, n, number(-0.693147181), x)
@@ -159,28 +159,28 @@ def _emit_exponential(builder: Any, x: Any) -> Any:
 
 
 def _converted(instruction: str, to: Any) -> Any:
-    """A function of lanes, or of a number for all of them: the same, as precise as is said."""
+    """Return a conversion of vectors, or of a number, to another precision."""
 
     def emit(builder: Any, x: Any) -> Any:
-        kind = _Side(x.type.count, to).register
+        kind = SIMDVector(x.type.count, to).register
         return x if x.type == kind else getattr(builder, instruction)(x, kind)
 
-    return _by_lane(emit, to=to)
+    return _lanewise(emit, to=to)
 
 
-single, double = _converted("fptrunc", types.float32), _converted("fpext", types.float64)
-whole = _converted("fptoui", types.uint32)
-"""single(x), double(x), whole(x): as numbers of 32 and 64 bits, and as such that count."""
+to_float32, to_float64 = _converted("fptrunc", types.float32), _converted("fpext", types.float64)
+to_uint32 = _converted("fptoui", types.uint32)
+"""to_float32(x), to_float64(x), to_uint32(x): conversions of vectors and numbers."""
 if_greater, if_equal = _where(">"), _where("==")
-fused = _by_lane(_emit_sum_of_product)
-"""fused(a, b, c): a * b + c, rounded once where the processor can."""
-exponential = _by_lane(_emit_exponential)
-"""exponential(x): e^x of singles that are at most 0, to 4e-7 of it; of what is below -87, e^-87."""
+fma = _lanewise(_emit_sum_of_product)
+"""fma(a, b, c): a * b + c, rounded once if the processor can."""
+exponential = _lanewise(_emit_exponential)
+"""exponential(x): e^x of float32 x <= 0 with a relative error of 4e-7; e^-87 below -87."""
 
 
 def _loads(count: int) -> Any:
     def emit(context: Any, array: Any) -> Any:
-        side = _Side(count, array.dtype)
+        side = SIMDVector(count, array.dtype)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             loaded = builder.load(_at(context, builder, array, arguments[0], side))
@@ -200,23 +200,23 @@ def _emit_store(context: Any, array: Any, numbers: Any) -> Any:
     return types.void(array, numbers), generate
 
 
-def _at(context: Any, builder: Any, kind: Any, array: Any, side: _Side) -> Any:
-    """Where the numbers of an array begin."""
+def _at(context: Any, builder: Any, kind: Any, array: Any, side: SIMDVector) -> Any:
+    """Return a pointer to the first number of an array."""
     data = make_array(kind)(context, builder, array).data
     return builder.bitcast(data, side.register.as_pointer())
 
 
-load, load_few = _loads(TILE), _loads(TOGETHER)
-"""load(array), load_few(array): what stands in an array, [TILE] or [TOGETHER], single or double."""
+load, load_few = _loads(TREES_PER_TILE), _loads(EDGES_PER_GROUP)
+"""load(array), load_few(array): read an array of TREES_PER_TILE or EDGES_PER_GROUP numbers."""
 store: Any = intrinsic(_emit_store)
-"""store(array, numbers): writes them there."""
+"""store(array, numbers): write them to an array."""
 
 
 def _emit_greatest(context: Any, numbers: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         (found,) = arguments
         for others in ([2, 3, 0, 1], [1, 0, 3, 2]):
-            other = _pick(builder, found, found, others)
+            other = _shuffle(builder, found, found, others)
             found = builder.select(builder.fcmp_ordered(">", found, other), found, other)
         return builder.extract_element(found, ir.Constant(ir.IntType(32), 0))
 
@@ -226,9 +226,9 @@ def _emit_greatest(context: Any, numbers: Any) -> Any:
 def _emit_equals(context: Any, numbers: Any, number: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         same = builder.fcmp_ordered(
-            "==", arguments[0], _spread(builder, arguments[1], numbers.register)
+            "==", arguments[0], _broadcast(builder, arguments[1], numbers.register)
         )
-        return builder.zext(builder.bitcast(same, ir.IntType(TOGETHER)), ir.IntType(64))
+        return builder.zext(builder.bitcast(same, ir.IntType(EDGES_PER_GROUP)), ir.IntType(64))
 
     return types.uint64(numbers, types.float64), generate
 
@@ -236,7 +236,7 @@ def _emit_equals(context: Any, numbers: Any, number: Any) -> Any:
 def _emit_any_above(context: Any, numbers: Any, number: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         above = builder.fcmp_ordered(
-            ">", arguments[0], _spread(builder, arguments[1], numbers.register)
+            ">", arguments[0], _broadcast(builder, arguments[1], numbers.register)
         )
         bits = ir.IntType(numbers.count)
         return builder.icmp_unsigned("!=", builder.bitcast(above, bits), bits(0))
@@ -245,33 +245,33 @@ def _emit_any_above(context: Any, numbers: Any, number: Any) -> Any:
 
 
 any_above: Any = intrinsic(_emit_any_above)
-"""any_above(numbers, number): whether one of those side by side is greater."""
-greatest: Any = intrinsic(_emit_greatest)
-"""greatest(numbers): of four."""
+"""any_above(numbers, number): whether one of the lanes is greater."""
+max_of_four: Any = intrinsic(_emit_greatest)
+"""max_of_four(numbers): maximum of four lanes."""
 equals: Any = intrinsic(_emit_equals)
-"""equals(numbers, number): which of four are the same, as the lowest bits of a uint64."""
+"""equals(numbers, number): which of four lanes are equal, as the lowest bits of a uint64."""
 
 
-def _fours(builder: Any, records: list[Any]) -> list[Any]:
-    """Of 16 records of four doubles: 16 of each of the four."""
+def _transpose_float64(builder: Any, records: list[Any]) -> list[Any]:
+    """Transpose 16 records of four float64."""
     halves = []
     for r in (records[:8], records[8:]):
-        a, b, c, d = (_pick(builder, r[i], r[i + 2], range(8)) for i in (0, 1, 4, 5))
+        a, b, c, d = (_shuffle(builder, r[i], r[i + 2], range(8)) for i in (0, 1, 4, 5))
         columns = []
         for i in range(4):
             odd, upper = i % 2, i // 2 * 2
             low, high = (
-                _pick(builder, x, y, [k + odd for k in (0, 8, 2, 10, 4, 12, 6, 14)])
+                _shuffle(builder, x, y, [k + odd for k in (0, 8, 2, 10, 4, 12, 6, 14)])
                 for x, y in ((a, b), (c, d))
             )
             which = [j + upper for j in (0, 1, 4, 5, 8, 9, 12, 13)]
-            columns.append(_pick(builder, low, high, which))
+            columns.append(_shuffle(builder, low, high, which))
         halves.append(columns)
-    return [_pick(builder, x, y, range(16)) for x, y in zip(*halves, strict=True)]
+    return [_shuffle(builder, x, y, range(16)) for x, y in zip(*halves, strict=True)]
 
 
-def _eights(builder: Any, records: list[Any]) -> list[Any]:
-    """Of 16 records of eight singles: 16 of each of the eight."""
+def _transpose_float32(builder: Any, records: list[Any]) -> list[Any]:
+    """Transpose 16 records of eight float32."""
     quarter = (0, 4, 8, 12)
     ones = [k + j for k in quarter for j in (0, 16, 1, 17)]
     others = [k + j + 2 for k in quarter for j in (0, 16, 1, 17)]
@@ -279,28 +279,27 @@ def _eights(builder: Any, records: list[Any]) -> list[Any]:
     odds = [k + j + 2 for k in quarter for j in (0, 1, 16, 17)]
     by_half = []
     for half in (records[:8], records[8:]):
-        a, b, c, d = (_pick(builder, half[i], half[i + 4], range(16)) for i in range(4))
+        a, b, c, d = (_shuffle(builder, half[i], half[i + 4], range(16)) for i in range(4))
         found = []
         for mixed in (ones, others):
-            x, y = _pick(builder, a, b, mixed), _pick(builder, c, d, mixed)
-            found += [_pick(builder, x, y, evens), _pick(builder, x, y, odds)]
+            x, y = _shuffle(builder, a, b, mixed), _shuffle(builder, c, d, mixed)
+            found += [_shuffle(builder, x, y, evens), _shuffle(builder, x, y, odds)]
         by_half.append(found)
     rows = []
     for start in (0, 4):
         which = [start + k + j for k in (0, 8, 16, 24) for j in range(4)]
-        rows += [_pick(builder, x, y, which) for x, y in zip(*by_half, strict=True)]
+        rows += [_shuffle(builder, x, y, which) for x, y in zip(*by_half, strict=True)]
     return rows
 
 
-def turner(size: int, doubles: int, singles: int, row: int, to: Sequence[int]) -> Any:
-    """What lays the numbers of 16 records beside each other.
+def transpose_records(size: int, doubles: int, singles: int, row: int, to: Sequence[int]) -> Any:
+    """Return a kernel that transposes 16 records into lanes.
 
-    turn(source, places, each, at, target): of the records at + each * places[lane] of the source,
-    of `size` bytes each, four doubles, from byte `doubles` on, go to the first four rows of the
-    target, of `row` bytes each, to their byte to[0]; of eight singles, from byte `singles` on, four
-    go to to[1] of these rows and four to to[2].
+    turn(source, places, each, at, target) reads the records at + each * places[lane] of the source,
+    of `size` bytes each. Four float64 from byte `doubles` on go to byte to[0] of the first four
+    rows of the target, which have `row` bytes each. Of eight float32 from byte `singles` on, four
+    go to to[1] and four to to[2] of these rows.
     """
-
     word, byte = ir.IntType(64), ir.IntType(8).as_pointer()
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -311,7 +310,7 @@ def turner(size: int, doubles: int, singles: int, row: int, to: Sequence[int]) -
         each, at = (builder.mul(arguments[i], word(size)) for i in (2, 3))
         source = builder.gep(source, [at])
         starts = []
-        for lane in range(TILE):
+        for lane in range(TREES_PER_TILE):
             place = builder.load(builder.gep(places, [word(lane)]))
             starts.append(builder.gep(source, [builder.mul(place, each)]))
 
@@ -328,11 +327,11 @@ def turner(size: int, doubles: int, singles: int, row: int, to: Sequence[int]) -
             builder.store(column, builder.bitcast(place, column.type.as_pointer())).align = 4
 
         for i, column in enumerate(
-            _fours(builder, read(ir.VectorType(ir.DoubleType(), 4), doubles))
+            _transpose_float64(builder, read(ir.VectorType(ir.DoubleType(), 4), doubles))
         ):
             write(column, i * row + to[0])
         for i, column in enumerate(
-            _eights(builder, read(ir.VectorType(ir.FloatType(), 8), singles))
+            _transpose_float32(builder, read(ir.VectorType(ir.FloatType(), 8), singles))
         ):
             write(column, i % 4 * row + to[1 + i // 4])
         return context.get_dummy_value()
@@ -350,23 +349,23 @@ def _emit_lowest(context: Any, bits: Any) -> Any:
     return types.uint64(types.uint64), generate
 
 
-lowest: Any = intrinsic(_emit_lowest)
-"""lowest(bits): which is the lowest of a uint64's that is set; 64 of none."""
+lowest_bit: Any = intrinsic(_emit_lowest)
+"""lowest_bit(bits): index of the lowest set bit of a uint64; 64 if none is set."""
 
 
 def block_product(rows: int, panels: int) -> Any:
-    """A product of `rows` rows with `panels` panels that stays in registers.
+    """Return a product of `rows` rows with `panels` panels that keeps its sums in registers.
 
     product(x, x_at, x_stride, w, w_at, k, b, b_at, b_stride, y, y_at, y_stride, least): for every
     row r and column c, Y[r, c] = max(B[r, c] + sum_i X[r, i] W[panel of c, i], least), where row r
-    of X begins at x[x_at + r x_stride], and those of B and Y likewise.
-    The inputs k are at least 1. numba's own loops keep sums in memory and take twice as long.
+    of X starts at x[x_at + r x_stride], and rows of B and Y likewise. k >= 1 is the number of
+    inputs. numba's own loops keep the sums in memory and take twice as long.
     """
     register, word = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64)
     columns = [(panel, half) for panel in range(panels) for half in range(PANEL // LANES)]
 
     def place(builder: Any, data: Any, start: Any, steps: Any, stride: Any, offset: Any) -> Any:
-        """data + start + steps * stride + offset, as a place of a vector."""
+        """Return a vector pointer to data + start + steps * stride + offset."""
         at = builder.add(builder.add(start, builder.mul(steps, stride)), offset)
         return builder.bitcast(builder.gep(data, [at]), register.as_pointer())
 
@@ -409,7 +408,7 @@ def block_product(rows: int, panels: int) -> Any:
         grown = []
         for r in range(rows):
             at = builder.add(builder.add(x_at, i), builder.mul(number[r], x_stride))
-            factor = _spread(builder, builder.load(builder.gep(x, [at])), register)
+            factor = _broadcast(builder, builder.load(builder.gep(x, [at])), register)
             for c, weight in enumerate(weights):
                 part = builder.fmul(factor, weight, flags=("contract",))
                 grown.append(builder.fadd(part, sums[r * len(columns) + c], flags=("contract",)))
@@ -421,9 +420,9 @@ def block_product(rows: int, panels: int) -> Any:
         after = builder.append_basic_block("after")
         builder.cbranch(builder.icmp_signed("<", following, k), loop, after)
         builder.position_at_end(after)
-        floor = _spread(builder, least, register)
+        floor = _broadcast(builder, least, register)
         for total, target in zip(grown, targets, strict=True):
-            less = builder.fcmp_ordered("<", total, floor)  # what is no number stays
+            less = builder.fcmp_ordered("<", total, floor)  # NaN stays NaN
             builder.store(builder.select(less, floor, total), target).align = 4
         return context.get_dummy_value()
 

@@ -1,14 +1,16 @@
-"""The records that the compiled kernels work on: a batch of trees, and the rules of a search.
+"""Records of the compiled kernels: a batch of trees, and the rules of a search.
 
-A tree has N+1 nodes of W children. The node expanded by simulation i has index i; the root is 0.
-By Gumbel the TOGETHER likeliest moves of a node stand first, in the order of their priors, of equal
-ones in the model's; but for roots, where noise and turns say what is tried. What was not tried at a
-node differs in nothing but its prior, so that it is tried in this order too: what was tried stands
-first, and of the others only the first can be next. Where more were tried, all moves are looked at.
-By PUCT, which has less to compute for a move, sorting does not pay.
+A tree has N+1 nodes with W children each. The root is node 0, and simulation i adds node i.
 
-Both players share one tree: an edge's discount is negative where the player changes, so a child's
-value is always seen from its own mover and Q(s, a) = r + discount * V(child) from the parent's.
+In a Gumbel search the EDGES_PER_GROUP actions with the largest prior are stored first, in
+decreasing order (ties keep the model's order). Unvisited actions differ only in their prior, so
+they are expanded in that order and only the first unvisited one can be next. Roots are exempt:
+there Gumbel noise and sequential halving choose. If more actions were visited, all are scanned.
+PUCT does not sort: its score is cheap.
+
+Both players share one tree. The discount of an edge is negative if the player changes, so the value
+of a child is seen from its own player to move, and Q(s, a) = r + discount * V(child) from the
+parent's.
 """
 
 from __future__ import annotations
@@ -18,218 +20,240 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from workbench.planning.tree.simd import TILE, TOGETHER
+from workbench.planning.tree.simd import EDGES_PER_GROUP, TREES_PER_TILE
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 Indices = NDArray[np.uint32]
 
-EDGES = np.dtype(
+EDGE_GROUP = np.dtype(
     [
-        # Mean of reward + discount * what came back. Before anything did, by Gumbel how much prior
-        # there is from this move on, in shares of its own.
-        ("q", np.float64, (TOGETHER,)),
-        ("prior", np.float32, (TOGETHER,)),  # by Gumbel its log; -inf: not to be chosen
-        ("visits", np.float32, (TOGETHER,)),
+        # Mean of reward + discount * backed-up value. Before the first visit of a Gumbel search:
+        # the prior mass from this action on, in units of its own prior.
+        ("q", np.float64, (EDGES_PER_GROUP,)),
+        (
+            "prior",
+            np.float32,
+            (EDGES_PER_GROUP,),
+        ),  # log prior in a Gumbel search; -inf: not to be chosen
+        ("visits", np.float32, (EDGES_PER_GROUP,)),
     ]
 )
-"""Four edges of a node, each of their numbers side by side: a line of the processor's cache."""
+"""Four edges of a node, field by field: one cache line."""
 
 NODE = np.dtype(
     [
-        ("end", np.uint64),  # the edge at which a descent by Gumbel from here on ends
-        ("raw_value", np.float32),  # what the model says of the node itself
-        ("reward", np.float32),  # of the edge that leads here
-        ("discount", np.float32),  # of the same; 0 at a root
-        ("parent", np.uint32),  # the place that it leads from
-        ("depth", np.uint32),  # 0 of a root
-        ("choice", np.uint16),  # by which of its moves or outcomes, as they stand there
+        ("end", np.uint64),  # the edge at which a Gumbel descent from this node ends
+        ("raw_value", np.float32),  # the model's value of the node
+        ("reward", np.float32),  # of the edge that leads to the node
+        ("discount", np.float32),  # of the same edge; 0 at a root
+        ("parent", np.uint32),  # place of the parent
+        ("depth", np.uint32),  # 0 at a root
+        ("choice", np.uint16),  # index of the edge in the parent, in stored order
         ("at_chance", np.bool_),
     ],
     align=True,
 )
-"""Half a line. An edge is the place it leads from, in the upper half of a word, and a choice."""
+"""A node: half a cache line.
+
+An edge is encoded as the parent's place (upper 32 bits) and the choice.
+"""
 
 RETURNS = np.dtype([("total", np.float64), ("visits", np.float64)])
-"""What came back to a node, its own evaluation included; by Gumbel they are kept of roots only."""
+"""Sum of values backed up to a node, with its own evaluation; a Gumbel search keeps only roots."""
 
-BESIDE = np.dtype(
+ACTION_LANES = np.dtype(
     [
-        ("q", np.float64, (TILE,)),
-        ("prior", np.float32, (TILE,)),
-        ("visits", np.float32, (TILE,)),
-        ("score", np.float32, (TILE,)),  # at a root: noise + log prior
-        ("gap", np.float32, (TILE,)),  # of q, from one that the node has
-        ("worth", np.float32, (TILE,)),  # how much of the improved policy it has
+        ("q", np.float64, (TREES_PER_TILE,)),
+        ("prior", np.float32, (TREES_PER_TILE,)),
+        ("visits", np.float32, (TREES_PER_TILE,)),
+        ("score", np.float32, (TREES_PER_TILE,)),  # at a root: noise + log prior
+        ("gap", np.float32, (TREES_PER_TILE,)),  # q minus a reference q of the node
+        (
+            "mass",
+            np.float32,
+            (TREES_PER_TILE,),
+        ),  # unnormalised probability under the improved policy
     ]
 )
-"""One move of so many nodes, each in a lane of its own."""
+"""One action of the nodes of a tile, one lane per node."""
 
-TOLD = np.dtype(
+NODE_SCALARS = np.dtype(
     [
-        # By Gumbel, of all moves of a node
-        ("missing", np.float32, (TILE,)),  # the gap of the completed q of moves without visits
-        ("slope", np.float32, (TILE,)),  # of sigma
-        ("offset", np.float32, (TILE,)),
-        ("visits", np.float32, (TILE,)),
-        ("choice", np.float32, (TILE,)),
-        ("turn", np.float32, (TILE,)),  # visits of a root's move whose turn it is
-        # By PUCT, of all of a tree
-        ("weight", np.float64, (TILE,)),  # that q is multiplied by: 0 where it cannot be scaled yet
-        ("span", np.float64, (TILE,)),  # that q would be divided by
-        ("least", np.float64, (TILE,)),  # the q that counts as 0
+        # Gumbel: over all actions of a node
+        ("missing", np.float32, (TREES_PER_TILE,)),  # gap of the completed q of unvisited actions
+        ("slope", np.float32, (TREES_PER_TILE,)),  # of sigma
+        ("offset", np.float32, (TREES_PER_TILE,)),
+        ("visits", np.float32, (TREES_PER_TILE,)),
+        ("choice", np.float32, (TREES_PER_TILE,)),
+        (
+            "due_visits",
+            np.float32,
+            (TREES_PER_TILE,),
+        ),  # visit count of the root actions considered now
+        # PUCT: over all nodes of a tree
+        ("weight", np.float64, (TREES_PER_TILE,)),  # factor of q; 0 while q cannot be scaled
+        ("span", np.float64, (TREES_PER_TILE,)),  # divisor of q
+        ("least", np.float64, (TREES_PER_TILE,)),  # the q that counts as 0
     ]
 )
-"""What is the same for all moves of so many nodes, each in a lane of its own."""
+"""Scalars of the nodes of a tile, one lane per node."""
 
 
 class Trees(NamedTuple):
-    """B trees; what is asked of a node together lies together. Only what was reached is set.
+    """B trees. Fields that are used together are stored together; only reached nodes are valid.
 
-    Node i of tree b has place i B + b among the nodes of all: those of one simulation lie together,
-    and tree b begins at place b. The moves of a node are filled up to groups of TOGETHER with such
-    as are not to be chosen.
+    Node i of tree b has place i B + b, so the nodes of one simulation are adjacent and tree b
+    starts at place b. The actions of a node are padded to groups of EDGES_PER_GROUP by actions that
+    cannot be chosen.
     """
 
     nodes: NDArray[np.void]  # [(N+1) B] NODE
     returns: NDArray[np.void]  # [(N+1) B] RETURNS
-    edges: NDArray[np.void]  # [(N+1) B, W / TOGETHER] EDGES
+    edges: NDArray[np.void]  # [(N+1) B, W / EDGES_PER_GROUP] EDGE_GROUP
     width: Indices  # [1] W
-    order: NDArray[np.uint16]  # [(N+1) B, W filled up] by Gumbel the moves that stand there
-    children: Indices  # [(N+1) B, W filled up] places that they lead to; 0 while unvisited
+    order: NDArray[np.uint16]  # [(N+1) B, padded W] Gumbel: action of each stored edge
+    children: Indices  # [(N+1) B, padded W] places of the children; 0 while unvisited
     low: Floats  # [B] smallest q of the tree
     high: Floats  # [B] largest q of the tree
-    depth: Ints  # [B] of the deepest node
-    parent: NDArray[np.int64]  # [B] the places that the last simulation led to
-    choice: Indices  # [B] by Gumbel, and by which of their edges
-    action: NDArray[np.int64]  # [B] and the moves by which their next are to be imagined
-    places: NDArray[np.uint64]  # [TILE] where trees are
-    changed: NDArray[np.uint64]  # [TILE N] nodes that something came back to, but for roots
-    raw_values: NDArray[np.float32]  # [TILE N] theirs
-    recent: Floats  # [TILE N] the q that changed there
-    latest: Floats  # [B] the same of roots
-    entrants: Ints  # [B] by Gumbel the moves that enter the halving at a root
-    roots: NDArray[np.void]  # [B / TILE, W filled up] BESIDE of the roots
-    moves: NDArray[np.void]  # [2, W filled up] BESIDE, while other nodes are looked at side by side
-    told: NDArray[np.void]  # [2] TOLD, likewise
-    reach: Indices  # [2] the moves that were tried at any of them, and one more
+    depth: Ints  # [B] depth of the deepest node
+    parent: NDArray[np.int64]  # [B] places of the nodes selected by the last simulation
+    choice: Indices  # [B] Gumbel: selected edges of these nodes
+    action: NDArray[np.int64]  # [B] actions of the selected edges
+    places: NDArray[np.uint64]  # [TREES_PER_TILE] current places of a descent
+    changed: NDArray[np.uint64]  # [TREES_PER_TILE N] updated nodes, without roots
+    raw_values: NDArray[np.float32]  # [TREES_PER_TILE N] their raw values
+    recent: Floats  # [TREES_PER_TILE N] their updated q
+    latest: Floats  # [B] updated q of the roots
+    entrants: Ints  # [B] Gumbel: number of root actions that enter the halving
+    roots: NDArray[np.void]  # [B / TREES_PER_TILE, padded W] ACTION_LANES of the roots
+    moves: NDArray[np.void]  # [2, padded W] ACTION_LANES of other nodes, while they are processed
+    scalars: NDArray[np.void]  # [2] NODE_SCALARS of the same nodes
+    reach: Indices  # [2] number of leading actions to process there
 
 
-def place_of(kind: np.dtype[np.void], name: str) -> int:
-    """The byte of a record at which a field begins."""
+def field_offset(kind: np.dtype[np.void], name: str) -> int:
+    """Return the byte offset of a field in a record."""
     fields = kind.fields
     assert fields is not None
     return fields[name][1]
 
 
 LINE = 64
-"""Bytes that a processor's cache moves at a time."""
+"""Size of a cache line in bytes."""
 
 
-def room_for(shape: tuple[int, ...] | int, kind: DTypeLike = np.float64) -> NDArray[Any]:
-    """Memory for an array, from the beginning of a line on: no record of 64 bytes lies in two."""
+def aligned_empty(shape: tuple[int, ...] | int, kind: DTypeLike = np.float64) -> NDArray[Any]:
+    """Return uninitialised memory for an array, aligned to cache lines."""
     size = int(np.prod(shape)) * np.dtype(kind).itemsize
     held = np.empty(size + LINE, np.uint8)
     start = -held.ctypes.data % LINE
     return held[start : start + size].view(kind).reshape(shape)
 
 
-def plant(batch: int, nodes: int, width: int) -> Trees:
-    """Room for trees, to be cleared before use."""
-    groups = -(-width // TOGETHER)
-    held, many = groups * TOGETHER, (nodes + 1) * TILE
+def allocate_trees(batch: int, nodes: int, width: int) -> Trees:
+    """Allocate trees; they must be initialised before use."""
+    groups = -(-width // EDGES_PER_GROUP)
+    held, many = groups * EDGES_PER_GROUP, (nodes + 1) * TREES_PER_TILE
     return Trees(
-        nodes=room_for(batch * nodes, NODE),
-        returns=room_for(batch * nodes, RETURNS),
-        edges=room_for((batch * nodes, groups), EDGES),
+        nodes=aligned_empty(batch * nodes, NODE),
+        returns=aligned_empty(batch * nodes, RETURNS),
+        edges=aligned_empty((batch * nodes, groups), EDGE_GROUP),
         width=np.array([width], np.uint32),
-        order=room_for((batch * nodes, held), np.uint16),
-        children=room_for((batch * nodes, held), np.uint32),
-        low=room_for(batch),
-        high=room_for(batch),
-        depth=room_for(batch, np.int32),
+        order=aligned_empty((batch * nodes, held), np.uint16),
+        children=aligned_empty((batch * nodes, held), np.uint32),
+        low=aligned_empty(batch),
+        high=aligned_empty(batch),
+        depth=aligned_empty(batch, np.int32),
         parent=np.zeros(batch, np.int64),
         choice=np.zeros(batch, np.uint32),
         action=np.zeros(batch, np.int64),
-        places=np.zeros(TILE, np.uint64),
+        places=np.zeros(TREES_PER_TILE, np.uint64),
         changed=np.zeros(many, np.uint64),
-        raw_values=room_for(many, np.float32),
-        recent=room_for(many),
-        latest=room_for(batch),
-        entrants=room_for(batch, np.int32),
-        roots=room_for((-(-batch // TILE), held), BESIDE),
-        moves=room_for((2, held), BESIDE),
-        told=room_for(2, TOLD),
+        raw_values=aligned_empty(many, np.float32),
+        recent=aligned_empty(many),
+        latest=aligned_empty(batch),
+        entrants=aligned_empty(batch, np.int32),
+        roots=aligned_empty((-(-batch // TREES_PER_TILE), held), ACTION_LANES),
+        moves=aligned_empty((2, held), ACTION_LANES),
+        scalars=aligned_empty(2, NODE_SCALARS),
         reach=np.zeros(2, np.uint32),
     )
 
 
 class Leaves(NamedTuple):
-    """What a model says of the nodes that are to be attached, one for each of some trees.
+    """Model predictions at the nodes to expand, one node per tree.
 
-    Of a move all trees' numbers lie side by side, in whole tiles.
+    The numbers of all trees for one action are adjacent, in whole tiles.
     """
 
     reward: NDArray[np.float32]  # [rows]
     discount: NDArray[np.float32]  # [rows]
-    prior: NDArray[np.float32]  # [rows, W filled up], as `EDGES` has it; outcomes as they are
-    order: Indices  # [rows, W filled up] which moves these are
-    rest: NDArray[np.float32]  # [rows, W filled up] `EDGES.q` of what was not tried yet
+    prior: NDArray[
+        np.float32
+    ]  # [rows, padded W] as in `EDGE_GROUP`; outcome probabilities unchanged
+    order: Indices  # [rows, padded W] the actions, in stored order
+    rest: NDArray[np.float32]  # [rows, padded W] initial `EDGE_GROUP.q` of unvisited actions
     value: NDArray[np.float32]  # [rows]
     at_chance: NDArray[np.bool_]  # [rows]
 
 
-def leaves_of(rows: int, width: int) -> Leaves:
-    """Room for them; no move may be chosen but those whose priors are written."""
-    groups, tiles = -(-width // TOGETHER), -(-rows // TILE)
-    shape = groups * TOGETHER, tiles * TILE
-    prior, order, rest = (room_for(shape, kind) for kind in (np.float32, np.uint32, np.float32))
+def allocate_leaves(rows: int, width: int) -> Leaves:
+    """Allocate leaves; only actions whose priors are written can be chosen."""
+    groups, tiles = -(-width // EDGES_PER_GROUP), -(-rows // TREES_PER_TILE)
+    shape = groups * EDGES_PER_GROUP, tiles * TREES_PER_TILE
+    prior, order, rest = (
+        aligned_empty(shape, kind) for kind in (np.float32, np.uint32, np.float32)
+    )
     prior[:], order[:], rest[:] = -np.inf, np.arange(shape[0], dtype=np.uint32)[:, None], 0.0
     return Leaves(
-        reward=room_for(rows, np.float32),
-        discount=room_for(rows, np.float32),
+        reward=aligned_empty(rows, np.float32),
+        discount=aligned_empty(rows, np.float32),
         prior=prior.T,
         order=order.T,
         rest=rest.T,
-        value=room_for(rows, np.float32),
+        value=aligned_empty(rows, np.float32),
         at_chance=np.zeros(rows, np.bool_),
     )
 
 
 class PUCTRules(NamedTuple):
-    """What the literature does in several ways, as numbers that the kernels read."""
+    """Rules of a PUCT search, as numbers that the kernels read."""
 
-    exploration: Floats  # [N+2] the factor of a node's prior by its visits
+    exploration: Floats  # [N+2] factor of the prior by visits of the node
     normalise: int
     unvisited: int
     low: float
     high: float
-    fraction: float  # of the noise in a root's prior
-    noise: Floats  # [B, A] a root's noise, -1 where there is none; [0, 0] of a search without
+    fraction: float  # share of noise in a root's prior
+    noise: Floats  # [B, A] noise of the roots, -1 for none; [0, 0] for a search without noise
 
 
 FAR = 40.0
-"""So far below 0 all logits of an improved policy may lie; their exponentials reach to -87."""
+"""Range of logits below 0 within which the exponentials of an improved policy are accurate;
+
+they reach to -87.
+"""
 
 
 class GumbelRules(NamedTuple):
-    """What the kernels read of a Gumbel search."""
+    """Rules of a Gumbel search, as numbers that the kernels read."""
 
-    noise: Floats  # [B, A] of a root's moves; [0, 0] of a search without
-    considered: Ints  # [m+1, N] by entrants and simulation, the visits of the move whose turn it is
+    noise: Floats  # [B, A] noise of the roots; [0, 0] for a search without noise
+    considered: Ints  # [m+1, N] by candidates and simulation, visits of the actions considered
     c_visit: float
     c_scale: float
-    span: float  # that Q is divided by; 0 for the range of the node's own completed Q
-    apart: bool  # whether the logits of pi' can all be farther than FAR below 0
+    span: float  # divisor of Q; 0 for the range of the node's own completed Q
+    apart: bool  # whether the logits of pi' can all be more than FAR below 0
     improved: bool  # whether the plan's policy is pi' and not the share of visits
 
 
-class Found(NamedTuple):
-    """What searches come to, by root."""
+class SearchResult(NamedTuple):
+    """Results of a batch of searches, by root."""
 
     policy: NDArray[np.float32]  # [B, A]
     value: NDArray[np.float32]  # [B]
     q: NDArray[np.float32]  # [B, A]
     visits: Ints  # [B, A]
-    action: NDArray[np.int64]  # [B] by Gumbel the move
-    depth: Ints  # [B] of the deepest node
+    action: NDArray[np.int64]  # [B] Gumbel: the selected action
+    depth: Ints  # [B] depth of the deepest node

@@ -1,17 +1,18 @@
-"""Joint self-play: act, store, learn, at a fixed ratio."""
+"""Self-play training: act, store and update at a fixed ratio."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
-from workbench.components import Fraction, NonNegative, Positive, ProcedureConfig, makers_of
+from workbench.components import Fraction, NonNegative, Positive, ProcedureConfig, target_makers
 from workbench.registry import register
 from workbench.training.settings import (
-    OpeningConfig,
     OptimiserConfig,
     PrioritiesConfig,
+    RandomStartConfig,
     ReanalyseConfig,
     TemperatureConfig,
 )
@@ -20,130 +21,146 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.config import TrialConfig
-    from workbench.contracts import Parts, Procedure
+    from workbench.contracts import Procedure, TrialParts
 
 
 @register("procedure", "self_play")
 class SelfPlay(ProcedureConfig):
-    """Searches, plays, stores and learns in one loop, updates in fixed ratio to steps (MuZero)."""
+    """Self-play by search with updates at a fixed ratio to environment steps (MuZero)."""
 
     steps: Positive = Field(500_000, description="environment steps of the whole trial")
-    games: Positive = Field(512, description="episodes played side by side")
-    batch: Positive = Field(256, description="windows of one update")
-    replay_ratio: Annotated[float, Field(gt=0)] = Field(
-        3.0, description="windows trained on for each environment step"
+    parallel_environments: Positive = Field(
+        512, description="number of episodes played in parallel"
     )
-    warm_up: Positive = Field(2_000, description="stored steps before the first update")
-    capacity: Positive = Field(60_000, description="steps that the replay holds")
+    batch_size: Positive = Field(256, description="number of windows per update")
+    replay_ratio: Annotated[float, Field(gt=0)] = Field(
+        3.0, description="number of windows trained on per environment step"
+    )
+    warm_up: Positive = Field(2_000, description="number of stored steps before the first update")
+    capacity: Positive = Field(60_000, description="capacity of the replay buffer, in steps")
     memory_mb: NonNegative = Field(
         0.0,
-        description="the replay holds fewer steps if these take more MB (of 2**20), where there is "
-        "a `sequence` together with the games in play; 0: no limit",
+        description="memory limit of the replay buffer in MB (2**20 bytes), which may lower its "
+        "capacity; with `sequence_length`, it includes episodes in progress; 0: no limit",
     )
-    sequence: Annotated[int, Field(ge=0)] = Field(
+    sequence_length: Annotated[int, Field(ge=0)] = Field(
         0,
-        description="moves after which an episode that goes on is stored as if it were cut there, "
-        "so that long games take no memory beyond (the paper for Atari: 200); 0: stored at its end",
+        description="number of steps after which an unfinished episode is stored as truncated, "
+        "which bounds memory (MuZero on Atari: 200); 0: store whole episodes only",
     )
     priorities: PrioritiesConfig = Field(
-        default_factory=PrioritiesConfig, description="which stored steps are trained on more often"
+        default_factory=PrioritiesConfig, description="prioritised sampling of stored steps"
     )
     reanalyse: ReanalyseConfig = Field(
-        default_factory=ReanalyseConfig, description="stored steps that are searched anew"
+        default_factory=ReanalyseConfig, description="repeated searches of stored steps"
     )
     augment: bool = Field(
-        False, description="whether every window is turned by a random symmetry of the board"
+        False, description="whether every window is transformed by a random symmetry of the board"
     )
-    unroll: Annotated[int, Field(ge=0)] = Field(5, description="K, steps of the model in training")
-    terminal: Literal["absorbing", "mask"] = Field(
+    unroll: Annotated[int, Field(ge=0)] = Field(
+        5, description="K, number of unrolled steps in training"
+    )
+    past_end: Literal["absorbing", "mask"] = Field(
         "absorbing",
-        description="past the end: learn that nothing follows (the paper), or learn nothing",
+        description=(
+            "steps past a terminal state: train on absorbing states (the paper), or mask them"
+        ),
     )
     gradient_scale: Fraction = Field(
-        0.5, description="factor of the gradient from a later unrolled step (the paper: 0.5)"
+        0.5, description="factor of the gradient at each unrolled step (the paper: 0.5)"
     )
-    average: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="decay of a moving average of the weights, which acts; 0 for none"
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description=(
+            "decay of an exponential moving average of the weights, which acts; 0 disables it"
+        ),
     )
     target_every: Annotated[int, Field(ge=0)] = Field(
         0,
-        description="updates between two copies of the weights that learn into the target network, "
-        "which reanalyse and targets read; 0: the model that acts stands in its place",
+        description="number of updates between two copies of the weights into the target network, "
+        "which reanalyse and targets use; 0: they use the acting model",
     )
     optimiser: OptimiserConfig = Field(
-        default_factory=OptimiserConfig, description="of all parameters together"
+        default_factory=OptimiserConfig, description="optimiser of all parameters"
     )
-    opening: OpeningConfig = Field(
-        default_factory=OpeningConfig, description="random first moves while training"
+    random_start: RandomStartConfig = Field(
+        default_factory=RandomStartConfig,
+        description="random actions at the start of training episodes",
     )
     temperature: TemperatureConfig = Field(
-        default_factory=TemperatureConfig, description="how moves are drawn while training"
+        default_factory=TemperatureConfig, description="sampling of actions during training"
     )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        # Of the stored rows at most every other one is the final state of an episode.
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        # At most every other stored row is the final state of an episode.
         most = min(self.steps, self.capacity // 2)
         if self.warm_up > most:
             yield (
-                f"procedure 'self_play' would never learn: warm_up is {self.warm_up}, and steps "
+                f"procedure 'self_play' would make no update: warm_up is {self.warm_up}, but steps "
                 f"and half of the capacity allow at most {most}"
             )
-        elif (self.steps - self.warm_up) * self.replay_ratio < self.batch:
+        elif (self.steps - self.warm_up) * self.replay_ratio < self.batch_size:
             yield (
-                f"procedure 'self_play' would never learn: {self.steps - self.warm_up} steps after "
-                f"the warm_up at a replay_ratio of {self.replay_ratio:g} do not come to one batch "
-                f"of {self.batch}"
+                f"procedure 'self_play' would make no update: {self.steps - self.warm_up} steps "
+                f"after "
+                f"the warm_up at a replay_ratio of {self.replay_ratio:g} yield less than one batch "
+                f"of {self.batch_size}"
             )
-        if self.sequence and self.temperature.moves is not None:
+        if self.sequence_length and self.temperature.sampled_actions is not None:
             yield (
-                "sequence: an episode's moves are counted anew in each of its sequences, and "
-                "`temperature.moves` counts them; set `temperature.moves: null`"
+                "sequence_length: the step count restarts in every stored sequence, so that "
+                "`temperature.sampled_actions` cannot be applied; set it to null"
             )
         world = trial.environment.spec()
-        if self.opening.fraction and not world.copyable:
+        if self.random_start.fraction and not world.cloneable:
             yield (
-                f"opening: environment '{trial.environment.component}' can only go forward, and "
-                "random openings need states that can be put back; set `opening.fraction: 0`"
+                f"random_start: environment '{trial.environment.component}' is forward-only, but "
+                "random starts need cloneable states; set `random_start.fraction: 0`"
             )
         if not any(loss.weight for loss in trial.losses.values()):
             yield "procedure 'self_play' needs a loss with a weight above 0"
         if self.priorities.alpha and "value" not in trial.targets:
             yield (
-                "priorities: the error of the value needs a target 'value'; add "
-                f"`targets.value`: {' or '.join(makers_of('value'))}"
+                "priorities: the value error needs a target 'value'; add "
+                f"`targets.value`: {' or '.join(target_makers('value'))}"
             )
         yield from self._reanalysable(trial)
         if self.augment:
-            yield from self._turnable(trial)
+            yield from self._augmentable(trial)
 
     def _reanalysable(self, trial: TrialConfig) -> Iterator[str]:
         if not self.reanalyse.ratio:
             return
         if not (self.reanalyse.policy or self.reanalyse.value):
             yield (
-                "reanalyse would do nothing: neither policy nor value is replaced; set one of "
+                "reanalyse would have no effect: neither policy nor value is replaced; set one of "
                 "`reanalyse.policy` and `reanalyse.value`, or `reanalyse.ratio: 0`"
             )
         if trial.model.spec(trial.environment.spec()).memory:
             yield (
-                f"reanalyse searches from one stored step; model '{trial.model.component}' as "
-                "configured carries its latent from step to step; set `reanalyse.ratio: 0`"
+                f"reanalyse searches from single stored steps, but model "
+                f"'{trial.model.component}' as "
+                "configured carries memory between steps; set `reanalyse.ratio: 0`"
             )
 
-    def _turnable(self, trial: TrialConfig) -> Iterator[str]:
+    def _augmentable(self, trial: TrialConfig) -> Iterator[str]:
         world = trial.environment.spec()
         if len(world.symmetries) < 2:
             yield (
-                f"augment would do nothing: environment '{trial.environment.component}' states no "
+                f"augment would have no effect: environment '{trial.environment.component}' "
+                f"states no "
                 "symmetry; set `augment: false`"
             )
         if trial.model.spec(world).needs_state:
             yield (
-                f"augment turns what is observed; model '{trial.model.component}' as configured "
-                "steps the true environment, whose state cannot be turned; set `augment: false`"
+                f"augment transforms observations, but model '{trial.model.component}' as "
+                f"configured "
+                "steps the true environment, whose states it cannot transform; set `augment: false`"
             )
 
-    def build(self, parts: Parts) -> Procedure:
-        from workbench.training.self_play_loop import JointSelfPlay
+    @override
+    def build(self, parts: TrialParts) -> Procedure:
+        from workbench.training.self_play_loop import SelfPlayLoop
 
-        return JointSelfPlay(parts, self)
+        return SelfPlayLoop(parts, self)

@@ -1,1 +1,1 @@
-"""Targets made from windows of experience. Every module here is one."""
+"""Targets computed from training windows. Every module here is one component."""

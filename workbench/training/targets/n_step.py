@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive, TargetConfig
 from workbench.registry import register
@@ -16,23 +17,25 @@ if TYPE_CHECKING:
 
 @register("target", "n_step")
 class NStep(TargetConfig):
-    """n discounted rewards, then the search's value; signs by the mover (MuZero, section 3)."""
+    """n discounted rewards plus the search's value, for the player to move (MuZero, section 3)."""
 
     role: ClassVar[str] = "value"
 
-    steps: Positive = Field(10, description="n, the rewards before the bootstrap")
+    steps: Positive = Field(10, description="n, number of rewards before the bootstrap value")
 
     @property
+    @override
     def lookahead(self) -> int:
         return self.steps
 
+    @override
     def build(self) -> TargetMaker:
         from workbench.training import masks
-        from workbench.training.n_step_return import n_step
+        from workbench.training.n_step_return import n_step_return
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:
-            value = n_step(window, self.steps)
-            return Target(value, masks.of_states(window, context.absorbing))
+            value = n_step_return(window, self.steps)
+            return Target(value, masks.state_mask(window, context.absorbing))
 
         return make

@@ -1,10 +1,11 @@
-"""The encoding of the observation that really followed."""
+"""Target: encoding of the true next observations."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import TargetConfig
 from workbench.registry import register
@@ -18,46 +19,53 @@ if TYPE_CHECKING:
     from workbench.types import Target, Window
 
 
-def encodable(who: str, trial: TrialConfig) -> Iterator[str]:
-    """Says where an observation alone gives no latent that the dynamics could have missed."""
+def encoding_incompatibilities(who: str, trial: TrialConfig) -> Iterator[str]:
+    """Yield the reasons why encodings of single observations are no targets for the dynamics."""
     spec = trial.model.spec(trial.environment.spec())
     if spec.needs_state:
         yield (
-            f"{who} is for dynamics that are learned; model '{trial.model.component}' as "
-            "configured steps the true environment, and there is nothing to learn from it"
+            f"{who} needs learned dynamics, but model '{trial.model.component}' as configured "
+            "steps the true environment"
         )
     if spec.memory:
         yield (
-            f"{who} encodes each observation by itself; model '{trial.model.component}' as "
-            "configured carries its latent from step to step"
+            f"{who} encodes each observation separately, but model '{trial.model.component}' as "
+            "configured carries memory between steps"
         )
 
 
 @register("target", "next_latent")
 class NextLatent(TargetConfig):
-    """The encoding of the real observation at step k, from k = 1, without gradient."""
+    """Encoding of the true observation at steps k >= 1, without gradient."""
 
     role: ClassVar[str] = "latent"
 
-    of: Literal["model", "agent", "target"] = Field(
+    network: Literal["model", "agent", "target"] = Field(
         "model",
-        description="who encodes: the model that learns (SimSiam), the slower one that acts "
-        "(as the target network of BYOL), or the target network",
+        description="encoder: the model in training (SimSiam), the acting model (with EMA weights, "
+        "as BYOL's target), or the target network",
     )
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        return encodable("target 'next_latent'", trial)
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        return encoding_incompatibilities("target 'next_latent'", trial)
 
+    @override
     def build(self) -> TargetMaker:
         from workbench.training import masks
-        from workbench.training.window_encoding import encode, over_steps
+        from workbench.training.window_encoding import encode_window, unflatten_steps
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:
-            model: WorldModel = getattr(context, self.of)
-            code = model.code(encode(model, window.observation, context.generator))
-            # The state that ends an episode was really reached; its repeats were not.
-            mask = masks.of_edges(window, absorbing=False)
-            return Target(over_steps(code, window.observation), mask)
+            networks = {
+                "model": context.model,
+                "agent": context.agent,
+                "target": context.target_model,
+            }
+            model: WorldModel = networks[self.network]
+            code = model.latent_tensor(encode_window(model, window.observation, context.generator))
+            # The final state was reached; its repeats past the end were not.
+            mask = masks.transition_mask(window, absorbing=False)
+            return Target(unflatten_steps(code, window.observation), mask)
 
         return make

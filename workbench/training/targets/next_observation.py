@@ -1,8 +1,10 @@
-"""The observation that was really made."""
+"""Target: the true observations."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
 
 from workbench.components import TargetConfig
 from workbench.registry import register
@@ -14,17 +16,18 @@ if TYPE_CHECKING:
 
 @register("target", "next_observation")
 class NextObservation(TargetConfig):
-    """The observation at step k, from k = 0, in the type that it is stored in."""
+    """True observation at steps k >= 0, in its stored type."""
 
     role: ClassVar[str] = "observation"
 
+    @override
     def build(self) -> TargetMaker:
         import torch.nn.functional as F
 
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:
-            reached = F.pad(window.inside[:, :-1], (1, 0), value=1.0)
+            reached = F.pad(window.valid[:, :-1], (1, 0), value=1.0)
             return Target(window.observation, reached)
 
         return make

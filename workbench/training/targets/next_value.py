@@ -1,12 +1,14 @@
-"""The value of the state that really followed, as the target network sees it."""
+"""Target: value of the true next states by the target network."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from typing_extensions import override
+
 from workbench.components import TargetConfig
 from workbench.registry import register
-from workbench.training.targets.next_latent import encodable
+from workbench.training.targets.next_latent import encoding_incompatibilities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,27 +20,29 @@ if TYPE_CHECKING:
 
 @register("target", "next_value")
 class NextValue(TargetConfig):
-    """The target network's value of the real observation at step k, from k = 1; 0 past the end."""
+    """Target network's value of the true observation at steps k >= 1; 0 past the end."""
 
     role: ClassVar[str] = "next_value"
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
-        return encodable("target 'next_value'", trial)
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        return encoding_incompatibilities("target 'next_value'", trial)
 
+    @override
     def build(self) -> TargetMaker:
         import torch
 
         from workbench.training import masks
-        from workbench.training.window_encoding import encode, over_steps
+        from workbench.training.window_encoding import encode_window, unflatten_steps
         from workbench.types import Target
 
         @torch.no_grad()
         def make(window: Window, context: Context) -> Target:
             seen = window.observation
-            latent = encode(context.target, seen, context.generator)
-            value = over_steps(context.target.predict(latent).value, seen)
-            mask = masks.of_states(window, context.absorbing).clone()
+            latent = encode_window(context.target_model, seen, context.generator)
+            value = unflatten_steps(context.target_model.predict(latent).value, seen)
+            mask = masks.state_mask(window, context.absorbing).clone()
             mask[:, 0] = 0
-            return Target(value.where(window.inside > 0, torch.zeros_like(value)), mask)
+            return Target(value.where(window.valid > 0, torch.zeros_like(value)), mask)
 
         return make

@@ -1,8 +1,10 @@
-"""The reward that the world gave."""
+"""Target: the true rewards."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
 
 from workbench.components import TargetConfig
 from workbench.registry import register
@@ -14,10 +16,11 @@ if TYPE_CHECKING:
 
 @register("target", "observed_reward")
 class ObservedReward(TargetConfig):
-    """The reward on the way into state k, from k = 1; 0 past the end."""
+    """Reward of the transition into state k >= 1; 0 past the end."""
 
     role: ClassVar[str] = "reward"
 
+    @override
     def build(self) -> TargetMaker:
         import torch.nn.functional as F
 
@@ -26,6 +29,6 @@ class ObservedReward(TargetConfig):
 
         def make(window: Window, context: Context) -> Target:
             reward = F.pad(window.reward[:, : window.unroll], (1, 0))
-            return Target(reward, masks.of_edges(window, context.absorbing))
+            return Target(reward, masks.transition_mask(window, context.absorbing))
 
         return make

@@ -1,8 +1,10 @@
-"""The return to the end of the episode."""
+"""Target: return to the end of the episode."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
 
 from workbench.components import TargetConfig
 from workbench.registry import register
@@ -14,16 +16,17 @@ if TYPE_CHECKING:
 
 @register("target", "outcome")
 class Outcome(TargetConfig):
-    """The discounted return to the episode's end, as MuZero does for board games."""
+    """Discounted return to the end of the episode (MuZero for board games)."""
 
     role: ClassVar[str] = "value"
 
+    @override
     def build(self) -> TargetMaker:
         from workbench.training import masks
         from workbench.types import Target
 
         def make(window: Window, context: Context) -> Target:
-            value = window.outcome[:, : window.unroll + 1]
-            return Target(value, masks.of_states(window, context.absorbing))
+            value = window.return_to_go[:, : window.unroll + 1]
+            return Target(value, masks.state_mask(window, context.absorbing))
 
         return make

@@ -1,10 +1,11 @@
-"""The sum of the rewards that the world gave."""
+"""Target: running sums of the true rewards."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive, TargetConfig
 from workbench.models.systems.value_prefix import ValuePrefix as Model
@@ -20,23 +21,26 @@ if TYPE_CHECKING:
 
 @register("target", "value_prefix")
 class ValuePrefix(TargetConfig):
-    """The sum of the rewards on the way into state k, from k = 1; begun anew now and then.
+    """Sum of the rewards up to state k >= 1, restarted every `horizon` steps.
 
-    Undiscounted, so that a step's reward is a difference of two sums; 0 is added past the end.
+    The sum is undiscounted, so that a reward is a difference of two sums; past the end it is
+    constant.
     """
 
     role: ClassVar[str] = "value_prefix"
 
-    horizon: Positive = Field(5, description="steps after which the sum begins anew")
+    horizon: Positive = Field(5, description="number of steps after which the sum restarts")
 
-    def misfits(self, trial: TrialConfig) -> Iterator[str]:
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         if isinstance(trial.model, Model) and trial.model.horizon != self.horizon:
             yield (
-                f"target 'value_prefix' begins anew after {self.horizon} steps, model "
+                f"target 'value_prefix' restarts after {self.horizon} steps, but model "
                 f"'value_prefix' after {trial.model.horizon}; leave out "
                 "`targets.value_prefix.horizon`, which follows `model.horizon`"
             )
 
+    @override
     def build(self) -> TargetMaker:
         import torch
         import torch.nn.functional as F
@@ -47,6 +51,6 @@ class ValuePrefix(TargetConfig):
         def make(window: Window, context: Context) -> Target:
             stretches = torch.split(window.reward[:, : window.unroll], self.horizon, 1)
             prefix = torch.cat([stretch.cumsum(1) for stretch in stretches], 1)
-            return Target(F.pad(prefix, (1, 0)), masks.of_edges(window, context.absorbing))
+            return Target(F.pad(prefix, (1, 0)), masks.transition_mask(window, context.absorbing))
 
         return make

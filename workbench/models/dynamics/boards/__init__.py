@@ -1,1 +1,1 @@
-"""What dynamics of boards share."""
+"""Common configuration of board dynamics."""

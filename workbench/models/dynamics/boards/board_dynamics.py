@@ -1,10 +1,11 @@
-"""What dynamics that keep the cells of a board have in common; light."""
+"""Base configurations of dynamics that keep the cells of a board. Imports no torch."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import DynamicsConfig
 from workbench.models.boards import board_graph, keeps_cells
@@ -17,22 +18,22 @@ if TYPE_CHECKING:
 
 
 class BoardDynamics(DynamicsConfig):
-    """On a grid or on nodes an action enters as features of every cell."""
+    """On a grid or on nodes, the action enters as features of every cell."""
 
-    action: Literal["marks", "one_hot"] = Field(
-        "marks",
-        description="how the action enters a grid or nodes: its places on the board, where the "
-        "latent has the board's cells and the environment says which, or one constant plane an "
-        "action",
+    action_encoding: Literal["cells", "one_hot"] = Field(
+        "cells",
+        description="how an action enters a grid or nodes: at its cells on the board, if latent "
+        "and environment have them, or as one constant plane per action",
     )
 
     def _marks(self, latent: LatentSpec, environment: EnvironmentSpec) -> Marks:
-        """By action, its (plane, cell) pairs; empty for one-hot planes."""
-        placed = self.action == "marks" and keeps_cells(latent, environment)
-        return environment.marks if placed else ()
+        """Return, for each action, its (plane, cell) pairs; empty for one-hot planes."""
+        placed = self.action_encoding == "cells" and keeps_cells(latent, environment)
+        return environment.action_planes if placed else ()
 
+    @override
     def notes(self, environment: EnvironmentSpec) -> Iterator[str]:
-        if self.action == "marks" and not environment.marks:
+        if self.action_encoding == "cells" and not environment.action_planes:
             yield (
                 f"dynamics {self.component}: the action enters one-hot, for environment "
                 f"{environment.name} has no places for actions"
@@ -40,7 +41,7 @@ class BoardDynamics(DynamicsConfig):
 
 
 class NodeDynamics(BoardDynamics):
-    """On nodes."""
+    """Dynamics on nodes."""
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset({"nodes"})
 
@@ -52,13 +53,14 @@ class NodeDynamics(BoardDynamics):
 
 
 class GraphDynamics(NodeDynamics):
-    """Over one of the board's graphs."""
+    """Dynamics over a graph of the board."""
 
-    graph: str = Field("neighbours", description="which of the environment's graphs")
+    graph: str = Field("neighbours", description="name of the environment's graph")
     edges: Literal["original", "shuffled", "empty"] = Field(
-        "original", description="the graph itself, or a control with shuffled or with no edges"
+        "original", description="the graph itself, or a control with rewired edges or without edges"
     )
 
+    @override
     def check(self, environment: EnvironmentSpec) -> None:
         board_graph(f"dynamics '{self.component}'", environment, self.graph)
 

@@ -1,1 +1,1 @@
-"""Networks that dynamics are made of."""
+"""Networks of the dynamics."""

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
-from workbench.models.aggregation import Mixing, adjacency_of
+from workbench.models.aggregation import NeighbourAggregation, adjacency_of
 from workbench.models.layers import ActionPlanes
 from workbench.models.transitions import Marks, NodeMarks
 from workbench.types import Graph
 
 
 class Gates(nn.Module):
-    """z h + (1 - z) tanh(W x + r U h), with r and z the sigmoids of such sums (Cho et al. 2014).
+    """z h + (1 - z) tanh(W x + r U h), with sigmoid gates r and z (Cho et al. 2014).
 
-    As in torch's `GRUCell`, r comes after U: eq. 8 of the paper has it before.
+    As in torch's `GRUCell`, r multiplies U h; eq. 8 of the paper has U (r h).
 
     Args:
-        of_input: x -> the three sums' part of x, side by side on axis `axis`.
-        of_state: h -> their part of h.
+        of_input: x -> the parts of x in the three sums, concatenated along `axis`.
+        of_state: h -> the parts of h.
+        axis: dimension of the channels.
     """
 
     def __init__(self, of_input: nn.Module, of_state: nn.Module, axis: int) -> None:
         super().__init__()
         self.of_input, self.of_state, self._axis = of_input, of_state, axis
 
+    @override
     def forward(self, given: Tensor, state: Tensor) -> Tensor:
         reset, keep, new = self.of_input(given).chunk(3, self._axis)
         reset_state, keep_state, new_state = self.of_state(state).chunk(3, self._axis)
@@ -34,7 +37,7 @@ class Gates(nn.Module):
 
 
 class VectorGated(nn.Module):
-    """The input is the action's embedding."""
+    """Gated unit on a vector; the input is the action's embedding."""
 
     def __init__(self, size: int, actions: int, embedding: int) -> None:
         super().__init__()
@@ -42,13 +45,13 @@ class VectorGated(nn.Module):
         self.gates = Gates(nn.Linear(embedding, 3 * size), nn.Linear(size, 3 * size), 1)
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
-        """[B, size], [B] -> [B, size]"""
+        """Compute [B, size], [B] -> [B, size]."""
         result: Tensor = self.gates(self.action(action), latent)
         return result
 
 
 class GridGated(nn.Module):
-    """The input are the action's planes, the gates 3x3 convolutions (Ballas et al. 2016)."""
+    """Gated unit on a grid, with 3x3 convolutions (Ballas et al. 2016) and action planes."""
 
     def __init__(self, shape: tuple[int, ...], actions: int, marks: Marks) -> None:
         super().__init__()
@@ -61,13 +64,13 @@ class GridGated(nn.Module):
         self.gates = Gates(convolution(self.planes.channels), convolution(channels), 1)
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
-        """[B, C, H, W], [B] -> [B, C, H, W]"""
+        """Compute [B, C, H, W], [B] -> [B, C, H, W]."""
         result: Tensor = self.gates(self.planes(action), latent)
         return result
 
 
 class NodeGated(nn.Module):
-    """The input of a node is the action's mark and the mean of its neighbours, 0 where none are."""
+    """Gated unit per node; its input is the action mark and its neighbours' mean (0 if none)."""
 
     def __init__(self, graph: Graph, features: int, marks: NodeMarks) -> None:
         super().__init__()
@@ -76,10 +79,10 @@ class NodeGated(nn.Module):
         self.gates = Gates(of_input, nn.Linear(features, 3 * features), 2)
         around = adjacency_of(graph)
         mean = around / around.sum(1, keepdim=True).clamp(min=1)
-        self.mean = Mixing(mean)
+        self.mean = NeighbourAggregation(mean)
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
-        """[B, N, F], [B] -> [B, N, F]"""
+        """Compute [B, N, F], [B] -> [B, N, F]."""
         near = self.mean(latent)
         result: Tensor = self.gates(torch.cat([self.marks(action), near], -1), latent)
         return result

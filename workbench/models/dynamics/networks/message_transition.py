@@ -1,4 +1,4 @@
-"""An interaction network: every node is changed by the messages along its edges."""
+"""Interaction network: messages along edges update every node."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from workbench.models.transitions import NodeMarks
 from workbench.types import Graph
 
 
-class Messages(nn.Module):
+class MessageTransition(nn.Module):
     """s_i + f_node([s_i, action mark, sum_j f_edge([s_i, s_j])]) (Kipf et al. 2020, section 2.3).
 
-    Without edges there are no messages, and no f_edge.
+    Without edges there are no messages and no f_edge.
     """
 
     def __init__(self, graph: Graph, features: int, marks: NodeMarks, width: int) -> None:
@@ -27,7 +27,7 @@ class Messages(nn.Module):
         self.register_buffer("ends", ends, persistent=False)
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
-        """[B, N, F], [B] -> [B, N, F]"""
+        """Compute [B, N, F], [B] -> [B, N, F]."""
         known = [latent, self.marks(action)]
         if self.edge is not None:
             known.append(self._received(latent, self.edge))
@@ -35,7 +35,7 @@ class Messages(nn.Module):
         return result
 
     def _received(self, latent: Tensor, edge: nn.Module) -> Tensor:
-        """The sum of the messages to every node. [B, N, width]"""
+        """[B, N, width] Sum of the messages to every node."""
         to, sender = self.get_buffer("ends").unbind(1)
         pairs = torch.cat([latent.index_select(1, to), latent.index_select(1, sender)], -1)
         nothing = latent.new_zeros(*latent.shape[:2], self._width)
@@ -43,5 +43,5 @@ class Messages(nn.Module):
 
 
 def complete(nodes: int) -> Graph:
-    """All joined with all."""
+    """Return the complete graph."""
     return Graph(nodes, tuple(permutations(range(nodes), 2)))

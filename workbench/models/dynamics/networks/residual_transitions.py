@@ -1,4 +1,4 @@
-"""Towers of residual blocks that change a latent."""
+"""Towers of residual blocks on a latent."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class VectorBlock(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, units: Tensor) -> Tensor:
-        """[B, width] -> [B, width]"""
+        """Compute [B, width] -> [B, width]."""
         result: Tensor = units + self.layers(units)
         return result
 
 
 class VectorTower(nn.Module):
-    """s + W relu(norm(blocks(V s + E[a])))"""
+    """s + W relu(norm(blocks(V s + E[a])))."""
 
     def __init__(self, size: int, actions: int, width: int, depth: int) -> None:
         super().__init__()
@@ -36,13 +36,13 @@ class VectorTower(nn.Module):
         self.tower = nn.Sequential(*blocks, *last)
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
-        """[B, size], [B] -> [B, size]"""
+        """Compute [B, size], [B] -> [B, size]."""
         result: Tensor = latent + self.tower(self.latent(latent) + self.action(action))
         return result
 
 
 class GridTower(nn.Module):
-    """s + conv(relu(norm(blocks(conv([s, action planes])))))"""
+    """s + conv(relu(norm(blocks(conv([s, action planes])))))."""
 
     def __init__(
         self, shape: tuple[int, ...], actions: int, marks: Marks, width: int, depth: int
@@ -60,6 +60,6 @@ class GridTower(nn.Module):
         self.tower = nn.Sequential(first, *blocks, *last)
 
     def forward(self, latent: Tensor, action: Tensor) -> Tensor:
-        """[B, C, H, W], [B] -> [B, C, H, W]"""
+        """Compute [B, C, H, W], [B] -> [B, C, H, W]."""
         result: Tensor = self.tower(torch.cat([latent, self.planes(action)], 1)).add_(latent)
         return result

@@ -1,1 +1,1 @@
-"""What encoders of boards share."""
+"""Common configuration of board encoders."""

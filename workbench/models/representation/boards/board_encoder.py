@@ -1,4 +1,4 @@
-"""What encoders that keep the cells of a board have in common; light."""
+"""Base configurations of encoders that keep the cells of a board. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from workbench.components import Positive, RepresentationConfig
 from workbench.models.boards import board_graph
@@ -19,63 +20,68 @@ if TYPE_CHECKING:
 
 
 class BoardEncoder(RepresentationConfig):
-    """Layers over cells; ends in the cells, or through ReLU and a linear layer in a vector."""
+    """Layers over cells; the result is the cells, or a vector through ReLU and a linear layer."""
 
-    ends_in: LatentKind = Field("vector", description="kind of the latent")
+    latent_kind: LatentKind = Field("vector", description="kind of the latent")
     latent_size: Positive = Field(96, description="length of the latent, if it is a vector")
 
     @abstractmethod
     def _cells(self, environment: EnvironmentSpec) -> LatentSpec:
-        """What the layers end in. Raises Misfit where they cannot read the environment."""
+        """Return the layers' output. Raises Incompatible if they cannot read the environment."""
 
     @abstractmethod
     def _layers(self, environment: EnvironmentSpec) -> list[nn.Module]:
-        """[B, C, H, W] -> [B, *cells]"""
+        """Build the layers [B, C, H, W] -> [B, *cells]."""
 
+    @override
     def latent(self, environment: EnvironmentSpec) -> LatentSpec:
         cells = self._cells(environment)
-        return LatentSpec("vector", (self.latent_size,)) if self.ends_in == "vector" else cells
+        return LatentSpec("vector", (self.latent_size,)) if self.latent_kind == "vector" else cells
 
+    @override
     def build(self, environment: EnvironmentSpec) -> nn.Module:
         from torch import nn
 
         layers = self._layers(environment)
-        if self.ends_in != "vector":
+        if self.latent_kind != "vector":
             return nn.Sequential(*layers)
         readout = nn.Linear(prod(self._cells(environment).shape), self.latent_size)
         return nn.Sequential(*layers, nn.ReLU(), nn.Flatten(), readout)
 
 
 class GridEncoder(BoardEncoder):
-    """Keeps rows and columns."""
+    """An encoder that keeps rows and columns."""
 
-    ends_in: Literal["vector", "grid"] = Field("vector", description="kind of the latent")
+    latent_kind: Literal["vector", "grid"] = Field("vector", description="kind of the latent")
 
 
 class NodesEncoder(BoardEncoder):
-    """A node is a cell."""
+    """An encoder in which a node is a cell."""
 
-    ends_in: Literal["vector", "nodes"] = Field("vector", description="kind of the latent")
+    latent_kind: Literal["vector", "nodes"] = Field("vector", description="kind of the latent")
 
 
 class GraphEncoder(NodesEncoder):
     """Layers over a graph of the board's cells, with ReLU between them."""
 
-    width: Positive = Field(16, description="features of a node in a layer")
-    depth: Positive = Field(2, description="layers, each of which reaches one edge further")
-    graph: str = Field("neighbours", description="which of the environment's graphs")
+    width: Positive = Field(16, description="features per node in a layer")
+    depth: Positive = Field(
+        2, description="number of layers; each extends the receptive field by one edge"
+    )
+    graph: str = Field("neighbours", description="name of the environment's graph")
     edges: Literal["original", "shuffled", "empty"] = Field(
         "original",
-        description="the graph itself, or a control: random edges that leave every node its "
-        "degree (drawn anew for every seed), or none",
+        description="the graph itself, or a control: degree-preserving rewiring, drawn per seed, "
+        "or no edges",
     )
     coordinates: bool = Field(
-        False, description="whether a node also carries its row and column, scaled to [0, 1]"
+        False,
+        description="whether a node also has its row and column as features, scaled to [0, 1]",
     )
 
     @abstractmethod
     def _stack(self, graph: Graph, sizes: list[int]) -> nn.Module:
-        """[B, N, sizes[0]] -> [B, N, sizes[-1]]"""
+        """Build the layers [B, N, sizes[0]] -> [B, N, sizes[-1]]."""
 
     def _graph(self, environment: EnvironmentSpec) -> Graph:
         return board_graph(f"representation '{self.component}'", environment, self.graph)
@@ -83,6 +89,7 @@ class GraphEncoder(NodesEncoder):
     def _cells(self, environment: EnvironmentSpec) -> LatentSpec:
         return LatentSpec("nodes", (self._graph(environment).nodes, self.width))
 
+    @override
     def notes(self, environment: EnvironmentSpec) -> Iterator[str]:
         where = "with its row and column" if self.coordinates else "without coordinates"
         yield (
@@ -99,6 +106,6 @@ class GraphEncoder(NodesEncoder):
 
 
 def check_heads(width: int, heads: int) -> None:
-    """Raises ValueError where heads cannot share the features of a node."""
+    """Raise ValueError if the heads cannot share the features of a node."""
     if width % heads:
         raise ValueError(f"width {width} cannot be shared evenly by {heads} heads")

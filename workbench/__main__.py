@@ -1,0 +1,5 @@
+"""Make `python -m workbench` equivalent to the command `workbench`."""
+
+from workbench.cli.main import main
+
+main()
