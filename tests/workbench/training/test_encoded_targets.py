@@ -54,7 +54,7 @@ def test_next_latent_encodes_every_state_that_was_reached_the_last_one_too(
 ) -> None:
     window, starts = windows(groups, 1000, unroll, 0)
     for of, factor in (("model", 2.0), ("agent", -3.0)):
-        target = made("next_latent", window, absorbing, of=of)
+        target = made("next_latent", window, absorbing, network=of)
         assert target.value.shape == (len(starts), unroll + 1, 2, 1)
         for b, (h, t) in enumerate(starts):
             for k in range(unroll + 1):
