@@ -394,7 +394,7 @@ def test_the_error_has_the_size_that_was_asked_for(
         assert torch.equal(edge.discount, exact.discount)
         assert torch.equal(model.predict(blurred).legal, true.predict(clear).legal)
         spread = clear.latent.std(1, correction=0, keepdim=True)
-        errors.append((blurred.code - clear.code) / (size * spread))
+        errors.append((blurred.latent - clear.latent) / (size * spread))
     for k, error in enumerate(errors, 1):
         wanted = sqrt(k) if compounding else 1.0
         # 12,800 draws: the standard deviation is known within 2 % at more than three sigmas.
