@@ -172,15 +172,15 @@ def test_a_new_step_has_the_distance_of_the_search_from_its_return() -> None:
 def test_an_update_gives_its_rows_the_error_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     played = procedure({**PRIORITISED, "procedure.batch_size": 8})
     given_back: list[tuple[Tensor, Tensor]] = []
-    put = played._priorities.put
+    update = played._priorities.update
 
     def noted(serial: Tensor, error: Tensor) -> None:
         given_back.append((serial, error))
-        put(serial, error)
+        update(serial, error)
 
     while len(played._replay) < 100:
         played.advance()
-    monkeypatch.setattr(played._priorities, "put", noted)
+    monkeypatch.setattr(played._priorities, "update", noted)
     ring = played._replay.ring
     before = {name: value.clone() for name, value in played._learner.model.state_dict().items()}
     played._update()
@@ -201,7 +201,7 @@ def test_final_states_are_never_drawn() -> None:
     played = procedure({**PRIORITISED, "procedure.capacity": 220})
     for _ in range(30):
         played.advance()
-    place, _ = played._priorities.draw(2000, Generator().manual_seed(0))
+    place, _ = played._priorities.sample(2000, Generator().manual_seed(0))
     assert bool((played._replay.steps["remaining"][place] > 0).all())
     assert set(place.tolist()) <= set(played._replay.starts.tolist())
 
