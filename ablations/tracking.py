@@ -62,7 +62,7 @@ class Tracker:
 
     def started(self, trial: TrialPlan) -> None:
         """Handle the start of a trial."""
-        with self._forgiving():
+        with self._never_fail():
             self._runs[trial.id] = self._begin(trial)
             self._tails[trial.id] = NewRows(trial.folder / ROWS)
 
@@ -70,12 +70,12 @@ class Tracker:
         self, trial: TrialPlan, fraction: float, metrics: Mapping[str, float | None]
     ) -> None:
         """Handle progress of a trial."""
-        with self._forgiving():
+        with self._never_fail():
             self._log_rows(trial)
 
     def finished(self, trial: TrialPlan, failure: str | None) -> None:
         """Handle the end of a trial."""
-        with self._forgiving():
+        with self._never_fail():
             self._log_rows(trial)
             run = self._runs[trial.id]
             for name in (CONFIG, RESULT, ERROR, TRACEBACK):
@@ -90,7 +90,7 @@ class Tracker:
         if self._closed:
             return
         self._closed = True
-        with self._forgiving():
+        with self._never_fail():
             for run in self._runs.values():
                 self._end(run, "KILLED")
             states = list(self._plan.states().values())
@@ -100,7 +100,7 @@ class Tracker:
 
     def keep(self, files: Sequence[Path], folder: str) -> None:
         """Store the files of a report with the launch."""
-        with self._forgiving():
+        with self._never_fail():
             for file in files:
                 self._client.log_artifact(self._launch, str(file), folder)
 
@@ -134,7 +134,7 @@ class Tracker:
         self._client.set_terminated(run, status)
 
     @contextmanager
-    def _forgiving(self) -> Iterator[None]:
+    def _never_fail(self) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # whatever a store or server raises, the trials continue

@@ -36,7 +36,7 @@ PACKAGES = ("jax", "mctx", "gumbel_mcts")
 BATCHES = {"mlp": (1, 16, 128, 512), "residual": (1, 16, 128)}
 """Batch sizes by model; with 512 roots the residual model would take ten seconds per search."""
 
-Found = list[tuple[float, float]]
+PeerTimings = list[tuple[float, float]]
 """For each case, seconds per search and mean depth of its trees."""
 
 
@@ -77,7 +77,7 @@ def _cases(peer: Peer) -> list[Case]:
     ]
 
 
-def _round(module: str, folder: Path, effort: Effort, cases: list[Case]) -> Found:
+def _round(module: str, folder: Path, effort: Effort, cases: list[Case]) -> PeerTimings:
     arguments = [module, str(folder), str(effort.threads), json.dumps([astuple(c) for c in cases])]
     command = [sys.executable, "-m", "benchmarks.peers.child", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -86,7 +86,7 @@ def _round(module: str, folder: Path, effort: Effort, cases: list[Case]) -> Foun
     return [tuple(pair) for pair in json.loads(done.stdout.splitlines()[-1])]
 
 
-def _figure(peer: str, case: Case, ours: Found, theirs: Found) -> Figure:
+def _figure(peer: str, case: Case, ours: PeerTimings, theirs: PeerTimings) -> Figure:
     pairs = TimingPairs([seconds for seconds, _ in ours], [seconds for seconds, _ in theirs])
     shown: dict[str, str | int] = {
         "peer": peer, "model": case.model, "planner": case.planner, "A": case.actions,

@@ -49,7 +49,7 @@ class MatchScore:
         self._choices, self._planners = decision_rules(prior), planners or {}
         self._opponents = opponents(environment, mcts_rollouts, oracle)
         opened, first = openings(environment, games // 2, opening)
-        self._begun = tree_map(lambda half: torch.cat([half, half]), opened)
+        self._starts = tree_map(lambda half: torch.cat([half, half]), opened)
         # The agent, player 0, moves first in one half of the games.
         self._turn = torch.cat([first, 1 - first])
 
@@ -89,7 +89,7 @@ class MatchScore:
             for against, level in blind.items()
         }
         levels |= {_at(name, many): levels[name] for name, many in self._by_simulations()}
-        begun = self._environment.observe(self._begun)
+        begun = self._environment.observe(self._starts)
         return MeasureInfo(digest(begun, self._turn), len(self._turn) // 2, {}, levels)
 
     def against_random(self, player: Player) -> float:
@@ -99,7 +99,7 @@ class MatchScore:
     def score(self, player: Player, other: Player) -> float:
         """Return the mean score of `player` against `other`."""
         players, chance = [player, other], fixed_generator("episodes")
-        gained = play(self._environment, self._begun, players, self._turn, chance).gained
+        gained = play(self._environment, self._starts, players, self._turn, chance).gained
         return float((1 + gained.sign()).mean() / 2)
 
 
