@@ -88,21 +88,21 @@ def test_what_is_missing_is_run_seed_by_seed(plan: Plan) -> None:
     assert seconds_left(plan.missing(), plan, 3) == pytest.approx(9 * 30 / 3)
 
 
-def test_what_other_code_trained_and_what_an_earlier_study_left_is_told(plan: Plan) -> None:
-    def told() -> str:
+def test_what_other_code_trained_and_what_an_earlier_study_left_is_reported(plan: Plan) -> None:
+    def messages() -> str:
         return " ".join(printed(lambda console: show_plan(console, plan, {}, 2, {})).split())
 
     one, other, third = plan.trials[:3]
     one.record.finish({"seconds": 1, "code": code_digest()})
-    assert "another version" not in told()
+    assert "another version" not in messages()
     other.record.finish({"seconds": 1, "code": "older"})
-    assert "1 of the finished trials comes from another version of the code" in told()
+    assert "1 of the finished trials comes from another version of the code" in messages()
     third.record.finish({"seconds": 1, "code": f"older+{code_digest()}"})
-    assert "2 of the finished trials come from another version of the code" in told()
-    assert "as it was before" not in told()
+    assert "2 of the finished trials come from another version of the code" in messages()
+    assert "as it was before" not in messages()
     TrialRecord(plan.folder / "trials" / "abandoned").finish({"seconds": 1})
     TrialRecord(plan.folder / "trials" / "unfinished").start({})
-    assert f"1 finished trial in {plan.folder.name} belong" in told()
+    assert f"1 finished trial in {plan.folder.name} belong" in messages()
 
 
 @pytest.mark.parametrize(("seeds", "p"), [(1, 1.0), (3, 0.25), (5, 0.0625), (6, 0.03125)])
@@ -122,7 +122,7 @@ def test_declared_sizes_must_agree(write: Write) -> None:
         check_match(strict, counts)
 
 
-def test_the_memory_of_replays_is_told_before_anything_runs(plan: Plan) -> None:
+def test_the_memory_of_replays_is_reported_before_anything_runs(plan: Plan) -> None:
     names = [condition.name for condition in plan.study.conditions]
     alike = dict.fromkeys(names, (60_000, 4.125))
     text = printed(lambda console: show_plan(console, plan, {}, 2, alike))
@@ -135,7 +135,7 @@ def test_the_memory_of_replays_is_told_before_anything_runs(plan: Plan) -> None:
     assert "at most 24 MB for 2" in text
 
 
-def test_replays_are_reckoned_once_for_alike_trials_and_too_small_ones_are_told(
+def test_replays_are_reckoned_once_for_alike_trials_and_too_small_ones_are_reported(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "study.yaml"
@@ -179,60 +179,62 @@ def test_the_plan_is_shown_with_what_differs(plan: Plan) -> None:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Callable[[str], str]:
+def messages(tmp_path: Path) -> Callable[[str], str]:
     """Return the printed plan of a study that starts from the preset `muzero`."""
     file = tmp_path / "study.yaml"
 
-    def told(text: str) -> str:
+    def messages(text: str) -> str:
         file.write_text(f"study: blind\npreset: muzero\nseeds: 2\n{text}\n", encoding="utf-8")
         plan = make_plan(read_study(file), tmp_path)
         return " ".join(printed(lambda console: show_plan(console, plan, {}, 2, {})).split())
 
-    return told
+    return messages
 
 
-def test_preview_warns_about_untrained_heads(told: Callable[[str], str]) -> None:
+def test_preview_warns_about_untrained_heads(messages: Callable[[str], str]) -> None:
     reward = "no loss trains the reward head"
-    text = told("axes: {learned: {all: {}, no: {losses.reward: 0.0}}}")
+    text = messages("axes: {learned: {all: {}, no: {losses.reward: 0.0}}}")
     assert f"{reward} in no; its predictions" in text
     assert "the value head" not in text
-    assert f"{reward}; its predictions" in told("base: {losses.reward: null}")
+    assert f"{reward}; its predictions" in messages("base: {losses.reward: null}")
     rules = "model.dynamics: 'true', planner.interior_legality: true"
-    assert "Warning" not in told(f"base: {{{rules}, losses: {{reward: null, termination: null}}}}")
+    assert "Warning" not in messages(
+        f"base: {{{rules}, losses: {{reward: null, termination: null}}}}"
+    )
 
 
 def test_preview_warns_about_metrics_that_no_trial_measures(
-    told: Callable[[str], str],
+    messages: Callable[[str], str],
 ) -> None:
     sound = "axes: {planner.simulations: [5, 25]}"
-    assert "Warning" not in told(sound)
-    text = told(f"{sound}\nbase: {{measures.decision: null}}")
+    assert "Warning" not in messages(sound)
+    text = messages(f"{sound}\nbase: {{measures.decision: null}}")
     assert "no trial measures the primary metric decision/search_regret_decisive" in text
     assert "add measure 'decision'" in text
     assert "predictive metric" not in text
-    text = told(f"{sound}\nprimary: decision/search_return")
-    assert "decision/search_return: measure 'returns' is for worlds with one side" in text
-    text = told("axes: {seen: {all: {}, less: {measures.predictive: null}}}")
+    text = messages(f"{sound}\nprimary: decision/search_return")
+    assert "decision/search_return: measure 'returns' is for single-agent environments" in text
+    text = messages("axes: {seen: {all: {}, less: {measures.predictive: null}}}")
     assert "no trial of less measures the predictive metric predictive/value_error" in text
     assert "primary metric" not in text
-    assert "Warning" not in told(f"{sound}\npredictive: predictive/value_error@5")
-    text = told(f"{sound}\npredictive: predictive/value_error@30")
+    assert "Warning" not in messages(f"{sound}\npredictive: predictive/value_error@5")
+    text = messages(f"{sound}\npredictive: predictive/value_error@30")
     assert "value_error@30: `measures.predictive.depth` is 5" in text
     worlds = "base: {environment: hex}\naxes: {environment.size: [2, 3]}"
     assert (
         "1 of 1 comparisons are between different environments (such as size=2 and size=3)"
-        in told(worlds)
+        in messages(worlds)
     )
     bigger = "environment: {name: hex, size: 5}, measures.decision: null"
-    text = told(f"{sound}\nbase: {{{bigger}}}\nprimary: decision/search_score")
+    text = messages(f"{sound}\nbase: {{{bigger}}}\nprimary: decision/search_score")
     assert "no trial measures the predictive metric predictive/value_error: its environment" in text
     assert "no oracle" in text
-    text = told(f"{sound}\nbase: {{{bigger}, measures.predictive: null}}")
+    text = messages(f"{sound}\nbase: {{{bigger}, measures.predictive: null}}")
     assert "decision/search_regret_decisive: measure 'decision' needs exact answers" in text
     assert "add measure 'decision'" not in text
     assert (
         "predictive"
-        not in told(f"{sound}\nbase: {{{bigger}}}\npredictive: predictive/reward_error").split(
+        not in messages(f"{sound}\nbase: {{{bigger}}}\npredictive: predictive/reward_error").split(
             "Warning", 1
         )[1]
     )

@@ -131,7 +131,7 @@ def test_a_budget_of_steps_reaches_every_trial_and_an_axis_goes_over_it(write: W
         ("  model.representation.width: 2000\n", "FILE:7: planner: planner 'fake_planner' cannot"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(write: Write, text: str, expected: str) -> None:
+def test_a_mistake_is_reported_with_its_line(write: Write, text: str, expected: str) -> None:
     assert any(p.startswith(expected) for p in problems(write(text))), problems(write(text))
 
 
@@ -153,7 +153,7 @@ def test_references_to_axes_are_checked(write: Write, text: str, expected: str) 
     assert any(expected in p and "FILE:14" in p for p in problems(write(ENCODERS + text)))
 
 
-def test_every_problem_is_told_at_once_and_each_once(write: Write) -> None:
+def test_every_problem_is_reported_at_once_and_each_once(write: Write) -> None:
     text = (
         "  planner.simulations: none\naxes: {encoder: {a: {model.representation.width: wide}, b: "
     )

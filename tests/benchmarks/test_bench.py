@@ -74,7 +74,7 @@ def test_every_row_gives_figures_beside_its_floor(
         assert one["ratio"] == pytest.approx(times if one["unit"] == "s" else 1 / times)
 
 
-def test_an_unknown_row_is_told_with_the_nearest(
+def test_an_unknown_row_is_reported_with_the_nearest(
     run: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert run(*QUICK, "serch,start", "--json", tmp_path / "figures.json") == 2
@@ -82,14 +82,14 @@ def test_an_unknown_row_is_told_with_the_nearest(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_peer_is_told_with_the_extra_that_brings_it(
+def test_a_missing_peer_is_reported_with_the_extra_that_brings_it(
     run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peers, "find_spec", lambda name: None if name == "mctx" else object())
     assert run(*QUICK, "search", "--peers") == 2
-    told = capsys.readouterr()
-    assert "row peers needs mctx; install with: pip install 'muzero-workbench[peers]'" in told.err
-    assert told.out == ""
+    output = capsys.readouterr()
+    assert "row peers needs mctx; install with: pip install 'muzero-workbench[peers]'" in output.err
+    assert output.out == ""
 
 
 def test_the_peers_are_measured_only_if_asked_for() -> None:
@@ -112,7 +112,7 @@ def test_an_interruption_leaves_the_rows_that_were_done(tmp_path: Path) -> None:
     assert [one["row"] for one in json.loads(file.read_text())["figures"]] == ["environments"]
 
 
-def test_a_file_that_cannot_be_written_is_told(
+def test_a_file_that_cannot_be_written_is_reported(
     run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     module = SimpleNamespace(measure=lambda effort: iter([figure("search")]))

@@ -276,7 +276,7 @@ def test_evaluate_measures_finished_trials_and_reports_the_others(
     assert "only, seed 2: is not done (new); run `workbench ablate` first" in shown
     assert "only, seed 0: 1 measured in" in shown
     assert "there is no checkpoint; run the trial first" in shown
-    assert "returns: measure 'returns' is for worlds with one side" in shown
+    assert "returns: measure 'returns' is for single-agent environments" in shown
     assert (folder / "trials" / "one" / "evaluation" / "exploitability.json").exists()
     one = folder / "trials" / "one"
     assert run(monkeypatch, "evaluate", one, "--measure", "exploitability") == 0

@@ -88,7 +88,7 @@ def config(enrol: Callable[..., None], configure: Callable[..., TrialConfig]) ->
     )
 
 
-def test_the_actor_carries_memory_and_begins_anew_with_every_episode(config: TrialConfig) -> None:
+def test_the_actor_carries_memory_and_begins_again_with_every_episode(config: TrialConfig) -> None:
     parts = build(config)
     actor = Actor(parts, 8, RandomStartConfig(), TemperatureConfig())
     for _ in range(25):

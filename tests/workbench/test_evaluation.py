@@ -99,7 +99,7 @@ def test_incompatible_measure_is_reported_and_the_others_run(folder: Path) -> No
     statuses = {s.measure: s for s in evaluate_trial(folder, ["returns", "exploitability"])}
     assert statuses["exploitability"].state == "measured"
     assert statuses["returns"].state == "incompatible"
-    assert "'returns' is for worlds with one side" in statuses["returns"].detail
+    assert "'returns' is for single-agent environments" in statuses["returns"].detail
 
 
 def test_failing_measure_does_not_stop_the_others(

@@ -32,16 +32,16 @@ class MonteCarlo(MeasureConfig):
 
     @override
     def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
-        world = trial.environment.spec()
+        spec = trial.environment.spec()
         measure = f"measure '{self.component}'"
-        if world.alternating and world.oracle:
+        if spec.alternating and spec.oracle:
             yield (
-                f"{measure} is for worlds with one side and for games without an oracle; of "
-                f"environment '{trial.environment.component}' measure 'predictive' knows the values"
+                f"{measure} is for single-agent environments and for games without an oracle; for "
+                f"environment '{trial.environment.component}' use measure 'predictive'"
             )
-        if not world.cloneable or world.chance or world.agents != 1:
+        if not spec.cloneable or spec.chance or spec.agents != 1:
             yield (
-                f"{measure} plays on from given states, with one agent and no chance; environment "
+                f"{measure} plays from given states, with one agent, without chance; environment "
                 f"'{trial.environment.component}' does not allow that"
             )
 

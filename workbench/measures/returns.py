@@ -47,8 +47,8 @@ class Returns(MeasureConfig):
     def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         if trial.environment.spec().alternating:
             yield (
-                "measure 'returns' is for worlds with one side; environment "
-                f"'{trial.environment.component}' is a game of two, for which measure 'matches' is"
+                "measure 'returns' is for single-agent environments, but environment "
+                f"'{trial.environment.component}' is a two-player game; use measure 'matches'"
             )
         if self.simulations:
             yield from search_incompatibilities(self, trial.planner)

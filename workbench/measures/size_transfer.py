@@ -46,20 +46,20 @@ class SizeTransfer(MatchOptions):
     def _differences(self, trial: TrialConfig) -> Iterator[str]:
         """Yield differences between the two environments that prevent a transfer."""
         here, there = trial.environment.spec(), self.environment.spec()
-        worlds = (
+        transfer = (
             f"measure 'size_transfer' from environment '{trial.environment.component}' to "
             f"environment '{self.environment.component}'"
         )
         if here.alternating != there.alternating:
-            yield f"{worlds}: one is a game of two and the other is not"
+            yield f"{transfer}: only one of them is a two-player game"
         if len(here.observation) != 3 or len(there.observation) != 3:
             yield (
-                f"{worlds}: both must show planes [C, H, W]; they show {list(here.observation)} "
-                f"and {list(there.observation)}"
+                f"{transfer}: both must observe planes [C, H, W]; they observe "
+                f"{list(here.observation)} and {list(there.observation)}"
             )
         elif here.observation[0] != there.observation[0]:
-            planes = f"{here.observation[0]} planes, the other {there.observation[0]}"
-            yield f"{worlds}: one shows {planes}"
+            planes = f"{here.observation[0]} and {there.observation[0]} planes"
+            yield f"{transfer}: they observe {planes}"
 
     def _elsewhere(self, trial: TrialConfig) -> Iterator[str]:
         """Yield the incompatibilities of model and planner with the target environment."""
@@ -70,7 +70,7 @@ class SizeTransfer(MatchOptions):
             except Incompatible as misfit:
                 problems = [str(misfit)]
             for problem in problems:
-                yield f"measure 'size_transfer' takes the agent to another world: {problem}"
+                yield f"measure 'size_transfer' in the target environment: {problem}"
 
     def _shapes(self, trial: TrialConfig) -> Iterator[str]:
         """Yield the parts of the model whose weights change shape in the target environment."""
@@ -80,8 +80,8 @@ class SizeTransfer(MatchOptions):
             component = getattr(getattr(trial.model, part, trial.model), "component", part)
             yield (
                 f"measure 'size_transfer': the weights of {part} '{component}' do not fit "
-                f"environment '{self.environment.component}' ({change}); take the same game, a "
-                "latent of kind grid or nodes, and parts that read it cell by cell"
+                f"environment '{self.environment.component}' ({change}); choose the same game, a "
+                "latent of kind grid or nodes, and components that read it per cell"
             )
 
     @override

@@ -30,19 +30,19 @@ class Transpositions(MeasureConfig):
 
     @override
     def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
-        world = trial.environment.spec()
-        if world.oracle or (world.alternating and world.cloneable):
+        spec = trial.environment.spec()
+        if spec.oracle or (spec.alternating and spec.cloneable):
             yield from sequence_incompatibilities(self, trial.environment)
         else:  # such lines are not guaranteed to exist
             yield (
-                "measure 'transpositions' needs exact answers, or a game of two whose states can "
-                f"be copied; environment '{trial.environment.component}' as configured is neither"
+                "measure 'transpositions' needs exact answers, or a two-player game with cloneable "
+                f"states; environment '{trial.environment.component}' as configured has neither"
             )
-        if world.observes_history:
+        if spec.observes_history:
             yield (
-                "measure 'transpositions' looks for orders of moves that end in the same "
-                f"observation; environment '{trial.environment.component}' as configured shows the "
-                "past too"
+                "measure 'transpositions' looks for action orders that end in the same "
+                f"observation; environment '{trial.environment.component}' as configured observes "
+                "its history too"
             )
 
     @override

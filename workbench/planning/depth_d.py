@@ -30,18 +30,18 @@ class DepthD(FullTreeConfig, MultiStepPlannerConfig):
     @override
     def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         yield from super().incompatibilities(trial)
-        world = trial.environment.spec()
+        spec = trial.environment.spec()
         here = f"planner 'depth_d' at depth {self.depth}"
-        leaves = world.actions**self.depth
+        leaves = spec.actions**self.depth
         if leaves > self.max_leaves:
             yield (
-                f"{here}: environment '{world.name}' has {world.actions} moves, which is "
-                f"{leaves:,} leaves a root; take a smaller `depth`, or raise `max_leaves`"
+                f"{here}: environment '{spec.name}' has {spec.actions} actions, so that "
+                f"every root has {leaves:,} leaves; choose a smaller `depth`, or raise `max_leaves`"
             )
-        if self.depth > 1 and trial.model.spec(world).chance:
+        if self.depth > 1 and trial.model.spec(spec).chance:
             yield (
-                f"{here} follows moves only, and model '{trial.model.component}' as configured "
-                "has chance nodes; take `depth: 1` or a tree search"
+                f"{here} follows actions only, but model '{trial.model.component}' as configured "
+                "has chance nodes; choose `depth: 1` or a tree search"
             )
 
     @override

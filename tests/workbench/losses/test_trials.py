@@ -66,10 +66,10 @@ def tiny(changes: dict[str, Any]) -> Any:
 def test_a_trial_with_it_runs_and_tells_its_error(name: str, tmp_path: Path) -> None:
     config = tiny(TERMS[name])
     run_trial(config, tmp_path)
-    told = [row for row in read_rows(tmp_path / "metrics.jsonl") if "training/loss" in row]
-    assert told
+    measured = [row for row in read_rows(tmp_path / "metrics.jsonl") if "training/loss" in row]
+    assert measured
     for term in config.losses:
-        assert all(row[f"training/{term}"] > 0 for row in told)
+        assert all(row[f"training/{term}"] > 0 for row in measured)
 
 
 @pytest.mark.parametrize("name", ["consistency", "infonce", "self_consistency"])
@@ -144,7 +144,7 @@ def test_reconstruction_learns_to_read_the_board_from_latents(
     )
     run_trial(config, tmp_path)
     rows = read_rows(tmp_path / "metrics.jsonl")
-    told = [row["training/reconstruction"] for row in rows if "training/reconstruction" in row]
+    measured = [row["training/reconstruction"] for row in rows if "training/reconstruction" in row]
     # Initially ln 2 per plane, twice: for the first state and for the mean of the others.
-    assert told[0] > 0.8
-    assert told[-1] < 0.5 * told[0]
+    assert measured[0] > 0.8
+    assert measured[-1] < 0.5 * measured[0]

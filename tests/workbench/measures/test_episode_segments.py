@@ -148,7 +148,7 @@ def test_no_two_of_a_source_are_alike_and_they_begin_early_and_late(
     assert len(torch.unique(begun[data.roots], dim=0)) == len(data.roots)
 
 
-def test_sequences_of_a_game_are_told_to_be_of_it(
+def test_sequences_of_a_game_are_reported_to_be_of_it(
     world: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     games: dict[int, list[list[int]]] = {}
@@ -199,7 +199,7 @@ def test_who_sees_the_past_is_asked_the_same(data: EvaluationSet) -> None:
     assert torch.equal(seen.observation[:, :, 4:], data.observation)
 
 
-def test_in_worlds_of_one_side_learners_look_ahead_and_chance_does_not() -> None:
+def test_in_environments_of_one_side_learners_look_ahead_and_chance_does_not() -> None:
     data = episode_segments(CartPole().build(), MANY, DEPTH)
     ended = data.reached[:, -1] & ~data.before_end[:, -1] | ~data.reached[:, -1]
     # Gymnasium's documentation: at random the pole falls after some twenty steps.
@@ -235,7 +235,7 @@ def test_rollouts_choose_what_gains_the_most_in_random_play(
         assert known[action] > max(known.values()) - 0.2
 
 
-def test_worlds_that_only_go_on_are_followed_to_their_ends_and_cuts(
+def test_environments_that_only_go_on_are_followed_to_their_ends_and_cuts(
     counted: EvaluationSet,
 ) -> None:
     assert counted.state is None
@@ -274,7 +274,7 @@ def test_a_game_that_is_left_is_no_game_that_ended(monkeypatch: pytest.MonkeyPat
         assert torch.equal(data.before_end[:, k], moves + k <= 3)
 
 
-def test_worlds_with_few_ways_to_go_give_those() -> None:
+def test_environments_with_few_ways_to_go_give_those() -> None:
     spec = EnvironmentSpec("counting", (3,), 1, cloneable=False)  # nothing but to stay
     data = episode_segments(SimulatorEnvironment(spec, Counting, GAMMA), 10_000, DEPTH)
     begun = {tuple(seen) for seen in data.observation[:, 0].tolist()}
@@ -282,7 +282,7 @@ def test_worlds_with_few_ways_to_go_give_those() -> None:
     assert begun <= {(n, m, cut) for n in range(3) for cut in CUTS for m in range(cut)}
 
 
-def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_told(
+def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_reported(
     world: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     measure = PredictiveError(data, by_source=True)
@@ -396,7 +396,7 @@ def test_what_is_kept_is_not_made_again(cache: Path, monkeypatch: pytest.MonkeyP
         cached_segments(Hex(size=5), world, 6, 3)
 
 
-def test_they_are_played_in_worlds_of_their_own() -> None:
+def test_they_are_played_in_environments_of_their_own() -> None:
     pytest.importorskip("minatar")
     config = MinAtar(max_steps=30)
     world = config.build()
@@ -418,7 +418,7 @@ WORLDS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", WORLDS)
-def test_predictions_of_agents_in_worlds_without_an_oracle_are_measured(name: str) -> None:
+def test_predictions_of_agents_in_environments_without_an_oracle_are_measured(name: str) -> None:
     pytest.importorskip("minatar" if name == "minatar" else "torch")
     config = trial({}, base=WORLDS[name])
     parts = build(config)

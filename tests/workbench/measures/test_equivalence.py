@@ -57,7 +57,7 @@ def test_a_model_that_knows_everything_has_no_error(world: GameTableEnvironment)
     }  # fmt: skip
 
 
-def test_a_value_that_is_too_high_contradicts_itself_but_not_the_world(
+def test_a_value_that_is_too_high_contradicts_itself_but_not_the_environment(
     world: GameTableEnvironment,
 ) -> None:
     off = 0.3

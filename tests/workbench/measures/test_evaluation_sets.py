@@ -87,7 +87,7 @@ def test_they_come_by_turns_from_random_from_searching_and_from_nearly_perfect_p
     assert decided[0] > decided[1] > decided[2] == 0
 
 
-def test_nearly_perfect_play_errs_as_often_as_it_is_told_to(
+def test_nearly_perfect_play_errs_as_often_as_it_is_reported_to(
     tic_tac_toe: GameTableEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = tic_tac_toe.positions()

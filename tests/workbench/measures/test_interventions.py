@@ -165,7 +165,7 @@ def test_attributed_regrets_add_up_to_the_regret(learned: TrialParts) -> None:
         assert found[f"{as_it_is}={many}]"] == decided[f"decision/{who}_regret"]
 
 
-def test_a_learned_model_in_the_true_world_is_alphazero(
+def test_a_learned_model_in_the_true_environment_is_alphazero(
     learned: TrialParts, parts: TrialParts
 ) -> None:
     """MuZero with the rules for g decides as AlphaZero with the same h and f (identity I5)."""
@@ -240,7 +240,7 @@ def test_past_a_forbidden_move_nothing_is_known(
     assert values[1] != imagined[1]
 
 
-def test_the_truth_is_told_at_its_depth_only(
+def test_the_truth_is_reported_at_its_depth_only(
     learned: TrialParts, tic_tac_toe: GameTableEnvironment
 ) -> None:
     agent = learned.model.eval()
@@ -281,7 +281,7 @@ def test_with_true_values_and_dynamics_at_every_move_one_step_is_enough(
 # --- errors that count ---------------------------------------------------------------------------
 
 
-def test_relevant_error_equals_a_plain_count(
+def test_decision_weighted_error_equals_a_plain_count(
     parts: TrialParts, tic_tac_toe: GameTableEnvironment
 ) -> None:
     agent = Player(tic_tac_toe, off=0.5, sharp=0.5)
@@ -310,7 +310,7 @@ def test_relevant_error_equals_a_plain_count(
     assert found == pytest.approx(above / total, rel=1e-6)
 
 
-def test_chance_of_relevant_error_is_the_best_constant_guess_counted_by_hand(
+def test_chance_of_decision_weighted_error_is_the_best_constant_guess_counted_by_hand(
     parts: TrialParts,
 ) -> None:
     cls: Any = components("measure")["decision_weighted_error"]
@@ -340,7 +340,7 @@ class Untaught(Player):
 
 
 @pytest.mark.parametrize("cut", [True, False])
-def test_relevant_error_looks_beyond_a_predicted_end_where_the_search_does(
+def test_decision_weighted_error_looks_beyond_a_predicted_end_where_the_search_does(
     cut: bool, tic_tac_toe: GameTableEnvironment
 ) -> None:
     parts = build(trial({"planner.use_predicted_termination": cut}))
@@ -413,11 +413,11 @@ def test_who_imagines_the_truth_need_not_look(
 def test_by_state_tells_what_the_search_does(learned: TrialParts) -> None:
     cls: Any = components("measure")["by_state"]
     agent = learned.model.eval()
-    told = cls(simulations=4).build(learned).details(agent, learned.planner)
+    record = cls(simulations=4).build(learned).details(agent, learned.planner)
     judged = solved_positions_of(learned, 1)
     moves = judged.decide(agent, learned.planner)["search"]
-    assert torch.equal(told["move"], moves)
-    assert torch.equal(told["regret"], judged.regrets(moves))
-    assert told["prior"].sum(-1).allclose(torch.ones(4520))
-    assert told["visits"].sum(-1).allclose(torch.ones(4520))
-    assert bool((told["visits"][~judged.legal] == 0).all())
+    assert torch.equal(record["move"], moves)
+    assert torch.equal(record["regret"], judged.regrets(moves))
+    assert record["prior"].sum(-1).allclose(torch.ones(4520))
+    assert record["visits"].sum(-1).allclose(torch.ones(4520))
+    assert bool((record["visits"][~judged.legal] == 0).all())

@@ -109,7 +109,7 @@ class Counting(WorldModel):
         )
 
 
-def test_a_model_with_memory_is_told_every_move_of_both_players(
+def test_a_model_with_memory_is_reported_every_move_of_both_players(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     model = Counting(tic_tac_toe)
@@ -167,29 +167,33 @@ def test_openings_are_random_games_that_go_on(moves: int) -> None:
     assert len({tuple(row[:moves]) for row in state.action.tolist()}) >= min(30, 7**moves) * 0.6
 
 
-def test_openings_that_hardly_a_game_survives_are_told() -> None:
+def test_openings_that_hardly_a_game_survives_are_reported() -> None:
     world = ConnectFour(rows=4, columns=4, in_line=2).build()
     with pytest.raises(WorkbenchError, match=r"7 moves.*'connect_four' 0 last.*shorten the open"):
         openings(world, 2, 7)
 
 
-def test_a_trial_of_another_world_is_told_what_does_not_fit() -> None:
-    def told(environment: str, measure: str) -> list[str]:
+def test_a_trial_of_another_environment_is_reported_what_does_not_fit() -> None:
+    def messages(environment: str, measure: str) -> list[str]:
         return problems_of(
             f"preset: muzero\nenvironment: {environment}\nplanner: {{q_normalisation: min_max}}\n"
             f"measures: {{predictive: null, decision: null, {measure}}}\n"
         )
 
-    problems = told("cartpole", "matches: {}")
-    assert any("'matches' needs a game of two; environment 'cartpole'" in p for p in problems)
-    problems = told("tic_tac_toe", "matches: {opening_moves: 9}")
-    assert any("opening of 9 moves" in p and "'tic_tac_toe' has at most 9" in p for p in problems)
-    assert any("games" in p for p in told("tic_tac_toe", "matches: {games: 7}"))
-    assert any("mcts_rollouts" in p for p in told("tic_tac_toe", "matches: {mcts_rollouts: [50]}"))
-    assert not told("tic_tac_toe", "matches: {mcts_rollouts: [10, 100]}")
+    problems = messages("cartpole", "matches: {}")
+    assert any(
+        "'matches' needs a two-player game, but environment 'cartpole'" in p for p in problems
+    )
+    problems = messages("tic_tac_toe", "matches: {opening_moves: 9}")
+    assert any("opening_moves 9" in p and "'tic_tac_toe' has at most 9" in p for p in problems)
+    assert any("games" in p for p in messages("tic_tac_toe", "matches: {games: 7}"))
+    assert any(
+        "mcts_rollouts" in p for p in messages("tic_tac_toe", "matches: {mcts_rollouts: [50]}")
+    )
+    assert not messages("tic_tac_toe", "matches: {mcts_rollouts: [10, 100]}")
 
 
-def test_a_world_that_openspiel_does_not_know_is_told_before_training(
+def test_a_environment_that_openspiel_does_not_know_is_reported_before_training(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     class Foreign:
@@ -237,6 +241,6 @@ def test_searches_of_other_sizes_play_beside_the_trials_own() -> None:
 
 def test_perfect_play_and_sizes_of_search_must_be_there_to_be_had() -> None:
     text = "preset: muzero\nenvironment: {name: othello}\nmeasures: {matches: {oracle: true}}\n"
-    assert any("'othello' as configured has no oracle" in told for told in problems_of(text))
+    assert any("'othello' as configured has no oracle" in problem for problem in problems_of(text))
     text = "preset: muzero\nplanner: policy\nmeasures: {matches: {simulations: [2]}}\n"
-    assert any("planner 'policy' has none" in told for told in problems_of(text))
+    assert any("planner 'policy' has none" in problem for problem in problems_of(text))

@@ -161,9 +161,9 @@ def test_in_a_game_of_two_the_agent_plays_both_sides_to_the_end() -> None:
 
 def test_what_has_values_already_or_cannot_be_copied_does_not_fit() -> None:
     (problem,) = MonteCarlo().incompatibilities(trial())
-    assert "'monte_carlo' is for worlds with one side" in problem
+    assert "'monte_carlo' is for single-agent environments" in problem
     assert "'tic_tac_toe'" in problem
     live = {"preset": "efficientzero_like", "environment": {"name": "gymnasium"}}
     (problem,) = MonteCarlo().incompatibilities(trial({}, base=live))
-    assert "'monte_carlo' plays on from given states" in problem
+    assert "'monte_carlo' plays from given states" in problem
     assert "'gymnasium'" in problem

@@ -78,7 +78,7 @@ def test_a_model_that_knows_everything_has_no_error(tic_tac_toe: GameTableEnviro
         assert error == pytest.approx(0.0, abs=1e-6), name
 
 
-def test_a_simulator_without_termination_head_is_judged_by_its_discount(
+def test_a_simulator_without_termination_head_is_solved_by_its_discount(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     changes = {"model.dynamics": "true", "planner.interior_legality": True}
@@ -187,7 +187,7 @@ def test_moves_come_from_a_learner_from_chance_and_from_perfect_play(
     assert chance < learning < perfect == 1.0
 
 
-def test_a_learner_takes_moves_by_their_worth() -> None:
+def test_a_learner_takes_moves_by_their_value() -> None:
     q = torch.tensor([[1.0, 0.0, -1.0, -math.inf], [0.5, 0.5, 0.5, -math.inf]])
     found = policies(q, torch.zeros(2, dtype=torch.int64))
     # e^(-4 (1 - q) / 2) for moves with values 1, 0 and -1; uniform if all values are equal.
@@ -197,7 +197,7 @@ def test_a_learner_takes_moves_by_their_worth() -> None:
     assert policies(q, torch.full((2,), 2))[0].tolist() == [1.0, 0.0, 0.0, 0.0]
 
 
-def test_sources_are_told_apart_and_make_up_the_whole(
+def test_sources_are_reported_apart_and_make_up_the_whole(
     tic_tac_toe: GameTableEnvironment, data: EvaluationSet
 ) -> None:
     measure = PredictiveError(data, by_source=True)

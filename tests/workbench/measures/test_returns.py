@@ -1,4 +1,4 @@
-"""Returns: greedy play in worlds with one side."""
+"""Returns: greedy play in single-agent environments."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_discount_does_not_count() -> None:
     assert rows[0] == rows[1]
 
 
-def test_the_worlds_of_the_training_stay_where_they_are() -> None:
+def test_the_environments_of_the_training_stay_where_they_are() -> None:
     config = trial(
         {
             "environment": {"name": "gymnasium", "id": "CartPole-v1"},
@@ -111,9 +111,9 @@ def test_the_worlds_of_the_training_stay_where_they_are() -> None:
     assert transition.reward.tolist() == [1.0, 1.0]
 
 
-def test_games_of_two_are_told_of_matches() -> None:
+def test_games_of_two_are_reported_of_matches() -> None:
     (problem, *_) = problems_of("preset: muzero\nmeasures: {returns: {}}\n")
-    assert "'returns' is for worlds with one side" in problem
+    assert "'returns' is for single-agent environments" in problem
     assert "'tic_tac_toe'" in problem
     assert "'matches'" in problem
 

@@ -29,7 +29,7 @@ def taking(there: Any, over: Mapping[str, Any] = {}, **options: Any) -> dict[str
     return {**CELLS, "measures": measures, **over}
 
 
-def told(there: Any, over: Mapping[str, Any] = {}, **options: Any) -> list[str]:
+def messages(there: Any, over: Mapping[str, Any] = {}, **options: Any) -> list[str]:
     """Problems found when the trial is read."""
     try:
         trial(taking(there, over, **options))
@@ -92,7 +92,7 @@ def test_the_weights_are_those_of_the_moment() -> None:
     [
         (
             {"model.prediction": {"name": "mlp", "width": 8}},
-            ["prediction 'mlp'", "state.hidden.weight: [8, 54] becomes [8, 150]", "cell by cell"],
+            ["prediction 'mlp'", "state.hidden.weight: [8, 54] becomes [8, 150]", "per cell"],
         ),
         (
             {
@@ -104,38 +104,40 @@ def test_the_weights_are_those_of_the_moment() -> None:
         ),
     ],
 )
-def test_weights_that_hang_on_the_size_are_told_with_their_part(
+def test_weights_that_depend_on_the_size_are_reported_with_their_part(
     over: dict[str, Any], words: list[str]
 ) -> None:
-    problems = told({"name": "hex", "size": 5}, over)
+    problems = messages({"name": "hex", "size": 5}, over)
     assert all(p.startswith("changes.yaml: measures.size_transfer: measure") for p in problems)
     assert any(all(word in problem for word in words) for problem in problems), problems
 
 
-def test_worlds_of_another_kind_are_told() -> None:
-    (problem,) = told("othello")
-    assert "from environment 'hex' to environment 'othello': one shows 4 planes" in problem
-    problem, *_ = told("breakthrough")
+def test_environments_of_another_kind_are_reported() -> None:
+    (problem,) = messages("othello")
+    assert "from environment 'hex' to environment 'othello': they observe 4 and 3 planes" in problem
+    problem, *_ = messages("breakthrough")
     assert "weights of dynamics 'conv' do not fit environment 'breakthrough'" in problem
-    assert any("'cartpole' has one side" in problem for problem in told("cartpole"))
-    (problem,) = told({"name": "openspiel", "game": "nim"})
-    assert "both must show planes" in problem
-    (problem,) = told({"name": "hex", "size": 3}, opening_moves=9)
-    assert "'size_transfer' with an opening of 9 moves" in problem
+    assert any("'cartpole' has one agent" in problem for problem in messages("cartpole"))
+    (problem,) = messages({"name": "openspiel", "game": "nim"})
+    assert "both must observe planes" in problem
+    (problem,) = messages({"name": "hex", "size": 3}, opening_moves=9)
+    assert "'size_transfer' with opening_moves 9" in problem
 
 
-def test_what_a_part_misses_in_the_other_world_is_told() -> None:
+def test_what_a_part_misses_in_the_other_environment_is_reported() -> None:
     graphs = {
         "model.representation": {"name": "gcn", "graph": "lines", "latent_kind": "nodes"},
         "model.dynamics": {"name": "gcn", "graph": "lines"},
         "model.prediction": {"name": "mlp", "width": 8},
         "environment": "tic_tac_toe",
     }
-    problems = told("othello", graphs)
-    assert any("another world: representation 'gcn'" in problem for problem in problems), problems
+    problems = messages("othello", graphs)
+    assert any(
+        "in the target environment: representation 'gcn'" in problem for problem in problems
+    ), problems
     assert all("'size_transfer'" in problem for problem in problems)
 
 
 def test_a_board_of_the_same_size_is_no_obstacle() -> None:
-    assert told({"name": "hex", "size": 3}) == []
-    assert told({"name": "hex", "size": 6}) == []
+    assert messages({"name": "hex", "size": 3}) == []
+    assert messages({"name": "hex", "size": 6}) == []

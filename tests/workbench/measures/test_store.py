@@ -62,7 +62,7 @@ def test_another_key_is_another_file() -> None:
     assert make.times == 3
 
 
-def test_a_damaged_file_is_made_anew(cache: Path) -> None:
+def test_a_damaged_file_is_made_again(cache: Path) -> None:
     make = Maker()
     cached("thing", 0, LIKE, make)
     (path,) = cache.glob("*.npz")
@@ -109,25 +109,25 @@ def test_by_default_it_lies_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) 
     assert store.folder() == Path("/somewhere/.cache/muzero-workbench")
 
 
-def ask(barrier: Any, told: Any) -> None:
+def ask(barrier: Any, queue: Any) -> None:
     """Work of one of many processes."""
 
     def make() -> Tensor:
-        told.put("made")
+        queue.put("made")
         time.sleep(0.3)
         return torch.arange(5)
 
     barrier.wait()
-    told.put(cached("thing", 0, torch.empty(0), make).tolist())
+    queue.put(cached("thing", 0, torch.empty(0), make).tolist())
 
 
 def test_of_processes_that_start_at_once_one_makes_it(cache: Path) -> None:
     fork = multiprocessing.get_context("fork")
-    barrier, told = fork.Barrier(4), fork.Queue()
-    started = [fork.Process(target=ask, args=(barrier, told)) for _ in range(4)]
+    barrier, queue = fork.Barrier(4), fork.Queue()
+    started = [fork.Process(target=ask, args=(barrier, queue)) for _ in range(4)]
     for process in started:
         process.start()
-    heard = [told.get(timeout=60) for _ in range(5)]
+    heard = [queue.get(timeout=60) for _ in range(5)]
     for process in started:
         process.join()
     assert heard.count("made") == 1

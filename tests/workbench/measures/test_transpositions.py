@@ -136,10 +136,10 @@ def test_where_the_past_is_shown_no_two_orders_end_alike() -> None:
         f"{{preset: muzero_hex, environment: {seen}, measures.transpositions: {{}}}}"
     )
     assert "'transpositions'" in problem
-    assert "'history' as configured shows the past too" in problem
+    assert "'history' as configured observes its history too" in problem
 
 
-def test_where_the_order_always_matters_it_is_told() -> None:
+def test_where_the_order_always_matters_it_is_reported() -> None:
     world = CartPole().build()
     begun = world.reset(50, Generator().manual_seed(1))
     with pytest.raises(WorkbenchError, match=r"'transpositions' .* environment 'cartpole'"):
@@ -148,5 +148,5 @@ def test_where_the_order_always_matters_it_is_told() -> None:
         *Transpositions().incompatibilities(trial({}, base={"preset": "efficientzero_like"}))
     ]
     assert len(problems) == 1
-    assert "'transpositions' needs exact answers, or a game of two" in problems[0]
+    assert "'transpositions' needs exact answers, or a two-player game" in problems[0]
     assert "'cartpole'" in problems[0]

@@ -265,13 +265,13 @@ def test_halvings_make_atari_frames_affordable() -> None:
 
 
 @pytest.mark.parametrize("cls", [CNN, ResNet, Transformer, GCN, GAT, GIN])
-def test_a_world_without_cells_is_told(cls: Any) -> None:
+def test_a_environment_without_cells_is_reported(cls: Any) -> None:
     with pytest.raises(Incompatible, match=f"representation '{cls.component}'.*'cartpole'"):
         cls().latent(CartPole().spec())
 
 
 @pytest.mark.parametrize("cls", [GCN, GAT, GIN])
-def test_a_graph_that_is_not_there_is_told(cls: Any) -> None:
+def test_a_graph_that_is_not_there_is_reported(cls: Any) -> None:
     with pytest.raises(
         Incompatible, match=r"needs the graph 'lines'.*'minatar:breakout' has neighb"
     ):
@@ -279,7 +279,7 @@ def test_a_graph_that_is_not_there_is_told(cls: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["gat", "transformer"])
-def test_heads_that_do_not_divide_the_width_are_told(name: str) -> None:
+def test_heads_that_do_not_divide_the_width_are_reported(name: str) -> None:
     text = f"preset: muzero\nmodel.representation: {{name: {name}, width: 6}}\n"
     (problem,) = problems_of(text)
     assert problem.startswith("t.yaml:2: model.representation: ")

@@ -294,21 +294,22 @@ def test_a_file_takes_a_decoder_by_name_or_none_at_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "messages"),
     [
         ("model.prediction: cells", "prediction 'cells' needs a latent of kind grid or nodes; "),
         ("model.decoder: cells", "decoder 'cells' needs a latent of kind grid or nodes; "),
     ],
 )
-def test_a_latent_without_cells_is_told_with_both_names(line: str, told: str) -> None:
+def test_a_latent_without_cells_is_reported_with_both_names(line: str, messages: str) -> None:
     (problem,) = problems_of(f"preset: muzero\n{line}\n")
     assert (
-        problem == f"t.yaml:2: model: {told}representation 'mlp' as configured ends in vector [96]"
+        problem
+        == f"t.yaml:2: model: {messages}representation 'mlp' as configured ends in vector [96]"
     )
 
 
 @pytest.mark.parametrize("part", ["prediction", "decoder"])
-def test_cells_that_are_not_the_board_s_are_told_with_both_names(part: str) -> None:
+def test_cells_that_are_not_the_board_s_are_reported_with_both_names(part: str) -> None:
     text = (
         "preset: muzero\n"
         "model.representation: {name: resnet, downsample: 1, latent_kind: grid}\n"

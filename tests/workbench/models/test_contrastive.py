@@ -79,7 +79,7 @@ def test_what_the_encoder_declares_holds_for_the_pair() -> None:
         assert config.model.representation.row_independent
 
 
-def test_mistakes_of_the_encoder_are_told_at_its_place() -> None:
+def test_mistakes_of_the_encoder_are_reported_at_its_place() -> None:
     text = "preset: muzero\nmodel.representation:\n  name: contrastive\n  encoder:\n    {}\n"
     (unknown,) = problems_of(text.format("name: cnm"))
     assert unknown.startswith(
@@ -90,7 +90,7 @@ def test_mistakes_of_the_encoder_are_told_at_its_place() -> None:
     assert "'lnies'" in found[0]
 
 
-def test_the_term_cannot_be_taken_away_and_the_way_out_is_told() -> None:
+def test_the_term_cannot_be_taken_away_and_the_way_out_is_reported() -> None:
     text = "preset: muzero\nmodel.representation: contrastive\nlosses.contrastive: null\n"
     (problem,) = problems_of(text)
     assert problem.startswith("t.yaml:2: model.representation: representation 'contrastive'")
@@ -110,7 +110,7 @@ def test_a_simulator_leaves_the_term_nothing_to_learn() -> None:
     assert problem.startswith("t.yaml:2: targets.latent: target 'next_latent'")
 
 
-def test_a_mistake_in_the_file_is_told_once() -> None:
+def test_a_mistake_in_the_file_is_reported_once() -> None:
     found = problems_of("preset: muzero\nmodel.representation: contrastive\nseeed: 1\n")
     assert len(found) == 1
     assert "did you mean 'seed'?" in found[0]

@@ -155,8 +155,8 @@ def test_message_passing_is_the_sum_over_edges(edges: str) -> None:
             }[edges]
             known = [s[b, i], torch.tensor([float(a[b] == i)])]
             if near:
-                told = [g.edge(torch.cat([s[b, i], s[b, j]])) for j in near]
-                known.append(torch.stack(told).sum(0))
+                messages = [g.edge(torch.cat([s[b, i], s[b, j]])) for j in near]
+                known.append(torch.stack(messages).sum(0))
             assert torch.allclose(then[b, i], s[b, i] + g.node(torch.cat(known)), atol=1e-5)
 
 
@@ -210,7 +210,7 @@ def test_an_action_reaches_what_is_joined_to_its_node_and_nothing_else(name: str
 
 
 @pytest.mark.parametrize("name", ["gcn", "gat", "gated_graph", "message_passing"])
-def test_a_graph_that_the_world_lacks_is_told_with_both_names(name: str) -> None:
+def test_a_graph_that_the_environment_lacks_is_reported_with_both_names(name: str) -> None:
     (problem,) = problems_of(
         "preset: muzero\nmodel.representation: {name: gcn, latent_kind: nodes}\n"
         f"model.dynamics: {{name: {name}, graph: streets}}\n"
@@ -321,7 +321,7 @@ def test_an_ensemble_is_as_its_members_are() -> None:
 
 
 @pytest.mark.parametrize("of", ["'true'", "perturbed"])
-def test_there_is_one_world_and_no_ensemble_of_it(of: str) -> None:
+def test_there_is_one_environment_and_no_ensemble_of_it(of: str) -> None:
     problems = problems_of(
         f"preset: muzero\nmodel.dynamics: {{name: ensemble, member: {of}}}\n"
         "planner.interior_legality: true\n"

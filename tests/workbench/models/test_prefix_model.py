@@ -82,7 +82,7 @@ def edges(unroll: Unroll) -> Edge:
 # --- the target ----------------------------------------------------------------------------------
 
 
-def test_sums_begin_anew_after_the_horizon() -> None:
+def test_sums_begin_again_after_the_horizon() -> None:
     rewards = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
     policies = ((1.0, 0.0, 0.0),) * 7
     history = History(0, 0.5, (0,) * 8, rewards, (0.0,) * 8, (0,) * 7, policies, True)
@@ -258,18 +258,18 @@ def test_a_trial_with_consistency_runs_and_a_stopped_one_equals_it(tmp_path: Pat
     run_in_two(config, tmp_path / "cut")
     text = [(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "cut")]
     assert text[0] == text[1]
-    told = [r for r in read_rows(tmp_path / "whole" / "metrics.jsonl") if "training/loss" in r]
-    assert len(told) > 1
-    assert all(row["training/value_prefix"] > 0 < row["training/consistency"] for row in told)
-    assert told[-1]["training/value_prefix"] < told[0]["training/value_prefix"]
+    measured = [r for r in read_rows(tmp_path / "whole" / "metrics.jsonl") if "training/loss" in r]
+    assert len(measured) > 1
+    assert all(row["training/value_prefix"] > 0 < row["training/consistency"] for row in measured)
+    assert measured[-1]["training/value_prefix"] < measured[0]["training/value_prefix"]
 
 
 @pytest.mark.parametrize("term", ["infonce", "hinge"])
 def test_contrastive_terms_read_its_code(term: str, tmp_path: Path) -> None:
     losses = {"reward": None, "consistency": None, "contrastive": {"term": term}}
     run_trial(cartpole(losses=losses), tmp_path)
-    told = read_rows(tmp_path / "metrics.jsonl")[-1]
-    assert told["training/contrastive"] > 0
+    measured = read_rows(tmp_path / "metrics.jsonl")[-1]
+    assert measured["training/contrastive"] > 0
 
 
 def test_a_decoder_reads_its_code(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def read(*changes: str) -> list[str]:
     return problems_of("\n".join(lines))
 
 
-def test_what_does_not_fit_is_told_with_both_names() -> None:
+def test_what_does_not_fit_is_reported_with_both_names() -> None:
     assert read() == []
     (problem,) = read("targets.value_prefix: {name: value_prefix, horizon: 4}")
     assert (

@@ -174,7 +174,7 @@ TRUE = {
 @pytest.mark.parametrize(
     "planner", [{"name": "one_step"}, {"name": "depth_d", "depth": 2, "interior_legality": True}]
 )
-def test_a_full_tree_over_the_rules_tells_the_worth_of_every_legal_move(
+def test_a_full_tree_over_the_rules_tells_the_value_of_every_legal_move(
     planner: dict[str, Any], tic_tac_toe: GameTableEnvironment
 ) -> None:
     world = tic_tac_toe

@@ -104,14 +104,16 @@ def test_noise_that_is_too_small_to_be_drawn_leaves_the_prior_as_it_is(
 
 
 @pytest.mark.parametrize(
-    ("part", "told"), [("dynamics", "the plan"), ("prediction", "policy or value")]
+    ("part", "messages"), [("dynamics", "the plan"), ("prediction", "policy or value")]
 )
 @pytest.mark.parametrize("preset", ["muzero", "gumbel_muzero"])
 @pytest.mark.parametrize("norm", NORMS)
-def test_weights_that_are_no_numbers_are_told(norm: str, preset: str, part: str, told: str) -> None:
+def test_weights_that_are_no_numbers_are_reported(
+    norm: str, preset: str, part: str, messages: str
+) -> None:
     parts = parts_of(preset, **{"model.latent_norm": norm})
     with torch.no_grad():
         for parameter in parts.model.parts()[part].parameters():
             parameter[:] = torch.nan
-    with pytest.raises(TrialDiverged, match=told):
+    with pytest.raises(TrialDiverged, match=messages):
         plan(parts)

@@ -109,7 +109,7 @@ def test_one_step_by_hand(policy: Any, temperature: float, exponents: list[float
 
 
 @pytest.mark.parametrize("policy", ["regularised", "softmax", "greedy"])
-def test_illegal_moves_are_masked_whatever_they_are_worth(policy: Any) -> None:
+def test_illegal_moves_are_masked_whatever_they_are_value(policy: Any) -> None:
     legal = torch.tensor([[True, False, True]])
     plan = planned(OneStep(policy=policy), hand(), torch.tensor([0]), legal)
     assert plan.best_action().tolist() == [2]
@@ -163,7 +163,7 @@ def test_the_plan_keeps_its_gradient_where_so_configured(differentiable: bool) -
             assert not planned(config, model, torch.tensor([0])).policy.requires_grad
 
 
-def test_numbers_that_are_not_finite_are_told() -> None:
+def test_numbers_that_are_not_finite_are_reported() -> None:
     model = hand()
     model.value[2] = math.nan
     with pytest.raises(TrialDiverged):
@@ -171,10 +171,11 @@ def test_numbers_that_are_not_finite_are_told() -> None:
 
 
 def test_a_tree_too_large_is_refused_when_the_file_is_read() -> None:
-    told = problems_of("preset: muzero\nplanner: {name: depth_d, depth: 4}\n")
-    assert told == [
-        "t.yaml:2: planner: planner 'depth_d' at depth 4: environment 'tic_tac_toe' has 9 moves, "
-        "which is 6,561 leaves a root; take a smaller `depth`, or raise `max_leaves`"
+    messages = problems_of("preset: muzero\nplanner: {name: depth_d, depth: 4}\n")
+    assert messages == [
+        "t.yaml:2: planner: planner 'depth_d' at depth 4: environment 'tic_tac_toe' has 9 "
+        "actions, so that every root has 6,561 leaves; choose a smaller `depth`, or raise "
+        "`max_leaves`"
     ]
     raised = "preset: muzero\nplanner: {name: depth_d, depth: 4, max_leaves: 6561}\n"
     assert problems_of(raised) == []

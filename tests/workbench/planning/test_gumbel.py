@@ -295,7 +295,7 @@ def test_many_roots_searched_together_equal_each_searched_alone() -> None:
 
 
 @pytest.mark.parametrize("where", ["value", "reward"])
-def test_numbers_that_are_not_finite_are_told_and_never_played(where: str) -> None:
+def test_numbers_that_are_not_finite_are_reported_and_never_played(where: str) -> None:
     model = random_table(STATES, ACTIONS, seed=13)
     getattr(model, where)[8:] = float("nan")
     model.successor = model.successor.clamp(min=8)
@@ -360,7 +360,7 @@ def test_noise_samples_moves_without_replacement_from_the_prior() -> None:
         assert share == pytest.approx(wanted, abs=5 * math.sqrt(0.25 / count))
 
 
-def test_on_a_bandit_the_move_is_worth_no_less_than_the_prior_by_expectation() -> None:
+def test_on_a_bandit_the_move_is_value_no_less_than_the_prior_by_expectation() -> None:
     # The promise of the paper, section 3: with exact q, E[q(chosen)] >= sum_a pi(a) q(a), whatever
     # the prior. Each bandit is played 1,000 times; on average none may fall behind.
     g = Generator().manual_seed(4)
@@ -414,7 +414,7 @@ class Remembering:
         return self.plans[-1]
 
 
-def test_what_the_search_needs_is_told_when_the_file_is_read() -> None:
+def test_what_the_search_needs_is_reported_when_the_file_is_read() -> None:
     text = "preset: muzero\nplanner: {name: gumbel, interior_legality: true}\n"
     assert problems_of(text) == [
         "t.yaml:2: planner: interior_legality: model 'composed' as configured predicts no legal "

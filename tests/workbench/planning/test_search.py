@@ -303,7 +303,9 @@ def test_the_best_move_breaks_ties_of_the_policy_by_q_then_by_the_lowest_index()
 
 
 @pytest.mark.parametrize("where", ["value", "reward"])
-def test_numbers_below_the_root_that_are_not_finite_are_told_and_never_played(where: str) -> None:
+def test_numbers_below_the_root_that_are_not_finite_are_reported_and_never_played(
+    where: str,
+) -> None:
     model = random_table(STATES, ACTIONS, seed=13)
     answers = getattr(model, where)
     answers[8:] = float("nan")

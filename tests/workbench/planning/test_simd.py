@@ -108,7 +108,7 @@ def choose_counts(x: np.ndarray, counts: np.ndarray, found: np.ndarray) -> None:
     store(found, if_greater(load(x), 0.0, load(counts), to_uint32(7)))
 
 
-def test_whether_any_is_greater_is_told() -> None:
+def test_whether_any_is_greater_is_reported() -> None:
     for kind in (np.float64, np.float32):
         for lane in range(TREES_PER_TILE):
             numbers = np.zeros(TREES_PER_TILE, kind)

@@ -137,7 +137,7 @@ def test_a_row_overwritten_since_it_was_drawn_keeps_the_new_one_s_priority() -> 
 
 
 @pytest.mark.parametrize("error", [float("nan"), float("inf")])
-def test_an_error_that_is_no_number_is_told(error: float) -> None:
+def test_an_error_that_is_no_number_is_reported(error: float) -> None:
     with pytest.raises(TrialDiverged):
         of_errors([1.0, error], alpha=1.0)
 

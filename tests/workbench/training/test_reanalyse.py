@@ -125,7 +125,7 @@ def test_searches_are_the_exact_ratio_of_steps_and_do_not_explore() -> None:
 
 
 @pytest.mark.parametrize("every", [0, 1000])
-def test_the_target_network_searches_anew_and_without_one_the_acting_model(every: int) -> None:
+def test_the_target_network_searches_again_and_without_one_the_acting_model(every: int) -> None:
     parts, procedure = played({"procedure.target_every": every, "procedure.ema_decay": 0.9}, 0)
     searching: list[Any] = []
     plan = parts.planner.plan
@@ -143,7 +143,7 @@ def test_the_target_network_searches_anew_and_without_one_the_acting_model(every
     assert wanted is not parts.model
 
 
-def test_what_is_searched_anew_is_what_windows_then_show() -> None:
+def test_what_is_searched_again_is_what_windows_then_show() -> None:
     _, procedure = played({})
     replay = procedure._replay
     place = replay.starts[:5]
@@ -211,7 +211,7 @@ def test_targets_read_the_target_network_and_without_one_the_agent() -> None:
         assert not torch.equal(made(name, context, **options), made(name, plain, **options))
 
 
-def test_a_copy_shares_the_world_that_its_model_simulates() -> None:
+def test_a_copy_shares_the_environment_that_its_model_simulates() -> None:
     config = trial({**ALPHAZERO, "procedure.target_every": 2})
     parts = build(config)
     procedure: Any = SelfPlayLoop(parts, config.procedure)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ def test_a_number_is_a_schedule_of_one_entry_and_is_read_again_as_it_is_written(
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "shown_messages"),
     [
         ("[[0.1, 1.0]]", "must ascend from 0"),
         ("[[0.0, 1.0], [0.5, 0.5], [0.5, 0.2]]", "must ascend"),
@@ -50,10 +50,10 @@ def test_a_number_is_a_schedule_of_one_entry_and_is_read_again_as_it_is_written(
         ("[[0.0, .inf]]", "finite"),
     ],
 )
-def test_a_schedule_that_cannot_be_is_told(value: str, told: str) -> None:
+def test_a_schedule_that_cannot_be_is_reported(value: str, shown_messages: str) -> None:
     text = f"preset: muzero\nprocedure:\n  temperature: {{value: {value}}}\n"
     (problem,) = problems_of(text)
-    assert told in problem
+    assert shown_messages in problem
     assert "t.yaml:3" in problem
     assert "procedure.temperature.value" in problem
 
@@ -73,7 +73,7 @@ def test_moves_are_drawn_by_the_temperature_of_the_moment(
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "shown_messages"),
     [
         (
             ["procedure.augment: true", "environment: cartpole", "planner.q_normalisation: min_max",
@@ -100,9 +100,11 @@ def test_moves_are_drawn_by_the_temperature_of_the_moment(
     ],
     ids=["no symmetry", "true state", "nothing replaced", "no value target", "moves counted"],
 )  # fmt: skip
-def test_what_would_do_nothing_is_told_with_the_way_out(lines: list[str], told: list[str]) -> None:
+def test_what_would_do_nothing_is_reported_with_the_way_out(
+    lines: list[str], shown_messages: list[str]
+) -> None:
     problems = problems_of("\n".join(["preset: muzero", *lines]) + "\n")
-    matching = [p for p in problems if all(part in p for part in told)]
+    matching = [p for p in problems if all(part in p for part in shown_messages)]
     assert len(matching) == 1, problems
 
 
@@ -112,7 +114,7 @@ def test_what_would_do_nothing_is_told_with_the_way_out(lines: list[str], told: 
      "priorities.epsilon: 0.0", "reanalyse.ratio: -1.0", "target_every: -1", "memory_mb: -1.0",
      "sequence_length: -1"],
 )  # fmt: skip
-def test_a_number_out_of_its_range_is_told(option: str) -> None:
+def test_a_number_out_of_its_range_is_reported(option: str) -> None:
     key = option.split(":")[0]
     (problem,) = problems_of(f"preset: muzero\nprocedure.{option}\n")
     assert f"procedure.{key}" in problem

@@ -117,7 +117,7 @@ def test_where_games_are_stored_in_sequences_those_in_play_count_too() -> None:
     assert wider.result_fields()["replay_steps"] == int(0.05 * 2**20 / TIC_TAC_TOE) - 16 * 32
 
 
-def test_a_memory_that_the_warm_up_does_not_fit_into_is_told_with_what_it_takes() -> None:
+def test_a_memory_that_the_warm_up_does_not_fit_into_is_reported_with_what_it_takes() -> None:
     with pytest.raises(WorkbenchError, match=r"memory_mb: 0\.01 MB hold 145 steps.*warm_up of 100"):
         procedure({"procedure.memory_mb": 0.01})
     procedure({"procedure.memory_mb": 200 * TIC_TAC_TOE / 2**20 + 1e-5})

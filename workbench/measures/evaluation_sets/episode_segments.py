@@ -90,13 +90,15 @@ def _players(environment: Environment) -> Mapping[str, Make]:
     OpenSpiel states, else Monte-Carlo rollouts if it is single-player and can be cloned, else
     absent.
     """
-    world: Any = environment
+    any_environment: Any = environment
     players: dict[str, Make] = {"uniform": lambda name, generator: RandomPlayer(generator)}
-    if hasattr(world, "openspiel_states"):
-        players["behaviour"] = lambda name, generator: TreeSearchPlayer(world, ROLLOUTS, name)
-    elif world.spec.cloneable and not world.spec.alternating:
+    if hasattr(any_environment, "openspiel_states"):
+        players["behaviour"] = lambda name, generator: TreeSearchPlayer(
+            any_environment, ROLLOUTS, name
+        )
+    elif any_environment.spec.cloneable and not any_environment.spec.alternating:
         players["behaviour"] = lambda name, generator: RolloutPlayer(
-            world, ROLLOUTS, AHEAD, generator
+            any_environment, ROLLOUTS, AHEAD, generator
         )
     return {name: players[name] for name in SOURCES if name in players}
 

@@ -22,12 +22,12 @@ def positions_of(parts: TrialParts, many: int) -> State:
 
     Without an oracle: up to `many` positions of each kind of play; None if states cannot be cloned.
     """
-    world: Any = parts.environment
-    if world.spec.enumerable:
-        return world.positions()
-    if world.spec.oracle:
-        return cached_positions(parts.config.environment, world, many).state
-    return cached_segments(parts.config.environment, world, many, DEPTH).at(0)
+    environment: Any = parts.environment
+    if environment.spec.enumerable:
+        return environment.positions()
+    if environment.spec.oracle:
+        return cached_positions(parts.config.environment, environment, many).state
+    return cached_segments(parts.config.environment, environment, many, DEPTH).at(0)
 
 
 def sequences_of(parts: TrialParts, positions: int, depth: int) -> EvaluationSet:
@@ -35,11 +35,11 @@ def sequences_of(parts: TrialParts, positions: int, depth: int) -> EvaluationSet
 
     Without an oracle: up to `many` episode segments of each kind of play.
     """
-    world: Any = parts.environment
-    if world.spec.enumerable:
-        return evaluation_set(world, world.positions(), depth)
-    make = cached_sequences if world.spec.oracle else cached_segments
-    return make(parts.config.environment, world, positions, depth)
+    environment: Any = parts.environment
+    if environment.spec.enumerable:
+        return evaluation_set(environment, environment.positions(), depth)
+    make = cached_sequences if environment.spec.oracle else cached_segments
+    return make(parts.config.environment, environment, positions, depth)
 
 
 def cached_sequences(

@@ -146,10 +146,10 @@ class SolvedPositions:
 
 def solved_positions_of(parts: TrialParts, many: int) -> SolvedPositions:
     """Return all positions of the trial's environment, or the evaluation positions."""
-    world: Any = parts.environment
-    if world.spec.enumerable:
-        positions = world.positions()
-        q = world.q(positions)
-        return SolvedPositions(world, positions, q, digest(positions, q))
-    frozen = cached_positions(parts.config.environment, world, many)
-    return SolvedPositions(world, frozen.state, frozen.q, frozen.digest, frozen.score)
+    environment: Any = parts.environment
+    if environment.spec.enumerable:
+        positions = environment.positions()
+        q = environment.q(positions)
+        return SolvedPositions(environment, positions, q, digest(positions, q))
+    frozen = cached_positions(parts.config.environment, environment, many)
+    return SolvedPositions(environment, frozen.state, frozen.q, frozen.digest, frozen.score)

@@ -18,7 +18,7 @@ class FlipRate:
     def __init__(
         self, parts: TrialParts, judged: SolvedPositions, depth: int, simulations: int
     ) -> None:
-        self._world: Any = parts.environment
+        self._environment: Any = parts.environment
         self._judged, self._depth, self._simulations = judged, depth, simulations
         self._planner = planner_with(parts, simulations)
 
@@ -28,7 +28,7 @@ class FlipRate:
         before = self._judged.regrets(usual).double().mean()
         row: dict[str, float | None] = {}
         for k in range(1, self._depth + 1):
-            corrected = OracleSubstitutedModel(agent, self._world, Substitution(truth_at=k))
+            corrected = OracleSubstitutedModel(agent, self._environment, Substitution(truth_at=k))
             moves = self._judged.chosen_moves(corrected, self._planner, search_action)
             after = self._judged.regrets(moves).double().mean()
             row[self._reading("flip_rate", k)] = float((moves != usual).double().mean())

@@ -66,17 +66,17 @@ class RegretByPart:
     ) -> float:
         if not simulations:
             return self._without_search(agent, planner, swapped)
-        world: Any = self._parts.environment
+        environment: Any = self._parts.environment
         changes: dict[str, Any] = {}
         if swapped:
             how = Substitution(**{part: REPLACED[part] for part in swapped})  # type: ignore[arg-type]
             if "dynamics" in swapped:
                 agent, changes = (
-                    with_true_dynamics(agent, world, how),
+                    with_true_dynamics(agent, environment, how),
                     _legality_option(self._parts),
                 )
             else:
-                agent = OracleSubstitutedModel(agent, world, how)
+                agent = OracleSubstitutedModel(agent, environment, how)
         searched = planner_with(self._parts, simulations, **changes)
         moves = self._judged.chosen_moves(agent, searched, search_action)
         return float(self._judged.regrets(moves).double().mean())

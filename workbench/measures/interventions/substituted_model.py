@@ -47,10 +47,10 @@ class OracleSubstitutedModel(WorldModel):
     """
 
     def __init__(
-        self, agent: WorldModel, world: SolvedEnvironment, replacement: Substitution
+        self, agent: WorldModel, environment: SolvedEnvironment, replacement: Substitution
     ) -> None:
         super().__init__()
-        self.agent, self._world, self._how = agent, world, replacement
+        self.agent, self._environment, self._how = agent, environment, replacement
         heads = agent.spec.heads | ({"legal"} if replacement.dynamics == "true" else set())
         self.spec = replace(agent.spec, heads=frozenset(heads), needs_state=True)
 
@@ -69,10 +69,10 @@ class OracleSubstitutedModel(WorldModel):
         self, latent: LatentWithState, action: Tensor, generator: Generator
     ) -> tuple[LatentWithState, Edge]:
         known, move = self._allowed(latent, action.cpu())
-        state, true = self._world.step(latent.state, move, generator)
+        state, true = self._environment.step(latent.state, move, generator)
         depth = latent.depth + 1
         if self._how.dynamics == "true":
-            seen = self.agent.represent(self._world.observe(state), generator, state)
+            seen = self.agent.represent(self._environment.observe(state), generator, state)
             return LatentWithState(seen, state, known, depth), Edge(true.reward, true.discount)
         then, edge = self.agent.step(latent.latent, action, generator)
         if self._how.truth_at is not None:
@@ -94,9 +94,9 @@ class OracleSubstitutedModel(WorldModel):
         corrected = latent.known & self._is_corrected(latent.depth)
         rows = corrected.nonzero().flatten()
         if len(rows):
-            value = value.index_put((rows,), self._world.value(gather(latent.state, rows)))
+            value = value.index_put((rows,), self._environment.value(gather(latent.state, rows)))
         if self._how.dynamics == "true":
-            legal = self._world.legal(latent.state)
+            legal = self._environment.legal(latent.state)
         return Heads(policy, value, legal=legal)
 
     def _is_corrected(self, depth: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class OracleSubstitutedModel(WorldModel):
 
     def _allowed(self, latent: LatentWithState, action: Tensor) -> tuple[Tensor, Tensor]:
         """Return whether states stay known after the actions, and legal actions in their place."""
-        legal = self._world.legal(latent.state)
+        legal = self._environment.legal(latent.state)
         over = ~legal.any(-1)
         allowed = legal.gather(1, action[:, None]).squeeze(1) | over
         return latent.known & allowed, action.where(allowed, legal.int().argmax(-1))
@@ -120,13 +120,13 @@ class CachedModel(WorldModel):
     A latent is the index of a state; `predict` looks it up.
     """
 
-    def __init__(self, agent: WorldModel, world: Any, states: Tensor) -> None:
+    def __init__(self, agent: WorldModel, environment: Any, states: Tensor) -> None:
         """`states` [S], ascending, must contain all states that occur."""
         super().__init__()
         self.spec = replace(agent.spec, needs_state=True, memory=False)
         generator, policies, values = Generator(), [], []
         for rows in torch.split(states, CHUNK):
-            heads = agent.predict(agent.represent(world.observe(rows), generator, rows))
+            heads = agent.predict(agent.represent(environment.observe(rows), generator, rows))
             policies.append(heads.policy.cpu())
             values.append(heads.value.cpu())
         self._states = states
@@ -141,7 +141,7 @@ class CachedModel(WorldModel):
 
     @override
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
-        raise TypeError("only true states are remembered: the world makes the steps")
+        raise TypeError("CachedModel holds true states only; the environment makes the steps")
 
     @override
     def predict(self, latent: Tensor) -> Heads:
@@ -149,8 +149,10 @@ class CachedModel(WorldModel):
         return Heads(self._policy[row], self._value[row])
 
 
-def with_true_dynamics(agent: WorldModel, world: Any, how: Substitution) -> OracleSubstitutedModel:
+def with_true_dynamics(
+    agent: WorldModel, environment: Any, how: Substitution
+) -> OracleSubstitutedModel:
     """Return the agent with true dynamics; listed environments use cached predictions."""
-    if world.spec.enumerable:
-        agent = CachedModel(agent, world, world.positions())
-    return OracleSubstitutedModel(agent, world, how)
+    if environment.spec.enumerable:
+        agent = CachedModel(agent, environment, environment.positions())
+    return OracleSubstitutedModel(agent, environment, how)

@@ -55,8 +55,8 @@ class EpisodeReturn:
     def info(self) -> MeasureInfo:
         """Return levels; the naive one is uniformly random play of the same episodes."""
         level = {"naive": self.mean_return(RandomPlayer(fixed_generator("random")))}
-        world = self._environment.build()
-        begun = world.observe(world.reset(self._episodes, fixed_generator("episodes")))
+        environment = self._environment.build()
+        begun = environment.observe(environment.reset(self._episodes, fixed_generator("episodes")))
         return MeasureInfo(
             digest(begun, self._max_steps),
             self._episodes,
@@ -67,10 +67,10 @@ class EpisodeReturn:
 
     def mean_return(self, player: Player) -> float:
         """Return the mean over the episodes; a truncated one counts with its return so far."""
-        world, generator = self._environment.build(), fixed_generator("episodes")
-        state = world.reset(self._episodes, generator)
+        environment, generator = self._environment.build(), fixed_generator("episodes")
+        state = environment.reset(self._episodes, generator)
         turn = torch.zeros(self._episodes, dtype=torch.int64)
-        played = play(world, state, [player], turn, generator, self._max_steps)
+        played = play(environment, state, [player], turn, generator, self._max_steps)
         return float(played.gained.mean())
 
 

@@ -31,24 +31,24 @@ class MatchOptions(MeasureConfig):
 
     def unplayable(self, environment: EnvironmentConfig) -> Iterator[str]:
         """Yield the reasons why matches cannot be played in an environment."""
-        world, measure = environment.spec(), f"measure '{self.component}'"
-        if not world.alternating:
+        spec, measure = environment.spec(), f"measure '{self.component}'"
+        if not spec.alternating:
             yield (
-                f"{measure} needs a game of two; environment '{environment.component}' has one "
-                "side, for which measure 'returns' is"
+                f"{measure} needs a two-player game, but environment '{environment.component}' has "
+                "one agent; use measure 'returns'"
             )
-        if not world.cloneable:
+        if not spec.cloneable:
             yield (
-                f"{measure} begins games at given states; the worlds of environment "
-                f"'{environment.component}' cannot be put into one"
+                f"{measure} starts games from given states, but states of environment "
+                f"'{environment.component}' cannot be restored"
             )
-        if self.oracle and not world.oracle:
+        if self.oracle and not spec.oracle:
             yield (
                 f"{measure} with perfect play: environment '{environment.component}' as configured "
                 "has no oracle; set `oracle: false`"
             )
-        if world.horizon is not None and self.opening_moves >= world.horizon:
+        if spec.horizon is not None and self.opening_moves >= spec.horizon:
             yield (
-                f"{measure} with an opening of {self.opening_moves} moves: a game of environment "
-                f"'{environment.component}' has at most {world.horizon}"
+                f"{measure} with opening_moves {self.opening_moves}: a game of environment "
+                f"'{environment.component}' has at most {spec.horizon}"
             )

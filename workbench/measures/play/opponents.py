@@ -49,9 +49,9 @@ class TreeSearchPlayer:
 
     def act(self, rows: Tensor, legal: Tensor) -> Tensor:
         """Return the actions in the episodes `rows`."""
-        worlds = self._environment.openspiel_states(gather(self._state, rows))
+        states = self._environment.openspiel_states(gather(self._state, rows))
         bots = [self._bots[row] for row in rows.tolist()]
-        return torch.tensor([bot.step(world) for bot, world in zip(bots, worlds, strict=True)])
+        return torch.tensor([bot.step(state) for bot, state in zip(bots, states, strict=True)])
 
     def select(self, rows: Tensor) -> None:
         """Continue with these episodes only."""

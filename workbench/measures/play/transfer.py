@@ -47,7 +47,7 @@ def _taken(metric: str) -> str:
 
 def changed_shapes(trial: TrialConfig, config: EnvironmentConfig) -> dict[str, str]:
     """Return, for each part of the model, a weight whose shape differs or that is missing."""
-    here, there = (_shapes(trial, world) for world in (trial.environment, config))
+    here, there = (_shapes(trial, environment) for environment in (trial.environment, config))
     found: dict[str, str] = {}
     for name in [*here, *(name for name in there if name not in here)]:
         before, after = here.get(name), there.get(name)

@@ -28,13 +28,13 @@ def sequence_incompatibilities(
     measure: MeasureConfig, environment: EnvironmentConfig
 ) -> Iterator[str]:
     """Yield what the environment lacks for measures that need real actions but no oracle."""
-    world = environment.spec()
-    if world.oracle:
+    spec = environment.spec()
+    if spec.oracle:
         environment.check_oracle()
-    elif world.chance or world.agents != 1:
+    elif spec.chance or spec.agents != 1:
         yield (
-            f"measure '{measure.component}' needs exact answers, or a world of one agent without "
-            f"chance nodes; environment '{environment.component}' as configured is neither"
+            f"measure '{measure.component}' needs exact answers, or one agent without "
+            f"chance nodes, but environment '{environment.component}' as configured has neither"
         )
 
 

@@ -48,7 +48,7 @@ class Ensemble(DynamicsConfig):
         if self.member.simulator:
             raise Incompatible(
                 f"dynamics 'ensemble' joins networks; dynamics '{self.member.component}' steps the "
-                "world itself, of which there is one"
+                "environment itself, which exists only once"
             )
         self.member.check(environment)
 

@@ -91,20 +91,20 @@ class Composed(ModelConfig):
         from workbench.models.layers import LatentNorm
         from workbench.randomness import seeded
 
-        world = environment.spec
-        spec = self.spec(world)
+        environment_spec = environment.spec
+        spec = self.spec(environment_spec)
         with seeded(seed, "init/representation"):
-            encode = self.representation.build(world)
+            encode = self.representation.build(environment_spec)
         with seeded(seed, "init/prediction"):
-            prediction = self.prediction.build(spec.latent, world, not spec.needs_state)
+            prediction = self.prediction.build(spec.latent, environment_spec, not spec.needs_state)
         decoder = None
         if self.decoder:
             with seeded(seed, "init/decoder"):
-                decoder = self.decoder.build(spec.latent, world)
+                decoder = self.decoder.build(spec.latent, environment_spec)
         with seeded(seed, "init/dynamics"):
-            dynamics = self.dynamics.build(spec.latent, world)
+            dynamics = self.dynamics.build(spec.latent, environment_spec)
         norm = LatentNorm(self.latent_norm)
-        signed = -discount if world.alternating else discount
+        signed = -discount if environment_spec.alternating else discount
         model: Any = (
             composed.SimulatedModel(spec, encode, dynamics, prediction, norm, environment, decoder)
             if spec.needs_state

@@ -24,22 +24,22 @@ class ModelPlannerConfig(PlannerConfig):
 
     @override
     def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
-        world = trial.environment.spec()
-        if world.agents != 1:
+        spec = trial.environment.spec()
+        if spec.agents != 1:
             yield (
                 f"planner '{self.component}' is for one agent; environment "
-                f"'{trial.environment.component}' has {world.agents}"
+                f"'{trial.environment.component}' has {spec.agents}"
             )
         if not self.use_predicted_termination:
             return
-        if "termination" not in trial.model.spec(world).heads:
+        if "termination" not in trial.model.spec(spec).heads:
             yield (
                 f"use_predicted_termination: model '{trial.model.component}' as configured "
-                "predicts no end"
+                "has no termination head"
             )
         elif "termination" not in trial.trained_heads():
             yield (
-                "use_predicted_termination: no loss teaches the model where episodes end; add "
+                "use_predicted_termination: no loss trains the termination head; add "
                 "`losses.termination: 1.0`"
             )
 

@@ -112,8 +112,8 @@ class SelfPlay(ProcedureConfig):
                 "sequence_length: the step count restarts in every stored sequence, so that "
                 "`temperature.sampled_actions` cannot be applied; set it to null"
             )
-        world = trial.environment.spec()
-        if self.random_start.fraction and not world.cloneable:
+        spec = trial.environment.spec()
+        if self.random_start.fraction and not spec.cloneable:
             yield (
                 f"random_start: environment '{trial.environment.component}' is forward-only, but "
                 "random starts need cloneable states; set `random_start.fraction: 0`"
@@ -145,14 +145,14 @@ class SelfPlay(ProcedureConfig):
             )
 
     def _augmentable(self, trial: TrialConfig) -> Iterator[str]:
-        world = trial.environment.spec()
-        if len(world.symmetries) < 2:
+        spec = trial.environment.spec()
+        if len(spec.symmetries) < 2:
             yield (
                 f"augment would have no effect: environment '{trial.environment.component}' "
                 f"states no "
                 "symmetry; set `augment: false`"
             )
-        if trial.model.spec(world).needs_state:
+        if trial.model.spec(spec).needs_state:
             yield (
                 f"augment transforms observations, but model '{trial.model.component}' as "
                 f"configured "
