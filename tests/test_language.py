@@ -31,7 +31,7 @@ WORDS = (
     "misfits",
     "blindfold",
 )
-"""Words with a standard term that says the same; CONTRIBUTING.md links the reasons."""
+"""Unclear words; the field has a standard term for each, such as value for worth."""
 
 OPENERS = ("What", "How", "By", "Of", "Where")
 """A docstring names what it documents, so it opens with none of these."""

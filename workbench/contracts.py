@@ -182,7 +182,7 @@ class MeasureInfo:
     levels: Mapping[str, Mapping[str, float | None]]
     """For each metric, its reference levels {"naive": x, "oracle": y}; None if unknown.
 
-    `chance` is the level of a naive baseline, such as random actions or a constant prediction.
+    `naive` is the level of a naive baseline, such as random actions or a constant prediction.
     """
 
 
