@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev ablate test lint types unit report ui benchmark clean
+.PHONY: help install dev ablate test lint types unit faults report ui benchmark clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ types: $(DEV)  ## mypy, strict
 
 unit: $(DEV)  ## the tests
 	$(BIN)/pytest -n 2 --dist loadfile
+
+faults: $(DEV)  ## all faulty inputs, with the slow ones that `make test` leaves out
+	$(BIN)/pytest -m '' tests/faults
 
 benchmark: $(STAMP)  ## time every part; rewrites the tables of benchmarks/README.md
 	$(BIN)/workbench bench --json outputs/benchmark.json
