@@ -74,6 +74,8 @@ class EnvironmentSpec:
     """Maximum number of steps in an episode; None if unknown."""
     bounds: tuple[float, float] | None = None
     """Lower and upper bound of the value of any state; None if unknown."""
+    reward_bounds: tuple[float, float] | None = None
+    """Lower and upper bound of the reward of one step; None if unknown."""
     chance: int = 0
     """Number of outcomes of a chance node; 0 for a deterministic environment."""
     graphs: Mapping[str, Graph] = field(default_factory=dict)

@@ -21,6 +21,7 @@ class Acrobot(ControlConfig):
 
     observation: ClassVar[tuple[int, ...]] = (6,)
     actions: ClassVar[int] = 3
+    reward_bounds: ClassVar[tuple[float, float] | None] = (-1.0, 0.0)
 
     max_steps: Positive = Field(
         500, description="maximum number of steps per episode; longer ones are truncated"

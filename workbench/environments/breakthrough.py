@@ -35,6 +35,7 @@ class Breakthrough(BoardConfig):
             alternating=True,
             horizon=self._max_length(),
             bounds=(-1.0, 1.0),
+            reward_bounds=(-1.0, 1.0),
             graphs={"neighbours": graphs.eight_neighbours(self.rows, self.columns)},
             action_planes=tuple(
                 self._action_planes(action) for action in range(cells * len(DIRECTIONS) * 2)

@@ -21,6 +21,7 @@ class CartPole(ControlConfig):
 
     observation: ClassVar[tuple[int, ...]] = (4,)
     actions: ClassVar[int] = 2
+    reward_bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
 
     max_steps: Positive = Field(
         500, description="maximum number of steps per episode; longer ones are truncated"

@@ -76,7 +76,7 @@ class Collect(GridConfig):
     @override
     def spec(self) -> EnvironmentSpec:
         bounds = (BLOCKED * self.steps, COLLECTED * self.goals)
-        return self._grid(PLANES, self.steps, bounds, exact=True)
+        return self._grid(PLANES, self.steps, bounds, (BLOCKED, COLLECTED), exact=True)
 
     @override
     def build(self) -> TabularEnvironment:

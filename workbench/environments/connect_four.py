@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import override
 
 from workbench import extras
@@ -29,6 +29,16 @@ class ConnectFour(BoardConfig):
     columns: Positive = Field(7, description="number of columns; each is an action")
     in_line: Positive = Field(4, description="length of a winning line")
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        longest = max(self.rows, self.columns)
+        if self.in_line > longest:
+            raise ValueError(
+                f"in_line {self.in_line} exceeds both sides of the board; allowed are 1 to "
+                f"{longest}"
+            )
+        return self
+
     @override
     def spec(self) -> EnvironmentSpec:
         height, width = self.rows, self.columns
@@ -40,6 +50,7 @@ class ConnectFour(BoardConfig):
             alternating=True,
             horizon=height * width,
             bounds=(-1.0, 1.0),
+            reward_bounds=(-1.0, 1.0),
             graphs={
                 "neighbours": graphs.eight_neighbours(height, width),
                 "lines": graphs.lines(height, width, self.in_line),

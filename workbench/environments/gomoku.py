@@ -38,6 +38,7 @@ class Gomoku(BoardConfig):
             alternating=True,
             horizon=cells,
             bounds=(-1.0, 1.0),
+            reward_bounds=(-1.0, 1.0),
             graphs={
                 "neighbours": graphs.eight_neighbours(self.size, self.size),
                 "lines": graphs.lines(self.size, self.size, self.in_line),

@@ -43,6 +43,7 @@ class Hex(BoardConfig):
             alternating=True,
             horizon=cells,
             bounds=(-1.0, 1.0),
+            reward_bounds=(-1.0, 1.0),
             graphs={"neighbours": graphs.six_neighbours(self.size)},
             action_planes=tuple(((0, cell),) for cell in range(cells)),
             symmetries=(

@@ -38,6 +38,7 @@ class OpenSpiel(EnvironmentConfig):
             alternating=True,
             horizon=info.horizon,
             bounds=info.bounds,
+            reward_bounds=info.bounds,
             graphs={"neighbours": graphs.eight_neighbours(*shape[1:])} if board else {},
         )
 

@@ -30,6 +30,7 @@ class Othello(BoardConfig):
             alternating=True,
             horizon=128,
             bounds=(-1.0, 1.0),
+            reward_bounds=(-1.0, 1.0),
             graphs={"neighbours": graphs.eight_neighbours(8, 8)},
             action_planes=(*(((0, cell),) for cell in range(CELLS)), ()),
             symmetries=tuple(Symmetry(s.cells, (*s.actions, CELLS)) for s in symmetries),

@@ -28,6 +28,7 @@ class TicTacToe(EnvironmentConfig):
             alternating=True,
             horizon=9,
             bounds=(-1.0, 1.0),
+            reward_bounds=(-1.0, 1.0),
             graphs={
                 "neighbours": graphs.eight_neighbours(3, 3),
                 "lines": graphs.lines(3, 3, 3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from math import prod
 
 from workbench.components import Incompatible
@@ -26,6 +27,23 @@ def board_graph(who: str, environment: EnvironmentSpec, name: str) -> Graph:
     has = ", ".join(sorted(environment.graphs)) or "no graph at all"
     raise Incompatible(
         f"{who} needs the graph '{name}'; environment '{environment.name}' has {has}"
+    )
+
+
+def check_rewirable(who: str, environment: EnvironmentSpec, name: str) -> None:
+    """Raise Incompatible unless an edge swap can change the environment's graph of that name.
+
+    A swap replaces edges a-b and c-d by a-c and b-d. It keeps every node's degree. A complete
+    graph admits no swap, nor do some tiny boards.
+    """
+    edges = set(board_graph(who, environment, name).edges)
+    for (a, b), (c, d) in combinations(sorted(edges), 2):
+        if len({a, b, c, d}) == 4 and (a, c) not in edges and (b, d) not in edges:
+            return
+    raise Incompatible(
+        f"{who}: the edges of graph '{name}' of environment '{environment.name}' cannot be "
+        "shuffled, because no swap of two edges keeps all degrees; use `edges: empty` as the "
+        "control, or a larger board"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import networkx
 import torch
 from torch import Tensor, nn
@@ -67,7 +69,9 @@ def rewire(graph: Graph, edges: str) -> Graph:
     swaps = 2 * drawn.number_of_edges()
     found = []
     for seed in torch.randint(2**31, (DRAWS,)).tolist():
-        networkx.double_edge_swap(drawn, nswap=swaps, max_tries=100 * swaps, seed=seed)
+        # On a board with few possible swaps networkx gives up early and keeps the swaps made.
+        with suppress(networkx.NetworkXAlgorithmError):
+            networkx.double_edge_swap(drawn, nswap=swaps, max_tries=100 * swaps, seed=seed)
         both = {pair for a, b in drawn.edges for pair in ((a, b), (b, a))}
         found.append(Graph(graph.nodes, tuple(sorted(both))))
     return min(found, key=lambda other: shared_edges(graph, other))

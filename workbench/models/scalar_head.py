@@ -1,12 +1,18 @@
-"""Configuration of a scalar head. Imports no torch."""
+"""Configurations of scalar heads. Imports no torch."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
-from workbench.components import Config
+from workbench.components import Config, PredictionConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workbench.config import TrialConfig
 
 
 class ScalarHead(Config):
@@ -31,3 +37,35 @@ class ScalarHead(Config):
         if self.low >= self.high:
             raise ValueError(f"low must be smaller than high, found {self.low} and {self.high}")
         return self
+
+    def range_problem(self, quantity: str, bounds: tuple[float, float] | None) -> str | None:
+        """Return a message if atoms cannot represent all numbers within `bounds`, else None."""
+        if self.kind != "categorical" or bounds is None:
+            return None
+        low, high = bounds
+        if self.low <= low and high <= self.high:
+            return None
+        return (
+            f"its atoms represent {quantity}s from {self.low:g} to {self.high:g}, but those of the "
+            f"environment lie between {low:g} and {high:g}, and would be clamped; set "
+            f"`{quantity}: {{low: {min(low, self.low)}, high: {max(high, self.high)}}}`"
+        )
+
+
+class ScalarHeadsConfig(PredictionConfig):
+    """A prediction whose value and reward are scalar heads."""
+
+    value: ScalarHead = Field(default_factory=ScalarHead, description="encoding of the value")
+    reward: ScalarHead = Field(default_factory=ScalarHead, description="encoding of the reward")
+
+    @override
+    def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        yield from super().incompatibilities(trial)
+        environment = trial.environment.spec()
+        heads = trial.model.spec(environment).heads
+        ranges = [("value", self.value, environment.bounds)]
+        if "reward" in heads:
+            ranges.append(("reward", self.reward, environment.reward_bounds))
+        for quantity, head, bounds in ranges:
+            if problem := head.range_problem(quantity, bounds):
+                yield f"prediction '{self.component}': {problem}"

@@ -401,6 +401,8 @@ def grid_trial(environment: dict[str, Any], overrides: dict[str, Any] | None = N
                                  "latent_kind": "nodes"},
         "model.dynamics": {"name": "gcn", "width": 8, "graph": "passages"},
         "model.prediction.width": 8,
+        "model.prediction.value": {"low": -6.0, "high": 8.0},  # the bounds of Collect
+        "model.prediction.reward": {"low": -0.5, "high": 2.0},
         "planner": {"name": "puct", "simulations": 4, "q_normalisation": "min_max"},
         "targets.value": {"name": "n_step", "steps": 3},
         "procedure.steps": 3000, "procedure.parallel_environments": 16, "procedure.batch_size": 16,

@@ -33,6 +33,8 @@ class ControlConfig(EnvironmentConfig):
     """Shape of the observation."""
     actions: ClassVar[int]
     """Number of actions."""
+    reward_bounds: ClassVar[tuple[float, float] | None] = None
+    """Lower and upper bound of the reward of one step; None if unknown."""
 
     max_steps: int
     """Maximum number of steps per episode; longer ones are truncated."""
@@ -47,5 +49,9 @@ class ControlConfig(EnvironmentConfig):
     @override
     def spec(self) -> EnvironmentSpec:
         return EnvironmentSpec(
-            self.component, self.observation, self.actions, horizon=self.max_steps
+            self.component,
+            self.observation,
+            self.actions,
+            horizon=self.max_steps,
+            reward_bounds=self.reward_bounds,
         )

@@ -83,7 +83,7 @@ def observation_layout(name: str, space: Any) -> tuple[tuple[int, ...], Encode]:
         return (channels, height, width), partial(_channels_first, np.dtype(dtype))
     raise Incompatible(
         f"environment '{name}' has the observation space {space}; allowed are a vector (Box), an "
-        "image [H, W, C] (Box) and Discrete"
+        "image [H, W, C] (Box) and Discrete; add `wrappers`, such as FlattenObservation"
     )
 
 

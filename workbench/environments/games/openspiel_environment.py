@@ -43,7 +43,7 @@ class CachedState:
     """An OpenSpiel state with its observation and legal moves."""
 
     state: Any
-    player: int  # 0 or 1, the player to move; in a terminal state, who would be next
+    player: int  # OpenSpiel's index of the player to move; in a terminal state, who would be next
     observation: NDArray[Any]  # [*observation]
     legal: NDArray[np.bool_]  # [A]
 
@@ -66,6 +66,7 @@ class OpenSpielEnvironment(Environment):
     ) -> None:
         self.spec = spec
         self._game, self._observe, self._discount = pyspiel.load_game(game), observe, discount
+        self._first = self._game.new_initial_state().current_player()  # 1 in chess: white
         self._cache: OrderedDict[bytes, CachedState] = OrderedDict()
 
     @override
@@ -148,7 +149,7 @@ class OpenSpielEnvironment(Environment):
         state = self._game.new_initial_state()
         for move in moves.tolist():
             state.apply_action(move)
-        return self._insert(key, state, len(moves) % 2)
+        return self._insert(key, state, (self._first + len(moves)) % 2)
 
     def _lookup_child(
         self, moves: NDArray[np.int32], parent: CachedState, move: int
@@ -321,7 +322,8 @@ def _probe(game: Any, string: str) -> bool:
     """
     random, binary = np.random.default_rng(0), True
     for _ in range(PROBE_GAMES):
-        state, player = game.new_initial_state(), 0
+        state = game.new_initial_state()
+        player = state.current_player()
         for _ in range(500):
             if state.is_terminal():
                 break

@@ -42,7 +42,12 @@ class GridConfig(EnvironmentConfig):
         """Return the walls of the layout, [H, W]."""
 
     def _grid(
-        self, planes: int, horizon: int, bounds: tuple[float, float], exact: bool
+        self,
+        planes: int,
+        horizon: int,
+        bounds: tuple[float, float],
+        reward_bounds: tuple[float, float],
+        exact: bool,
     ) -> EnvironmentSpec:
         """Return the specification.
 
@@ -55,6 +60,7 @@ class GridConfig(EnvironmentConfig):
             len(DIRECTIONS),
             horizon=horizon,
             bounds=bounds,
+            reward_bounds=reward_bounds,
             graphs={
                 "neighbours": graphs.four_neighbours(np.ones_like(walls)),
                 "passages": graphs.four_neighbours(~walls),
@@ -96,7 +102,7 @@ class GoalConfig(GridConfig):
 
     @override
     def spec(self) -> EnvironmentSpec:
-        return self._grid(3, self.max_steps, (0.0, 1.0), exact=self.slip == 0)
+        return self._grid(3, self.max_steps, (0.0, 1.0), (0.0, 1.0), exact=self.slip == 0)
 
     @override
     def build(self) -> GoalEnvironment:

@@ -8,7 +8,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from workbench.components import Positive
-from workbench.models.boards import board_graph
+from workbench.models.boards import board_graph, check_rewirable
 from workbench.models.dynamics.boards.board_dynamics import NodeDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, Graph, LatentKind, LatentSpec
@@ -41,8 +41,11 @@ class MessagePassing(NodeDynamics):
 
     @override
     def check(self, environment: EnvironmentSpec) -> None:
-        if self.edges in ("original", "shuffled"):
-            board_graph(f"dynamics '{self.component}'", environment, self.graph)
+        who = f"dynamics '{self.component}'"
+        if self.edges == "original":
+            board_graph(who, environment, self.graph)
+        elif self.edges == "shuffled":
+            check_rewirable(who, environment, self.graph)
 
     @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Incompatible, Positive, PredictionConfig
+from workbench.components import Incompatible, Positive
 from workbench.models.boards import cell_features, keeps_cells
-from workbench.models.scalar_head import ScalarHead
+from workbench.models.scalar_head import ScalarHeadsConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 
@@ -19,15 +19,13 @@ if TYPE_CHECKING:
 
 
 @register("prediction", "cells")
-class Cells(PredictionConfig):
+class Cells(ScalarHeadsConfig):
     """One MLP per cell scores the actions at that cell; the other heads read the pooled cells.
 
     No parameter's shape depends on the board size.
     """
 
     width: Positive = Field(32, description="hidden units, per cell and over the pooled cells")
-    value: ScalarHead = Field(default_factory=ScalarHead, description="encoding of the value")
-    reward: ScalarHead = Field(default_factory=ScalarHead, description="encoding of the reward")
 
     @override
     def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Positive, PredictionConfig
-from workbench.models.scalar_head import ScalarHead
+from workbench.components import Positive
+from workbench.models.scalar_head import ScalarHeadsConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
 
 
 @register("prediction", "mlp")
-class MLP(PredictionConfig):
+class MLP(ScalarHeadsConfig):
     """One hidden layer for policy and value, one for an edge's reward and termination."""
 
     width: Positive = Field(96, description="hidden units")
-    value: ScalarHead = Field(default_factory=ScalarHead, description="encoding of the value")
-    reward: ScalarHead = Field(default_factory=ScalarHead, description="encoding of the reward")
 
     @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Prediction:

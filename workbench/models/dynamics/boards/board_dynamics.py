@@ -8,7 +8,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from workbench.components import DynamicsConfig
-from workbench.models.boards import board_graph, keeps_cells
+from workbench.models.boards import board_graph, check_rewirable, keeps_cells
 from workbench.types import EnvironmentSpec, Graph, LatentKind, LatentSpec
 
 if TYPE_CHECKING:
@@ -62,7 +62,10 @@ class GraphDynamics(NodeDynamics):
 
     @override
     def check(self, environment: EnvironmentSpec) -> None:
-        board_graph(f"dynamics '{self.component}'", environment, self.graph)
+        who = f"dynamics '{self.component}'"
+        board_graph(who, environment, self.graph)
+        if self.edges == "shuffled":
+            check_rewirable(who, environment, self.graph)
 
     def _graph(self, environment: EnvironmentSpec) -> Graph:
         from workbench.models.graphs import rewire

@@ -10,7 +10,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from workbench.components import Positive, RepresentationConfig
-from workbench.models.boards import board_graph
+from workbench.models.boards import board_graph, check_rewirable
 from workbench.types import EnvironmentSpec, Graph, LatentKind, LatentSpec
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ class GraphEncoder(NodesEncoder):
         return board_graph(f"representation '{self.component}'", environment, self.graph)
 
     def _cells(self, environment: EnvironmentSpec) -> LatentSpec:
+        if self.edges == "shuffled":
+            check_rewirable(f"representation '{self.component}'", environment, self.graph)
         return LatentSpec("nodes", (self._graph(environment).nodes, self.width))
 
     @override

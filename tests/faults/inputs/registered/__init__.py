@@ -1,0 +1,1 @@
+"""A package that registers Gymnasium environments when its module `games` is imported."""
