@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev ablate test lint types unit faults report ui benchmark clean
+.PHONY: help install dev ablate test lint types unit faults examples report ui benchmark clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ unit: $(DEV)  ## the tests
 
 faults: $(DEV)  ## all faulty inputs, with the slow ones that `make test` leaves out
 	$(BIN)/pytest -m '' tests/faults
+
+examples: $(DEV)  ## every command and every Python example of the documents
+	$(BIN)/pytest -m '' tests/docs
 
 benchmark: $(STAMP)  ## time every part; rewrites the tables of benchmarks/README.md
 	$(BIN)/workbench bench --json outputs/benchmark.json

@@ -16,7 +16,7 @@ from workbench.documents import wrap
 from workbench.errors import SourceLocation
 from workbench.trial import run_trial
 
-GUIDE = Path(__file__).parents[1] / "CONTRIBUTING.md"
+GUIDE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
 
 @pytest.fixture

@@ -1,0 +1,180 @@
+"""Every command and every Python example of the documents runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from ablations.study import read_study
+from tests.docs.markdown import PAGES, ROOT, Block, blocks, commands, inline_commands
+from workbench import documents
+from workbench.cli.main import app
+
+COMMANDS = typer.main.get_group(app).commands
+PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]{2,}\b|\.\.\.")
+"""A word such as NAME stands for what the reader puts there."""
+
+NOT_EXECUTED = {
+    "make": "its targets are checked instead",
+    "ray": "needs a cluster",
+    "pip": "changes the environment of the tests",
+    "git": "needs a remote repository",
+    "ssh": "needs another machine",
+}
+"""Programs whose commands are not executed, and why."""
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def pages_with(language: str) -> list[Path]:
+    return [page for page in PAGES if any(b.language == language for b in blocks(page))]
+
+
+def test_documents_are_found() -> None:
+    assert {"README.md", "CONTRIBUTING.md"} <= {named(page) for page in PAGES}
+    assert sum(len(inline_commands(page)) for page in PAGES) > 10
+
+
+# Inline commands are parsed
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [(page, command) for page in PAGES for command in dict.fromkeys(inline_commands(page))],
+    ids=lambda value: named(value) if isinstance(value, Path) else value,
+)
+def test_inline_command_exists_with_its_options(page: Path, command: str) -> None:
+    name, *arguments = shlex.split(re.sub(r"\[.*?\]", "", command))[1:] or ["--help"]
+    if name.startswith("-"):
+        assert name in ("--help", "--version", "-h") or "completion" in name
+        return
+    found = COMMANDS.get(name)
+    assert found is not None, f"{named(page)}: there is no command `workbench {name}`"
+    options = {option for parameter in found.params for option in parameter.opts}
+    for word in arguments:
+        if word.startswith("-") and not word.lstrip("-").isdigit():
+            assert word.split("=")[0] in options | {"--help", "-h"}, f"{named(page)}: {command}"
+
+
+def test_make_targets_of_the_documents_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named_targets = {
+        word
+        for page in PAGES
+        for word in re.findall(r"(?:`|^)make ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)
+    }
+    assert named_targets <= targets
+
+
+# Study files are read
+
+
+@pytest.mark.parametrize("page", pages_with("yaml"), ids=named)
+def test_study_files_of_a_page_are_valid(page: Path, tmp_path: Path) -> None:
+    for block in blocks(page):
+        if block.language == "yaml" and block.text.startswith("study:"):
+            read_study(written(block, tmp_path))
+
+
+def written(block: Block, folder: Path) -> Path:
+    """Write a block to the file that it names; without the mistakes that readers shall make."""
+    path = folder / (block.file or f"line_{block.line}.yaml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(block.text.replace("lineal]", "linear]"), encoding="utf-8")
+    return path
+
+
+# Pages are executed
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output folder in which the shipped study has finished, with a small budget."""
+    folder = tmp_path_factory.mktemp("shipped")
+    study = documents.load(ROOT / "configs/gcn_vs_cnn.yaml").plain()
+    small(study)
+    (folder / "small.yaml").write_text(json.dumps(study), encoding="utf-8")
+    run("workbench ablate small.yaml", folder)
+    return folder / "outputs"
+
+
+def small(study: dict[str, object]) -> None:
+    """Let a study train a few updates with two seeds; its conditions stay as they are."""
+    base = dict(study.get("base") or {})  # type: ignore[call-overload]
+    base |= {
+        "procedure": {"steps": 1024, "warm_up": 256, "batch_size": 16, "replay_ratio": 0.5},
+        "evaluate_every": 1000,
+    }
+    base.pop("procedure.steps", None)
+    study |= {"base": base, "seeds": 2}
+    study.pop("budget", None)
+
+
+def run(command: str, folder: Path) -> str:
+    """Run a shell command in `folder`, with `workbench` and `python` of this environment."""
+    scripts = folder / ".scripts"
+    scripts.mkdir(exist_ok=True)
+    for name, call in (("workbench", "-m workbench"), ("python", "")):
+        script = scripts / name
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} {call} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+    path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
+    python_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    done = subprocess.run(
+        ["bash", "-c", command.replace(".venv/bin/", "")],
+        cwd=folder,
+        env=os.environ | {"PATH": path, "PYTHONPATH": python_path, "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page",
+    [p for p in PAGES if {"sh", "python"} & {block.language for block in blocks(p)}],
+    ids=named,
+)
+def test_page_runs_from_top_to_bottom(page: Path, shipped: Path, tmp_path: Path) -> None:
+    shutil.copytree(shipped, tmp_path / "outputs")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    shutil.copytree(ROOT / "analysis/notebooks", tmp_path / "analysis/notebooks")
+    python = ""
+    for block in blocks(page):
+        if block.file is not None:
+            path = written(block, tmp_path)
+            if block.language == "yaml" and block.text.startswith("study:"):
+                study = documents.load(path).plain()
+                small(study)
+                path.write_text(json.dumps(study), encoding="utf-8")  # JSON is YAML
+        elif block.language == "python":
+            python += block.text + "\n"
+            (tmp_path / "example.py").write_text(python, encoding="utf-8")
+            run("python example.py", tmp_path)
+        elif block.language == "sh":
+            for command in commands(block):
+                if command.split()[0] not in NOT_EXECUTED and not PLACEHOLDER.search(command):
+                    execute(command, tmp_path)
+
+
+def execute(command: str, folder: Path) -> None:
+    """Run a command of a page; the interface of MLflow runs until it is stopped."""
+    if command.split()[:2] == ["workbench", "ui"]:
+        assert "http://127.0.0.1" in run(f"timeout --preserve-status 15 {command} || true", folder)
+    else:
+        run(command, folder)
