@@ -13,7 +13,6 @@ from ablations.config_diff import config_diff
 from ablations.plan import Plan, ReplaySize, left_behind, older_code, seconds_left, smallest_p
 from ablations.study import Study
 from workbench.config import TrialConfig
-from workbench.evaluation import applicable_measures
 from workbench.metrics import METRICS, Reading, parse
 
 STATES = {
@@ -183,6 +182,8 @@ def _missing_reason(study: Study, trial: TrialConfig, reading: Reading) -> str |
         return (
             f"`measures.{metric.measure}.depth` is {deepest}. Raise it, or choose a smaller depth."
         )
+    from workbench.evaluation import applicable_measures  # imports torch
+
     reason = applicable_measures(trial)[1].get(metric.measure)
     if reason:
         return f"{reason}. {other}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from math import sqrt
 
 import torch
 import torch.nn.functional as F
@@ -159,16 +160,22 @@ class GraphConvolution(nn.Module):
         mixing: NeighbourAggregation | None = None,
     ) -> None:
         super().__init__()
-        from torch_geometric.nn import GCNConv
+        # Outside of the module tree: the parameters are shared and must be counted once.
+        self._sparse: tuple[nn.Module, ...] = ()
+        if backend == "sparse":
+            from torch_geometric.nn import GCNConv  # 3 s, so only if it is used
 
-        reference = GCNConv(channels, width, add_self_loops=True, normalize=True)
-        self.lin, self.bias = reference.lin, reference.bias
+            reference = GCNConv(channels, width, add_self_loops=True, normalize=True)
+            self.lin, self.bias, self._sparse = reference.lin, reference.bias, (reference,)
+        else:
+            self.lin = nn.Linear(channels, width, bias=False)
+            self.bias = nn.Parameter(torch.zeros(width))
+            bound = sqrt(6 / (channels + width))  # as GCNConv does it, to the last bit
+            nn.init.uniform_(self.lin.weight, -bound, bound)
         self.backend, self.relu = backend, relu
         edges = torch.tensor(graph.edges, dtype=torch.int64).reshape(-1, 2).T.contiguous()
         self.register_buffer("edges", edges, persistent=False)
         self.mixing = mixing or NeighbourAggregation(normalised_adjacency(graph))
-        # Outside of the module tree: the parameters are shared and must be counted once.
-        self._sparse = (reference,)
 
     def forward(self, nodes: Tensor) -> Tensor:
         """Compute [B, N, channels] -> [B, N, width]."""
