@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import TypeVar
 
 from ablations.study import Study
+from workbench.cache import remembered
 from workbench.config import SCHEMA_VERSION, TrialConfig, identity
 from workbench.errors import ConfigError, Problem, SourceLocation, WorkbenchError
 from workbench.record import TrialRecord
@@ -18,6 +19,7 @@ from workbench.record import TrialRecord
 _Built = TypeVar("_Built")
 
 TRIALS = "trials"
+LARGE_MB = 1024
 
 ParameterCounter = Callable[[TrialConfig], Mapping[str, int]]
 ReplaySize = tuple[int, float]
@@ -96,9 +98,13 @@ def smallest_p(seeds: int) -> float:
 
 
 def count_parameters(config: TrialConfig) -> Mapping[str, int]:
-    """Count parameters by `workbench.trial`, which imports torch, only when called."""
-    counts: Mapping[str, int] = import_module("workbench.trial").count_parameters(config)
-    return counts
+    """Count parameters by `workbench.trial`, which imports torch, unless the count is known."""
+
+    def count() -> Mapping[str, int]:
+        counts: Mapping[str, int] = import_module("workbench.trial").count_parameters(config)
+        return counts
+
+    return remembered("parameters", config, count)
 
 
 def matched_parameters(study: Study, count: ParameterCounter = count_parameters) -> dict[str, int]:
@@ -124,9 +130,15 @@ def _built(study: Study, condition: str, build: Callable[[], _Built]) -> _Built:
 
 
 def replay_memory(config: TrialConfig) -> ReplaySize | None:
-    """Estimate the replay size by `workbench.trial`, which imports torch, only when called."""
-    found: ReplaySize | None = import_module("workbench.trial").replay_memory(config)
-    return found
+    """Estimate the replay size by `workbench.trial`, which imports torch, unless it is known."""
+
+    def estimate() -> list[float] | None:
+        found: ReplaySize | None = import_module("workbench.trial").replay_memory(config)
+        return None if found is None else list(found)
+
+    # Whether there is memory for a large buffer is found out anew every time, by allocating it.
+    found = remembered("replay", config, estimate, lambda size: not size or size[1] < LARGE_MB)
+    return None if found is None else (int(found[0]), found[1])
 
 
 def replay_sizes(study: Study, reckon: ReplayEstimator = replay_memory) -> dict[str, ReplaySize]:

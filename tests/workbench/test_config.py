@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.workbench.fakes import problems_of, trial
 from workbench import documents
 from workbench.components import EnvironmentConfig
-from workbench.config import dump, identity, read_trial
+from workbench.config import dump, identity, preset, presets, read_trial
 from workbench.documents import load, parse
 from workbench.errors import ConfigError, SourceLocation
 from workbench.registry import register, unregister
@@ -430,6 +430,25 @@ def test_identity_is_twelve_digits_of_the_sha256_of_schema_version_and_content()
     # A change here invalidates every stored trial, so SCHEMA_VERSION must be raised on purpose.
     text = json.dumps([2, dump(trial())], sort_keys=True, separators=(",", ":"))
     assert identity(trial()) == hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+PRESET_IDS = {
+    "alphazero": "90c73a547ed0",
+    "efficientzero_like": "a7e09047fbc7",
+    "gumbel_muzero": "d1091be31119",
+    "muzero": "1126cf629ad9",
+    "muzero_atari": "b72525e31f49",
+    "muzero_cartpole": "17cb0a79483d",
+    "muzero_connect_four": "e5fcd8c8429e",
+    "muzero_hex": "69b80c210790",
+    "muzero_minatar": "64c5c0e35694",
+}
+
+
+@pytest.mark.parametrize("name", presets())
+def test_the_ids_of_presets_are_those_of_stored_trials(name: str) -> None:
+    # A change of these ids makes finished trials of users run again: announce it in the changelog.
+    assert identity(read_trial(preset(name))) == PRESET_IDS[name]
 
 
 def test_document_that_is_no_mapping_is_rejected() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -12,7 +13,7 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.games.lookup_table import GameTableEnvironment
+    from workbench.environments.games.lookup_table import GameTable, GameTableEnvironment
 
 
 @register("environment", "tic_tac_toe")
@@ -41,9 +42,16 @@ class TicTacToe(EnvironmentConfig):
 
     @override
     def build(self) -> GameTableEnvironment:
-        from workbench.environments.games.lookup_table import GameTableEnvironment, enumerate_game
-        from workbench.environments.games.openspiel_environment import BoardPlanes
+        from workbench.environments.games.lookup_table import GameTableEnvironment
 
-        planes = BoardPlanes((3, 3, 3), own=2, other=1, empty=0)
-        table = enumerate_game("tic_tac_toe", planes)
-        return GameTableEnvironment(self.spec(), table, self.discount)
+        return GameTableEnvironment(self.spec(), _table(), self.discount)
+
+
+@cache
+def _table() -> GameTable:
+    """Return the table of the game, which is made once in a process."""
+    from workbench.environments.games.lookup_table import enumerate_game
+    from workbench.environments.games.openspiel_environment import BoardPlanes
+
+    planes = BoardPlanes((3, 3, 3), own=2, other=1, empty=0)
+    return enumerate_game("tic_tac_toe", planes)

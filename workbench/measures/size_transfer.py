@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 from typing_extensions import override
 
+from workbench.cache import remembered
 from workbench.components import ComponentField, EnvironmentConfig, Incompatible
-from workbench.config import iter_components
+from workbench.config import dump, iter_components
 from workbench.environments.hex import Hex
 from workbench.measures.play.match_options import MatchOptions
 from workbench.registry import register
@@ -74,9 +75,14 @@ class SizeTransfer(MatchOptions):
 
     def _shapes(self, trial: TrialConfig) -> Iterator[str]:
         """Yield the parts of the model whose weights change shape in the target environment."""
-        from workbench.measures.play.transfer import changed_shapes
 
-        for part, change in changed_shapes(trial, self.environment).items():
+        def changes() -> dict[str, str]:
+            from workbench.measures.play.transfer import changed_shapes
+
+            return changed_shapes(trial, self.environment)
+
+        name = f"changed_shapes {dump(self.environment)}"
+        for part, change in remembered(name, trial, changes).items():
             component = getattr(getattr(trial.model, part, trial.model), "component", part)
             yield (
                 f"measure 'size_transfer': the weights of {part} '{component}' do not fit "

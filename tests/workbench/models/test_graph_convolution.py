@@ -184,3 +184,9 @@ def test_a_shuffled_board_keeps_what_its_degrees_force_and_little_more(seed: int
     # The centre has degree 8 among 9 cells, so that its 8 edges stay in every draw; of the other
     # 12, the best of a hundred draws keeps at most half.
     assert 8 <= shared <= 8 + 12 / 2
+
+
+def test_both_backends_start_from_the_same_weights_to_the_last_bit() -> None:
+    dense, sparse = (build(GCN(backend=b), seed=5).state_dict() for b in ("dense", "sparse"))
+    assert list(dense) == list(sparse)
+    assert all(torch.equal(dense[name], sparse[name]) for name in dense)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,6 @@ class TabularEnvironment(ListedEnvironment):
         self._discount = signed * continues.float()  # [S, A]
         arrays = (tables.successor, tables.reward, self._discount, tables.legal, tables.terminal)
         self._arrays = tuple(tensor.numpy() for tensor in arrays)
-        self._q = self._solve().float().masked_fill(~tables.legal, -torch.inf)
 
     @override
     def reset(self, batch: int, generator: Generator) -> Tensor:
@@ -92,6 +92,10 @@ class TabularEnvironment(ListedEnvironment):
     @override
     def value(self, state: Tensor) -> Tensor:
         return max_value(self.q(state))
+
+    @cached_property
+    def _q(self) -> Tensor:
+        return self._solve().float().masked_fill(~self._tables.legal, -torch.inf)
 
     def _solve(self) -> Tensor:
         """Return the optimal action values, [S, A] float64; arbitrary for illegal actions."""

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from workbench.cache import folder
 from workbench.measures.evaluation_sets.digest import digest
 from workbench.types import tree_leaves, tree_unflatten
 
@@ -23,12 +24,6 @@ T = TypeVar("T")
 
 DIGEST = "digest"
 """Entry of a file that holds the digest of the other entries."""
-
-
-def folder() -> Path:
-    """Return the cache folder: `$XDG_CACHE_HOME/muzero-workbench`, by default in `~/.cache`."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "muzero-workbench"
 
 
 def cached(name: str, key: Any, like: T, make: Callable[[], T]) -> T:
