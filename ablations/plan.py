@@ -136,7 +136,7 @@ def replay_memory(config: TrialConfig) -> ReplaySize | None:
         found: ReplaySize | None = import_module("workbench.trial").replay_memory(config)
         return None if found is None else list(found)
 
-    # Whether there is memory for a large buffer is found out anew every time, by allocating it.
+    # Whether there is memory for a large buffer is tested every time, by allocating it.
     found = remembered("replay", config, estimate, lambda size: not size or size[1] < LARGE_MB)
     return None if found is None else (int(found[0]), found[1])
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 FACTS = "facts.json"
 MOST_FACTS = 2_000
-"""Number of facts after which the file is begun anew."""
+"""Number of facts after which the file is emptied."""
 
 
 def folder() -> Path:
