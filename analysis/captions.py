@@ -60,11 +60,12 @@ def captions(results: StudyResults) -> dict[str, str]:
             "How to read: the top bar is the regret of the learned agent with the number of "
             "simulations given in the axis label. Learned parts are replaced by exact ones (true "
             "dynamics, exact values) or by an uninformative one (uniform prior), without "
-            "retraining. Each part is attributed the mean regret that its replacement saves over "
-            "all orders of replacement (Shapley value). The bottom bar is the regret with all "
-            "parts replaced; together with the attributions it sums to the top bar. A bar that "
-            "extends to the right marks a part that helps: replacing it raises the regret. Dots "
-            "are seeds, placed relative to the start of the mean's bar."
+            "retraining. The bar of a part is the effect of its replacement on the regret, "
+            "averaged over all orders of replacement (Shapley value). A negative effect, a bar to "
+            "the left, marks a part whose errors cost regret; a positive effect marks a part that "
+            "is better than its replacement. The bottom bar is the regret with all parts "
+            "replaced: the top bar plus the effects. Dots are seeds, placed relative to the start "
+            "of the mean's bar."
         ),
         "flip_rate": (
             "How to read: the predictions at one depth of the search tree (reward, termination, "
@@ -85,7 +86,9 @@ def captions(results: StudyResults) -> dict[str, str]:
             "larger the share, the darker the cell or the longer the bar below its column, up to "
             f"{SATURATION_SHARE:.0%}. Frames mark the moves that the searches choose; thicker "
             "frames mean more seeds. The number below is their mean regret. These are the "
-            "positions with the largest mean regret over all conditions, not a random sample."
+            "positions with the largest mean regret over all conditions, not a random sample. "
+            "Positions that rotations and reflections of the board map to each other are shown "
+            "once; the number below the first board counts them."
         ),
         "paired_differences": (
             "How to read: seeds are paired, so each dot is the difference of one seed. The large "

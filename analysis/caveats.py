@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from analysis.formatting import count, format_p
+import numpy as np
+import pandas as pd
+
+from analysis.formatting import count, format_p, resolve_metric, title_in_sentence
 from analysis.frames import StudyResults
-from analysis.paired_comparisons import Comparison, compare
+from analysis.paired_comparisons import Comparison, compare, compared_metrics
 from analysis.study_agreement import correlate
 
 
@@ -12,8 +15,9 @@ def caveats(results: StudyResults) -> list[str]:
     """Return the caveats of a study, one sentence or two each."""
     comparisons = compare(results, results.study["primary"])
     found = [
-        *_unfinished(results), *_few_seeds(comparisons), *_many_comparisons(comparisons),
-        *match_caveats(results), *_unequal(results), *_evaluated(results), *_sources(results),
+        *_unfinished(results), *_missing_values(results), *_few_seeds(comparisons),
+        *_many_comparisons(comparisons), *match_caveats(results), *_unequal(results),
+        *_evaluated(results), *_sources(results),
     ]  # fmt: skip
     if correlate(results).alarm:
         found.append(
@@ -56,6 +60,23 @@ def _unfinished(results: StudyResults) -> list[str]:
         f"{missing} of {count(planned, 'trial')} did not finish and are excluded from "
         "every mean. If they failed because of their condition, its mean is too favourable."
     ]
+
+
+def _missing_values(results: StudyResults) -> list[str]:
+    """Return a caveat for each main metric of which a finished trial has no finite value."""
+    done, found = results.done, []
+    for metric in compared_metrics(results):
+        values = done[metric] if metric in done else pd.Series(np.nan, index=done.index)
+        lacking = done[~np.isfinite(values.to_numpy(float))]
+        if len(lacking):
+            trials = [f"`{row.condition}` seed {row.seed}" for row in lacking.itertuples()]
+            more = f" and {len(trials) - 3} more" if len(trials) > 3 else ""
+            which = f"{count(len(lacking), 'finished trial')} ({', '.join(trials[:3])}{more})"
+            found.append(
+                f"{which} without a finite value of {title_in_sentence(resolve_metric(metric))}: "
+                "excluded from its means and comparisons."
+            )
+    return found
 
 
 def _few_seeds(comparisons: list[Comparison]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -135,9 +136,9 @@ def _parse(contents: Mapping[str, Any]) -> list[Measurement]:
         found.append(
             Measurement(
                 reading,
-                value=_number(contents["metrics"][name]),
-                naive=_number(level.get("naive")),
-                oracle=_number(level.get("oracle", defaults["oracle"])),
+                value=finite_or_nan(contents["metrics"][name]),
+                naive=finite_or_nan(level.get("naive")),
+                oracle=finite_or_nan(level.get("oracle", defaults["oracle"])),
                 n=float(counts[index]) if 0 <= index < len(counts) else float("nan"),
                 code=str(contents["code"]),
                 evaluation_set=str(contents["evaluation_set"]["hash"])[:16],
@@ -151,5 +152,7 @@ def _series(reading: Reading) -> str:
     return str(replace(reading, depth=None))
 
 
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
+def finite_or_nan(value: Any) -> float:
+    """Return a stored number; NaN, which means missing, if it is None or not finite."""
+    number = float("nan") if value is None else float(value)
+    return number if math.isfinite(number) else float("nan")

@@ -15,14 +15,16 @@ from analysis.formatting import (
     difference_unit,
     display_factor,
     display_unit,
+    format_bounds,
     format_number,
     format_p,
     join_names,
     resolve_metric,
+    shared_places,
     title_in_sentence,
 )
 from analysis.frames import StudyResults
-from analysis.paired_comparisons import Comparison, compare
+from analysis.paired_comparisons import Comparison, compare, difference_places
 from analysis.statistics import Verdict, mean_interval
 from analysis.study_agreement import (
     BETWEEN,
@@ -43,14 +45,16 @@ _LABELS: dict[Verdict, str] = {
     "favours": "favours `{}`",
     "against": "speaks against `{}`",
     "not established": "no difference established",
-    "identical": "same difference in every seed",
+    "constant difference": "same difference in every seed, not confirmed",
+    "identical": "same values in every seed",
     "not enough seeds": "not enough seeds",
 }
 _STANDINGS: dict[Verdict, str] = {
     "favours": "better than {}",
     "against": "worse than {}",
     "not established": "not distinguishable from {}",
-    "identical": "not testable against {} (same difference in every seed)",
+    "constant difference": "different from {} by the same amount in every seed, not confirmed,",
+    "identical": "identical to {} in every seed",
     "not enough seeds": "not comparable with {} (too few common seeds)",
 }
 
@@ -108,12 +112,13 @@ def findings_table(results: StudyResults) -> Table:
         lead = comparisons[0]
         declared = {(c.baseline, c.against) for c in comparisons}
         controls = [c for c in _controls(results, lead) if (c.baseline, c.against) not in declared]
-        rows = [_comparison_row(c, c.label) for c in comparisons]
-        rows += [_comparison_row(c, f"{c.label} (control)") for c in controls]
+        places = difference_places([*comparisons, *controls])
+        rows = [_comparison_row(c, c.label, places) for c in comparisons]
+        rows += [_comparison_row(c, f"{c.label} (control)", places) for c in controls]
         subject = f"differences in {title_in_sentence(metric)}"
         steps = _steps(results, [lead.baseline, lead.against])
     else:
-        rows = [_condition_row(results, metric, name) for name in results.conditions]
+        rows = _condition_rows(results, metric)
         subject, steps = f"mean {title_in_sentence(metric)}", _steps(results, results.conditions)
     cells = pd.DataFrame([*rows, *_agreement_rows(results, metric)])
     title = f"Numbers behind the findings: {subject}{steps}"
@@ -129,11 +134,12 @@ def comparison_sentence(comparison: Comparison) -> str:
     if interval.n == 1:
         return f"There are not enough seeds to compare {metric} of {a} and {b}."
     if comparison.verdict == "identical":
-        if interval.mean == 0:
-            return f"{a} and {b} have the same {metric} in every seed, so no test is possible."
+        return f"{a} and {b} have the same {metric} in every seed."
+    if comparison.verdict == "constant difference":
+        order = "lower" if interval.mean < 0 else "higher"
         return (
-            f"{a} and {b} differ in {metric} by the same amount in every seed, so the interval is "
-            "degenerate and no test is possible."
+            f"{a} has {order} {metric} than {b} by the same amount in every seed, but the "
+            "sign-flip test does not confirm it."
         )
     if comparison.verdict == "not established":
         return f"No difference in {metric} between {a} and {b} is established."
@@ -234,17 +240,16 @@ def _steps(results: StudyResults, conditions: list[str]) -> str:
     return f", after {reached} environment steps"
 
 
-def _comparison_row(comparison: Comparison, quantity: str) -> dict[str, str]:
+def _comparison_row(comparison: Comparison, quantity: str, places: int) -> dict[str, str]:
     metric, test = comparison.metric, comparison.test
     factor = display_factor(metric)
     mean, low, high = (
         factor * v for v in (test.interval.mean, test.interval.low, test.interval.high)
     )
-    places = decimal_places([mean, low, high])
     return {
         "quantity": quantity,
         "estimate": _with_unit(mean, places, difference_unit(metric), sign=True),
-        "95 % interval": _bounds(low, high, places),
+        "95 % interval": MISSING if low == high else format_bounds(low, high, places),
         "sign-flip p": format_p(test.p),
         "smallest possible p": format_p(test.smallest_p),
         "n": count(test.interval.n, "paired seed"),
@@ -257,7 +262,12 @@ def _conclusion(comparison: Comparison) -> str:
     if comparison.verdict == "not enough seeds":
         return "not enough seeds: no interval and no test"
     if comparison.verdict == "identical":
-        return "same difference in every seed: degenerate interval, no test"
+        return "same values in every seed"
+    if comparison.verdict == "constant difference":
+        return (
+            "same difference in every seed, so there is no interval; the sign-flip test does not "
+            "confirm it"
+        )
     if comparison.verdict == "not established":
         return "no difference established"
     if comparison.test.p <= 0.05:
@@ -268,17 +278,23 @@ def _conclusion(comparison: Comparison) -> str:
     )
 
 
-def _condition_row(results: StudyResults, metric: MetricSpec, condition: str) -> dict[str, str]:
-    factor = display_factor(metric)
-    found = mean_interval(results.by_seed(metric.name)[condition].to_numpy(float) * factor)
-    places = decimal_places([found.mean, found.low, found.high])
-    return {
-        "quantity": f"mean of {condition}",
-        "estimate": _with_unit(found.mean, places, display_unit(metric)),
-        "95 % interval": _bounds(found.low, found.high, places),
-        "n": count(found.n, "seed"),
-        CONCLUSION: found.note or MISSING,
-    }
+def _condition_rows(results: StudyResults, metric: MetricSpec) -> list[dict[str, str]]:
+    """Return the mean of each condition, with the same number of decimals."""
+    table = results.by_seed(metric.name) * display_factor(metric)
+    found = {name: mean_interval(table[name].to_numpy(float)) for name in results.conditions}
+    places = shared_places(
+        [one.mean for one in found.values()], [one.half_width for one in found.values()]
+    )
+    return [
+        {
+            "quantity": f"mean of {name}",
+            "estimate": _with_unit(one.mean, places, display_unit(metric)),
+            "95 % interval": format_bounds(one.low, one.high, places),
+            "n": count(one.n, "seed"),
+            CONCLUSION: one.note or MISSING,
+        }
+        for name, one in found.items()
+    ]
 
 
 def _agreement_rows(results: StudyResults, primary: MetricSpec) -> Iterator[dict[str, str]]:
@@ -308,14 +324,14 @@ def _agreement_rows(results: StudyResults, primary: MetricSpec) -> Iterator[dict
         CONCLUSION: rest,
     }
     loss, random_loss = (display_factor(primary) * v for v in (picked.loss, picked.random_loss))
-    places = decimal_places([loss, random_loss]) if loss else 0
+    places = decimal_places([loss, random_loss])
     best = "the best decider" if picked.loss == 0 else f"while the best decider is {picked.best}"
     yield {
         "quantity": f"selection regret of picking by {title_in_sentence(predictive)}",
         "estimate": _with_unit(loss, places, difference_unit(primary)),
         "n": count(len(means), "condition"),
         CONCLUSION: f"selects {picked.picked}, {best}; a random pick loses "
-        f"{format_number(random_loss, decimal_places([random_loss]))} on average",
+        f"{format_number(random_loss, places)} on average",
     }
 
 
@@ -328,7 +344,7 @@ def _correlation_row(results: StudyResults, predictive: MetricSpec) -> dict[str,
     return {
         "quantity": "rank correlation of the condition means (Spearman ρ)",
         "estimate": format_number(rho, 2, sign=True),
-        "95 % interval": _bounds(low, high, 2),
+        "95 % interval": format_bounds(low, high, 2),
         "n": count(int(row["n"]), "condition"),
         CONCLUSION: "; ".join(note for note in notes if note),
     }
@@ -347,9 +363,3 @@ def _meaning(rho: float) -> str:
 def _with_unit(value: float, places: int, unit: str, sign: bool = False) -> str:
     text = format_number(value, places, sign=sign)
     return text if text == MISSING else f"{text} {unit}".strip()
-
-
-def _bounds(low: float, high: float, places: int) -> str:
-    if low != low:
-        return MISSING
-    return f"{format_number(low, places)} to {format_number(high, places)}"

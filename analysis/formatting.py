@@ -87,6 +87,30 @@ def decimal_places(values: Iterable[float], digits: int = 3, most: int = 6) -> i
     return min(most, max(0, digits - 1 - math.floor(math.log10(largest))))
 
 
+def shared_places(
+    values: Iterable[float], half_widths: Iterable[float], digits: int = 2, most: int = 6
+) -> int:
+    """Return the number of decimals for a column of estimates, so that all its cells agree.
+
+    It shows the smallest half-width, or the spread of the values if that is smaller, with `digits`
+    significant digits, and the largest value with at most five.
+    """
+    known = [value for value in values if math.isfinite(value)]
+    spread = max(known) - min(known) if known else 0.0
+    steps = [step for step in (spread, *half_widths) if math.isfinite(step) and step > 0]
+    if not steps:
+        return decimal_places(known, 3, most)
+    limit = decimal_places(known, 5, most) if any(known) else most
+    return min(limit, decimal_places([min(steps)], digits, most))
+
+
+def format_bounds(low: float, high: float, places: int) -> str:
+    """Return `low to high`; `–` if there is no interval."""
+    if not math.isfinite(low):
+        return MISSING
+    return f"{format_number(low, places)} to {format_number(high, places)}"
+
+
 def format_mean(interval: Interval, metric: MetricSpec, places: int) -> str:
     """Return `mean ± half-width`; the mean alone, or marked, if there is no proper interval."""
     factor = display_factor(metric)

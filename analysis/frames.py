@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.evaluation import evaluation_frame, read_evaluation
+from analysis.evaluation import evaluation_frame, finite_or_nan, read_evaluation
 from workbench import record
 from workbench.errors import WorkbenchError
 from workbench.record import TrialRecord
@@ -151,6 +151,7 @@ class _Trial:
             "evaluation_code": tuple(sorted({one.code for one in self.measurements})),
             "evaluation_hash": evaluation.get("hash"),
             "positions": evaluation.get("positions"),
+            "symmetry_classes": evaluation.get("symmetry_classes") or None,
             "notes": tuple(self.result.get("notes", ())),
         }
 
@@ -160,7 +161,7 @@ class _Trial:
                 **self.row,
                 **{counter: row.get(counter) for counter in _COUNTERS},
                 "metric": name,
-                "value": _number(value),
+                "value": finite_or_nan(value),
             }
             for row in self.rows
             for name, value in row.items()
@@ -169,7 +170,7 @@ class _Trial:
 
     def final(self) -> dict[str, Any]:
         counters = {name: self.last.get(name) for name in _COUNTERS}
-        metrics = {k: _number(v) for k, v in self.last.items() if k not in _COUNTERS}
+        metrics = {k: finite_or_nan(v) for k, v in self.last.items() if k not in _COUNTERS}
         return {**self.row, **counters, **metrics}
 
     def depths(self) -> list[dict[str, Any]]:
@@ -182,7 +183,7 @@ class _Trial:
                 **self.row,
                 "metric": metric,
                 "depth": depth,
-                "value": _number(self.last[name]),
+                "value": finite_or_nan(self.last[name]),
                 "n": _count(counts.get(metric, []), depth - first[metric]),
             }
             for metric, depth, name in sorted(found)
@@ -229,10 +230,6 @@ def read_study(folder: Path) -> dict[str, Any]:
 def _final(trials: list[_Trial]) -> pd.DataFrame:
     rows = [trial.final() for trial in trials if trial.last]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*_ROW, *_COUNTERS])
-
-
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
 
 
 def _count(counts: list[int], index: int) -> int | None:

@@ -39,6 +39,13 @@ class PositionRecords:
     visits: Floats  # [N, P, A] visit shares
     move: NDArray[np.int64]  # [N, P] move chosen by the search
     regret: Floats  # [N, P] regret of that move
+    symmetry_class: NDArray[
+        np.int64
+    ]  # [P] index of the first position that is equal up to symmetry
+
+    def multiplicity(self, position: int) -> int:
+        """Return the number of positions that are equal to this one up to symmetry."""
+        return int((self.symmetry_class == self.symmetry_class[position]).sum())
 
     def agents_of(self, condition: str) -> list[int]:
         """Return the indices of the agents of a condition."""
@@ -83,19 +90,67 @@ def load_positions(results: StudyResults) -> PositionRecords | None:
         name: np.stack([arrays[name] for _, arrays in found])
         for name in ("prior", "visits", "move", "regret")
     }
-    return PositionRecords([name for name, _ in found], first["observation"], first["q"], **agents)
+    alone = np.arange(len(first["q"]))  # records of older versions state no symmetry
+    return PositionRecords(
+        [name for name, _ in found], first["observation"], first["q"],
+        symmetry_class=first.get("symmetry_class", alone), **agents,
+    )  # fmt: skip
 
 
-def costliest(records: PositionRecords, limit: int = MAX_POSITIONS) -> list[int]:
+def costliest(records: PositionRecords, limit: int | None = MAX_POSITIONS) -> list[int]:
     """Return the positions with the largest mean regret, averaged over seeds, then conditions.
 
-    Ties go to positions on which the conditions differ more. Positions without regret are left
-    out, hence all where every move has the same value.
+    Of positions that are equal up to symmetry only the first one is returned. Ties go to positions
+    on which the conditions differ more. Positions without regret are left out, hence all where
+    every move has the same value.
     """
     table = pd.DataFrame(records.regret, index=records.condition).groupby(level=0).mean()
     cost, spread = table.mean().to_numpy(), np.ptp(table.to_numpy(), axis=0)
     order = np.lexsort((-spread, -cost))
-    return [int(p) for p in order if cost[p] > 0][:limit]
+    _, first = np.unique(records.symmetry_class[order], return_index=True)
+    return [int(p) for p in order[np.sort(first)] if cost[p] > 0][:limit]
+
+
+def gallery_frame(results: StudyResults) -> pd.DataFrame:
+    """Return one row per position with regret and condition, the costliest position first.
+
+    Columns: rank, position (index in `by_state.npz`), multiplicity (number of positions that are
+    equal up to symmetry), board (rows of `x` for the player to move and `o` for the opponent, in
+    the order of the observation), best_moves, condition, seeds, regret, chosen_moves.
+    """
+    records = load_positions(results)
+    if records is None or not _drawable(records):
+        return pd.DataFrame()
+    rows = []
+    for rank, position in enumerate(costliest(records, None), 1):
+        q = records.q[position]
+        shared = {
+            "rank": rank,
+            "position": position,
+            "multiplicity": records.multiplicity(position),
+            "board": _board_text(records.observation[position]),
+            "best_moves": " ".join(map(str, np.flatnonzero(q == q.max()))),
+        }
+        for name in results.conditions:
+            agents = records.agents_of(name)
+            if agents:
+                moves = np.unique(records.move[agents, position])
+                rows.append(
+                    {
+                        **shared,
+                        "condition": name,
+                        "seeds": len(agents),
+                        "regret": float(records.regret[agents, position].mean()),
+                        "chosen_moves": " ".join(map(str, moves)),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def _board_text(observation: NDArray[np.bool_]) -> str:
+    """Return the stones of an observation [C, H, W] as text, rows separated by `/`."""
+    signs = np.where(observation[0], "x", np.where(observation[1], "o", "."))
+    return "/".join("".join(row) for row in signs)
 
 
 def gallery(results: StudyResults) -> Figure | None:
@@ -167,6 +222,8 @@ def _draw_position(
     for board in boards:
         _draw_stones(axes, board, stones)
     _draw_values(axes, boards[0], q)
+    if records.multiplicity(position) > 1:
+        _write_below(axes, boards[0], f"{records.multiplicity(position)} positions")
     for i, name in enumerate(names):
         agents = records.agents_of(name)
         chosen = np.bincount(records.move[agents, position], minlength=len(q)) / len(agents)
@@ -175,11 +232,14 @@ def _draw_position(
             _draw_shares(axes, board, shares[agents, position].mean(axis=0), np.isfinite(q))
         _draw_chosen(axes, boards[2 + 2 * i], chosen)
         cost = float(records.regret[agents, position].mean())
-        board = boards[2 + 2 * i]
-        bottom = board.y + board.height + 2 * board.drops
-        axes.text(board.x + board.width / 2, bottom + 0.05 * board.width,
-                  f"regret {format_number(cost, decimal_places([cost], 2, 2))}", fontsize=7,
-                  ha="center", va="top")  # fmt: skip
+        text = f"regret {format_number(cost, decimal_places([cost], 2, 2))}"
+        _write_below(axes, boards[2 + 2 * i], text)
+
+
+def _write_below(axes: Axes, board: BoardLayout, text: str) -> None:
+    bottom = board.y + board.height + 2 * board.drops
+    axes.text(board.x + board.width / 2, bottom + 0.05 * board.width, text, fontsize=7,
+              ha="center", va="top")  # fmt: skip
 
 
 def _draw_stones(axes: Axes, board: BoardLayout, stones: NDArray[np.bool_]) -> None:

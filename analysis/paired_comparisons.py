@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.formatting import resolve_metric
+from analysis.formatting import display_factor, resolve_metric, shared_places
 from analysis.frames import StudyResults
 from analysis.statistics import PairedTest, Verdict, holm, paired_test, verdict
 from workbench.metrics import MetricSpec
@@ -26,8 +27,8 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Verdict about `against` from the t interval."""
-        return verdict(self.test.interval, self.metric.better)
+        """Verdict about `against`."""
+        return verdict(self.test, self.metric.better)
 
     @property
     def label(self) -> str:
@@ -59,6 +60,17 @@ def compare(
         Comparison(baseline, against, resolve_metric(metric), seeds, test, p)
         for (baseline, against, seeds, test), p in zip(tests, adjusted, strict=True)
     ]
+
+
+def difference_places(comparisons: Sequence[Comparison]) -> int:
+    """Return the number of decimals for the displayed differences in one metric."""
+    factor = display_factor(comparisons[0].metric)
+    intervals = [comparison.test.interval for comparison in comparisons]
+    return shared_places(
+        [0.0, *(factor * interval.mean for interval in intervals)],
+        [factor * interval.half_width for interval in intervals],
+        digits=3,
+    )
 
 
 def compared_metrics(results: StudyResults) -> list[str]:

@@ -19,13 +19,13 @@ from scipy import stats
 from analysis.statistics import Floats
 
 MIN_CLUSTERS = 8
-"""Smallest number of conditions for a cluster bootstrap."""
+"""Smallest number of conditions for a bootstrap over conditions and seeds."""
 Better = Literal["lower", "higher"]
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """A rank correlation with its cluster-bootstrap interval; NaN bounds if there is none."""
+    """A rank correlation with its bootstrap interval; NaN bounds if there is none."""
 
     spearman: float
     kendall: float
@@ -86,7 +86,10 @@ def quality(values: pd.Series[float], better: Better) -> pd.Series[float]:
 
 
 def agreement(frame: pd.DataFrame, draws: int = 2_000, seed: int = 0) -> Agreement:
-    """Correlate columns `predictive` and `decision` (both higher is better) by `condition`."""
+    """Correlate columns `predictive` and `decision`, both higher is better, of the trials.
+
+    Columns `condition` and `seed` name the trial.
+    """
     data = frame.dropna(subset=["predictive", "decision"])
     means = data.groupby("condition", sort=False)[["predictive", "decision"]].mean()
     pooled, between = _correlate(data), _correlate(means)
@@ -94,9 +97,9 @@ def agreement(frame: pd.DataFrame, draws: int = 2_000, seed: int = 0) -> Agreeme
         note = f"{len(means)} conditions are too few for an interval ({MIN_CLUSTERS} needed)"
         pooled, between = replace(pooled, note=note), replace(between, note=note)
     else:
-        low, high = _cluster_bootstrap(data, False, draws, seed)
+        low, high = _crossed_bootstrap(data, False, draws, seed)
         pooled = replace(pooled, low=low, high=high)
-        low, high = _cluster_bootstrap(data, True, draws, seed)
+        low, high = _crossed_bootstrap(data, True, draws, seed)
         between = replace(between, low=low, high=high)
     return Agreement(pooled, _within(data), between)
 
@@ -200,32 +203,36 @@ def _within(data: pd.DataFrame) -> Correlation:
     )
 
 
-def _cluster_bootstrap(
+def _crossed_bootstrap(
     data: pd.DataFrame, use_means: bool, draws: int, seed: int
 ) -> tuple[float, float]:
-    """Percentile interval of Spearman's rho, resampling conditions and then their seeds.
+    """Percentile interval of Spearman's rho, resampling conditions and seeds independently.
 
-    With `use_means`, the means of the drawn conditions are correlated instead of all seeds.
+    Conditions share their seeds, so a drawn seed is drawn for all conditions at once: the crossed
+    or pigeonhole bootstrap (Owen 2007, doi:10.1214/07-AOAS122). With `use_means`, the means of the
+    drawn conditions over the drawn seeds are correlated instead of all trials.
     """
     generator = np.random.default_rng(seed)
-    groups = [
-        group[["predictive", "decision"]].to_numpy(float)
-        for _, group in data.groupby("condition", sort=False)
-    ]
-    sizes = np.array([len(group) for group in groups])
-    padded = np.zeros((len(groups), sizes.max(), 2))
-    for rows, group in zip(padded, groups, strict=True):
-        rows[: len(group)] = group
-    drawn = generator.integers(len(groups), size=(draws, len(groups), 1))
-    row = generator.integers(sizes[drawn], size=(draws, len(groups), sizes.max()))
-    points = padded[drawn, row]  # [draws, groups, seeds, 2]
-    valid = np.arange(sizes.max()) < sizes[drawn]
+    values = np.stack(
+        [
+            data.pivot(index="condition", columns="seed", values=name).to_numpy(float)
+            for name in ("predictive", "decision")
+        ],
+        axis=-1,
+    )  # [conditions, seeds, 2], NaN for missing trials
+    conditions, seeds, _ = values.shape
+    condition = generator.integers(conditions, size=(draws, conditions, 1))
+    points = values[condition, generator.integers(seeds, size=(draws, 1, seeds))]
+    valid = np.isfinite(points).all(-1)
+    points = np.where(valid[..., None], points, 0.0)
     if use_means:
-        points = (points * valid[..., None]).sum(2) / sizes[drawn]
-        valid = np.ones(points.shape[:2], bool)
+        counts = valid.sum(2)
+        points, valid = points.sum(2) / np.maximum(counts, 1)[..., None], counts > 0
     points, valid = points.reshape(draws, -1, 2), valid.reshape(draws, -1)
-    values = _spearman_by_row(points[..., 0], points[..., 1], valid)
-    low, high = np.nanquantile(values, [0.025, 0.975])
+    rho = _spearman_by_row(points[..., 0], points[..., 1], valid)
+    if not np.isfinite(rho).any():
+        return float("nan"), float("nan")
+    low, high = np.nanquantile(rho, [0.025, 0.975])
     return float(low), float(high)
 
 
@@ -238,7 +245,7 @@ def _spearman_by_row(x: Floats, y: Floats, valid: NDArray[np.bool_]) -> Floats:
         stats.rankdata(np.where(valid, _round_to_12_digits(side), np.inf), axis=1) * valid
         for side in (x, y)
     ]
-    count = valid.sum(1, keepdims=True)
+    count = np.maximum(valid.sum(1, keepdims=True), 1)
     x, y = ((rank - rank.sum(1, keepdims=True) / count) * valid for rank in ranks)
     spread = np.sqrt((x * x).sum(1) * (y * y).sum(1))
     products = (x * y).sum(1)

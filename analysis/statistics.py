@@ -18,7 +18,9 @@ MAX_EXACT_PAIRS = 20
 """Largest number of pairs for which all sign flips are enumerated."""
 N_DRAWS = 100_000
 """Number of random sign flips for more pairs."""
-Verdict = Literal["favours", "against", "not established", "identical", "not enough seeds"]
+Verdict = Literal[
+    "favours", "against", "not established", "constant difference", "identical", "not enough seeds"
+]
 
 
 @dataclass(frozen=True)
@@ -139,12 +141,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def verdict(interval: Interval, better: Literal["lower", "higher"]) -> Verdict:
-    """Return the verdict about `against` from the interval of `against - baseline`."""
+def verdict(test: PairedTest, better: Literal["lower", "higher"]) -> Verdict:
+    """Return the verdict about `against` from the interval of `against - baseline`.
+
+    The t interval of a difference that is the same in every seed has no width, so the sign-flip
+    test alone decides.
+    """
+    interval = test.interval
     if not np.isfinite(interval.low):
         return "not enough seeds"
     if interval.low == interval.high:
-        return "identical"
+        if interval.mean == 0:
+            return "identical"
+        if test.p > 0.05:
+            return "constant difference"
     if interval.low <= 0 <= interval.high:
         return "not established"
     return "favours" if (interval.mean < 0) == (better == "lower") else "against"

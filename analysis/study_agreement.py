@@ -35,11 +35,11 @@ def predictive_metrics(results: StudyResults) -> list[str]:
 
 
 def by_trial(results: StudyResults, predictive: str) -> pd.DataFrame:
-    """Return condition and both qualities of each finished trial; higher is better."""
+    """Return condition, seed and both qualities of each finished trial; higher is better."""
     done = results.done.set_index("trial")
     columns = {"predictive": predictive, "decision": str(results.study["primary"])}
     return pd.DataFrame(
-        {"condition": done["condition"]}
+        {"condition": done["condition"], "seed": done["seed"]}
         | {
             key: quality(done[name], resolve_metric(name).better) if name in done else float("nan")
             for key, name in columns.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ import matplotlib
 import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from workbench.record import write_bytes
 
 COLUMN, PAGE = 3.4, 7.0
 """Widths in inches of one column and of the full text of a two-column paper."""
@@ -57,7 +60,10 @@ def condition_styles(conditions: Sequence[str]) -> dict[str, ConditionStyle]:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Apply the figure style while drawing and saving, then restore matplotlib's settings."""
+    """Apply the figure style while drawing and saving, then restore matplotlib's settings.
+
+    The style starts from matplotlib's defaults, so that no user's `matplotlibrc` changes a figure.
+    """
     settings = {
         **sns.axes_style("ticks"),
         **sns.plotting_context("paper"),
@@ -97,7 +103,9 @@ def styled() -> Iterator[None]:
         "pdf.fonttype": 42,
         "svg.hashsalt": "muzero-workbench",
     }
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(settings)
         yield
 
 
@@ -122,7 +130,6 @@ def save(figure: Figure, folder: Path, name: str, provenance: str) -> list[Path]
         name: file name without suffix.
         provenance: one line about the data, stored in the files' metadata.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     with styled():
         # Compute the layout once for all formats. With a layout engine, each format draws twice.
@@ -133,6 +140,8 @@ def save(figure: Figure, folder: Path, name: str, provenance: str) -> list[Path]
             path = folder / f"{name}.{suffix}"
             volatile_key, provenance_key = METADATA[suffix]
             metadata = {volatile_key: None, provenance_key: provenance}
-            figure.savefig(path, format=suffix, facecolor="white", metadata=metadata, **options)
+            drawn = BytesIO()
+            figure.savefig(drawn, format=suffix, facecolor="white", metadata=metadata, **options)
+            write_bytes(path, drawn.getvalue())
             paths.append(path)
     return paths

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pandas as pd
 
@@ -14,18 +14,29 @@ from analysis.formatting import (
     difference_unit,
     display_factor,
     display_unit,
+    format_bounds,
     format_mean,
     format_number,
     format_p,
     resolve_metric,
+    shared_places,
     title_in_sentence,
 )
 from analysis.frames import PARTS, StudyResults
-from analysis.paired_comparisons import comparisons_frame
+from analysis.gallery import gallery_frame
+from analysis.paired_comparisons import (
+    Comparison,
+    compare,
+    compared_metrics,
+    comparisons_frame,
+    difference_places,
+)
 from analysis.statistics import Interval, mean_interval
 from analysis.study_agreement import correlation_frame, selection_frame
 from analysis.table_format import Table
+from analysis.waterfall import regret_parts
 from workbench.metrics import METRICS, MetricSpec, TreeSearch
+from workbench.record import write_text
 
 AGENTS = ("search", "prior")
 OPPONENTS = {"": "random moves", "_oracle": "perfect play"} | {
@@ -127,14 +138,14 @@ def main_tables(results: StudyResults) -> list[Table]:
 
 def comparisons_tables(results: StudyResults) -> list[Table]:
     """Return paired differences, tests and verdicts, one table per main metric."""
-    frame = comparisons_frame(results)
-    if frame.empty:
-        return []
     tables = []
-    for name, rows in frame.groupby("metric", sort=False):
-        metric = resolve_metric(str(name))
-        cells = pd.DataFrame([_comparison_row(row, metric) for row in rows.to_dict("records")])
-        title = f"Paired differences in {_title_of_differences(metric)}"
+    for name in compared_metrics(results):
+        comparisons = compare(results, name)
+        if not comparisons:
+            continue
+        places = difference_places(comparisons)
+        cells = pd.DataFrame([_comparison_row(one, places) for one in comparisons])
+        title = f"Paired differences in {_title_of_differences(resolve_metric(name))}"
         tables.append(Table(title, cells.set_index("comparison")))
     return tables
 
@@ -142,18 +153,29 @@ def comparisons_tables(results: StudyResults) -> list[Table]:
 def selection_table(results: StudyResults) -> Table:
     """Return the selection regret of picking by each predictive metric."""
     primary = resolve_metric(results.study["primary"])
+    frame, factor = selection_frame(results), display_factor(primary)
+    columns = {
+        "selection regret": "condition_loss",
+        "random pick": "condition_loss_by_chance",
+        "regret, single trial": "trial_loss",
+    }
+    places = {
+        heading: 0 if frame.empty else decimal_places(factor * frame[column])
+        for heading, column in columns.items()
+    }
     rows = [
         {
             "picked by": resolve_metric(str(row["predictive"])).title,
             "picks": str(row["picked_condition"]),
             "best decider": str(row["best_condition"]),
-            "selection regret": _loss(row["condition_loss"], primary),
-            "random pick": _loss(row["condition_loss_by_chance"], primary),
-            "regret, single trial": _loss(row["trial_loss"], primary),
+            **{
+                heading: format_number(factor * row[column], places[heading])
+                for heading, column in columns.items()
+            },
             "concordant pairs": str(row["concordant_pairs"]),
             "discordant pairs": str(row["discordant_pairs"]),
         }
-        for row in selection_frame(results).to_dict("records")
+        for row in frame.to_dict("records")
     ]
     cells = pd.DataFrame(rows)
     title = f"Selection regret in {_title_of_differences(primary)}, by predictive metric"
@@ -169,11 +191,7 @@ def correlation_table(results: StudyResults) -> Table:
             "level": str(row["level"]),
             "n": str(row["n"]),
             "Spearman ρ": format_number(row["spearman"], 2),
-            "95 % interval": (
-                f"{format_number(row['low'], 2)} to {format_number(row['high'], 2)}"
-                if row["low"] == row["low"]
-                else MISSING
-            ),
+            "95 % interval": format_bounds(row["low"], row["high"], 2),
             "Kendall τ": format_number(row["kendall"], 2),
             "note": str(row["note"]),
         }
@@ -197,9 +215,15 @@ def all_correlations_table(results: StudyResults) -> Table:
 
 
 def write_tables(results: StudyResults, folder: Path) -> list[Path]:
-    """Write every table as Markdown, LaTeX and tidy CSV, and return the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write every table that has rows as Markdown, LaTeX and tidy CSV, and return the paths."""
     groups: dict[str, tuple[Sequence[Table], pd.DataFrame]] = {
+        "trials": ([], results.trials),
+        "last_checkpoints": ([], results.final),
+        "by_depth": ([], results.by_depth),
+        "curves": ([], results.curves),
+        "evaluation": ([], results.evaluation),
+        "regret_parts": ([], regret_parts(results).reset_index()),
+        "gallery": ([], gallery_frame(results)),
         "main": (main_tables(results), main_frame(results)),
         "comparisons": (comparisons_tables(results), comparisons_frame(results)),
         "selection": ([selection_table(results)], selection_frame(results)),
@@ -209,38 +233,35 @@ def write_tables(results: StudyResults, folder: Path) -> list[Path]:
         ),
     }
     paths = []
-    for name, raw in {"trials": results.trials, "last_checkpoints": results.final,
-                      "by_depth": results.by_depth, "curves": results.curves,
-                      "evaluation": results.evaluation}.items():  # fmt: skip
-        paths.append(folder / f"{name}.csv")
-        raw.to_csv(paths[-1], index=False)
     for name, (tables, frame) in groups.items():
         filled = [table for table in tables if not table.cells.empty]
         texts = {
             "md": "\n".join(table.markdown() for table in filled),
             "tex": "\n".join(table.latex() for table in filled),
-            "csv": frame.to_csv(index=False),
+            "csv": "" if frame.empty else frame.to_csv(index=False),
         }
         for suffix, text in texts.items():
-            paths.append(folder / f"{name}.{suffix}")
-            paths[-1].write_text(text, encoding="utf-8")
+            if text:
+                paths.append(folder / f"{name}.{suffix}")
+                write_text(paths[-1], text)
     return paths
 
 
-def _comparison_row(row: Mapping[Hashable, Any], metric: MetricSpec) -> dict[str, str]:
-    mean, low, high = (display_factor(metric) * row[key] for key in ("difference", "low", "high"))
-    places = decimal_places([mean, low, high])
-    bounds = f"{format_number(low, places)} to {format_number(high, places)}"
+def _comparison_row(comparison: Comparison, places: int) -> dict[str, str]:
+    test, factor = comparison.test, display_factor(comparison.metric)
+    mean, low, high = (
+        factor * v for v in (test.interval.mean, test.interval.low, test.interval.high)
+    )
     return {
-        "comparison": f"{row['against']} − {row['baseline']}",
-        "pairs": str(row["pairs"]),
+        "comparison": comparison.label,
+        "pairs": str(test.interval.n),
         "difference": format_number(mean, places, sign=True),
-        "95 % t interval": bounds if row["pairs"] > 1 else MISSING,
-        "sign-flip p": format_p(row["sign_flip_p"]),
-        "smallest possible p": format_p(row["smallest_p"]),
-        "Holm p": format_p(row["holm_p"]),
-        "d_z": format_number(row["d_z"], 2),
-        "verdict": str(row["verdict"]),
+        "95 % t interval": MISSING if low == high else format_bounds(low, high, places),
+        "sign-flip p": format_p(test.p),
+        "smallest possible p": format_p(test.smallest_p),
+        "Holm p": format_p(comparison.holm_p),
+        "d_z": format_number(test.effect, 2),
+        "verdict": comparison.verdict,
     }
 
 
@@ -274,7 +295,7 @@ def _column(
     levels = results.levels.get(metric.name, {})
     factor = display_factor(metric)
     means = [factor * interval.mean for interval in found.values()]
-    places = 1 if metric.unit == "share" else decimal_places([*means, *levels.values()])
+    places = shared_places(means, [factor * interval.half_width for interval in found.values()])
     cells = {
         condition: format_mean(interval, metric, places) for condition, interval in found.items()
     }
@@ -295,8 +316,3 @@ def _title_of_differences(metric: MetricSpec) -> str:
     unit = difference_unit(metric)
     title = title_in_sentence(metric)
     return f"{title}, {unit}" if unit else title
-
-
-def _loss(value: float, metric: MetricSpec) -> str:
-    shown = display_factor(metric) * value
-    return format_number(shown, decimal_places([shown]) if shown else 0)

@@ -1,4 +1,4 @@
-"""Waterfall figure: the regret of a trained agent, attributed to its model parts."""
+"""Waterfall figure: the effect of replacing each model part on the regret of a trained agent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from analysis.style import (
 )
 from workbench.metrics import METRICS
 
-REGRET, ATTRIBUTED = "decision/transplant_regret", "decision/regret_attributed"
+REGRET, EFFECT = "decision/transplant_regret", "decision/substitution_effect"
 UNCHANGED, REMAINDER = "unchanged", "left"
 STEPS = {
     UNCHANGED: "learned agent",
@@ -34,29 +34,34 @@ STEPS = {
     REMAINDER: "all replaced",
 }
 """Label of the bar of each column of `regret_parts`."""
+PARTS = ("dynamics", "prior", "value")
 PANELS_PER_ROW = 4
 """Largest number of panels in a row."""
 
 
 def regret_parts(results: StudyResults) -> pd.DataFrame:
-    """Return one row per trial (condition, trial): the regret and its attribution.
+    """Return one row per trial (condition, trial): regrets, and the effect of replacing each part.
 
-    Columns: `unchanged`, `dynamics`, `prior`, `value`, `left`, in game value, for the largest
-    search. The last four sum to the first.
+    Columns, in game value, for the largest search: `unchanged`, the regret of the learned agent;
+    `dynamics`, `prior` and `value`, the effect on the regret of replacing this part; `left`, the
+    regret with all parts replaced. The first four sum to the last.
     """
     data = results.evaluation
-    learned = (data["dynamics"] == "learned") & (data["prior"] == "learned")
-    unchanged = data["metric"].eq(REGRET) & learned & data["value_of"].eq("learned")
-    whole = largest_search(data[unchanged]).assign(part=UNCHANGED)
-    attributed = largest_search(data[data["metric"] == ATTRIBUTED])
-    table = pd.concat([whole, attributed]).pivot_table(
+    regrets = data[data["metric"] == REGRET]
+    substituted = regrets[["dynamics", "prior", "value_of"]] != "learned"
+    shown = [
+        regrets[~substituted.any(axis=1)].assign(part=UNCHANGED),
+        data[(data["metric"] == EFFECT) & data["part"].isin(PARTS)],
+        regrets[substituted.all(axis=1)].assign(part=REMAINDER),
+    ]
+    table = pd.concat([largest_search(rows) for rows in shown]).pivot_table(
         index=["condition", "trial"], columns="part", values="value"
     )
     return table.reindex(columns=[*STEPS]).dropna()
 
 
 def regret_waterfall(results: StudyResults) -> Figure | None:
-    """Draw one panel per condition: regret, the share attributed to each part, the remainder."""
+    """Draw one panel per condition: regret, effect of replacing each part, remaining regret."""
     trials = regret_parts(results).groupby(level="condition")
     parts = {str(name): rows for name, rows in trials}
     styles = condition_styles(results.conditions)
@@ -76,8 +81,8 @@ def regret_waterfall(results: StudyResults) -> Figure | None:
         panels[0].set_yticks(range(len(STEPS)), [*STEPS.values()])
         panels[0].invert_yaxis()
         panels[0].margins(x=0.2)
-        attributed = results.evaluation[results.evaluation["metric"] == ATTRIBUTED]
-        simulations = attributed["simulations"].max()
+        effects = results.evaluation[results.evaluation["metric"] == EFFECT]
+        simulations = effects["simulations"].max()
         figure.supxlabel(f"{title_with_unit(METRICS[REGRET])}, {simulations:g} search simulations")
     return figure
 
@@ -85,9 +90,9 @@ def regret_waterfall(results: StudyResults) -> Figure | None:
 def waterfall(means: Mapping[str, float]) -> dict[str, tuple[float, float]]:
     """Return (begin, end) of the bar of each step; each part begins where the previous one ends."""
     bars, at = {UNCHANGED: (0.0, means[UNCHANGED])}, means[UNCHANGED]
-    for name in [name for name in STEPS if name not in (UNCHANGED, REMAINDER)]:
-        bars[name] = (at, at - means[name])
-        at -= means[name]
+    for name in PARTS:
+        bars[name] = (at, at + means[name])
+        at += means[name]
     return bars | {REMAINDER: (0.0, means[REMAINDER])}
 
 
@@ -97,13 +102,12 @@ def _draw_panel(axes: Axes, parts: pd.DataFrame, style: ConditionStyle) -> None:
     bars = waterfall(means)
     places = decimal_places(means.values(), 2, 3)
     for row, (name, (begin, end)) in enumerate(bars.items()):
-        is_total = name in (UNCHANGED, REMAINDER)
+        is_total = name not in PARTS
         axes.barh(row, end - begin, left=begin, height=0.62, color=style.color,
                   alpha=0.9 if is_total else 0.45, linewidth=0)  # fmt: skip
-        ends = parts[name] if is_total else begin - parts[name]
+        ends = begin + parts[name]
         axes.scatter(ends, [row] * len(ends), s=9, color=INK, alpha=0.7, linewidths=0, zorder=4)
-        change = means[name] if is_total else -means[name]
-        label = format_number(change, places, sign=not is_total)
+        label = format_number(means[name], places, sign=not is_total)
         axes.annotate(label, (max(begin, end, *ends), row), (4, 0), textcoords="offset points",
                       va="center", fontsize=7, color=INK)  # fmt: skip
         if name != REMAINDER:

@@ -184,6 +184,8 @@ class MeasureInfo:
 
     `naive` is the level of a naive baseline, such as random actions or a constant prediction.
     """
+    symmetry_classes: int | None = None
+    """Number of positions up to symmetry of the board; None if it has no known symmetry."""
 
 
 @dataclass(frozen=True)

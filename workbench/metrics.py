@@ -169,10 +169,11 @@ def _search_metrics() -> list[MetricSpec]:
                    "trained agent is replaced in every node of the tree, without retraining.",
                    by=("dynamics", "prior", "value", "simulations"),
                    naive="uniformly random moves", measure="transplant"),
-        MetricSpec("decision/regret_attributed", "Regret attributed to a part", "decision", "lower",
-                   "game value", "Shapley value of replacing a part: the regret that this saves, "
-                   "averaged over all orders; `left` is the regret that remains after all.",
-                   by=("part", "simulations"), measure="transplant"),
+        MetricSpec("decision/substitution_effect", "Effect of oracle substitution on regret",
+                   "decision", "higher", "game value",
+                   "Shapley value of replacing a part: the change of regret, averaged over all "
+                   "orders; negative if replacing the part lowers the regret.",
+                   by=("part", "simulations"), oracle=None, measure="transplant"),
         MetricSpec("decision/model_regret", "Model regret", "decision", "lower", "game value",
                    "Regret with the learned dynamics minus regret with the true dynamics, with the "
                    "same heads.", by=by, measure="transplant"),

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,30 @@ PROGRESS, CHECKPOINT, ERROR, RESULT = "progress.json", "checkpoint.pt", "error.t
 EVALUATION = "evaluation"
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a file atomically: readers see the old text or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_bytes(path: Path, contents: bytes) -> None:
+    """Replace a file atomically: readers see the old contents or the new ones, never a part.
+
+    Raises:
+        OSError: it cannot be written; the error names the file, and no partial file remains.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            stream.write(contents)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        error.filename = str(path)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file as `write_bytes` does."""
+    write_bytes(path, text.encode())
 
 
 class TrialRecord:

@@ -48,10 +48,18 @@ METRICS: Mapping[str, str] = {
     "predictive/decodable_hidden": "predictive/probe_r2_mlp",
     "decision/blindfold_return": "decision/open_loop_return",
     "decision/blindfold_score": "decision/open_loop_score",
-    "decision/regret_owed": "decision/regret_attributed",
     "decision/worsened": "decision/worsened_rate",
 }
 """For each former metric name, its current name."""
+
+REVERSED: Mapping[str, str] = {
+    "decision/regret_owed": "decision/substitution_effect",
+    "decision/regret_attributed": "decision/substitution_effect",
+}
+"""For each former metric of the opposite sign, its current name.
+
+Its coordinate `part=left` was another quantity, the remaining regret; that reading keeps its name.
+"""
 
 _METRIC = re.compile(r"^[^@\[]+")
 
@@ -79,7 +87,7 @@ def with_current_names(stored: Any) -> Any:
         return [with_current_names(item) for item in stored]
     if not isinstance(stored, dict):
         return stored
-    renamed = {current_metric(key): with_current_names(item) for key, item in stored.items()}
+    renamed = dict(_current_item(key, item) for key, item in stored.items())
     if "levels" in renamed:
         levels = {name: _current_levels(level) for name, level in renamed["levels"].items()}
         renamed["levels"] = levels
@@ -87,6 +95,13 @@ def with_current_names(stored: Any) -> Any:
         if isinstance(renamed.get(key), str):
             renamed[key] = current_metric(renamed[key])
     return renamed
+
+
+def _current_item(key: str, item: Any) -> tuple[str, Any]:
+    former, bracket, coordinates = key.partition("[")
+    if bracket and former in REVERSED and "part=left," not in coordinates:
+        return f"{REVERSED[former]}[{coordinates}", None if item is None else -item
+    return current_metric(key), with_current_names(item)
 
 
 def _current_levels(level: Mapping[str, float | None]) -> dict[str, float | None]:

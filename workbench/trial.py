@@ -326,6 +326,7 @@ def _result(
         "evaluation_set": {
             "hash": "".join(info.digest for info in infos),
             "positions": max((info.positions for info in infos), default=0),
+            "symmetry_classes": max((info.symmetry_classes or 0 for info in infos), default=0),
             "counts": {name: n for info in infos for name, n in info.counts.items()},
         },
         **_times(clock),

@@ -67,13 +67,11 @@ def substituted_regrets(random: np.random.Generator) -> dict[str, float | None]:
             at = ",".join(f"{p}={REPLACED[p] if p in swapped else 'learned'}" for p in PARTS)
             found[f"decision/transplant_regret[{at},simulations={simulations}]"] = value
         for part in PARTS:
-            attributed = 0.0
+            effect = 0.0
             for others in (s for s in regret if part not in s):
                 weight = factorial(len(others)) * factorial(2 - len(others)) / factorial(3)
-                attributed += weight * (regret[others] - regret[others | {part}])
-            found[f"decision/regret_attributed[part={part},simulations={simulations}]"] = attributed
-        left = regret[frozenset(PARTS)]
-        found[f"decision/regret_attributed[part=left,simulations={simulations}]"] = left
+                effect += weight * (regret[others | {part}] - regret[others])
+            found[f"decision/substitution_effect[part={part},simulations={simulations}]"] = effect
     return found
 
 

@@ -19,8 +19,9 @@ from analysis.rank_agreement import (
 
 
 def frame(groups: dict[str, list[tuple[float, float]]]) -> pd.DataFrame:
-    rows = [(name, x, y) for name, points in groups.items() for x, y in points]
-    return pd.DataFrame(rows, columns=["condition", "predictive", "decision"])
+    """Trials by condition; the position of a point is its seed."""
+    rows = [(name, seed, *at) for name, points in groups.items() for seed, at in enumerate(points)]
+    return pd.DataFrame(rows, columns=["condition", "seed", "predictive", "decision"])
 
 
 def test_rank_correlations_equal_scipy() -> None:
@@ -65,7 +66,7 @@ def test_condition_with_identical_seeds_does_not_affect_within_correlation() -> 
     assert np.isnan([identical.within.kendall, identical.within.spearman]).all()
 
 
-def test_cluster_bootstrap_covers_a_strong_correlation_and_is_reproducible() -> None:
+def test_bootstrap_covers_a_strong_correlation_and_is_reproducible() -> None:
     generator = np.random.default_rng(5)
     groups = {
         str(c): [(c + generator.normal(), c + generator.normal()) for _ in range(4)]
@@ -77,7 +78,7 @@ def test_cluster_bootstrap_covers_a_strong_correlation_and_is_reproducible() -> 
     assert found == again
 
 
-def test_cluster_bootstrap_equals_loop_with_unequal_seed_counts() -> None:
+def test_crossed_bootstrap_equals_loop_with_missing_trials() -> None:
     generator = np.random.default_rng(6)
     seeds = [4, 4, 4, 1, 4, 3, 4, 4, 2]
     groups = [np.round(generator.normal(c / 3, 1.0, size=(n, 2)), 1) for c, n in enumerate(seeds)]
@@ -85,12 +86,39 @@ def test_cluster_bootstrap_equals_loop_with_unequal_seed_counts() -> None:
     found = agreement(frame(rows), draws=20_000)
     pooled, between = [], []
     for _ in range(4_000):
+        shared = generator.integers(4, size=4)
         drawn = [groups[i] for i in generator.integers(len(groups), size=len(groups))]
-        again = [group[generator.integers(len(group), size=len(group))] for group in drawn]
+        again = [group[[seed for seed in shared if seed < len(group)]] for group in drawn]
+        means = np.array([one.mean(0) for one in again if len(one)])
         pooled.append(stats.spearmanr(*np.vstack(again).T).statistic)
-        between.append(stats.spearmanr(*np.array([one.mean(0) for one in again]).T).statistic)
+        between.append(stats.spearmanr(*means.T).statistic)
     for one, values in ((found.pooled, pooled), (found.between, between)):
-        assert [one.low, one.high] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.05)
+        expected = np.nanquantile(values, [0.025, 0.975])
+        assert [one.low, one.high] == pytest.approx(expected, abs=0.05)
+
+
+def test_effect_of_a_shared_seed_does_not_hide_the_ranking_of_the_conditions() -> None:
+    """A seed that is good for all conditions moves all means alike; their ranking stays."""
+    groups = {f"c{c}": [(0.1 * c + s, s - 0.1 * c) for s in (-1.0, 1.0)] for c in range(8)}
+    between = agreement(frame(groups)).between
+    assert between.spearman == pytest.approx(-1.0)
+    assert (between.low, between.high) == pytest.approx((-1.0, -1.0))
+
+
+def test_interval_contains_the_estimate_between_conditions() -> None:
+    for number in range(40):
+        generator = np.random.default_rng(number)
+        noise = generator.choice([0.1, 1.0, 5.0])
+        seed_effect = generator.normal(size=(3, 2)) * 3
+        slope = generator.normal()
+        groups = {
+            str(c): [(c + noise * generator.normal() + seed_effect[s, 0],
+                      slope * c + noise * generator.normal() + seed_effect[s, 1])
+                     for s in range(3)]
+            for c in range(8)
+        }  # fmt: skip
+        between = agreement(frame(groups), draws=500).between
+        assert between.low - 1e-9 <= between.spearman <= between.high + 1e-9, number
 
 
 def test_selection_needs_two_labels() -> None:

@@ -46,6 +46,30 @@ def test_figures_are_byte_identical_and_leave_matplotlib_unchanged(
     assert plt.get_fignums() == []
 
 
+def test_users_matplotlibrc_does_not_change_a_figure(study: Path, tmp_path: Path) -> None:
+    def drawn(run: str) -> list[bytes]:
+        figure = accuracy_and_decisions(load_study(study))
+        assert figure is not None
+        return [path.read_bytes() for path in save(figure, tmp_path / run, "figure", "study x")]
+
+    expected = drawn("defaults")
+    with matplotlib.rc_context({"text.usetex": True, "savefig.bbox": "tight", "axes.grid": False}):
+        assert drawn("changed") == expected
+        assert matplotlib.rcParams["text.usetex"] is True
+
+
+def test_full_disk_is_reported_with_the_file(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = accuracy_and_decisions(load_study(study))
+    assert figure is not None
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "disk full")))
+    with pytest.raises(OSError, match="disk full") as error:
+        save(figure, tmp_path / "figures", "figure", "study x")
+    assert error.value.filename == str(tmp_path / "figures" / "figure.pdf")
+    assert list((tmp_path / "figures").iterdir()) == []
+
+
 def test_every_file_contains_its_provenance(evaluated_study: Path, tmp_path: Path) -> None:
     results = load_study(evaluated_study)
     figure = accuracy_and_decisions(results)

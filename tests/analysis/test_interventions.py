@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +20,9 @@ from analysis.figures import draw_figures
 from analysis.frames import load_study
 from analysis.gallery import costliest, gallery, load_positions
 from analysis.waterfall import regret_parts, regret_waterfall
-from tests.analysis.evaluated_study import write_states
+from tests.analysis.evaluated_study import write_measure, write_states
 
-PARTS = ["dynamics", "prior", "value", "left"]
+PARTS = ["unchanged", "dynamics", "prior", "value"]
 
 
 def lines(axes: Axes) -> list[np.ndarray]:
@@ -34,10 +34,37 @@ def has_line(axes: Axes, x: list[float], y: np.ndarray) -> bool:
     return any(d.shape == expected.shape and np.allclose(d, expected) for d in lines(axes))
 
 
-def test_attributed_regrets_sum_to_the_regret_of_the_agent(evaluated_study: Path) -> None:
+def test_effects_lead_from_the_regret_of_the_agent_to_the_remaining_regret(
+    evaluated_study: Path,
+) -> None:
     parts = regret_parts(load_study(evaluated_study))
     assert len(parts) == 4
-    assert parts[PARTS].sum(axis=1).to_numpy() == pytest.approx(parts["unchanged"].to_numpy())
+    assert parts[PARTS].sum(axis=1).to_numpy() == pytest.approx(parts["left"].to_numpy())
+
+
+def test_bar_label_table_and_stored_value_have_the_same_sign(evaluated_study: Path) -> None:
+    """Replacing the dynamics lowers the regret from 0.9 to 0.2 and no other part has an effect."""
+    regrets: dict[str, float | None] = {}
+    for dynamics, prior, value in product(("learned", "true"), ("learned", "uniform"),
+                                          ("learned", "oracle")):  # fmt: skip
+        at = f"dynamics={dynamics},prior={prior},value={value},simulations=25"
+        regrets[f"decision/transplant_regret[{at}]"] = 0.9 if dynamics == "learned" else 0.2
+    for name, sign in (("substitution_effect", 1), ("regret_attributed", -1)):
+        effects = {
+            f"decision/{name}[part={part},simulations=25]": sign * value
+            for part, value in (("dynamics", -0.7), ("prior", 0.0), ("value", 0.0))
+        }
+        for trial in (evaluated_study / "trials").iterdir():
+            write_measure(trial, "transplant", regrets | effects)
+        results = load_study(evaluated_study)
+        assert regret_parts(results)["dynamics"].to_numpy() == pytest.approx(-0.7)
+        stored = results.evaluation.query("metric == 'decision/substitution_effect'")
+        assert stored.query("part == 'dynamics'")["value"].to_numpy() == pytest.approx(-0.7)
+        figure = regret_waterfall(results)
+        assert figure is not None
+        bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+        assert bars[1].get_width() == pytest.approx(-0.7)
+        assert [text.get_text() for text in figure.axes[0].texts][:2] == ["0.90", "−0.70"]
 
 
 def test_waterfall_bars_are_contiguous(evaluated_study: Path) -> None:

@@ -18,6 +18,7 @@ from analysis.formatting import resolve_metric, title_in_sentence
 from analysis.frames import StudyResults, load_study
 from analysis.paired_comparisons import compare
 from analysis.report import write_report
+from analysis.table_format import Table
 from analysis.tables import comparisons_tables, main_frame, main_tables, sizes_table, write_tables
 from analysis.terms import used_terms
 from workbench.errors import WorkbenchError
@@ -122,7 +123,10 @@ def test_page_of_evaluated_study_shows_all_figures(evaluated_study: Path) -> Non
     report = write_report(evaluated_study)
     page = Page(report.index.read_text(encoding="utf-8"))
     assert sum(address.startswith("data:image/svg+xml") for address in page.addresses) == 10
-    for heading in ("Regret attributed to each model part", "Positions with the largest regret"):
+    for heading in (
+        "Effect of replacing each model part on regret",
+        "Positions with the largest regret",
+    ):
         assert heading in page.text
     assert resolve_metric("predictive/decision_weighted_error").title in page.text
     assert any(path.name == "evaluation.csv" for path in report.tables)
@@ -186,7 +190,7 @@ def test_headline_and_conclusion_state_the_verdict(make_study: Callable[..., Pat
     worse, row = compared(make_study, [0.40, 0.41, 0.42], [0.5, 0.5, 0.5])
     assert "favours `cnn` over `gcn`" in worse
     assert "speaks against gcn" in row["conclusion"]
-    assert row["estimate"] == "+0.090 game value"
+    assert row["estimate"] == "+0.0900 game value"
     # p = 2 / 2^5 = 0.0625
     five, row = compared(make_study, [0.5] * 5, [0.40, 0.41, 0.42, 0.43, 0.40])
     assert five.endswith("but the sign-flip test does not confirm it.")
@@ -204,10 +208,26 @@ def test_headline_and_conclusion_state_the_verdict(make_study: Callable[..., Pat
     assert "not enough seeds" in row["conclusion"]
     assert row["95 % interval"] == "–"
     constant, row = compared(make_study, [0.5, 0.5, 0.5], [0.4, 0.4, 0.4])
-    assert "degenerate" in constant
-    assert "degenerate" in row["conclusion"]
+    assert constant == (
+        f"`gcn` has lower {REGRET_TITLE} than `cnn` by the same amount in every seed, but the "
+        "sign-flip test does not confirm it."
+    )
+    assert "the sign-flip test does not confirm it" in row["conclusion"]
+    assert (row["95 % interval"], row["sign-flip p"]) == ("–", "0.25")
     equal, _ = compared(make_study, [0.5, 0.6], [0.5, 0.6])
     assert f"have the same {REGRET_TITLE}" in equal
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), None])
+def test_value_that_is_not_finite_counts_as_missing_and_is_stated(
+    make_study: Callable[..., Path], value: float | None
+) -> None:
+    final = regrets([0.5, 0.5, 0.5], [0.4, 0.3, 0.2]) | {("gcn", 1): {REGRET: value}}
+    folder = make_study(conditions=("cnn", "gcn"), final=final)
+    results = load_study(folder)
+    assert numbers(results, "gcn − cnn")["n"] == "2 paired seeds"
+    assert any("`gcn` seed 1) without a finite value" in caveat for caveat in caveats(results))
+    assert "accuracy_and_decisions" in draw_figures(results)
 
 
 def test_findings_are_at_most_three_short_sentences(
@@ -280,6 +300,33 @@ def test_latex_escapes_and_uses_booktabs(study: Path) -> None:
     assert r"a\_b \& c\%" in text
     assert r"95 \% t interval" in text
     assert not set("±−–↓↑") & set(text)
+
+
+def test_names_are_escaped_in_markdown_and_captions() -> None:
+    cells = pd.DataFrame({"a|b": ["<b>*x*</b>"]}, index=pd.Index(["$1 | `c`"], name="condition"))
+    table = Table("50% of $x_{1}$ & more", cells)
+    *_, row = table.markdown().strip().splitlines()
+    assert len(re.findall(r"(?<!\\)\|", row)) == 3
+    assert r"\$1 \| \`c\`" in row
+    assert r"&lt;b&gt;\*x\*&lt;/b&gt;" in row
+    assert r"\caption{50\% of \$x\_\{1\}\$ \& more}" in table.latex()
+
+
+def test_decimals_agree_within_a_column_and_show_a_quarter_of_a_point(
+    make_study: Callable[..., Path],
+) -> None:
+    rate = "decision/search_optimal_rate_decisive"
+    values = {"cnn": (0.9920, 0.9905, 0.9917), "gcn": (0.9895, 0.9880, 0.9892)}
+    final = {(name, i): {rate: v} for name in values for i, v in enumerate(values[name])}
+    results = load_study(make_study(conditions=("cnn", "gcn"), final=final, primary=rate))
+    (cell,) = comparisons_tables(results)[0].cells["difference"]
+    assert cell.startswith("−0.25")
+    for table in main_tables(results)[1:]:
+        for column in table.cells:
+            numbers = [n for cell in table.cells[column] for n in re.findall(r"[\d.]+", cell)]
+            assert len({len(number.partition(".")[2]) for number in numbers}) == 1, column
+    optimal = next(t for t in main_tables(results) if t.title.startswith("Optimal"))
+    assert optimal.cells.loc["cnn"].iloc[0].startswith("99.14")
 
 
 def test_csv_keeps_full_precision(study: Path, tmp_path: Path) -> None:

@@ -44,14 +44,23 @@ def test_fewer_than_two_values_give_no_interval() -> None:
     assert one.mean == 0.7
     assert np.isnan([one.low, one.high, none.mean, none.low]).all()
     assert "one seed" in one.note
-    assert verdict(one, "lower") == verdict(none, "lower") == "not enough seeds"
+    for pairs in ([0.7], [np.nan]):
+        assert verdict(paired_test([0.0], pairs), "lower") == "not enough seeds"
 
 
 def test_identical_values_give_a_degenerate_interval() -> None:
     found = mean_interval([0.1 + 0.2, 0.3, 0.3])
     assert found.low == found.high == pytest.approx(0.3)
     assert "degenerate" in found.note
-    assert verdict(found, "lower") == "identical"
+
+
+def test_constant_difference_is_tested_by_sign_flips() -> None:
+    """The difference is 0.3 in every seed: p is 2 / 2^n."""
+    for seeds, p, expected in ((2, 0.5, "constant difference"), (6, 0.03125, "against")):
+        test = paired_test([0.2] * seeds, [0.5] * seeds)
+        assert test.p == p
+        assert verdict(test, "lower") == expected
+    assert verdict(paired_test([0.2, 0.3], [0.2, 0.3]), "lower") == "identical"
 
 
 def test_paired_t_interval_has_nominal_coverage_at_three_seeds() -> None:
@@ -149,4 +158,5 @@ def test_effect_size_by_hand() -> None:
     ],
 )
 def test_verdict(values: list[float], better: str, expected: str) -> None:
-    assert verdict(mean_interval(values), better) == expected  # type: ignore[arg-type]
+    test = paired_test(np.zeros(len(values)), values)
+    assert verdict(test, better) == expected  # type: ignore[arg-type]

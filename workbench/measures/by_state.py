@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 from typing_extensions import override
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 @register("measure", "by_state")
 class ByState(MeasureConfig):
     """Per position: board, exact action values, prior, visits, chosen move and its regret."""
+
+    version: ClassVar[int] = 2
 
     simulations: Positive = Field(25, description="number of simulations per search")
     positions: Positive = Field(

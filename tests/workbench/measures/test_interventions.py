@@ -139,28 +139,30 @@ def test_a_blunder_is_a_move_that_loses_what_was_not_lost(
 def test_shapley_values_of_a_sum_are_its_terms() -> None:
     worth = {"dynamics": 0.2, "prior": -0.05, "value": 0.1}
     regrets = {way: 0.5 - sum(worth[part] for part in way) for way in all_subsets()}
-    assert shapley(regrets) == pytest.approx(worth | {"left": 0.25})
+    assert shapley(regrets) == pytest.approx({part: -gain for part, gain in worth.items()})
 
 
 def test_shapley_values_by_hand_where_two_parts_only_help_together() -> None:
     # Regret falls from 1 to 0.4 once both dynamics and value are replaced: each gets half.
     regrets = {way: 0.4 if {"dynamics", "value"} <= way else 1.0 for way in all_subsets()}
-    expected = {"dynamics": 0.3, "prior": 0.0, "value": 0.3, "left": 0.4}
+    expected = {"dynamics": -0.3, "prior": 0.0, "value": -0.3}
     assert shapley(regrets) == pytest.approx(expected)
 
 
-def test_attributed_regrets_add_up_to_the_regret(learned: TrialParts) -> None:
+def test_effects_add_up_to_the_regret_with_all_parts_replaced(learned: TrialParts) -> None:
     agent = learned.model.eval()
     found = measured("transplant", learned, agent, simulations=[0, 4])
     as_it_is = "decision/transplant_regret[dynamics=learned,prior=learned,value=learned,simulations"
+    replaced = "decision/transplant_regret[dynamics=true,prior=uniform,value=oracle,simulations"
     for many, who in ((0, "prior"), (4, "search")):
-        attributed = [
+        effects = [
             v
             for k, v in found.items()
-            if "regret_attributed" in k and k.endswith(f"simulations={many}]")
+            if "substitution_effect" in k and k.endswith(f"simulations={many}]")
         ]
-        assert len(attributed) == 4
-        assert sum(attributed) == pytest.approx(found[f"{as_it_is}={many}]"])  # type: ignore[arg-type]
+        assert len(effects) == 3
+        change = found[f"{replaced}={many}]"] - found[f"{as_it_is}={many}]"]  # type: ignore[operator]
+        assert sum(effects) == pytest.approx(change)  # type: ignore[arg-type]
         decided = measured("decision", learned, agent)
         assert found[f"{as_it_is}={many}]"] == decided[f"decision/{who}_regret"]
 

@@ -31,9 +31,9 @@ class DecisionQuality:
         perfect: dict[str, Mapping[str, float]] = {
             f"decision/losing_lines{side}": {"oracle": 0.0} for side in sides
         }
-        return MeasureInfo(
-            self._judged.digest, len(self._judged), {}, perfect | self._judged.levels()
-        )
+        judged = self._judged
+        levels = perfect | judged.levels()
+        return MeasureInfo(judged.digest, len(judged), {}, levels, judged.n_classes)
 
     def _lines(self, search: Tensor) -> dict[str, float | None]:
         if not self._followed:

@@ -31,13 +31,13 @@ class PerPositionRecord:
         observation [P, *observation]; q [P, A] exact values, -inf if illegal; prior [P, A]
         probabilities; visits [P, A] shares; move [P] of the search; regret [P] of that move; value
         [P] predicted at the root; score [P, A] of the solver, if it states how soon a move wins or
-        loses.
+        loses; symmetry_class [P] index of the first position that is equal up to symmetry.
         """
         prior, visits, move, value = self._judged.evaluate(
             agent, partial(_decisions, agent, self._planner)
         )
-        scores = {} if self._judged.score is None else {"score": self._judged.score}
-        return scores | {
+        optional = {"score": self._judged.score, "symmetry_class": self._judged.symmetry_classes}
+        return {name: values for name, values in optional.items() if values is not None} | {
             "observation": self._world.observe(self._judged.state),
             "q": self._judged.q,
             "prior": prior,
@@ -49,7 +49,8 @@ class PerPositionRecord:
 
     def info(self) -> MeasureInfo:
         """Return the evaluation set's digest and the reference levels."""
-        return MeasureInfo(self._judged.digest, len(self._judged), {}, {})
+        judged = self._judged
+        return MeasureInfo(judged.digest, len(judged), {}, {}, judged.n_classes)
 
 
 def _decisions(

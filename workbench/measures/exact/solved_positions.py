@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import torch
@@ -14,6 +14,7 @@ from workbench.contracts import Planner, TrialParts
 from workbench.measures.evaluation_sets.digest import digest
 from workbench.measures.evaluation_sets.positions import cached_positions
 from workbench.measures.exact.solved_sequences import optimal_moves
+from workbench.measures.exact.symmetry_classes import symmetry_classes
 from workbench.measures.play.decision_rules import GREEDY, Choice
 from workbench.measures.prediction.metric_accumulator import mean
 from workbench.metrics import METRICS
@@ -51,6 +52,20 @@ class SolvedPositions:
 
     def __len__(self) -> int:
         return len(self._q)
+
+    @cached_property
+    def symmetry_classes(self) -> Tensor | None:
+        """[P] Index of the first position that is equal up to symmetry; None if none is known."""
+        symmetries = self._environment.spec.symmetries
+        if not symmetries or len(self._environment.spec.observation) != 3:
+            return None
+        return symmetry_classes(self._environment.observe(self._state).cpu(), symmetries)
+
+    @property
+    def n_classes(self) -> int | None:
+        """Number of positions up to symmetry; None if the board has no known symmetry."""
+        classes = self.symmetry_classes
+        return None if classes is None else len(set(classes.tolist()))
 
     def decide(self, agent: WorldModel, planner: Planner) -> dict[str, Tensor]:
         """[P] each: moves of the prior alone, and of the search without noise."""

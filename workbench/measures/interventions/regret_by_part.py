@@ -40,9 +40,9 @@ class RegretByPart:
             }
             for swapped, regret in regrets.items():
                 row[_reading(swapped, many)] = regret
-            for part, share in shapley(regrets).items():
+            for part, effect in shapley(regrets).items():
                 at = {"part": part, "simulations": str(many)}
-                row[str(Reading("decision/regret_attributed", None, at))] = share
+                row[str(Reading("decision/substitution_effect", None, at))] = effect
             with_model = regrets[frozenset({"dynamics"})]
             at = {"simulations": str(many)}
             gain = regrets[frozenset()] - with_model
@@ -100,17 +100,18 @@ def all_subsets() -> Iterator[frozenset[str]]:
 
 
 def shapley(regrets: Mapping[frozenset[str], float]) -> dict[str, float]:
-    """Return, for each part, the mean regret saved over all orders, and what is `left`.
+    """Return the effect of replacing each part on the regret, averaged over all orders.
 
-    The values add up to the regret of the unchanged agent (Shapley 1953).
+    The regret of the unchanged agent and the effects add up to the regret of the agent with all
+    parts replaced (Shapley 1953).
     """
     orders = list(permutations(REPLACED))
-    owed = dict.fromkeys(REPLACED, 0.0)
+    effects = dict.fromkeys(REPLACED, 0.0)
     for order in orders:
         for i, part in enumerate(order):
             before, after = frozenset(order[:i]), frozenset(order[: i + 1])
-            owed[part] += (regrets[before] - regrets[after]) / len(orders)
-    return owed | {"left": regrets[frozenset(REPLACED)]}
+            effects[part] += (regrets[after] - regrets[before]) / len(orders)
+    return effects
 
 
 def _legality_option(parts: TrialParts) -> dict[str, Any]:
