@@ -279,7 +279,7 @@ def _read_component(
         name = Node(str(name.value).lower(), name.location)
     cls = registry.component(kind, name.value) if isinstance(name.value, str) else None
     if cls is None:
-        text = unknown_name(kind, str(name.value), registry.components(kind))
+        text = registry.unknown_component(kind, str(name.value))
         if current := renames.COMPONENTS.get((kind, str(name.value))):
             text = f"{kind} '{name.value}' was renamed to `{current}`"
         problems.append(Problem(text, key, name.location))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import pkgutil
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, TypeVar
+
+from workbench.errors import unknown_name
 
 if TYPE_CHECKING:
     from workbench.components import ComponentConfig
@@ -30,25 +35,55 @@ FOLDERS = {
 ENTRY_POINT = "workbench.components"
 """Entry-point group through which other packages register components."""
 
+LONGEST_REASON = 300
+"""Number of characters after which the reason of a failed plug-in is cut."""
+
 _components: dict[str, dict[str, type[ComponentConfig]]] = {kind: {} for kind in FOLDERS}
 
 C = TypeVar("C", bound="type[ComponentConfig]")
+
+
+@dataclass(frozen=True)
+class FailedPlugIn:
+    """A plug-in that could not be loaded."""
+
+    entry: str
+    """Name of the entry point."""
+    distribution: str
+    """Name of the installed package that states the entry point."""
+    reason: str
+
+    def __str__(self) -> str:
+        origin = f" of package '{self.distribution}'" if self.distribution else ""
+        return f"plug-in '{self.entry}'{origin} was skipped: {self.reason}"
+
+
+_failed: list[FailedPlugIn] = []
 
 
 def register(kind: str, name: str) -> Callable[[C], C]:
     """Return a class decorator that registers a configuration class under `name`.
 
     Raises:
-        KeyError: there is no such kind.
-        ValueError: another class is registered under this name.
+        ValueError: there is no such kind, or another class is registered under this name.
+        TypeError: the class is not a configuration.
     """
+    if kind not in FOLDERS:
+        raise ValueError(unknown_name("kind", kind, FOLDERS))
 
     def add(cls: C) -> C:
-        known = _components[kind].setdefault(name, cls)
+        module, known = f"{FOLDERS[kind]}.{name}", _components[kind].get(name, cls)
         if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise ValueError(
                 f"{kind} '{name}' is already registered as {known.__module__}.{known.__qualname__}"
             )
+        if name in _files(kind) and cls.__module__ != module:
+            raise ValueError(f"{kind} '{name}' is a component of the workbench, in {module}")
+        if not hasattr(cls, "model_fields"):
+            raise TypeError(
+                f"{cls.__module__}.{cls.__qualname__} is no subclass of ComponentConfig"
+            )
+        _components[kind][name] = cls
         cls.kind, cls.component = kind, name
         return cls
 
@@ -78,6 +113,20 @@ def components(kind: str) -> dict[str, type[ComponentConfig]]:
     return dict(sorted(_components[kind].items()))
 
 
+def unknown_component(kind: str, name: str) -> str:
+    """Return the message for a name that no component of the kind has.
+
+    It names the plug-ins that could not be loaded, because the component may be in one of them.
+    """
+    return "; ".join([unknown_name(kind, name, components(kind)), *map(str, failed_plug_ins())])
+
+
+def failed_plug_ins() -> tuple[FailedPlugIn, ...]:
+    """Return the plug-ins that could not be loaded."""
+    _plug_ins()
+    return tuple(_failed)
+
+
 @cache
 def _files(kind: str) -> tuple[str, ...]:
     """Return the names of the modules in a kind's folder, without importing them."""
@@ -93,5 +142,38 @@ def _discover(kind: str) -> None:
 
 @cache
 def _plug_ins() -> None:
-    for entry in entry_points(group=ENTRY_POINT):
-        entry.load()
+    """Load all plug-ins by name. One that fails is named in a warning; the others are loaded."""
+    for entry in sorted(entry_points(group=ENTRY_POINT), key=lambda e: (_origin(e), e.name)):
+        before = {cls for known in _components.values() for cls in known.values()}
+        try:
+            entry.load()
+        # A plug-in may raise anything, and SystemExit would end the command without a word.
+        except (Exception, SystemExit) as error:
+            _forget_unfinished(before)
+            _failed.append(_failure(entry, error))
+            logging.getLogger("workbench").warning("Warning: %s", _failed[-1])
+
+
+def _forget_unfinished(before: set[type[ComponentConfig]]) -> None:
+    """Remove new components whose modules were not imported to their end.
+
+    Python removes such a module from `sys.modules`. A module that was imported to its end stays,
+    and would not register its components a second time.
+    """
+    for kind, known in _components.items():
+        _components[kind] = {
+            name: cls
+            for name, cls in known.items()
+            if cls in before or cls.__module__ in sys.modules
+        }
+
+
+def _failure(entry: EntryPoint, error: BaseException) -> FailedPlugIn:
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = words if len(words) <= LONGEST_REASON else f"{words[:LONGEST_REASON]}..."
+    return FailedPlugIn(entry.name, _origin(entry), reason)
+
+
+def _origin(entry: EntryPoint) -> str:
+    """Return the name of the installed package that states the entry point."""
+    return entry.dist.name if entry.dist else ""

@@ -38,7 +38,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "import sys, workbench.cli.main; print(*sys.modules)"
+    code = "import sys, workbench.cli.app; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert not HEAVY & set(loaded.stdout.split())
     command = [sys.executable, "-m", "workbench.cli", "--help"]

@@ -17,7 +17,7 @@ import typer.main
 from ablations.study import read_study
 from tests.docs.markdown import PAGES, ROOT, Block, blocks, commands, inline_commands
 from workbench import documents
-from workbench.cli.main import app
+from workbench.cli.app import app
 
 COMMANDS = typer.main.get_group(app).commands
 PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]{2,}\b|\.\.\.")

@@ -1,67 +1,73 @@
-"""The `workbench` command: its subcommands and its error messages."""
+"""Entry point of the command: errors become messages and exit codes, without tracebacks.
+
+The module imports almost nothing, so that Ctrl-C during the imports of the commands is caught too.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from io import TextIOWrapper
+from typing import NoReturn
 
-import typer
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
-from workbench import __version__
-from workbench.cli.ablate import ablate
-from workbench.cli.bench import bench
-from workbench.cli.catalogue import catalogue
-from workbench.cli.evaluate import evaluate
-from workbench.cli.report import report
-from workbench.cli.train import train
-from workbench.cli.ui import ui
-from workbench.errors import ConfigError, WorkbenchError
-
-BAD_INPUT = 2
-
-app = typer.Typer(
-    help="Ablation studies of MuZero-style agents: does a model that predicts better decide "
-    "better?",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+MACHINE_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE}
 )
-app.command("ablate")(ablate)
-app.command("train")(train)
-app.command("evaluate")(evaluate)
-app.command("report")(report)
-app.command("ui")(ui)
-app.command("list")(catalogue)
-app.command("bench")(bench)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"workbench {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: bool = typer.Option(
-        False, "--version", callback=_show_version, is_eager=True, help="Show the version."
-    ),
-) -> None:
-    """Define the options of the main command."""
+"""Errors of the disk or of permissions, which are no fault of the program."""
 
 
 def main() -> None:
     """Run the command. A user error ends with exit code 2 and without a traceback."""
     try:
-        app()
+        _replace_missing_characters()
+        _run()
+    except KeyboardInterrupt:
+        _exit_with_message(INTERRUPTED, "Interrupted.")
+    except BrokenPipeError:
+        _ignore_further_output()
+        sys.exit(FAILED)
+    except OSError as error:
+        if error.errno not in MACHINE_ERRORS:
+            raise
+        file = "cannot write" if error.filename is None else error.filename
+        _exit_with_message(FAILED, f"{file}: {error.strerror}")
+
+
+def _run() -> None:
+    from workbench.cli.app import app
+    from workbench.errors import ConfigError, WorkbenchError
+
+    try:
+        app(prog_name="workbench")
     except ConfigError as error:
         count = len(error.problems)
-        _exit_with_message(str(error), f"{count} problem{'s' if count != 1 else ''}")
+        _exit_with_message(BAD_INPUT, str(error), f"{count} problem{'s' if count != 1 else ''}")
     except WorkbenchError as error:
-        _exit_with_message(str(error))
+        _exit_with_message(BAD_INPUT, str(error))
+    finally:
+        sys.stdout.flush()
 
 
-def _exit_with_message(*lines: str) -> None:
-    sys.stdout.flush()
+def _replace_missing_characters() -> None:
+    """Print a question mark for a character that the terminal's encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _ignore_further_output() -> None:
+    """Let Python's flush at exit succeed although nothing can be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _exit_with_message(code: int, *lines: str) -> NoReturn:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _ignore_further_output()
     for line in lines:
-        typer.echo(line, err=True)
-    sys.exit(BAD_INPUT)
+        print(line, file=sys.stderr)
+    sys.exit(code)

@@ -11,7 +11,7 @@ from workbench.environments.grids.grid_config import GoalConfig
 from workbench.environments.grids.layouts import Cell, Walls, free_cells, parse_layout
 from workbench.registry import register
 
-ROOMS = parse_layout("""
+PICTURE = """
     #############
     #.....#.....#
     #.....#.....#
@@ -25,7 +25,7 @@ ROOMS = parse_layout("""
     #...........#
     #.....#.....#
     #############
-""")
+"""
 
 
 @register("environment", "four_rooms")
@@ -43,7 +43,7 @@ class FourRooms(GoalConfig):
     @field_validator("goal")
     @classmethod
     def _free(cls, goal: list[int]) -> list[int]:
-        if tuple(goal) not in free_cells(ROOMS):
+        if tuple(goal) not in free_cells(parse_layout(PICTURE)):
             raise ValueError(
                 f"{goal} is not a free cell; allowed are row and column (1 to 11) of a cell "
                 "without wall"
@@ -52,7 +52,7 @@ class FourRooms(GoalConfig):
 
     @override
     def _walls(self) -> Walls:
-        return ROOMS
+        return parse_layout(PICTURE)
 
     @override
     def _goal(self) -> Cell:

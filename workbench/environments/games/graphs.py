@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import combinations, product
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from workbench.types import Graph, Symmetry
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def _graph(nodes: int, pairs: Iterable[tuple[int, int]]) -> Graph:
@@ -59,6 +61,8 @@ def board_symmetries(height: int, width: int) -> tuple[Symmetry, ...]:
 
     A square board has eight, any other four.
     """
+    import numpy as np
+
     cells = np.arange(height * width).reshape(height, width)
     quarters = range(4) if height == width else (0, 2)
     transformed = [np.rot90(m, k) for m in (cells, cells[:, ::-1]) for k in quarters]

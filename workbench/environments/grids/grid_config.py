@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from pydantic import AfterValidator, Field
 from typing_extensions import override
 
@@ -53,6 +52,8 @@ class GridConfig(EnvironmentConfig):
 
         Graph `neighbours` connects all adjacent cells; `passages` connects adjacent free cells.
         """
+        import numpy as np
+
         walls = self._walls()
         return EnvironmentSpec(
             self.component,

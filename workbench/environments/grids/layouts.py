@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from functools import cache
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Walls = NDArray[np.bool_]
+Walls: TypeAlias = "NDArray[np.bool_]"
 """[H, W], true at walls. The border consists of walls."""
 
 Cell = tuple[int, int]
@@ -20,11 +22,15 @@ DIRECTIONS: tuple[Cell, ...] = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 def parse_layout(picture: str) -> Walls:
     """Return the walls of a picture made of `#` (wall) and `.` (free) lines."""
+    import numpy as np
+
     return np.array([[cell == "#" for cell in line] for line in picture.split()])
 
 
 def free_cells(walls: Walls) -> list[Cell]:
     """Return the cells without wall in row-major order."""
+    import numpy as np
+
     return [(int(y), int(x)) for y, x in np.argwhere(~walls)]
 
 
@@ -39,6 +45,8 @@ def maze(size: int, level: int, holes: int) -> Walls:
         level: seed of the layout.
         holes: number of walls between two rooms to remove; at most all of them are removed.
     """
+    import numpy as np
+
     rng = random.Random(level)
     walls = np.ones((size, size), np.bool_)
     path = [(1, 1)]
