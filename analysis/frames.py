@@ -209,7 +209,7 @@ def read_study(folder: Path) -> dict[str, Any]:
     """Read `study.json`.
 
     Raises:
-        WorkbenchError: it is missing, no JSON, or lacks keys.
+        WorkbenchError: it is missing, is not JSON, or lacks keys.
     """
     path = folder / STUDY
     try:

@@ -1,4 +1,4 @@
-"""Figures of a benchmark, each beside its lower bound, and the JSON document that holds them."""
+"""Figures of a benchmark with their lower bounds, and the JSON document that holds them."""
 
 from __future__ import annotations
 

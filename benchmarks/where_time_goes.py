@@ -3,7 +3,7 @@
     python -m benchmarks.where_time_goes [--seconds 20] [--output docs/images/where_time_goes.png]
 
 The methods of each part are timed in place, without their calls of other parts. A profiler would
-overstate Python beside the networks.
+overstate Python against the networks.
 """
 
 from __future__ import annotations

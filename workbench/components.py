@@ -176,7 +176,7 @@ class DynamicsConfig(ComponentConfig):
 class PredictionConfig(ComponentConfig):
     """The prediction function f, from latent to policy and value.
 
-    It also contains the heads for edges: reward and termination.
+    It also contains the heads of a transition between two latents: reward and termination.
     """
 
     def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:
@@ -188,7 +188,7 @@ class PredictionConfig(ComponentConfig):
 
     @abstractmethod
     def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Prediction:
-        """Build the heads for latents and, if `edges` is true, also those for edges."""
+        """Build the heads of latents and, if `edges` is true, also those of transitions."""
 
 
 class DecoderConfig(ComponentConfig):

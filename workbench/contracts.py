@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Prediction(Protocol):
-    """Prediction heads for latents and edges: a torch module."""
+    """Prediction heads of latents and of transitions between them: a torch module."""
 
     @property
     def value_encodings(self) -> Mapping[str, ValueEncoding]:
@@ -40,7 +40,7 @@ class Prediction(Protocol):
         ...
 
     def edge(self, latent: Tensor) -> Mapping[str, Tensor]:
-        """Return raw outputs for the edge to `latent`: reward [B, atoms], termination [B]."""
+        """Return raw outputs for the transition to `latent`: reward [B, atoms], termination [B]."""
         ...
 
 

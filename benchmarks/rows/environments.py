@@ -1,4 +1,4 @@
-"""Steps per second of every installed environment with random play, beside its bare engine."""
+"""Steps per second of every environment with random play, compared with its engine alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole update beside its forward and backward pass; graph networks beside convolutions."""
+"""A whole update against its forward and backward pass; graph networks against convolutions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UPDATES: dict[str, dict[str, Any]] = {
     "muzero_cartpole": {"preset": "muzero_cartpole"},
     "muzero, by muon": {"preset": "muzero"},
 }
-"""Overhead of replay, targets and AdamW beside the model, and then of Muon's products too."""
+"""Overhead of replay, targets and AdamW over the model's own time; then also that of Muon."""
 BATCH = 256
 """Number of boards on which encoders and dynamics are timed."""
 

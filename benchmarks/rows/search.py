@@ -1,4 +1,4 @@
-"""Simulations per second, beside the same calls of the network without a tree."""
+"""Simulations per second, compared with the same network calls without a tree."""
 
 from __future__ import annotations
 

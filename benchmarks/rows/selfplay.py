@@ -1,4 +1,4 @@
-"""A step of many games in parallel, beside the searches within it."""
+"""A step of many games in parallel, compared with its searches alone."""
 
 from __future__ import annotations
 

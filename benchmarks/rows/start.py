@@ -1,4 +1,4 @@
-"""Seconds from the start of a process until it is useful, beside the import of torch."""
+"""Seconds from the start of a process until it is useful, compared with the import of torch."""
 
 from __future__ import annotations
 

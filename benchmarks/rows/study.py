@@ -1,4 +1,4 @@
-"""A small study from its command to its report, beside the seconds of its trials."""
+"""A small study from its command to its report, compared with the seconds of its trials."""
 
 from __future__ import annotations
 

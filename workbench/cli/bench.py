@@ -1,4 +1,4 @@
-"""`workbench bench`: measure speed, each figure with its lower bound."""
+"""`workbench bench`: measure speed, each time together with its lower bound."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def bench(
         typer.Option(help="File to write the figures to, for `python -m benchmarks.tables`."),
     ] = None,
 ) -> None:
-    """Measure speed; each figure and its lower bound are timed alternately.
+    """Measure speed. Each part is timed alternately with a lower bound, such as the network alone.
 
     Exit code 0: measured; 2: bad input; 130: interrupted, with the finished rows in the file.
     """

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 class SelfConsistency(LossConfig):
     """Squared error of v against r + gamma v one unrolled step later (SC-direct, Farquhar 2021).
 
-    (sg(r^{k+1} + gamma v^{k+1}) - v^k)^2 (arXiv 2110.12840). The term is stored at step k + 1 with
-    the mask of the value there, so that values past the end are used only if they are trained. The
-    unrolls have the length of the training window, and their gradient is not scaled.
+    (sg(r^{k+1} + gamma v^{k+1}) - v^k)^2 (arXiv 2110.12840). The term of step k is
+    stored at k + 1 and masked like the value target there. The loss therefore reads a value past
+    the end of the episode only if that value is trained. An unroll has as many steps as a training
+    window, and its gradient is not scaled.
     """
 
     requires: ClassVar[frozenset[str]] = frozenset({"policy", "value", "reward"})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @register("measure", "returns")
 class Returns(MeasureConfig):
-    """Mean undiscounted return of greedy play by search and by the bare prior."""
+    """Mean undiscounted return of greedy play by search and by the prior alone."""
 
     version: ClassVar[int] = 2
 
@@ -29,7 +29,7 @@ class Returns(MeasureConfig):
     max_steps: Positive = Field(
         5000, description="number of steps after which an episode is truncated"
     )
-    prior: bool = Field(True, description="whether the bare prior plays too")
+    prior: bool = Field(True, description="whether the prior alone plays too")
 
     simulations: list[Positive] = Field(
         default_factory=list,

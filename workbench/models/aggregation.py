@@ -72,7 +72,7 @@ class SparseRows(nn.Module):
 class _SparseSum(torch.autograd.Function):
     """Sparse sums whose gradient is again a sparse sum, with the transposed matrix.
 
-    torch's own gradient adds every term to a table of zeros, in twice the time.
+    torch's own gradient adds every term to a tensor of zeros, which takes twice as long.
     """
 
     @staticmethod

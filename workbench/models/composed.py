@@ -121,7 +121,7 @@ class LearnedModel(WorldModel):
         return then
 
     def edge(self, latent: Tensor) -> Edge:
-        """Return the edge heads of the transition to `latent`."""
+        """Return reward and termination predicted for the transition to `latent`."""
         raw = self.prediction.edge(latent)
         reward = self.prediction.value_encodings["reward"].decode(raw["reward"])
         discount = torch.full_like(reward, self._discount)

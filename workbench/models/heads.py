@@ -16,7 +16,7 @@ from workbench.types import Heads
 
 
 class FlatPrediction(nn.Module):
-    """Policy and value of a latent; reward and termination of the edge that led to it."""
+    """Policy and value of a latent; reward and termination of the transition to it."""
 
     def __init__(
         self,

@@ -123,7 +123,7 @@ class Objective:
         plan: Plan | None,
         rows: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the scalar loss, and each term without its weight.
+        """Return the scalar loss, and the unweighted value of each term.
 
         The first state has weight 1 and each of the K unrolled states 1/K (MuZero, appendix G). The
         errors of row b are multiplied by `rows[b]`, if given.

@@ -14,8 +14,8 @@ from workbench.types import Window
 def n_step_return(window: Window, steps: int) -> Tensor:
     """[B, K+1] n-step return of each state: `steps` discounted rewards, then the search's value.
 
-    The row of the final state holds 0, or the bootstrap value after a truncation, and is repeated
-    past the end with reward 0 and discount 0.
+    The return of a final state is 0 after a termination and the bootstrap value after a truncation.
+    States past the end of the episode have the same return as the final state.
     """
     reward, discount = window.reward.cpu().numpy(), window.discount.cpu().numpy()
     value, remaining = window.value.cpu().numpy(), window.steps_to_end.cpu().numpy()

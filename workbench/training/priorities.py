@@ -25,7 +25,9 @@ class Priorities:
         self._mass[slots] = 0.0
 
     def update(self, serial: Tensor, error: Tensor) -> None:
-        """Set priorities from absolute value errors [N]; overwritten steps are ignored.
+        """Set the priorities of steps `serial` [N] from their absolute value errors [N].
+
+        Steps that have been overwritten since are ignored.
 
         Raises:
             TrialDiverged: an error is not finite.

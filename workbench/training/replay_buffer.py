@@ -265,7 +265,7 @@ def _gather_windows(
         start: [B] first slot of each window.
         rows: [B, K + 1] slots of the unrolled steps.
         remaining: [B] number of steps to the end of the episode.
-        action: [B, K, ...] actions; overwritten up to the end of the episode only.
+        action: [B, K, ...] actions; entries past the end of the episode are left unchanged.
         scalars: [entries, B, L + 1] values of `LOOKAHEAD_ENTRIES`.
         masks: [2, B, K + 1] `Window.valid` and `Window.valid_or_absorbing`.
     """

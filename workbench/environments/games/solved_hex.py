@@ -84,10 +84,10 @@ def _connected(size: int) -> NDArray[np.bool_]:
 
 @njit(cache=True)
 def _solve_backwards(cells: int, connected: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the moves to the end of every position by backward induction.
+    """Return the number of moves to the end of the game from every position, both sides perfect.
 
-    A stone increases the index of a position. In decreasing order of the index, all successors
-    of a position are therefore solved before the position itself.
+    Backward induction: a stone increases the index of a position, so a pass in decreasing order of
+    the index solves all successors of a position before the position itself.
     """
     power = 3 ** np.arange(cells)
     moves = np.zeros(3**cells, np.uint8)

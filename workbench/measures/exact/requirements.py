@@ -21,7 +21,7 @@ def oracle_incompatibilities(
 
 
 BUDGETS = (2, 5, 10, 25, 50, 100)
-"""Numbers of simulations at which finished agents are measured, besides the bare prior."""
+"""Numbers of simulations at which finished agents are measured, in addition to the prior alone."""
 
 
 def budgets(planner: PlannerConfig) -> list[int]:

@@ -38,9 +38,14 @@ class SolvedPositions:
         digest: str = "",
         score: Tensor | None = None,
     ) -> None:
-        """`q` [P, A] holds the value of every move for the player to move, -inf if illegal.
+        """Store positions and their exact action values.
 
-        `score` [P, A] states how soon a move wins or loses, if the solver knows.
+        Args:
+            environment: the game.
+            state: P positions.
+            q: [P, A] value of every move for the player to move, -inf if illegal.
+            digest: hash of the positions, which identifies the evaluation set.
+            score: [P, A] solver's score, larger for faster wins and slower losses, if it has one.
         """
         self._environment, self._state, self._q = environment, state, q
         self.digest = digest

@@ -35,7 +35,7 @@ GREEDY: Mapping[str, Choice] = {"prior": prior_action, "search": search_action}
 
 
 def decision_rules(prior: bool) -> dict[str, Choice]:
-    """Return the measured decision rules: the search, and with `prior` the bare prior."""
+    """Return the measured decision rules: the search, and with `prior` the prior alone."""
     return {name: choice for name, choice in GREEDY.items() if prior or name != "prior"}
 
 

@@ -22,10 +22,10 @@ from workbench.models.world_model import WorldModel
 
 
 class EpisodeReturn:
-    """Mean undiscounted return over fixed episodes, of the search and of the bare prior.
+    """Mean undiscounted return over fixed episodes, of the search and of the prior alone.
 
     Every measurement builds its own environments, so that those of the training are unaffected.
-    Rewards and terminations are those of the game, without training aids.
+    Rewards and terminations are those of the original environment, even if training modifies them.
     """
 
     def __init__(

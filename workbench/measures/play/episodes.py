@@ -111,7 +111,7 @@ def play(
         state: initial states [B, ...].
         players: in a zero-sum game two players, or one that plays both sides; else one.
         turn: [B] index of the player to move, 0 or 1.
-        generator: source of the environment's chance.
+        generator: generator of the environment's random outcomes.
         max_steps: maximum number of actions.
     """
     row, action = torch.arange(len(turn)), None

@@ -27,7 +27,7 @@ class MatchOptions(MeasureConfig):
         description="opponents besides random moves: MCTS with these numbers of rollouts per move",
     )
     oracle: bool = Field(False, description="whether a perfect player is an opponent")
-    prior: bool = Field(True, description="whether the bare prior plays too")
+    prior: bool = Field(True, description="whether the prior alone plays too")
 
     def unplayable(self, environment: EnvironmentConfig) -> Iterator[str]:
         """Yield the reasons why matches cannot be played in an environment."""

@@ -20,8 +20,8 @@ CONSISTENCY = "self_consistency_error"
 class EquivalenceError:
     """Errors of k-step returns along real actions, and of the Bellman equation along unrolls.
 
-    Predicted discounts are those that the agent's planner uses. Cases are the actions before the
-    true end. An action that ends the game is one of them, and nothing follows it.
+    Predicted discounts are those that the agent's planner uses. Actions count up to and including
+    the one that ends the true episode; the true value after that one is 0.
     """
 
     def __init__(self, sequences: EvaluationSet, cut: bool, by_source: bool = False) -> None:

@@ -21,11 +21,13 @@ T = TypeVar("T")
 
 
 class MetricAccumulator:
-    """Accumulates `NAME` at depth k and returns readings of `predictive/NAME`.
+    """Accumulates errors by name and depth and returns them as readings of `predictive/NAME`.
 
-    accumulator = MetricAccumulator(source, SOURCES)
-    accumulator.mean("value_error", 3, (value - truth) ** 2, alive)
-    accumulator.readings()["predictive/value_error@3[source=uniform]"]
+    Example::
+
+        accumulator = MetricAccumulator(source, SOURCES)
+        accumulator.mean("value_error", 3, (value - truth) ** 2, alive)
+        accumulator.readings()["predictive/value_error@3[source=uniform]"]
     """
 
     def __init__(self, source: Tensor | None = None, names: Sequence[str] = ()) -> None:

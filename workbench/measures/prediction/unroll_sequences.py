@@ -14,7 +14,7 @@ from workbench.types import Edge, Latent
 def unroll_sequences(
     agent: WorldModel, sequences: EvaluationSet
 ) -> Iterator[tuple[Latent, Edge | None]]:
-    """Yield g^k(h(o_0)) of all S sequences at k = 0..K, with the edge that led there (not at 0).
+    """Yield g^k(h(o_0)) of all S sequences at k = 0..K, with the transition to it (None at k = 0).
 
     for k, (latent, edge) in enumerate(unroll_sequences(agent, sequences)): ...
     """

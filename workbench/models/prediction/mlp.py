@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @register("prediction", "mlp")
 class MLP(ScalarHeadsConfig):
-    """One hidden layer for policy and value, one for an edge's reward and termination."""
+    """One hidden layer for policy and value, one for a transition's reward and termination."""
 
     width: Positive = Field(96, description="hidden units")
 

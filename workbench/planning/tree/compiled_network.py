@@ -261,7 +261,7 @@ def compiled_network(model: WorldModel, cut: bool) -> Network | None:
 
     Args:
         model: the world model.
-        cut: whether a predicted termination reduces the discount.
+        cut: whether the discount is multiplied by the predicted probability of continuing.
     """
     try:
         found = _laid_out[model]
