@@ -35,11 +35,11 @@ ROLLOUTS = 1000
 Row = dict[str, Any]
 
 
-def by_tree_search(world: SolvedConnectFour, frozen: EvaluationPositions) -> Tensor:
+def by_tree_search(environment: SolvedConnectFour, frozen: EvaluationPositions) -> Tensor:
     """[P] Moves of OpenSpiel's MCTS."""
-    player = TreeSearchPlayer(world, ROLLOUTS, "benchmark")
-    player.observe(frozen.state, world.observe(frozen.state), None)
-    return player.act(torch.arange(len(frozen.q)), world.legal(frozen.state))
+    player = TreeSearchPlayer(environment, ROLLOUTS, "benchmark")
+    player.observe(frozen.state, environment.observe(frozen.state), None)
+    return player.act(torch.arange(len(frozen.q)), environment.legal(frozen.state))
 
 
 def by_agent(folder: Path, simulations: Sequence[int]) -> Iterator[tuple[str, Any, Any, Choice]]:
@@ -60,25 +60,27 @@ def by_agent(folder: Path, simulations: Sequence[int]) -> Iterator[tuple[str, An
         yield f"search_{many}", agent, planner.build(parts.environment.spec), search_action
 
 
-def rows(frozen: EvaluationPositions, world: SolvedConnectFour, options: Any) -> Iterator[Row]:
+def rows(
+    frozen: EvaluationPositions, environment: SolvedConnectFour, options: Any
+) -> Iterator[Row]:
     """Measure all agents and return the rows of the table."""
-    judged = SolvedPositions(world, frozen.state, frozen.q)
+    solved = SolvedPositions(environment, frozen.state, frozen.q)
     actions = frozen.q.shape[1]
 
     def row(name: str, policy: Tensor, began: float) -> Row:
-        found = judged.expected("", policy)
+        found = solved.expected("", policy)
         short = {metric.removeprefix("decision/_"): value for metric, value in found.items()}
         return {"player": name, **short, "seconds": round(time.perf_counter() - began, 1)}
 
     began = time.perf_counter()
-    yield row("random", judged.uniform, began)
-    moves = by_tree_search(world, frozen)
+    yield row("random", solved.uniform, began)
+    moves = by_tree_search(environment, frozen)
     yield row(f"openspiel_mcts_{ROLLOUTS}", one_hot(moves, actions).float(), began)
     if options.trial is None:
         return
     for name, agent, planner, choice in by_agent(options.trial, options.simulations):
         began = time.perf_counter()
-        moves = judged.chosen_moves(agent, planner, choice)
+        moves = solved.chosen_moves(agent, planner, choice)
         yield row(name, one_hot(moves, actions).float(), began)
 
 
@@ -93,11 +95,11 @@ def main() -> None:
     options = arguments.parse_args()
     host.configure(options.threads)
     config = ConnectFour()
-    world = config.build()
-    assert isinstance(world, SolvedConnectFour)  # with its default size
-    frozen = cached_positions(config, world, options.positions)
+    environment = config.build()
+    assert isinstance(environment, SolvedConnectFour)  # with its default size
+    frozen = cached_positions(config, environment, options.positions)
     found = []
-    for row in rows(frozen, world, options):
+    for row in rows(frozen, environment, options):
         found.append(row)
         if not options.json:
             numbers = (f"{k} {v:.4g}" for k, v in row.items() if isinstance(v, float))

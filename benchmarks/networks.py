@@ -67,8 +67,8 @@ def residual_model() -> WorldModel:
 
 
 def _built(model: Composed, spec: EnvironmentSpec) -> WorldModel:
-    world = cast(Environment, _ShapeOnlyEnvironment(spec))
-    return model.build(world, DISCOUNT, seed=0).eval()
+    environment = cast(Environment, _ShapeOnlyEnvironment(spec))
+    return model.build(environment, DISCOUNT, seed=0).eval()
 
 
 def planner(name: str, simulations: int, actions: int) -> Planner:

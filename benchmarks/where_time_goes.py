@@ -34,7 +34,7 @@ PRESETS = ("muzero", "muzero_cartpole", "muzero_connect_four")
 TREE, NETWORK, REST = "search: the tree", "search: the network", "the rest"
 SELF_PLAY, FORWARD, LEARNER = "self-play's own", "forward", "learner's own, targets"
 SHOWN = (
-    NETWORK, TREE, "representation", "world", SELF_PLAY, "replay", FORWARD, "loss",
+    NETWORK, TREE, "representation", "environment", SELF_PLAY, "replay", FORWARD, "loss",
     "backward and optimiser", LEARNER, REST,
 )  # fmt: skip
 
@@ -78,7 +78,7 @@ class Stopwatch:
 
 def _methods(parts: TrialParts) -> Iterator[tuple[type | ModuleType, str, str, str | None]]:
     """Yield class or module, method, part, and the only part in which it counts."""
-    model, world = type(parts.model), type(parts.environment)
+    model, built_environment = type(parts.model), type(parts.environment)
     yield type(parts.planner), "plan", TREE, None
     for name in ("step", "predict"):
         yield model, name, NETWORK, TREE
@@ -86,7 +86,7 @@ def _methods(parts: TrialParts) -> Iterator[tuple[type | ModuleType, str, str, s
     yield model, "represent", FORWARD, LEARNER
     yield model, "unroll", FORWARD, None
     for name in ("reset", "step", "observe", "legal"):
-        yield world, name, "world", SELF_PLAY
+        yield built_environment, name, "environment", SELF_PLAY
     yield actor.Actor, "step", SELF_PLAY, None
     for name in ("add", "sample_starts", "window"):
         yield ReplayBuffer, name, "replay", None

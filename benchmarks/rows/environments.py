@@ -39,28 +39,28 @@ def gym(name: str, steps: int) -> None:
     """One environment of Gymnasium."""
     import gymnasium
 
-    draw, world = random.Random(0), gymnasium.make(name, disable_env_checker=True)
-    world.reset(seed=0)
-    count = int(world.action_space.n)  # type: ignore[attr-defined]
+    draw, environment = random.Random(0), gymnasium.make(name, disable_env_checker=True)
+    environment.reset(seed=0)
+    count = int(environment.action_space.n)  # type: ignore[attr-defined]
     for _ in range(steps):
-        _, _, terminated, truncated, _ = world.step(draw.randrange(count))
+        _, _, terminated, truncated, _ = environment.step(draw.randrange(count))
         if terminated or truncated:
-            world.reset()
-    world.close()
+            environment.reset()
+    environment.close()
 
 
 def minatar(game: str, steps: int) -> None:
     """One game of MinAtar."""
     from minatar import Environment as Game
 
-    draw, world = random.Random(0), Game(game)
-    actions = world.minimal_action_set()
-    world.reset()
+    draw, environment = random.Random(0), Game(game)
+    actions = environment.minimal_action_set()
+    environment.reset()
     for _ in range(steps):
-        _, terminated = world.act(draw.choice(actions))
-        world.state()
+        _, terminated = environment.act(draw.choice(actions))
+        environment.state()
         if terminated:
-            world.reset()
+            environment.reset()
 
 
 def atari(game: str, steps: int) -> None:
@@ -70,14 +70,14 @@ def atari(game: str, steps: int) -> None:
 
     gymnasium.register_envs(ale_py)
     draw = random.Random(0)
-    world = gymnasium.make(f"ALE/{game}-v5", obs_type="grayscale", disable_env_checker=True)
-    world.reset(seed=0)
-    count = int(world.action_space.n)  # type: ignore[attr-defined]
+    environment = gymnasium.make(f"ALE/{game}-v5", obs_type="grayscale", disable_env_checker=True)
+    environment.reset(seed=0)
+    count = int(environment.action_space.n)  # type: ignore[attr-defined]
     for _ in range(steps):
-        _, _, terminated, truncated, _ = world.step(draw.randrange(count))
+        _, _, terminated, truncated, _ = environment.step(draw.randrange(count))
         if terminated or truncated:
-            world.reset()
-    world.close()
+            environment.reset()
+    environment.close()
 
 
 ENGINES: dict[str, tuple[str, Play]] = {
@@ -124,27 +124,27 @@ def _figure(name: str, config: EnvironmentConfig, effort: Effort) -> Figure:
     engine, play = ENGINES[name]
     walk = _Walk(config.build())
     pairs = time_alternately(partial(walk, steps), partial(play, BATCH * steps), effort.repeats)
-    case: dict[str, str | int] = {"world": name, "B": BATCH}
+    case: dict[str, str | int] = {"environment": name, "B": BATCH}
     return pairs.figure("environments", case, engine, BATCH * steps, "steps/s")
 
 
 class _Walk:
     """Random play in a batch of environments; a new episode replaces one that ends."""
 
-    def __init__(self, world: Environment) -> None:
-        self._world, self._generator = world, Generator().manual_seed(0)
-        self._state = world.reset(BATCH, self._generator)
+    def __init__(self, environment: Environment) -> None:
+        self._world, self._generator = environment, Generator().manual_seed(0)
+        self._state = environment.reset(BATCH, self._generator)
 
     def __call__(self, steps: int) -> None:
-        world, generator = self._world, self._generator
+        environment, generator = self._world, self._generator
         for _ in range(steps):
-            legal = world.legal(self._state).float()
+            legal = environment.legal(self._state).float()
             action = torch.multinomial(legal, 1, generator=generator)[:, 0]
-            state, transition = world.step(self._state, action, generator)
-            world.observe(state)
+            state, transition = environment.step(self._state, action, generator)
+            environment.observe(state)
             ended = (transition.terminated | transition.truncated).nonzero().flatten()
             if len(ended):
-                fresh = world.reset(len(ended), generator)
+                fresh = environment.reset(len(ended), generator)
                 state = tree_map(
                     lambda old, new, at=ended: old.index_copy(0, at, new), state, fresh
                 )

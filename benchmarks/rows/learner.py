@@ -32,7 +32,7 @@ from workbench.types import LatentSpec, Window
 UPDATES: dict[str, dict[str, Any]] = {
     "muzero": {"preset": "muzero", "procedure.optimiser": {"name": "adamw"}},
     "muzero_cartpole": {"preset": "muzero_cartpole"},
-    "muzero, by muon": {"preset": "muzero"},
+    "muzero, with muon": {"preset": "muzero"},
 }
 """Overhead of replay, targets and AdamW over the model's own time; then also that of Muon."""
 BATCH = 256
@@ -129,26 +129,26 @@ def _forward_and_backward(
 
 def _encoder(name: str, effort: Effort) -> Figure:
     """Time a graph encoder beside convolutions, from 6x7 boards and back to the weights."""
-    world, (channels, config) = ConnectFour().spec(), ENCODERS[name]
+    environment, (channels, config) = ConnectFour().spec(), ENCODERS[name]
     encoder, reference = (
-        _laid_out(one.build(world))
+        _laid_out(one.build(environment))
         for one in (config, CNN(width=channels, depth=2, latent_kind="grid"))
     )
-    boards = torch.rand(BATCH, *world.observation, generator=Generator().manual_seed(0))
+    boards = torch.rand(BATCH, *environment.observation, generator=Generator().manual_seed(0))
     passes = _passes(encoder, boards), _passes(reference, boards)
     return _beside(f"encoder {name}", encoder, passes, f"cnn of {_parameters(reference)}", effort)
 
 
 def _dynamics(features: int, channels: int, effort: Effort) -> Figure:
     """Time a dynamics step in the same way, with the gradient of the latent."""
-    world = ConnectFour().spec()
-    _, *board = world.observation
+    environment = ConnectFour().spec()
+    _, *board = environment.observation
     grid = LatentSpec("grid", (channels, *board))
     cells = LatentSpec("nodes", (prod(board), features))
-    reference = _laid_out(conv.Conv(width=channels).build(grid, world))
-    dynamics = gcn.GCN(width=features).build(cells, world)
+    reference = _laid_out(conv.Conv(width=channels).build(grid, environment))
+    dynamics = gcn.GCN(width=features).build(cells, environment)
     generator = Generator().manual_seed(0)
-    action = torch.randint(world.actions, (BATCH,), generator=generator)
+    action = torch.randint(environment.actions, (BATCH,), generator=generator)
     # Each in the memory order of its encoder's output.
     by_cell = torch.rand(BATCH, *cells.shape, generator=generator)
     by_plane = _laid_out(torch.rand(BATCH, *grid.shape, generator=generator))
@@ -189,6 +189,6 @@ def _laid_out(module: Any) -> Any:
 
 def _passes(module: nn.Module, *inputs: Tensor) -> Callable[[], Any]:
     """Return the forward and backward passes, from the gradient of the output."""
-    wanted = [*module.parameters(), *(one for one in inputs if one.requires_grad)]
+    expected = [*module.parameters(), *(one for one in inputs if one.requires_grad)]
     gradient = torch.rand_like(module(*inputs))
-    return lambda: torch.autograd.grad(module(*inputs), wanted, gradient)
+    return lambda: torch.autograd.grad(module(*inputs), expected, gradient)

@@ -59,7 +59,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
         parts = build(read_trial(wrap(overlay, SourceLocation("benchmark"))))
         pairs = _pairs(parts, effort)
         case: dict[str, str | int] = {
-            "world": parts.config.environment.component,
+            "environment": parts.config.environment.component,
             "planner": parts.config.planner.component,
             "B": GAMES,
             "N": SIMULATIONS,

@@ -27,7 +27,7 @@ from workbench.types import EnvironmentSpec, LatentSpec, ModelSpec
 
 
 class FakeEnvironment(EnvironmentConfig):
-    """A world without anything in it."""
+    """An environment without anything in it."""
 
     kind: ClassVar[str] = "environment"
     component: ClassVar[str] = "fake_world"
@@ -157,10 +157,10 @@ def run_trial(
     return result
 
 
-def _misbehave(procedure: FakeProcedure, begun: int) -> None:
+def _misbehave(procedure: FakeProcedure, started: int) -> None:
     if procedure.behaviour == "raises":
         raise ArithmeticError("the loss is not finite")
-    if procedure.behaviour == "dies" or (procedure.behaviour == "dies once" and begun == 1):
+    if procedure.behaviour == "dies" or (procedure.behaviour == "dies once" and started == 1):
         os._exit(9)
 
 

@@ -61,7 +61,7 @@ class Launched:
         return max(launches, key=lambda run: run.info.start_time)
 
 
-def begun(trial: TrialPlan) -> int:
+def started(trial: TrialPlan) -> int:
     """Number of starts of a trial."""
     runs = trial.folder / "runs.txt"
     return len(runs.read_text().splitlines()) if runs.exists() else 0
@@ -93,7 +93,7 @@ class Interrupted:
     printed: str
     statuses: list[str]
     states: dict[str, str]
-    begun: dict[str, int]
+    started: dict[str, int]
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def interrupted(file: Path, outputs: Path) -> Interrupted:
         printed,
         [run.info.status for run in tracked(outputs, "first")],
         plan.states(),
-        {trial.id: begun(trial) for trial in plan.trials},
+        {trial.id: started(trial) for trial in plan.trials},
     )
 
 
@@ -168,7 +168,7 @@ def test_the_same_command_repeats_nothing(interrupted: Interrupted, first: Launc
     assert done
     for trial in first.plan.trials:
         if trial.id in done:
-            assert begun(trial) == interrupted.begun[trial.id]
+            assert started(trial) == interrupted.started[trial.id]
     finished = [r for r in first.runs() if r.info.status == "FINISHED"]
     assert len({run.data.tags["trial"] for run in finished}) == len(finished) == 4
 
@@ -179,8 +179,8 @@ def test_one_failure_leaves_the_others_alone(first: Launched) -> None:
     assert [states[t.id] for t in first.plan.trials] == ["done"] * 2 + ["failed"] * 2 + ["done"] * 2
     failed, died = first.plan.trials[3], first.plan.trials[5]
     assert (failed.label, died.label) == ("raises | seed 1", "dies once | seed 1")
-    assert begun(failed) == 1, "what a trial raises would come again"
-    assert begun(died) == 2
+    assert started(failed) == 1, "what a trial raises would come again"
+    assert started(died) == 2
     assert failed.record.failure() == "ArithmeticError: the loss is not finite"
     assert "_misbehave" in (failed.folder / "traceback.txt").read_text()
     assert "FAILED raises | seed 1: ArithmeticError: the loss is not finite" in first.printed

@@ -220,10 +220,10 @@ def test_preview_warns_about_metrics_that_no_trial_measures(
     assert "Warning" not in messages(f"{sound}\npredictive: predictive/value_error@5")
     text = messages(f"{sound}\npredictive: predictive/value_error@30")
     assert "value_error@30: `measures.predictive.depth` is 5" in text
-    worlds = "base: {environment: hex}\naxes: {environment.size: [2, 3]}"
+    environments = "base: {environment: hex}\naxes: {environment.size: [2, 3]}"
     assert (
         "1 of 1 comparisons are between different environments (such as size=2 and size=3)"
-        in messages(worlds)
+        in messages(environments)
     )
     bigger = "environment: {name: hex, size: 5}, measures.decision: null"
     text = messages(f"{sound}\nbase: {{{bigger}}}\nprimary: decision/search_score")

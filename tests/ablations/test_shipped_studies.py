@@ -30,9 +30,9 @@ def test_a_shipped_study_is_named_asks_a_question_and_keeps_its_match(
 def test_every_condition_of_a_shipped_study_makes_a_finite_prediction(file: Path) -> None:
     for condition in read_study(file).conditions:
         parts = build(condition.config)
-        world, streams = parts.environment, parts.streams
-        state = world.reset(2, streams["test"])
-        root = parts.model.represent(world.observe(state), streams["test"], state)
+        built_environment, streams = parts.environment, parts.streams
+        state = built_environment.reset(2, streams["test"])
+        root = parts.model.represent(built_environment.observe(state), streams["test"], state)
         said = tree_leaves(parts.model.predict(root))
         assert said
         assert all(bool(tensor.isfinite().all()) for tensor in said), condition.name

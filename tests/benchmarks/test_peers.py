@@ -41,10 +41,10 @@ def test_our_search_from_the_file_is_the_search_itself(
     case = Case(model, actions, planner, 3)
     searcher = ours.prepare(read(tmp_path, model, actions), case)
     plan = searcher.search()
-    world = networks.model(model, actions)
+    environment = networks.model(model, actions)
     legal = torch.ones(3, actions, dtype=torch.bool)
     same = networks.planner(planner, SIMULATIONS, actions).plan(
-        world, networks.roots(world, 8)[:3], legal, Generator()
+        environment, networks.roots(environment, 8)[:3], legal, Generator()
     )
     assert torch.equal(plan.visits, same.visits)
     assert plan.visits.sum(1).tolist() == [SIMULATIONS] * 3

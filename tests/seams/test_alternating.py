@@ -84,7 +84,10 @@ def test_each_group_moves_in_its_own_turn_and_the_other_stays(
     enrol: Callable[..., None], assemble: Callable[..., TrialConfig], tmp_path: Path
 ) -> None:
     made: list[InTurn] = []
-    methods = {"spec": lambda self, world: Forger.spec, "build": lambda self, *_: Forger()}
+    methods = {
+        "spec": lambda self, built_environment: Forger.spec,
+        "build": lambda self, *_: Forger(),
+    }
     enrol("model", "forger", component(ModelConfig, **methods))
     build = lambda self, parts: made.append(InTurn(parts)) or made[0]  # noqa: E731
     enrol("procedure", "in_turn", component(ProcedureConfig, build=build))

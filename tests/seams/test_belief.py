@@ -97,9 +97,9 @@ def test_values_of_every_information_state_are_learned_from_the_solver(
     enrol: Callable[..., None], assemble: Callable[..., TrialConfig], tmp_path: Path
 ) -> None:
     made: list[SolverValues] = []
-    methods = {"spec": lambda self, world: Beliefs.spec, "build": lambda self, *_: Beliefs()}
+    methods = {"spec": lambda self, environment: Beliefs.spec, "build": lambda self, *_: Beliefs()}
     enrol("model", "beliefs", component(ModelConfig, **methods))
-    enrol("planner", "solver", component(PlannerConfig, build=lambda self, world: Solver()))
+    enrol("planner", "solver", component(PlannerConfig, build=lambda self, environment: Solver()))
     build = lambda self, parts: made.append(SolverValues(parts)) or made[0]  # noqa: E731
     enrol("procedure", "solver_values", component(ProcedureConfig, build=build))
     sections = {"environment": "tic_tac_toe", "model": "beliefs", "procedure": "solver_values"}

@@ -58,15 +58,15 @@ class DiceGame(WorldModel):
 
 def expectimax(pay: Tensor, round_: int = 0, state: int = 0) -> list[float]:
     """Exact values of the two choices."""
-    worth = []
+    values = []
     for move in range(MOVES):
         total = 0.0
         for outcome, odds in enumerate(ODDS.tolist()):
             then = (state * MOVES + move) * OUTCOMES + outcome
             onward = max(expectimax(pay, round_ + 1, then)) if round_ + 1 < ROUNDS else 0.0
             total += odds * (float(pay[round_, then]) + onward)
-        worth.append(total)
-    return worth
+        values.append(total)
+    return values
 
 
 def search(pay: Tensor, legal: Tensor, simulations: int) -> Plan:

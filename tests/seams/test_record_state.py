@@ -1,4 +1,4 @@
-"""A world whose state is a record of tensors, simulated inside the model."""
+"""An environment whose state is a record of tensors, simulated inside the model."""
 
 from __future__ import annotations
 

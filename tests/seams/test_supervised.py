@@ -107,7 +107,10 @@ def test_a_vector_is_learned_without_any_action(
     spec = lambda self: Examples.spec  # noqa: E731
     build = lambda self: Examples()  # noqa: E731
     enrol("environment", "examples", component(EnvironmentConfig, spec=spec, build=build))
-    methods = {"spec": lambda self, world: Process.spec, "build": lambda self, *_: Process()}
+    methods = {
+        "spec": lambda self, built_environment: Process.spec,
+        "build": lambda self, *_: Process(),
+    }
     enrol("model", "process", component(ModelConfig, **methods))
     enrol(
         "procedure", "supervised", component(ProcedureConfig, build=lambda self, p: Supervised(p))

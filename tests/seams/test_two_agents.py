@@ -77,7 +77,7 @@ def test_a_team_plays_stores_and_learns_in_the_same_loop(
 ) -> None:
     methods = {"spec": lambda self: Climbing.spec, "build": lambda self: Climbing()}
     enrol("environment", "climbing", component(EnvironmentConfig, **methods))
-    methods = {"spec": lambda self, world: Team.spec, "build": lambda self, *_: Team()}
+    methods = {"spec": lambda self, built_environment: Team.spec, "build": lambda self, *_: Team()}
     enrol("model", "team", component(ModelConfig, **methods))
     config = assemble(
         environment="climbing",

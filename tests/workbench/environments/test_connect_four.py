@@ -101,8 +101,8 @@ def test_endgame_values_equal_those_of_an_independent_search(gamma: float) -> No
                 continue
             moves_before_last = MAX_SCORE - abs(score)
             sign = (score > 0) - (score < 0)
-            wanted = sign * gamma**moves_before_last
-            assert float(q[row, column]) == pytest.approx(wanted, abs=1e-6)
+            expected = sign * gamma**moves_before_last
+            assert float(q[row, column]) == pytest.approx(expected, abs=1e-6)
             outcomes.add(sign)
     assert outcomes == {-1, 0, 1}
     # `value` calls the solver differently: with a null window, or for the score of the state.

@@ -93,10 +93,10 @@ def test_initial_states_have_the_distribution_of_gymnasium(name: str, config: An
     environment, reference = config().build(), gymnasium.make(name)
     initial = environment.reset(4000, Generator().manual_seed(5))
     assert (initial[:, -1] == 0).all()
-    wanted = np.stack([reference.reset(seed=seed)[0] for seed in range(400)])
+    expected = np.stack([reference.reset(seed=seed)[0] for seed in range(400)])
     observed = environment.observe(initial).numpy() * np.array(config().scale, np.float32)
-    for i in range(wanted.shape[1]):
-        assert kstest(wanted[:, i], observed[:, i]).pvalue > 1e-4
+    for i in range(expected.shape[1]):
+        assert kstest(expected[:, i], observed[:, i]).pvalue > 1e-4
     numbers = initial[:, :-1]
     varying = numbers[:, numbers.std(0) > 0]
     # Independent variables: correlations of 4,000 samples have a standard deviation of 0.016.

@@ -72,8 +72,8 @@ def test_batch_equals_separate_gymnasium_environments() -> None:
     observations = [one.reset(seed=s)[0] for one, s in zip(singles, seeds(5, 3), strict=True)]
     over = [False] * 5
     for _ in range(60):
-        wanted = np.stack(observations) / np.array(scale, np.float32)
-        assert np.array_equal(environment.observe(state).numpy(), wanted)
+        expected = np.stack(observations) / np.array(scale, np.float32)
+        assert np.array_equal(environment.observe(state).numpy(), expected)
         action = torch.randint(2, (5,), generator=g)
         state, transition = environment.step(state, action, g)
         for row, one in enumerate(singles):
@@ -147,10 +147,10 @@ def test_restored_environments_continue_as_if_never_saved(config: Any, tmp_path:
     assert stored is not None
     fresh = config.build()
     restored = fresh.restore(tree_unflatten(saved, stored["state"]))
-    _, wanted = play(environment, state, 40, Generator().manual_seed(9))
+    _, expected = play(environment, state, 40, Generator().manual_seed(9))
     _, found = play(fresh, restored, 40, Generator().manual_seed(9))
-    assert all(torch.equal(a, b) for a, b in zip(wanted, found, strict=True))
-    assert all(t.shape[1:] == config.spec().observation for t in wanted[::5])
+    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+    assert all(t.shape[1:] == config.spec().observation for t in expected[::5])
 
 
 def test_restore_rejects_a_simulator_that_does_not_reproduce_its_episode() -> None:

@@ -126,8 +126,10 @@ def test_action_value_is_gamma_to_the_shortest_remaining_path(config: Any) -> No
     positions = environment.positions()
     cells, values = agent_cells(environment, positions), environment.q(positions).tolist()
     for cell, q in zip(cells, values, strict=True):
-        wanted = [config.discount ** distance[next_cell(cell, action, free)] for action in range(4)]
-        assert q == pytest.approx(wanted, abs=1e-6), cell
+        expected = [
+            config.discount ** distance[next_cell(cell, action, free)] for action in range(4)
+        ]
+        assert q == pytest.approx(expected, abs=1e-6), cell
 
 
 @pytest.mark.parametrize("config", GOALS, ids=named)
@@ -173,8 +175,8 @@ def test_action_values_with_slip_solve_the_linear_program_of_the_mdp(slip: float
     solution = linprog(np.ones(len(cells)), constraints.reshape(-1, len(cells)), -reward.flatten())
     positions = environment.positions()
     rows = [number[cell] for cell in agent_cells(environment, positions)]
-    wanted = (reward + gamma * transitions @ solution.x)[rows]
-    assert environment.q(positions).numpy() == pytest.approx(wanted, abs=1e-6)
+    expected = (reward + gamma * transitions @ solution.x)[rows]
+    assert environment.q(positions).numpy() == pytest.approx(expected, abs=1e-6)
 
 
 def test_slips_have_the_configured_probability_and_are_uniform() -> None:
@@ -288,10 +290,10 @@ def test_episodes_of_collect_follow_the_rules(config: Collect) -> None:
         state, transition = environment.step(state, action, g)
         after = situations(config, environment, state)
         for row, (situation, reached) in enumerate(zip(before, after, strict=True)):
-            reward, wanted, ends = collect_step(situation, int(action[row]), free)
+            reward, expected, ends = collect_step(situation, int(action[row]), free)
             if over[row]:
-                reward, wanted, ends = 0.0, situation, True
-            assert reached == wanted
+                reward, expected, ends = 0.0, situation, True
+            assert reached == expected
             assert float(transition.reward[row]) == pytest.approx(reward)
             assert bool(transition.terminated[row]) == ends
             assert float(transition.discount[row]) == pytest.approx(0 if ends else config.discount)
@@ -314,12 +316,12 @@ def test_action_values_of_collect_equal_a_recursive_solution(config: Collect) ->
         reward, after, ends = collect_step(situation, action, free)
         return reward if ends else reward + config.discount * value(after)
 
-    wanted = [
+    expected = [
         [action_value(situation, action) for action in range(4)]
         for situation in situations(config, environment, positions)
     ]
-    assert environment.q(positions).numpy() == pytest.approx(np.array(wanted), abs=1e-5)
-    values = [max(row) for row in wanted]
+    assert environment.q(positions).numpy() == pytest.approx(np.array(expected), abs=1e-5)
+    values = [max(row) for row in expected]
     low, high = config.spec().bounds or (0.0, 0.0)
     assert low <= min(values) < max(values) <= high
 
@@ -383,14 +385,14 @@ def test_graphs_connect_adjacent_cells_and_passages_only_free_ones(config: Any) 
     side = config.spec().observation[-1]
     all_cells = {(y, x) for y in range(side) for x in range(side)}
     for name, cells in (("neighbours", all_cells), ("passages", free)):
-        wanted = {
+        expected = {
             (y * side + x, v * side + u)
             for y, x in cells
             for v, u in ((y + dy, x + dx) for dy, dx in OFFSETS)
             if (v, u) in cells
         }
-        assert set(graphs[name].edges) == wanted
-        assert len(graphs[name].edges) == len(wanted)
+        assert set(graphs[name].edges) == expected
+        assert len(graphs[name].edges) == len(expected)
         assert graphs[name].nodes == side**2
 
 

@@ -73,8 +73,8 @@ def test_action_values_of_all_positions_of_small_boards_equal_minimax(
     environment, known = solved(size, gamma), {}  # type: ignore[var-annotated]
     states = all_states(size)
     found = environment.q(environment.after_moves([state.history() for state in states]))
-    wanted = torch.tensor([minimax_q(state, gamma, known) for state in states])
-    assert torch.allclose(found, wanted)
+    expected = torch.tensor([minimax_q(state, gamma, known) for state in states])
+    assert torch.allclose(found, expected)
     assert {state.is_terminal() for state in states} == {True, False}
 
 
@@ -87,8 +87,8 @@ def test_table_of_a_small_board_lists_all_positions_with_minimax_values(size: in
     states = table.openspiel_states(positions)
     assert {str(state) for state in states} == non_terminal
     assert len(positions) == len(non_terminal)
-    wanted = torch.tensor([minimax_q(state, 0.9, known) for state in states])
-    assert torch.allclose(table.q(positions), wanted)
+    expected = torch.tensor([minimax_q(state, 0.9, known) for state in states])
+    assert torch.allclose(table.q(positions), expected)
 
 
 def test_table_and_openspiel_environment_of_a_small_board_are_equal() -> None:
@@ -102,9 +102,9 @@ def test_table_and_openspiel_environment_of_a_small_board_are_equal() -> None:
         assert torch.equal(legal, spiel.legal(spiel_state))
         action = torch.multinomial(legal.float() + ~legal.any(1)[:, None], 1, generator=g)[:, 0]
         table_state, found = table.step(table_state, action, g)
-        spiel_state, wanted = spiel.step(spiel_state, action, g)
+        spiel_state, expected = spiel.step(spiel_state, action, g)
         for name in ("reward", "discount", "terminated", "truncated"):
-            assert torch.equal(getattr(found, name), getattr(wanted, name))
+            assert torch.equal(getattr(found, name), getattr(expected, name))
     assert not table.legal(table_state).any()
 
 
@@ -119,9 +119,9 @@ def test_action_values_of_late_positions_of_4x4_equal_minimax(gamma: float) -> N
                 state.apply_action(rng.choice(state.legal_actions()))
         states.append(state)
     found = environment.q(environment.after_moves([state.history() for state in states]))
-    wanted = torch.tensor([minimax_q(state, gamma, known) for state in states])
-    assert torch.allclose(found, wanted)
-    winning = {w > 0 for row in wanted.tolist() for w in row if np.isfinite(w)}
+    expected = torch.tensor([minimax_q(state, gamma, known) for state in states])
+    assert torch.allclose(found, expected)
+    winning = {w > 0 for row in expected.tolist() for w in row if np.isfinite(w)}
     assert winning == {True, False}
 
 

@@ -55,16 +55,17 @@ class Games:
         action = torch.multinomial(weights, 1, generator=self.random).squeeze(1)
         g, h = (Generator().manual_seed(3) for _ in range(2))
         self.state, found = self.wrapped.step(self.state, action, g)
-        self.plain_state, wanted = self.plain.step(self.plain_state, action, h)
+        self.plain_state, expected = self.plain.step(self.plain_state, action, h)
         assert all(
-            torch.equal(a, b) for a, b in zip(tree_leaves(found), tree_leaves(wanted), strict=True)
+            torch.equal(a, b)
+            for a, b in zip(tree_leaves(found), tree_leaves(expected), strict=True)
         )
         for row, observation in enumerate(self.plain.observe(self.plain_state)):
             if not self.over[row]:
                 self.recorded[row].append(observation)
-        self.over |= wanted.terminated
+        self.over |= expected.terminated
         if not self.plain.spec.cloneable:
-            self.over |= wanted.truncated
+            self.over |= expected.truncated
 
     def stacked(self, frames: int) -> Tensor:
         """Return the last `frames` recorded observations of each row, after zeros."""
@@ -114,13 +115,13 @@ def test_rows_of_states_can_be_gathered_and_selected() -> None:
     initial = game.state
     for _ in range(3):
         game.step()
-    wanted, wrapped = game.stacked(3), game.wrapped
+    expected, wrapped = game.stacked(3), game.wrapped
     assert torch.equal(
-        wrapped.observe(gather(game.state, torch.tensor([4, 1]))), wanted[torch.tensor([4, 1])]
+        wrapped.observe(gather(game.state, torch.tensor([4, 1]))), expected[torch.tensor([4, 1])]
     )
     mask = torch.arange(BATCH) % 2 == 0
     mixed = wrapped.observe(where(mask, game.state, initial))
-    assert torch.equal(mixed, wanted.where(mask[:, None, None, None], wrapped.observe(initial)))
+    assert torch.equal(mixed, expected.where(mask[:, None, None, None], wrapped.observe(initial)))
 
 
 # --- configuration -------------------------------------------------------------------------------
@@ -300,8 +301,8 @@ def test_true_dynamics_observe_histories() -> None:
         game.plain_state, _ = game.plain.step(game.plain_state, action, g)
         for row, observation in enumerate(game.plain.observe(game.plain_state)):
             game.recorded[row].append(observation)
-        wanted = model.represent(game.stacked(3), g, latent.state)
-        assert torch.equal(latent.latent, wanted.latent)
+        expected = model.represent(game.stacked(3), g, latent.state)
+        assert torch.equal(latent.latent, expected.latent)
         assert torch.equal(model.predict(latent).legal, game.plain.legal(game.plain_state))
 
 

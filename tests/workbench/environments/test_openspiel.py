@@ -153,8 +153,8 @@ def test_rules_are_invariant_under_the_symmetries(config: BoardConfig) -> None:
             action = torch.multinomial(legal.float(), 1, generator=g).squeeze(1)
             state, transition = environment.step(state, action, g)
             transformed, other = environment.step(transformed, actions[action], g)
-            wanted = environment.observe(state).flatten(2)[..., cells]
-            assert torch.equal(wanted, environment.observe(transformed).flatten(2))
+            expected = environment.observe(state).flatten(2)[..., cells]
+            assert torch.equal(expected, environment.observe(transformed).flatten(2))
             assert torch.equal(
                 environment.legal(state)[0], environment.legal(transformed)[0, actions]
             )
@@ -231,10 +231,10 @@ def test_illegal_action_raises_with_its_rows() -> None:
 def test_after_moves_returns_the_states_after_the_moves() -> None:
     environment = ConnectFour().build()
     state = environment.after_moves([[3, 3, 4], []])
-    wanted = pyspiel.load_game("connect_four").new_initial_state()
+    expected = pyspiel.load_game("connect_four").new_initial_state()
     for move in (3, 3, 4):
-        wanted.apply_action(move)
-    assert str(environment.openspiel_states(state)[0]) == str(wanted)
+        expected.apply_action(move)
+    assert str(environment.openspiel_states(state)[0]) == str(expected)
     assert environment.legal(state)[1].all()
 
 

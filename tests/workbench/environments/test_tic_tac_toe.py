@@ -70,8 +70,8 @@ def test_action_values_equal_recursive_minimax(
         q = tic_tac_toe.q(torch.tensor([number]))[0].tolist()
         legal = state.legal_actions()
         for action in range(9):
-            wanted = -solve(state.child(action)) if action in legal else -np.inf
-            assert q[action] == wanted, str(state)
+            expected = -solve(state.child(action)) if action in legal else -np.inf
+            assert q[action] == expected, str(state)
 
 
 def test_3191_positions_are_decisive(visited: dict[int, pyspiel.State]) -> None:
@@ -211,9 +211,9 @@ def test_losing_lines_of_random_policies_equal_a_recursive_count(
             table[number] = moves[str(state)]
     environment: SolvedEnvironment = tic_tac_toe
     for agent in (0, 1):
-        wanted = count_losses(GAME.new_initial_state(), moves, agent)
-        assert wanted > 0
-        assert losing_lines(environment, lambda state: table[state], second=agent == 1) == wanted
+        expected = count_losses(GAME.new_initial_state(), moves, agent)
+        assert expected > 0
+        assert losing_lines(environment, lambda state: table[state], second=agent == 1) == expected
 
 
 def test_perfect_play_loses_no_line(tic_tac_toe: GameTableEnvironment) -> None:

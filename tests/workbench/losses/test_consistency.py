@@ -57,10 +57,10 @@ def test_it_is_the_distance_between_the_heads_of_imagined_and_real(
         assert len(term.project) == 8
         assert len(term.predict) == 4
         a, b = run(term.predict, run(term.project, a)), run(term.project, b)
-    wanted = 1 - cosine(a, b) if distance == "cosine" else ((a - b) ** 2).mean(-1)
+    expected = 1 - cosine(a, b) if distance == "cosine" else ((a - b) ** 2).mean(-1)
     error = term(line(imagined), {"latent": target(real, mask)}, None).detach().numpy()
     assert error.shape == (5, 4)
-    np.testing.assert_allclose(error[kept], wanted, atol=1e-4)
+    np.testing.assert_allclose(error[kept], expected, atol=1e-4)
     assert not error[~kept].any()
 
 

@@ -42,7 +42,7 @@ def test_infonce_is_the_cross_entropy_of_finding_the_row(
     )
     with torch.no_grad():
         a, b = (term.project(x.flatten(2)).numpy().astype(np.float64) for x in (imagined, real))
-    wanted = np.zeros((ROWS, STEPS + 1))
+    expected = np.zeros((ROWS, STEPS + 1))
     for k in range(1, STEPS + 1):
         for i in range(ROWS):
             if score == "cosine":
@@ -51,9 +51,9 @@ def test_infonce_is_the_cross_entropy_of_finding_the_row(
             else:
                 weight = term.score.weight.weight.detach().numpy()
                 scores = [(weight @ a[i, k]) @ b[j, k] / 0.3 for j in range(ROWS)]
-            wanted[i, k] = math.log(sum(math.exp(s) for s in scores)) - scores[i]
+            expected[i, k] = math.log(sum(math.exp(s) for s in scores)) - scores[i]
     error = term(line(imagined), {"latent": target(real, mask)}, None)
-    np.testing.assert_allclose(error.detach().numpy(), wanted * mask.numpy(), atol=2e-5)
+    np.testing.assert_allclose(error.detach().numpy(), expected * mask.numpy(), atol=2e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -67,17 +67,17 @@ def test_hinge_is_the_energy_of_c_swm_over_the_objects(kind: LatentKind) -> None
         return float(sum(parts) if kind == "vector" else np.mean(parts))
 
     z, r = imagined.numpy(), real.numpy()
-    margin, wanted, far = 1.5, np.zeros((ROWS, STEPS + 1)), 0
+    margin, expected, far = 1.5, np.zeros((ROWS, STEPS + 1)), 0
     for k in range(1, STEPS + 1):
         for i in range(ROWS):
             other = energy(z[i - 1, 0], r[i, k])
             far += other > margin
-            wanted[i, k] = energy(z[i, k], r[i, k]) + max(0.0, margin - other)
+            expected[i, k] = energy(z[i, k], r[i, k]) + max(0.0, margin - other)
     if kind == "vector":
         assert 0 < far < ROWS * STEPS
     term = loss("contrastive", model(kind), term="hinge", margin=margin, sigma=2.0)
     error = term(line(imagined), {"latent": target(real, mask)}, None)
-    np.testing.assert_allclose(error.numpy(), wanted * mask.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(error.numpy(), expected * mask.numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -143,8 +143,8 @@ def test_the_hinge_pushes_the_other_row_s_first_state_away() -> None:
     made(line(imagined), {"latent": target(real, mask)}, None).sum().backward()
     assert imagined.grad is not None
     # d/dz of 1 - |z - r|^2 / 2 is r - z, at row 1 before row 2.
-    wanted = (real[2, 1] - imagined[1, 0]).detach()
-    assert torch.allclose(imagined.grad[1, 0], wanted, atol=1e-6)
+    expected = (real[2, 1] - imagined[1, 0]).detach()
+    assert torch.allclose(imagined.grad[1, 0], expected, atol=1e-6)
     assert imagined.grad[:, 0].abs().sum(-1).nonzero().flatten().tolist() == [1]
 
 

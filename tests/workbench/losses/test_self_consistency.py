@@ -26,8 +26,8 @@ def test_it_is_the_squared_error_of_value_to_reward_and_next_value() -> None:
         assert float(error[b, 0]) == 0
         for k in range(3):
             onward = float(reward[b, k]) + float(sign[b, k]) * float(value[b, k + 1])
-            wanted = (onward - float(value[b, k])) ** 2 * float(mask[b, k + 1])
-            assert float(error[b, k + 1]) == pytest.approx(wanted, rel=1e-5)
+            expected = (onward - float(value[b, k])) ** 2 * float(mask[b, k + 1])
+            assert float(error[b, k + 1]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_earlier_value_learns_and_reward_and_next_value_do_not() -> None:
@@ -42,8 +42,8 @@ def test_the_earlier_value_learns_and_reward_and_next_value_do_not() -> None:
     assert not value.grad[:, 1].any()
     # d/dv of (onward - v)^2 is 2 (v - onward).
     onward = reward[:, 0] - GAMMA * value[:, 1]
-    wanted = 2 * (value[:, 0] - onward) * mask[:, 1]
-    assert torch.allclose(value.grad[:, 0], wanted.detach())
+    expected = 2 * (value[:, 0] - onward) * mask[:, 1]
+    assert torch.allclose(value.grad[:, 0], expected.detach())
 
 
 def test_in_imagination_the_line_is_the_model_s_own() -> None:

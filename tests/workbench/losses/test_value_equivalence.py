@@ -14,8 +14,8 @@ def test_it_is_the_squared_difference_of_the_two_values_and_only_the_imagined_on
     error = made(line(value=imagined), {"next_value": target(real, mask)}, None)
     for b in range(5):
         for k in range(4):
-            wanted = (imagined[b, k].item() - real[b, k].item()) ** 2 * mask[b, k].item()
-            assert abs(error[b, k].item() - wanted) < 1e-5
+            expected = (imagined[b, k].item() - real[b, k].item()) ** 2 * mask[b, k].item()
+            assert abs(error[b, k].item() - expected) < 1e-5
     error.sum().backward()
     assert imagined.grad is not None
     assert torch.allclose(imagined.grad, (2 * (imagined - real) * mask).detach())

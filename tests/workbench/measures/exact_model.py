@@ -1,4 +1,4 @@
-"""A model that follows the true world, and of which a test says what it makes of what it sees."""
+"""A model that follows the true environment; a test states its predictions from its inputs."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Seen:
 class Seer(WorldModel):
     """h is `encode` of the observation; g is h of the true next one, or `imagine` of the code.
 
-    Reward, discount and end are the world's, changed by `edge`. Value and policy are functions of
-    (state, code); the value is 0 and the policy uniform by default.
+    Reward, discount and end are those of the environment, changed by `edge`. Value and policy are
+    functions of (state, code); the value is 0 and the policy uniform by default.
     """
 
     def __init__(
         self,
-        world: Any,
+        environment: Any,
         encode: Callable[[Tensor], Tensor] = lambda observation: observation.flatten(1).float(),
         imagine: Callable[[Tensor, Tensor], Tensor] | None = None,
         edge: Callable[[Edge], Edge] = lambda edge: edge,
@@ -41,19 +41,24 @@ class Seer(WorldModel):
         policy: Callable[[Any, Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
-        actions = world.spec.actions
+        actions = environment.spec.actions
         self.spec = ModelSpec(LatentSpec("vector", ()), actions, frozenset(), needs_state=True)
-        self.world, self._encode, self._imagine, self._edge = world, encode, imagine, edge
+        self.environment, self._encode, self._imagine, self._edge = (
+            environment,
+            encode,
+            imagine,
+            edge,
+        )
         self._value, self._policy = value, policy
 
     def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Seen:
-        assert torch.equal(observation, self.world.observe(state))
+        assert torch.equal(observation, self.environment.observe(state))
         return Seen(state, self._encode(observation))
 
     def step(self, latent: Seen, action: Tensor, generator: Generator) -> tuple[Seen, Edge]:
-        then, real = self.world.step(latent.state, action, generator)
+        then, real = self.environment.step(latent.state, action, generator)
         if self._imagine is None:
-            code = self._encode(self.world.observe(then))
+            code = self._encode(self.environment.observe(then))
         else:
             code = self._imagine(latent.code, action)
         return Seen(then, code), self._edge(Edge(real.reward, real.discount))
@@ -63,7 +68,7 @@ class Seer(WorldModel):
         if self._policy is not None:
             policy = self._policy(latent.state, latent.code)
         value = self._value(latent.state, latent.code)
-        return Heads(policy, value, legal=self.world.legal(latent.state))
+        return Heads(policy, value, legal=self.environment.legal(latent.state))
 
     def latent_tensor(self, latent: Seen) -> Tensor:
         return latent.code
@@ -72,8 +77,8 @@ class Seer(WorldModel):
 class Decoding(Seer):
     """One that also tells what it thinks it sees, from its code."""
 
-    def __init__(self, world: Any, decode: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(world)
+    def __init__(self, environment: Any, decode: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(environment)
         self.spec = replace(self.spec, heads=frozenset({"observation"}))
         self._decode = decode
 
@@ -81,5 +86,5 @@ class Decoding(Seer):
         return self._decode(latent.code)
 
 
-def sequences(world: GameTableEnvironment, depth: int) -> EvaluationSet:
-    return evaluation_set(world, world.positions(), depth)
+def sequences(environment: GameTableEnvironment, depth: int) -> EvaluationSet:
+    return evaluation_set(environment, environment.positions(), depth)

@@ -1,4 +1,4 @@
-"""Excerpts of episodes: of games as OpenSpiel plays them, of a world that only counts."""
+"""Episode segments of OpenSpiel games and of an environment that only counts."""
 
 from __future__ import annotations
 
@@ -91,15 +91,15 @@ class Naming(WorldModel):
 
 
 @pytest.fixture(scope="module")
-def world() -> OpenSpielEnvironment:
+def environment() -> OpenSpielEnvironment:
     built = Hex(size=5).build()
     assert isinstance(built, OpenSpielEnvironment)
     return built
 
 
 @pytest.fixture(scope="module")
-def data(world: OpenSpielEnvironment) -> EvaluationSet:
-    return episode_segments(world, MANY, DEPTH)
+def data(environment: OpenSpielEnvironment) -> EvaluationSet:
+    return episode_segments(environment, MANY, DEPTH)
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +108,17 @@ def counted() -> EvaluationSet:
     return episode_segments(SimulatorEnvironment(spec, Counting, GAMMA), MANY, DEPTH)
 
 
-def test_openspiel_plays_the_same_games(world: OpenSpielEnvironment, data: EvaluationSet) -> None:
+def test_openspiel_plays_the_same_games(
+    environment: OpenSpielEnvironment, data: EvaluationSet
+) -> None:
     assert data.source.bincount().tolist() == [MANY, MANY]
     assert data.state is not None
     ends = 0
     for k in range(DEPTH):
-        before, after = world.openspiel_states(data.at(k)), world.openspiel_states(data.at(k + 1))
+        before, after = (
+            environment.openspiel_states(data.at(k)),
+            environment.openspiel_states(data.at(k + 1)),
+        )
         for row, (one, then) in enumerate(zip(before, after, strict=True)):
             assert bool(data.before_end[row, k]) is not one.is_terminal()
             assert bool(data.reached[row, k]) is not one.is_terminal()
@@ -129,30 +134,30 @@ def test_openspiel_plays_the_same_games(world: OpenSpielEnvironment, data: Evalu
             ends += one.is_terminal()
     assert ends > 0
     for k in range(DEPTH + 1):
-        assert torch.equal(data.observation[:, k], world.observe(data.at(k)))
+        assert torch.equal(data.observation[:, k], environment.observe(data.at(k)))
 
 
 def test_no_two_of_a_source_are_alike_and_they_begin_early_and_late(
-    world: OpenSpielEnvironment, data: EvaluationSet
+    environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     for source in (0, 1):
         rows = data.source == source
-        begun = data.observation[rows, 0].flatten(1).float()
-        whole = torch.cat([begun, data.action[rows].float()], 1)
+        start_observations = data.observation[rows, 0].flatten(1).float()
+        whole = torch.cat([start_observations, data.action[rows].float()], 1)
         assert len(torch.unique(whole, dim=0)) == MANY
         plies = data.at(0).length[rows]  # type: ignore[union-attr]
         assert int(plies.min()) <= 5
         assert int(plies.max()) >= 12
-    begun = data.observation[:, 0].flatten(1)
-    assert len(data.roots) == len(torch.unique(begun, dim=0)) < 2 * MANY
-    assert len(torch.unique(begun[data.roots], dim=0)) == len(data.roots)
+    start_observations = data.observation[:, 0].flatten(1)
+    assert len(data.roots) == len(torch.unique(start_observations, dim=0)) < 2 * MANY
+    assert len(torch.unique(start_observations[data.roots], dim=0)) == len(data.roots)
 
 
 def test_sequences_of_a_game_are_reported_to_be_of_it(
-    world: OpenSpielEnvironment, data: EvaluationSet
+    environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     games: dict[int, list[list[int]]] = {}
-    for game, at in zip(data.game.tolist(), world.openspiel_states(data.at(0)), strict=True):
+    for game, at in zip(data.game.tolist(), environment.openspiel_states(data.at(0)), strict=True):
         games.setdefault(game, []).append(at.history())
     assert len(games) > 10
     for histories in games.values():
@@ -174,13 +179,13 @@ def test_no_game_is_most_of_the_set() -> None:
 
 
 def test_learners_take_a_win_that_chance_overlooks(
-    world: OpenSpielEnvironment, data: EvaluationSet
+    environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     taken: dict[int, list[bool]] = {0: [], 1: []}
     for k in range(DEPTH):
         alive = data.reached[:, k].nonzero().flatten()
         for row, one in zip(
-            alive.tolist(), world.openspiel_states(gather(data.at(k), alive)), strict=True
+            alive.tolist(), environment.openspiel_states(gather(data.at(k), alive)), strict=True
         ):
             wins = {move for move in one.legal_actions() if one.child(move).is_terminal()}
             if wins:
@@ -213,14 +218,14 @@ def test_rollouts_choose_what_gains_the_most_in_random_play(
 ) -> None:
     table = tic_tac_toe.table
 
-    def worth(state: int, action: int) -> float:
+    def action_value(state: int, action: int) -> float:
         """Mean return of the player to move under random play of both sides."""
         then = int(table.successor[state, action])
         gained = float(table.reward[state, action])
         if bool(table.terminal[then]):
             return gained
         replies = table.legal[then].nonzero().flatten().tolist()
-        return gained - sum(worth(then, reply) for reply in replies) / len(replies)
+        return gained - sum(action_value(then, reply) for reply in replies) / len(replies)
 
     positions = tic_tac_toe.positions()
     late = positions[tic_tac_toe.legal(positions).sum(1) == 4][::40]
@@ -230,7 +235,7 @@ def test_rollouts_choose_what_gains_the_most_in_random_play(
     chosen = player.act(rows, tic_tac_toe.legal(late[rows]))
     assert len(chosen) > 20
     for state, action in zip(late[1:].tolist(), chosen.tolist(), strict=True):
-        known = {a: worth(state, a) for a in table.legal[state].nonzero().flatten().tolist()}
+        known = {a: action_value(state, a) for a in table.legal[state].nonzero().flatten().tolist()}
         # Of 444 rollouts a mean is off by at most 1 / 21 in two of three cases.
         assert known[action] > max(known.values()) - 0.2
 
@@ -254,7 +259,7 @@ def test_environments_that_only_go_on_are_followed_to_their_ends_and_cuts(
             over, cut = number == END, moves == last
             assert float(counted.reward[row, k]) == float(over)
             assert float(counted.discount[row, k]) == pytest.approx(0.0 if over else GAMMA)
-            # Where an episode is cut, it is still known where the world stands.
+            # The state at a truncation is still observed.
             assert bool(counted.before_end[row, k + 1]) is not over
             going = not over and not cut
             ends, cuts = ends + over, cuts + (cut and not over)
@@ -277,16 +282,16 @@ def test_a_game_that_is_left_is_no_game_that_ended(monkeypatch: pytest.MonkeyPat
 def test_environments_with_few_ways_to_go_give_those() -> None:
     spec = EnvironmentSpec("counting", (3,), 1, cloneable=False)  # nothing but to stay
     data = episode_segments(SimulatorEnvironment(spec, Counting, GAMMA), 10_000, DEPTH)
-    begun = {tuple(seen) for seen in data.observation[:, 0].tolist()}
-    assert len(begun) == len(data.action) == len(data.roots)
-    assert begun <= {(n, m, cut) for n in range(3) for cut in CUTS for m in range(cut)}
+    start_observations = {tuple(seen) for seen in data.observation[:, 0].tolist()}
+    assert len(start_observations) == len(data.action) == len(data.roots)
+    assert start_observations <= {(n, m, cut) for n in range(3) for cut in CUTS for m in range(cut)}
 
 
 def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_reported(
-    world: OpenSpielEnvironment, data: EvaluationSet
+    environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     measure = PredictiveError(data, by_source=True)
-    row = measure(Seer(world), None)  # type: ignore[arg-type]
+    row = measure(Seer(environment), None)  # type: ignore[arg-type]
     names = {name.split("/")[1].split("@")[0].split("[")[0] for name in row}
     assert names == {"reward_error", "termination_error", "illegal_mass"}
     assert all(row[f"predictive/{name}_error"] == 0.0 for name in ("reward", "termination"))
@@ -303,17 +308,20 @@ def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_reported(
 
 
 def test_imagined_returns_are_compared_with_those_of_the_record(
-    world: OpenSpielEnvironment, data: EvaluationSet, counted: EvaluationSet
+    environment: OpenSpielEnvironment, data: EvaluationSet, counted: EvaluationSet
 ) -> None:
-    exact = EquivalenceError(data, cut=False)(Seer(world), None)  # type: ignore[arg-type]
+    exact = EquivalenceError(data, cut=False)(Seer(environment), None)  # type: ignore[arg-type]
     assert exact["predictive/policy_evaluation_error"] == 0.0
     chance = EquivalenceError(counted, cut=False).info().levels
     for k in range(1, DEPTH + 1):
         made = counted.reached[:, k - 1]
-        begun, acts = counted.observation[made, 0, 0], counted.action[made, :k].cumsum(1)
+        start_observations, acts = (
+            counted.observation[made, 0, 0],
+            counted.action[made, :k].cumsum(1),
+        )
         earned = [
             next((GAMMA**i for i, n in enumerate(then) if start + n == END), 0.0)
-            for start, then in zip(begun.tolist(), acts.tolist(), strict=True)
+            for start, then in zip(start_observations.tolist(), acts.tolist(), strict=True)
         ]
         level = chance[f"predictive/policy_evaluation_error@{k}"]
         assert level == {"naive": pytest.approx(sum(earned) / len(earned)), "oracle": None}
@@ -321,9 +329,9 @@ def test_imagined_returns_are_compared_with_those_of_the_record(
 
 
 def test_latents_that_are_the_true_states_are_found(
-    world: OpenSpielEnvironment, data: EvaluationSet
+    environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
-    row = LatentAccuracy(data, 200)(Seer(world), None)  # type: ignore[arg-type]
+    row = LatentAccuracy(data, 200)(Seer(environment), None)  # type: ignore[arg-type]
     for k in range(1, DEPTH + 1):
         assert row[f"predictive/latent_error@{k}"] == 0.0
         assert row[f"predictive/hits_1@{k}"] == 1.0
@@ -341,9 +349,9 @@ def test_what_is_read_is_of_other_games_than_what_the_probes_were_fitted_to() ->
 
 
 def test_states_that_are_too_many_to_encode_at_once_are_encoded_in_parts(
-    world: OpenSpielEnvironment, data: EvaluationSet, monkeypatch: pytest.MonkeyPatch
+    environment: OpenSpielEnvironment, data: EvaluationSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = LatentAccuracy(data, 200)(Seer(world), None)  # type: ignore[arg-type]
+    whole = LatentAccuracy(data, 200)(Seer(environment), None)  # type: ignore[arg-type]
     asked: list[int] = []
 
     def encode(observation: Tensor) -> Tensor:
@@ -353,29 +361,29 @@ def test_states_that_are_too_many_to_encode_at_once_are_encoded_in_parts(
     monkeypatch.setattr(true_latents, "AT_ONCE", 100 * 7)
     states = true_latents.unique_states(data)[0]
     assert len(states) > 14
-    states.encode(Seer(world, encode))
+    states.encode(Seer(environment, encode))
     assert asked == [7] * (len(states) // 7) + [len(states) % 7] * (len(states) % 7 > 0)
-    assert LatentAccuracy(data, 200)(Seer(world), None) == whole  # type: ignore[arg-type]
+    assert LatentAccuracy(data, 200)(Seer(environment), None) == whole  # type: ignore[arg-type]
 
 
 def test_they_are_the_same_whatever_the_trial_and_the_first_ones_whatever_their_number(
-    world: OpenSpielEnvironment, data: EvaluationSet
+    environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     torch.manual_seed(4)
     again = episode_segments(Hex(size=5).build(), MANY, DEPTH)
     assert again.digest == data.digest
-    few = episode_segments(world, 10, DEPTH + 1)
+    few = episode_segments(environment, 10, DEPTH + 1)
     for source in (0, 1):
         ten = few.source == source
-        begun = data.observation[data.source == source, 0][:10]
-        assert torch.equal(few.observation[ten, 0], begun)
+        start_observations = data.observation[data.source == source, 0][:10]
+        assert torch.equal(few.observation[ten, 0], start_observations)
         assert torch.equal(few.action[ten, :DEPTH], data.action[data.source == source][:10])
     assert few.digest != data.digest
 
 
 def test_what_is_kept_is_not_made_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world = Hex(size=5).build()
-    first = cached_segments(Hex(size=5), world, 6, 2)
+    environment = Hex(size=5).build()
+    first = cached_segments(Hex(size=5), environment, 6, 2)
     assert len([*cache.glob("excerpts-*.npz")]) == 1
 
     def never(*_: Any) -> EvaluationSet:
@@ -388,23 +396,25 @@ def test_what_is_kept_is_not_made_again(cache: Path, monkeypatch: pytest.MonkeyP
     assert torch.equal(other.action, first.action)
     assert other.digest != first.digest
     monkeypatch.setattr(module, "episode_segments", never)
-    read = cached_segments(Hex(size=5), world, 6, 2)
+    read = cached_segments(Hex(size=5), environment, 6, 2)
     assert read.digest == first.digest
     assert torch.equal(read.observation, first.observation)
     assert not read.exact
     with pytest.raises(AssertionError, match="made again"):
-        cached_segments(Hex(size=5), world, 6, 3)
+        cached_segments(Hex(size=5), environment, 6, 3)
 
 
 def test_they_are_played_in_environments_of_their_own() -> None:
     pytest.importorskip("minatar")
     config = MinAtar(max_steps=30)
-    world = config.build()
-    playing, generator = world.reset(2, Generator().manual_seed(1)), Generator()
-    before = world.save(playing)
-    assert len(cached_segments(config, world, 6, 2).action) == 6
-    then, _ = world.step(playing, torch.ones(2, dtype=torch.int64), generator)
-    back, _ = world.step(world.restore(before), torch.ones(2, dtype=torch.int64), generator)
+    environment = config.build()
+    playing, generator = environment.reset(2, Generator().manual_seed(1)), Generator()
+    before = environment.save(playing)
+    assert len(cached_segments(config, environment, 6, 2).action) == 6
+    then, _ = environment.step(playing, torch.ones(2, dtype=torch.int64), generator)
+    back, _ = environment.step(
+        environment.restore(before), torch.ones(2, dtype=torch.int64), generator
+    )
     assert torch.equal(then.observation, back.observation)
     assert then.slot.tolist() == [0, 1]  # no other environment was built
     assert back.slot.tolist() == [2, 3]

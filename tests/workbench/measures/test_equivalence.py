@@ -23,29 +23,29 @@ GAMMA = 0.9
 
 
 @pytest.fixture(scope="module")
-def world() -> GameTableEnvironment:
+def environment() -> GameTableEnvironment:
     """With a discount, so that rewards and values of other depths weigh otherwise."""
     return TicTacToe(discount=GAMMA).build()
 
 
-def knowing(world: GameTableEnvironment, off: float = 0.0) -> Seer:
+def knowing(environment: GameTableEnvironment, off: float = 0.0) -> Seer:
     """Plays perfectly, and values every position too highly by `off`."""
 
     def value(state: Tensor, code: Tensor) -> Tensor:
-        return world.q(state).max(-1).values.nan_to_num(neginf=0.0) + off
+        return environment.q(state).max(-1).values.nan_to_num(neginf=0.0) + off
 
-    return Seer(world, value=value, policy=lambda state, code: world.q(state))
+    return Seer(environment, value=value, policy=lambda state, code: environment.q(state))
 
 
 def readings(
-    world: GameTableEnvironment, model: Seer, cut: bool = False
+    environment: GameTableEnvironment, model: Seer, cut: bool = False
 ) -> dict[str, float | None]:
-    measure = EquivalenceError(sequences(world, DEPTH), cut, by_source=True)
+    measure = EquivalenceError(sequences(environment, DEPTH), cut, by_source=True)
     return measure(model, None)  # type: ignore[arg-type]
 
 
-def test_a_model_that_knows_everything_has_no_error(world: GameTableEnvironment) -> None:
-    row = readings(world, knowing(world))
+def test_a_model_that_knows_everything_has_no_error(environment: GameTableEnvironment) -> None:
+    row = readings(environment, knowing(environment))
     for name, error in row.items():
         assert error == pytest.approx(0.0, abs=1e-9), name
     for name in (VALUE, REWARDS):
@@ -58,20 +58,20 @@ def test_a_model_that_knows_everything_has_no_error(world: GameTableEnvironment)
 
 
 def test_a_value_that_is_too_high_contradicts_itself_but_not_the_environment(
-    world: GameTableEnvironment,
+    environment: GameTableEnvironment,
 ) -> None:
     off = 0.3
-    row = readings(world, knowing(world, off))
+    row = readings(environment, knowing(environment, off))
     # h and g agree on the value of the same state, right or wrong.
     assert row[VALUE] == row[REWARDS] == pytest.approx(0.0, abs=1e-9)
-    state, line = world.positions(), []
+    state, line = environment.positions(), []
     for k in range(DEPTH):
-        q = world.q(state)
-        state = world.table.successor[state, q.argmax(-1)]
-        over = world.table.terminal[state]
+        q = environment.q(state)
+        state = environment.table.successor[state, q.argmax(-1)]
+        over = environment.table.terminal[state]
         # v + c against r - gamma (v' + c) = v - gamma c, or against r = v before the end.
-        wanted = ((off * (1 + GAMMA)) ** 2 * (~over) + off**2 * over).double()
-        line.append(float(wanted.mean()))
+        expected = ((off * (1 + GAMMA)) ** 2 * (~over) + off**2 * over).double()
+        line.append(float(expected.mean()))
         assert row[f"{OWN}@{k}"] == pytest.approx(line[-1], rel=1e-4)
         state = state[~over]
     assert row[OWN] == pytest.approx(sum(line) / DEPTH, rel=1e-4)
@@ -79,7 +79,7 @@ def test_a_value_that_is_too_high_contradicts_itself_but_not_the_environment(
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_returns_are_sums_with_the_signs_of_the_players(
-    cut: bool, world: GameTableEnvironment
+    cut: bool, environment: GameTableEnvironment
 ) -> None:
     reward, end, value = 0.2, 0.25, 0.4
 
@@ -87,9 +87,9 @@ def test_returns_are_sums_with_the_signs_of_the_players(
         every = torch.ones(len(edge.reward))
         return Edge(reward * every, -GAMMA * every, end * every)
 
-    model = Seer(world, edge=flat, value=lambda state, code: torch.full((len(code),), value))
-    row = readings(world, model, cut)
-    data, table = sequences(world, DEPTH), world.table
+    model = Seer(environment, edge=flat, value=lambda state, code: torch.full((len(code),), value))
+    row = readings(environment, model, cut)
+    data, table = sequences(environment, DEPTH), environment.table
     onward = -GAMMA * (1 - end) if cut else -GAMMA
     for k in (1, 2, DEPTH):
         squares, gaps, nothing = [], [], []
@@ -110,22 +110,26 @@ def test_returns_are_sums_with_the_signs_of_the_players(
         assert facts.counts[VALUE][k - 1] == facts.counts[REWARDS][k - 1] == len(gaps)
 
 
-def test_what_the_model_takes_for_the_end_is_not_gone_beyond(world: GameTableEnvironment) -> None:
+def test_what_the_model_takes_for_the_end_is_not_gone_beyond(
+    environment: GameTableEnvironment,
+) -> None:
     def likely(edge: Edge) -> Edge:
         return replace(edge, termination=torch.full_like(edge.reward, 0.6))
 
-    model = knowing(world, 0.3)
-    cut = readings(world, Seer(world, edge=likely, value=model._value, policy=model._policy), True)
+    model = knowing(environment, 0.3)
+    cut = readings(
+        environment, Seer(environment, edge=likely, value=model._value, policy=model._policy), True
+    )
     assert {name for name in cut if name.startswith(OWN)} == {OWN, f"{OWN}@0"}
 
 
-def test_only_legal_moves_are_made_at_the_root(world: GameTableEnvironment) -> None:
+def test_only_legal_moves_are_made_at_the_root(environment: GameTableEnvironment) -> None:
     class Learned(Seer):
-        """Its moves are not masked by itself, and the world would refuse an illegal one."""
+        """The policy masks no actions, and the environment refuses illegal ones."""
 
         def predict(self, latent):  # type: ignore[no-untyped-def]
             return replace(super().predict(latent), legal=None)
 
-    stones = Learned(world, policy=lambda state, code: -world.legal(state).float())
-    measure = EquivalenceError(sequences(world, 1), cut=False)
+    stones = Learned(environment, policy=lambda state, code: -environment.legal(state).float())
+    measure = EquivalenceError(sequences(environment, 1), cut=False)
     assert measure(stones, None)[f"{OWN}@0"] is not None  # type: ignore[arg-type]

@@ -35,27 +35,27 @@ pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture(scope="module")
-def world() -> SolvedConnectFour:
+def environment() -> SolvedConnectFour:
     built = ConnectFour().build()
     assert isinstance(built, SolvedConnectFour)
     return built
 
 
 @pytest.fixture(scope="module")
-def frozen(world: SolvedConnectFour) -> EvaluationPositions:
+def frozen(environment: SolvedConnectFour) -> EvaluationPositions:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(positions, "GAMES", 3)
-        return evaluation_positions(world, 30)
+        return evaluation_positions(environment, 30)
 
 
 def test_no_two_positions_look_alike_and_none_is_an_end(
-    world: SolvedConnectFour, frozen: EvaluationPositions
+    environment: SolvedConnectFour, frozen: EvaluationPositions
 ) -> None:
-    seen = world.observe(frozen.state)
+    seen = environment.observe(frozen.state)
     assert len(seen) == len(frozen.q) == 30
     assert len(torch.unique(seen.flatten(1), dim=0)) == 30
-    assert not any(one.is_terminal() for one in world.openspiel_states(frozen.state))
-    assert torch.equal(frozen.q.isfinite(), world.legal(frozen.state))
+    assert not any(one.is_terminal() for one in environment.openspiel_states(frozen.state))
+    assert torch.equal(frozen.q.isfinite(), environment.legal(frozen.state))
     # From the opening, from the middle and from late in the game.
     plies = frozen.state.length
     assert int(plies.min()) < 6
@@ -109,8 +109,8 @@ def test_of_a_game_every_fifth_position_is_kept_each_game_from_another_move_on(
 ) -> None:
     generator = Generator().manual_seed(0)
     witness = positions._RecordingPlayer(PerfectPlayer(tic_tac_toe, generator, positions.ERRORS))
-    begun = tic_tac_toe.reset(10, generator)
-    play(tic_tac_toe, begun, [witness], torch.zeros(10, dtype=torch.int64), generator)
+    initial = tic_tac_toe.reset(10, generator)
+    play(tic_tac_toe, initial, [witness], torch.zeros(10, dtype=torch.int64), generator)
     plies = [(~tic_tac_toe.observe(s)[:, 2]).flatten(1).sum(-1).tolist() for s in witness.seen]
     # Ten games, two of them from each offset; at move 0, games 0 and 5; at move 1, 4 and 9; ...
     assert [len(p) for p in plies[:5]] == [2] * 5
@@ -122,16 +122,16 @@ def test_what_is_kept_is_what_was_made_and_is_not_made_again(
 ) -> None:
     config = TicTacToe()
     first = cached_positions(config, tic_tac_toe, 40)
-    along = cached_sequences(config, tic_tac_toe, 40, 3)
-    assert torch.equal(along.state[:40, 0], first.state)
-    assert torch.equal(along.value[:40, 0], first.q.max(-1).values)
+    path = cached_sequences(config, tic_tac_toe, 40, 3)
+    assert torch.equal(path.state[:40, 0], first.state)
+    assert torch.equal(path.value[:40, 0], first.q.max(-1).values)
 
     def never(*_: Any) -> EvaluationPositions:
         raise AssertionError("made again")
 
     monkeypatch.setattr(positions, "evaluation_positions", never)
     assert cached_positions(config, tic_tac_toe, 40).digest == first.digest
-    assert cached_sequences(config, tic_tac_toe, 40, 3).digest == along.digest
+    assert cached_sequences(config, tic_tac_toe, 40, 3).digest == path.digest
     for other in (TicTacToe(discount=0.9), config):
         with pytest.raises(AssertionError, match="made again"):
             cached_positions(other, tic_tac_toe, 41 if other is config else 40)
@@ -140,26 +140,26 @@ def test_what_is_kept_is_what_was_made_and_is_not_made_again(
 class Knowing(WorldModel):
     """Follows the true game and predicts the truth; the prior is that of a perfect player."""
 
-    def __init__(self, world: SolvedConnectFour) -> None:
+    def __init__(self, environment: SolvedConnectFour) -> None:
         super().__init__()
         self.spec = ModelSpec(LatentSpec("vector", ()), 7, frozenset(), needs_state=True)
-        self.world = world
+        self.environment = environment
 
     def represent(
         self, observation: Tensor, generator: Generator, state: Any = None
     ) -> MoveHistory:
-        assert torch.equal(observation, self.world.observe(state))
+        assert torch.equal(observation, self.environment.observe(state))
         result: MoveHistory = state
         return result
 
     def step(
         self, latent: MoveHistory, action: Tensor, generator: Generator
     ) -> tuple[MoveHistory, Edge]:
-        then, real = self.world.step(latent, action, generator)
+        then, real = self.environment.step(latent, action, generator)
         return then, Edge(real.reward, real.discount, real.terminated.float())
 
     def predict(self, latent: MoveHistory) -> Heads:
-        q = self.world.q(latent)
+        q = self.environment.q(latent)
         best = q.max(-1).values
         return Heads(100 * q.nan_to_num(neginf=-9.0), best.nan_to_num(neginf=5.0))
 
@@ -177,22 +177,24 @@ class WorstPlanner:
         generator: Generator,
         explore: bool = False,
     ) -> Plan:
-        score = (-model.world.q(root)).masked_fill(~legal, -torch.inf)
+        score = (-model.environment.q(root)).masked_fill(~legal, -torch.inf)
         zero = torch.zeros(len(legal))
         return Plan(score, zero, score, score, zero)
 
 
 def test_the_best_and_the_worst_moves_score_the_extremes(
-    world: SolvedConnectFour, frozen: EvaluationPositions
+    environment: SolvedConnectFour, frozen: EvaluationPositions
 ) -> None:
-    measure = DecisionQuality(world, SolvedPositions(world, frozen.state, frozen.q, frozen.digest))
-    row = measure(Knowing(world), WorstPlanner())
+    measure = DecisionQuality(
+        environment, SolvedPositions(environment, frozen.state, frozen.q, frozen.digest)
+    )
+    row = measure(Knowing(environment), WorstPlanner())
     assert row["decision/prior_optimal_rate"] == row["decision/prior_optimal_rate_decisive"] == 1.0
     assert row["decision/prior_regret"] == row["decision/prior_regret_decisive"] == 0.0
     assert row["decision/search_optimal_rate_decisive"] == 0.0
     regret = optimal = decisive = blind = 0.0
-    for worth in frozen.q.tolist():
-        legal = [x for x in worth if x > -2]
+    for values in frozen.q.tolist():
+        legal = [x for x in values if x > -2]
         regret += max(legal) - min(legal)
         optimal += max(legal) == min(legal)
         decisive += max(legal) != min(legal)
@@ -208,25 +210,25 @@ def test_the_best_and_the_worst_moves_score_the_extremes(
     assert not any("losing" in name for name in row)
 
 
-def test_without_decisive_positions_nothing_is_said_of_them(world: SolvedConnectFour) -> None:
+def test_without_decisive_positions_nothing_is_said_of_them(environment: SolvedConnectFour) -> None:
     # One column is left, with two cells.
     moves = [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 4, 4, 5, 5, 4, 4, 5, 5, 4, 4, 5, 5]
-    late = world.after_moves([[*moves, 2, 3, 3, 2, 2, 3, 3, 2, 2, 3, 3, 2, 6, 6, 6, 6]])
-    assert world.legal(late).sum() == 1
-    measure = DecisionQuality(world, SolvedPositions(world, late, world.q(late)))
-    row = measure(Knowing(world), WorstPlanner())
+    late = environment.after_moves([[*moves, 2, 3, 3, 2, 2, 3, 3, 2, 2, 3, 3, 2, 6, 6, 6, 6]])
+    assert environment.legal(late).sum() == 1
+    measure = DecisionQuality(environment, SolvedPositions(environment, late, environment.q(late)))
+    row = measure(Knowing(environment), WorstPlanner())
     assert row["decision/prior_optimal_rate"] == 1.0
     assert row["decision/prior_regret_decisive"] is None
     assert "decision/prior_regret_decisive" not in measure.info().levels
 
 
 def test_who_knows_connect_four_predicts_it_without_error(
-    world: SolvedConnectFour, monkeypatch: pytest.MonkeyPatch
+    environment: SolvedConnectFour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(positions, "GAMES", 2)
-    sequences = cached_sequences(ConnectFour(), world, 6, 2)
+    sequences = cached_sequences(ConnectFour(), environment, 6, 2)
     measure = PredictiveError(sequences)
-    row = measure(Knowing(world), None)  # type: ignore[arg-type]
+    row = measure(Knowing(environment), None)  # type: ignore[arg-type]
     assert {name.split("@")[0] for name in row} == {
         *(f"predictive/{part}_error" for part in ("value", "policy", "reward", "termination")),
         "predictive/illegal_mass",
@@ -237,7 +239,7 @@ def test_who_knows_connect_four_predicts_it_without_error(
     assert facts.counts["predictive/value_error"][0] == 3 * 6
     for k in range(2):
         here = tree_map(lambda states, k=k: states[:, k], sequences.state)
-        q, made = world.q(here), sequences.reached[:, k]
+        q, made = environment.q(here), sequences.reached[:, k]
         chosen = q.gather(1, sequences.action[:, k : k + 1]).squeeze(1)
         assert bool(chosen.isfinite()[made].all())
         assert bool((chosen == q.max(-1).values)[12:][made[12:]].all())

@@ -45,25 +45,27 @@ DECISIONS = (
 class Player(WorldModel):
     """Follows the true states. Its value is off by so much, and its prior the optimal moves."""
 
-    def __init__(self, world: GameTableEnvironment, off: float = 0.0, sharp: float = 20.0) -> None:
+    def __init__(
+        self, environment: GameTableEnvironment, off: float = 0.0, sharp: float = 20.0
+    ) -> None:
         super().__init__()
         self.spec = ModelSpec(LatentSpec("vector", ()), 9, frozenset({"legal"}), needs_state=True)
-        self.world, self.off, self.sharp = world, off, sharp
+        self.environment, self.off, self.sharp = environment, off, sharp
 
     def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Tensor:
         result: Tensor = state
         return result
 
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
-        then, real = self.world.step(latent, action, generator)
+        then, real = self.environment.step(latent, action, generator)
         return then, Edge(real.reward, real.discount, real.terminated.float())
 
     def predict(self, latent: Tensor) -> Heads:
-        q = self.world.q(latent)
+        q = self.environment.q(latent)
         best = q.max(-1).values
         value = (best + self.off).where(best.isfinite(), torch.zeros(()))
         logits = self.sharp * (q == best[:, None])
-        return Heads(logits, value, legal=self.world.legal(latent))
+        return Heads(logits, value, legal=self.environment.legal(latent))
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +115,9 @@ def test_a_budget_of_none_is_the_prior_and_the_gain_is_their_difference(
     gain = decided["decision/prior_regret"] - decided["decision/search_regret"]  # type: ignore[operator]
     assert found["decision/planning_gain[simulations=4]"] == pytest.approx(gain)
     assert found["decision/planning_gain[simulations=0]"] == 0.0
-    judged = solved_positions_of(learned, 1)
-    before = judged.regrets(judged.decide(agent, learned.planner)["prior"])
-    after = judged.regrets(judged.decide(agent, learned.planner)["search"])
+    solved = solved_positions_of(learned, 1)
+    before = solved.regrets(solved.decide(agent, learned.planner)["prior"])
+    after = solved.regrets(solved.decide(agent, learned.planner)["search"])
     worse = sum(b > a for a, b in zip(before.tolist(), after.tolist(), strict=True))
     assert worse > 0
     assert found["decision/worsened_rate[simulations=4]"] == pytest.approx(worse / 4520)
@@ -125,21 +127,21 @@ def test_a_blunder_is_a_move_that_loses_what_was_not_lost(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     q = torch.tensor([[1.0, 0.0, -1.0], [0.0, -1.0, -math.inf], [-1.0, -1.0, -1.0]])
-    judged = SolvedPositions(tic_tac_toe, torch.arange(3), q)
+    solved = SolvedPositions(tic_tac_toe, torch.arange(3), q)
     for moves, rate in (([0, 0, 0], 0.0), ([1, 0, 0], 0.0), ([2, 0, 0], 0.5), ([2, 1, 2], 1.0)):
         policy = one_hot(torch.tensor(moves), 3).float()
-        assert judged.expected("search", policy)["decision/search_blunder_rate"] == rate
-    assert judged.gap.tolist() == [1.0, 1.0, 0.0]
-    assert judged.regrets(torch.tensor([2, 0, 1])).tolist() == [2.0, 0.0, 0.0]
+        assert solved.expected("search", policy)["decision/search_blunder_rate"] == rate
+    assert solved.gap.tolist() == [1.0, 1.0, 0.0]
+    assert solved.regrets(torch.tensor([2, 0, 1])).tolist() == [2.0, 0.0, 0.0]
 
 
 # --- parts replaced ------------------------------------------------------------------------------
 
 
 def test_shapley_values_of_a_sum_are_its_terms() -> None:
-    worth = {"dynamics": 0.2, "prior": -0.05, "value": 0.1}
-    regrets = {way: 0.5 - sum(worth[part] for part in way) for way in all_subsets()}
-    assert shapley(regrets) == pytest.approx({part: -gain for part, gain in worth.items()})
+    gains = {"dynamics": 0.2, "prior": -0.05, "value": 0.1}
+    regrets = {way: 0.5 - sum(gains[part] for part in way) for way in all_subsets()}
+    assert shapley(regrets) == pytest.approx({part: -gain for part, gain in gains.items()})
 
 
 def test_shapley_values_by_hand_where_two_parts_only_help_together() -> None:
@@ -175,10 +177,10 @@ def test_a_learned_model_in_the_true_environment_is_alphazero(
     shared = {k: v for k, v in simulated.state_dict().items() if not k.startswith("noise")}
     agent = learned.model.eval()
     agent.load_state_dict(shared, strict=False)
-    judged = solved_positions_of(parts, 1)
+    solved = solved_positions_of(parts, 1)
     how = Substitution(dynamics="true")
     moves = [
-        judged.chosen_moves(model, parts.planner, search_action)
+        solved.chosen_moves(model, parts.planner, search_action)
         for model in (
             simulated,
             OracleSubstitutedModel(agent, parts.environment, how),  # type: ignore[arg-type]
@@ -206,18 +208,18 @@ def test_only_the_rules_know_which_moves_are_legal(
 
 
 def test_no_move_that_the_rules_forbid_counts_as_lost(parts: TrialParts) -> None:
-    judged = solved_positions_of(parts, 1)
-    assert (judged.action_regret[~judged.legal] == 0).all()
-    assert (judged.action_regret >= 0).all()
-    worth = judged.q.masked_fill(~judged.legal, -torch.inf)
-    best = worth.max(-1).values
-    assert torch.equal(judged.action_regret[judged.legal], (best[:, None] - judged.q)[judged.legal])
+    solved = solved_positions_of(parts, 1)
+    assert (solved.action_regret[~solved.legal] == 0).all()
+    assert (solved.action_regret >= 0).all()
+    action_value = solved.q.masked_fill(~solved.legal, -torch.inf)
+    best = action_value.max(-1).values
+    assert torch.equal(solved.action_regret[solved.legal], (best[:, None] - solved.q)[solved.legal])
 
 
 def test_nothing_replaced_leaves_the_moves_as_they_are(learned: TrialParts) -> None:
-    agent, judged = learned.model.eval(), solved_positions_of(learned, 1)
+    agent, solved = learned.model.eval(), solved_positions_of(learned, 1)
     same = OracleSubstitutedModel(agent, learned.environment, Substitution())  # type: ignore[arg-type]
-    usual, moves = (judged.chosen_moves(m, learned.planner, search_action) for m in (agent, same))
+    usual, moves = (solved.chosen_moves(m, learned.planner, search_action) for m in (agent, same))
     # In kernels and by torch sums are rounded otherwise, which may turn a tie.
     assert (usual == moves).float().mean() > 0.999
 
@@ -271,13 +273,13 @@ def test_with_true_values_and_dynamics_at_every_move_one_step_is_enough(
     learned: TrialParts,
 ) -> None:
     """Enough simulations with a uniform prior find the exact value of every move."""
-    agent, judged = learned.model.eval(), solved_positions_of(learned, 1)
+    agent, solved = learned.model.eval(), solved_positions_of(learned, 1)
     planner, legal = (planner_with(learned, 64, interior_legality=x) for x in (False, True))
     knowing = with_true_dynamics(
         agent, learned.environment, Substitution(dynamics="true", prior="uniform", value="oracle")
     )
-    assert judged.regrets(judged.chosen_moves(knowing, legal, search_action)).mean() < 0.02
-    assert judged.regrets(judged.chosen_moves(agent, planner, search_action)).mean() > 0.2
+    assert solved.regrets(solved.chosen_moves(knowing, legal, search_action)).mean() < 0.02
+    assert solved.regrets(solved.chosen_moves(agent, planner, search_action)).mean() > 0.2
 
 
 # --- errors that count ---------------------------------------------------------------------------
@@ -288,24 +290,24 @@ def test_decision_weighted_error_equals_a_plain_count(
 ) -> None:
     agent = Player(tic_tac_toe, off=0.5, sharp=0.5)
     found = measured("decision_weighted_error", parts, agent)["predictive/decision_weighted_error"]
-    judged = solved_positions_of(parts, 1)
+    solved = solved_positions_of(parts, 1)
     plans: list[Tensor] = []
 
     def ask(root: Tensor, legal: Tensor, g: Generator) -> Tensor:
         plans.append(parts.planner.plan(agent, root, legal, g).visits)
         return plans[-1]
 
-    visits = judged.evaluate(agent, ask)
+    visits = solved.evaluate(agent, ask)
     above = total = 0.0
     for row in range(0, 4520):
-        q = judged.q[row].tolist()
+        q = solved.q[row].tolist()
         legal = [a for a in range(9) if q[a] > -2]
         worse = [q[a] for a in legal if q[a] < max(q)]
         gap = max(q) - max(worse) if worse else 0.0
         seen = float(visits[row].sum())
         for a in legal:
             weight = gap * float(visits[row, a]) / seen
-            then = int(tic_tac_toe.table.successor[judged.state[row], a])
+            then = int(tic_tac_toe.table.successor[solved.state[row], a])
             ended = bool(tic_tac_toe.table.terminal[then])
             above += weight * (0.0 if ended else 0.25)
             total += weight
@@ -317,15 +319,15 @@ def test_chance_of_decision_weighted_error_is_the_best_constant_guess_counted_by
 ) -> None:
     cls: Any = components("measure")["decision_weighted_error"]
     level = cls().build(parts).info().levels["predictive/decision_weighted_error"]
-    judged, weighed = solved_positions_of(parts, 1), []
-    for row in judged.q.tolist():
-        worths = [worth for worth in row if worth > -2]
-        worse = [worth for worth in worths if worth < max(worths)]
+    solved, weighed = solved_positions_of(parts, 1), []
+    for row in solved.q.tolist():
+        worths = [action_value for action_value in row if action_value > -2]
+        worse = [action_value for action_value in worths if action_value < max(worths)]
         gap = max(worths) - max(worse) if worse else 0.0
-        weighed += [(gap / len(worths), worth) for worth in worths]
+        weighed += [(gap / len(worths), action_value) for action_value in worths]
     total = sum(weight for weight, _ in weighed)
-    mean = sum(weight * worth for weight, worth in weighed) / total
-    spread = sum(weight * (worth - mean) ** 2 for weight, worth in weighed) / total
+    mean = sum(weight * action_value for weight, action_value in weighed) / total
+    spread = sum(weight * (action_value - mean) ** 2 for weight, action_value in weighed) / total
     assert level == {"naive": pytest.approx(spread, rel=1e-6), "oracle": 0.0}
 
 
@@ -359,8 +361,8 @@ def test_exploitability_equals_a_walk_through_the_game(tic_tac_toe: GameTableEnv
     uniform = table.legal.float() / table.legal.sum(-1, keepdim=True).clamp(min=1)
     greedy = one_hot((weights + table.legal).argmax(-1), 9).float()
     positions = tic_tac_toe.positions()
-    judged = SolvedPositions(tic_tac_toe, positions, tic_tac_toe.q(positions))
-    replies = BestReply(tic_tac_toe, judged)
+    solved = SolvedPositions(tic_tac_toe, positions, tic_tac_toe.q(positions))
+    replies = BestReply(tic_tac_toe, solved)
     for chances in (policy, uniform, greedy):
         assert replies.exploitability(chances[positions].double()) == pytest.approx(
             _exploited(tic_tac_toe, chances.tolist()), abs=1e-6
@@ -369,23 +371,25 @@ def test_exploitability_equals_a_walk_through_the_game(tic_tac_toe: GameTableEnv
     assert replies.exploitability(perfect) == 0.0
 
 
-def _exploited(world: GameTableEnvironment, policy: list[list[float]]) -> float:
+def _exploited(environment: GameTableEnvironment, policy: list[list[float]]) -> float:
     """Mean gain of the best reply from both sides, by recursion over the rules."""
-    successor, reward = world.table.successor.tolist(), world.table.reward.tolist()
-    legal, terminal = world.table.legal.tolist(), world.table.terminal.tolist()
+    successor, reward = environment.table.successor.tolist(), environment.table.reward.tolist()
+    legal, terminal = environment.table.legal.tolist(), environment.table.terminal.tolist()
 
     @cache
-    def worth(state: int, agents_turn: bool) -> float:
+    def action_value(state: int, agents_turn: bool) -> float:
         """To who moves."""
         if terminal[state]:
             return 0.0
         moves = [a for a in range(9) if legal[state][a]]
-        gains = {a: reward[state][a] - worth(successor[state][a], not agents_turn) for a in moves}
+        gains = {
+            a: reward[state][a] - action_value(successor[state][a], not agents_turn) for a in moves
+        }
         if agents_turn:
             return sum(policy[state][a] * gains[a] for a in moves)
         return max(gains.values())
 
-    return (worth(0, False) - worth(0, True)) / 2
+    return (action_value(0, False) - action_value(0, True)) / 2
 
 
 # --- open-loop play ------------------------------------------------------------------------------
@@ -416,10 +420,10 @@ def test_by_state_tells_what_the_search_does(learned: TrialParts) -> None:
     cls: Any = components("measure")["by_state"]
     agent = learned.model.eval()
     record = cls(simulations=4).build(learned).details(agent, learned.planner)
-    judged = solved_positions_of(learned, 1)
-    moves = judged.decide(agent, learned.planner)["search"]
+    solved = solved_positions_of(learned, 1)
+    moves = solved.decide(agent, learned.planner)["search"]
     assert torch.equal(record["move"], moves)
-    assert torch.equal(record["regret"], judged.regrets(moves))
+    assert torch.equal(record["regret"], solved.regrets(moves))
     assert record["prior"].sum(-1).allclose(torch.ones(4520))
     assert record["visits"].sum(-1).allclose(torch.ones(4520))
-    assert bool((record["visits"][~judged.legal] == 0).all())
+    assert bool((record["visits"][~solved.legal] == 0).all())

@@ -137,8 +137,8 @@ def test_the_latent_error_is_a_mean_square_over_that_of_all_pairs(
     positions = planted(tic_tac_toe.observe(tic_tac_toe.positions())).double()
     pairs = torch.cdist(positions, positions).square().mean()
     alive = data.before_end[:, 1]
-    begun, then = (planted(tic_tac_toe.observe(data.at(k)[alive])).double() for k in (0, 1))
-    error = (begun + 0.5 - then).square().sum(1).mean()
+    initial, then = (planted(tic_tac_toe.observe(data.at(k)[alive])).double() for k in (0, 1))
+    error = (initial + 0.5 - then).square().sum(1).mean()
     assert row["predictive/latent_error@1"] == pytest.approx(float(error / pairs), rel=1e-4)
 
 
@@ -184,12 +184,12 @@ def test_ridge_solves_the_least_squares_of_its_penalty() -> None:
     inputs = latent.double().numpy()
     kept = [0, 1, 3, 4, 5]
     inputs = (inputs - inputs.mean(0))[:, kept] / inputs.std(0)[kept]
-    wanted = truth.double().numpy()
+    expected = truth.double().numpy()
     rows = np.concatenate([inputs, np.sqrt(50 * PENALTY) * np.eye(5)])
-    sides = np.concatenate([wanted - wanted.mean(0), np.zeros((5, 3))])
+    sides = np.concatenate([expected - expected.mean(0), np.zeros((5, 3))])
     weight = np.linalg.lstsq(rows, sides, rcond=None)[0]
     found = linear_probe(latent, truth)(latent).numpy()
-    assert np.allclose(found, inputs @ weight + wanted.mean(0), atol=1e-6)
+    assert np.allclose(found, inputs @ weight + expected.mean(0), atol=1e-6)
 
 
 def test_the_explained_share_is_one_minus_residual_over_variance() -> None:
@@ -199,8 +199,8 @@ def test_the_explained_share_is_one_minus_residual_over_variance() -> None:
     tally.r2("x", 2, found, truth, mask)
     for group, rows in (("", slice(0, 20)), ("[source=odd]", slice(1, 20, 2))):
         f, t = found[rows].double().numpy(), truth[rows].double().numpy()
-        wanted = 1 - ((f - t) ** 2).sum() / ((t - t.mean(0)) ** 2).sum()
-        assert tally.readings()[f"predictive/x@2{group}"] == pytest.approx(wanted)
+        expected = 1 - ((f - t) ** 2).sum() / ((t - t.mean(0)) ** 2).sum()
+        assert tally.readings()[f"predictive/x@2{group}"] == pytest.approx(expected)
     alike = MetricAccumulator()
     alike.r2("x", 0, found, torch.ones(30, 2), mask)
     assert alike.readings() == {}
@@ -223,12 +223,12 @@ def test_probes_are_measured_on_states_that_they_were_not_fitted_to(
 def test_no_gradient_reaches_the_model() -> None:
     config = trial({"model.representation.name": "random"})
     parts = build(config)
-    wanted = [p.requires_grad for p in parts.model.parameters()]
-    assert set(wanted) == {True, False}
+    expected = [p.requires_grad for p in parts.model.parameters()]
+    assert set(expected) == {True, False}
     measure = LatentAccuracy(sequences(parts.environment, 1), 50)  # type: ignore[arg-type]
     row = measure(parts.model, parts.planner)
     torch.manual_seed(7)  # the global stream has no say
     assert measure(parts.model, parts.planner) == row
-    assert [p.requires_grad for p in parts.model.parameters()] == wanted
+    assert [p.requires_grad for p in parts.model.parameters()] == expected
     assert all(p.grad is None for p in parts.model.parameters())
     assert torch.is_grad_enabled()

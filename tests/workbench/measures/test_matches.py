@@ -22,12 +22,12 @@ from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec
 
 
-def everything(world: GameTableEnvironment) -> Tensor:
-    return world.q(torch.arange(world.table.size))
+def everything(environment: GameTableEnvironment) -> Tensor:
+    return environment.q(torch.arange(environment.table.size))
 
 
-def perfect(world: GameTableEnvironment) -> Chooser:
-    return Chooser(everything(world).nan_to_num(neginf=-9.0))
+def perfect(environment: GameTableEnvironment) -> Chooser:
+    return Chooser(everything(environment).nan_to_num(neginf=-9.0))
 
 
 def test_every_state_of_a_table_is_handed_to_openspiel_as_it_is(
@@ -47,8 +47,8 @@ def test_random_players_win_as_often_as_counting_says(tic_tac_toe: GameTableEnvi
     # Of random games the first player wins 58.49 %, the second 28.81 %: 212/363 and 121/420.
     games = 20_000
     players = [RandomPlayer(fixed_generator("a")), RandomPlayer(fixed_generator("b"))]
-    begun = tic_tac_toe.reset(games, Generator())
-    played = play(tic_tac_toe, begun, players, torch.zeros(games, dtype=torch.int64), Generator())
+    initial = tic_tac_toe.reset(games, Generator())
+    played = play(tic_tac_toe, initial, players, torch.zeros(games, dtype=torch.int64), Generator())
     assert float((played.gained > 0).double().mean()) == pytest.approx(212 / 363, abs=0.01)
     assert float((played.gained < 0).double().mean()) == pytest.approx(121 / 420, abs=0.01)
     assert int(played.moves.min()) == 5
@@ -59,7 +59,7 @@ def test_what_the_second_player_wins_the_first_player_loses(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     games = 64
-    begun = tic_tac_toe.reset(games, Generator())
+    initial = tic_tac_toe.reset(games, Generator())
     turn = torch.arange(games) % 2
     gained = []
     for swap in (False, True):
@@ -69,7 +69,7 @@ def test_what_the_second_player_wins_the_first_player_loses(
         ]  # type: ignore[arg-type]
         order = turn if not swap else 1 - turn
         seats = players if not swap else players[::-1]
-        gained.append(play(tic_tac_toe, begun, seats, order, Generator()).gained)
+        gained.append(play(tic_tac_toe, initial, seats, order, Generator()).gained)
     assert torch.equal(gained[0], -gained[1])
     assert bool((gained[0] >= 0).all())
 
@@ -77,10 +77,10 @@ def test_what_the_second_player_wins_the_first_player_loses(
 class Counting(WorldModel):
     """A latent is the number of observed actions, and the environment state."""
 
-    def __init__(self, world: GameTableEnvironment) -> None:
+    def __init__(self, environment: GameTableEnvironment) -> None:
         super().__init__()
         self.spec = ModelSpec(LatentSpec("vector", (2,)), 9, frozenset(), memory=True)
-        self.world, self.asked = world, 0
+        self.environment, self.asked = environment, 0
 
     def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Tensor:
         return torch.stack([torch.zeros_like(state), state], 1)
@@ -94,14 +94,14 @@ class Counting(WorldModel):
         state: Any = None,
     ) -> Tensor:
         # The action is the one that led from the remembered state to the one that is shown.
-        assert torch.equal(self.world.table.successor[latent[:, 1], action], state)
+        assert torch.equal(self.environment.table.successor[latent[:, 1], action], state)
         return torch.stack([latent[:, 0] + 1, state], 1)
 
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
         raise AssertionError("no search is made")
 
     def predict(self, latent: Tensor) -> Heads:
-        pieces = (~self.world.observe(latent[:, 1])[:, 2]).flatten(1).sum(-1)
+        pieces = (~self.environment.observe(latent[:, 1])[:, 2]).flatten(1).sum(-1)
         assert torch.equal(latent[:, 0], pieces)
         self.asked += len(latent)
         return Heads(
@@ -159,18 +159,18 @@ def test_the_tree_search_sees_the_win_before_it(tic_tac_toe: GameTableEnvironmen
 
 @pytest.mark.parametrize("moves", [1, 2, 5])
 def test_openings_are_random_games_that_go_on(moves: int) -> None:
-    world = ConnectFour().build()
-    state, turn = openings(world, 30, moves)
+    environment = ConnectFour().build()
+    state, turn = openings(environment, 30, moves)
     assert state.length.tolist() == [moves] * 30
     assert turn.tolist() == [moves % 2] * 30
-    assert not any(one.is_terminal() for one in world.openspiel_states(state))
+    assert not any(one.is_terminal() for one in environment.openspiel_states(state))
     assert len({tuple(row[:moves]) for row in state.action.tolist()}) >= min(30, 7**moves) * 0.6
 
 
 def test_openings_that_hardly_a_game_survives_are_reported() -> None:
-    world = ConnectFour(rows=4, columns=4, in_line=2).build()
+    environment = ConnectFour(rows=4, columns=4, in_line=2).build()
     with pytest.raises(WorkbenchError, match=r"7 moves.*'connect_four' 0 last.*shorten the open"):
-        openings(world, 2, 7)
+        openings(environment, 2, 7)
 
 
 def test_a_trial_of_another_environment_is_reported_what_does_not_fit() -> None:

@@ -37,13 +37,13 @@ class Rightwards:
 
 
 @pytest.fixture(scope="module")
-def world() -> Any:
+def environment() -> Any:
     return CartPole(discount=GAMMA).build()
 
 
 @pytest.fixture(scope="module")
-def walks(world: Any) -> Walks:
-    return random_walks(world, STATES, WALK, DEPTH)
+def walks(environment: Any) -> Walks:
+    return random_walks(environment, STATES, WALK, DEPTH)
 
 
 def gained(numbers: list[float], most: int) -> float:
@@ -61,11 +61,11 @@ def gained(numbers: list[float], most: int) -> float:
 
 @pytest.mark.parametrize("most", [4, 500])
 def test_the_error_is_to_the_discounted_return_of_play_from_the_true_state(
-    most: int, world: Any, walks: Walks
+    most: int, environment: Any, walks: Walks
 ) -> None:
     guess = 3.0
-    model = Seer(world, value=lambda state, code: torch.full((len(code),), guess))
-    row = ReturnError(world, walks, most)(model, Rightwards())  # type: ignore[arg-type]
+    model = Seer(environment, value=lambda state, code: torch.full((len(code),), guess))
+    row = ReturnError(environment, walks, most)(model, Rightwards())  # type: ignore[arg-type]
     means = []
     for k in range(DEPTH + 1):
         states = walks.state[walks.going[:, k], k, :4].tolist()
@@ -75,17 +75,17 @@ def test_the_error_is_to_the_discounted_return_of_play_from_the_true_state(
     assert row[NAME] == pytest.approx(sum(means) / len(means), rel=1e-4)
 
 
-def test_a_model_that_foresees_its_own_play_has_no_error(world: Any, walks: Walks) -> None:
+def test_a_model_that_foresees_its_own_play_has_no_error(environment: Any, walks: Walks) -> None:
     def foresee(state: Tensor, code: Tensor) -> Tensor:
         return torch.tensor([gained(numbers[:4], 500) for numbers in state.tolist()])
 
-    row = ReturnError(world, walks, 500)(Seer(world, value=foresee), Rightwards())  # type: ignore[arg-type]
+    row = ReturnError(environment, walks, 500)(Seer(environment, value=foresee), Rightwards())  # type: ignore[arg-type]
     for error in row.values():
         assert error == pytest.approx(0.0, abs=1e-6)
 
 
 def test_states_are_of_beginnings_and_of_random_play_and_moves_lead_from_one_to_the_next(
-    world: Any, walks: Walks
+    environment: Any, walks: Walks
 ) -> None:
     made = walks.state[:, 0, 4]
     assert not made[: STATES // 2].any()
@@ -93,20 +93,20 @@ def test_states_are_of_beginnings_and_of_random_play_and_moves_lead_from_one_to_
     assert len(made[STATES // 2 :].unique()) > 2
     assert bool(walks.going[:, 0].all())
     for k in range(DEPTH):
-        then, transition = world.step(walks.state[:, k], walks.action[:, k], Generator())
+        then, transition = environment.step(walks.state[:, k], walks.action[:, k], Generator())
         assert torch.equal(then, walks.state[:, k + 1])
         assert torch.equal(walks.going[:, k + 1], walks.going[:, k] & ~transition.terminated)
 
 
-def test_where_an_episode_is_over_nothing_is_measured(world: Any) -> None:
-    long = random_walks(world, 30, WALK, 60)
-    facts = ReturnError(world, long, 500).info()
+def test_where_an_episode_is_over_nothing_is_measured(environment: Any) -> None:
+    long = random_walks(environment, 30, WALK, 60)
+    facts = ReturnError(environment, long, 500).info()
     counts = facts.counts[NAME]
     assert counts == long.going.sum(0).tolist()
     assert counts[0] == 30
     assert counts[-1] < 30
     assert counts == sorted(counts, reverse=True)
-    row = ReturnError(world, long, 5)(Seer(world), Rightwards())  # type: ignore[arg-type]
+    row = ReturnError(environment, long, 5)(Seer(environment), Rightwards())  # type: ignore[arg-type]
     assert set(row) == {NAME, *(f"{NAME}@{k}" for k, many in enumerate(counts) if many)}
 
 
@@ -133,14 +133,14 @@ class Lowest:
 
 
 def test_in_a_game_of_two_the_agent_plays_both_sides_to_the_end() -> None:
-    world = Hex(size=5, discount=GAMMA).build()
-    assert isinstance(world, OpenSpielEnvironment)
-    walks = random_walks(world, STATES, 12, DEPTH)
+    environment = Hex(size=5, discount=GAMMA).build()
+    assert isinstance(environment, OpenSpielEnvironment)
+    walks = random_walks(environment, STATES, 12, DEPTH)
 
     def outcome(state: Any, off: float) -> Tensor:
         """OpenSpiel's return of the player to move if both take the lowest move."""
         found = []
-        for game in world.openspiel_states(state):
+        for game in environment.openspiel_states(state):
             mover, length = game.current_player(), 0
             while not game.is_terminal():
                 game.apply_action(min(game.legal_actions()))
@@ -149,11 +149,11 @@ def test_in_a_game_of_two_the_agent_plays_both_sides_to_the_end() -> None:
             found.append(sign * GAMMA ** (length - 1) + off)
         return torch.tensor(found)
 
-    begun = world.observe(tree_map(lambda states: states[:, 0], walks.state)).flatten(1)
-    assert len(torch.unique(begun, dim=0)) > STATES / 2  # not all where a game begins
+    initial = environment.observe(tree_map(lambda states: states[:, 0], walks.state)).flatten(1)
+    assert len(torch.unique(initial, dim=0)) > STATES / 2  # not all where a game begins
     for off in (0.0, 0.5):
-        model = Seer(world, value=lambda state, code, off=off: outcome(state, off))  # type: ignore[misc]
-        row = ReturnError(world, walks, 500)(model, Lowest())  # type: ignore[arg-type]
+        model = Seer(environment, value=lambda state, code, off=off: outcome(state, off))  # type: ignore[misc]
+        row = ReturnError(environment, walks, 500)(model, Lowest())  # type: ignore[arg-type]
         for k in range(DEPTH + 1):
             assert row[f"{NAME}@{k}"] == pytest.approx(off**2, abs=1e-6)
     assert not [*MonteCarlo().incompatibilities(trial({}, base={"preset": "muzero_hex"}))]

@@ -54,9 +54,9 @@ def test_the_error_is_a_mean_over_entries_and_the_best_constant_has_the_chance_l
 
         name = f"predictive/observation_error@{k}"
         found = readings(measure, Decoding(tic_tac_toe, constant))[name]
-        wanted = float((best - true).square().mean())
-        assert found == pytest.approx(wanted, rel=1e-5)
-        assert levels[name] == {"naive": pytest.approx(wanted), "oracle": 0.0}
+        expected = float((best - true).square().mean())
+        assert found == pytest.approx(expected, rel=1e-5)
+        assert levels[name] == {"naive": pytest.approx(expected), "oracle": 0.0}
         assert measure.info().counts["predictive/observation_error"][k] == len(true)
 
 

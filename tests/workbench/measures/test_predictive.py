@@ -31,22 +31,22 @@ class Fake(WorldModel):
     def __init__(self, environment: GameTableEnvironment, constant: float | None) -> None:
         super().__init__()
         self.spec = ModelSpec(LatentSpec("vector", ()), 9, frozenset(), needs_state=True)
-        self.world, self.constant = environment, constant
+        self.built_environment, self.constant = environment, constant
 
     def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Tensor:
-        assert torch.equal(observation, self.world.observe(state))
+        assert torch.equal(observation, self.built_environment.observe(state))
         result: Tensor = state
         return result
 
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
-        then, real = self.world.step(latent, action, generator)
+        then, real = self.built_environment.step(latent, action, generator)
         if self.constant is None:
             return then, Edge(real.reward, -torch.ones(len(then)), real.terminated.float())
         flat = torch.full((len(then),), self.constant)
         return then, Edge(flat, -torch.ones(len(then)), flat)
 
     def predict(self, latent: Tensor) -> Heads:
-        q = self.world.q(latent)
+        q = self.built_environment.q(latent)
         best = q.max(-1, keepdim=True).values
         if self.constant is not None:
             return Heads(torch.zeros(len(latent), 9), torch.full((len(latent),), self.constant))
@@ -111,8 +111,8 @@ def test_a_constant_guess_scores_the_mean_square_distance_to_the_truth(
         rewards = [float(tic_tac_toe.table.reward[s, a]) for s, a, _ in made]
         ends = [float(not _alive(tic_tac_toe, t)) for _, _, t in made]
         for name, truth in (("reward", rewards), ("termination", ends)):
-            wanted = sum((0.25 - x) ** 2 for x in truth) / len(truth)
-            assert row[f"predictive/{name}_error@{k}"] == pytest.approx(wanted)
+            expected = sum((0.25 - x) ** 2 for x in truth) / len(truth)
+            assert row[f"predictive/{name}_error@{k}"] == pytest.approx(expected)
 
 
 def _moves(data: EvaluationSet, k: int) -> tuple[list[int], list[int], list[int]]:

@@ -52,15 +52,15 @@ class Left:
         return Plan(policy, policy[:, 0], policy, policy, policy[:, 0])
 
 
-def steps(begun: Tensor, lean: bool, most: int) -> int:
+def steps(initial: Tensor, lean: bool, most: int) -> int:
     """Number of steps until the pole falls, in Gymnasium itself."""
-    world = gymnasium.make("CartPole-v1")
-    world.reset(seed=0)
-    seen = begun.numpy()
-    world.unwrapped.state = seen  # type: ignore[attr-defined]
+    built_environment = gymnasium.make("CartPole-v1")
+    built_environment.reset(seed=0)
+    seen = initial.numpy()
+    built_environment.unwrapped.state = seen  # type: ignore[attr-defined]
     for step in range(1, most + 1):
         action = int(seen[2] + 0.2 * seen[3] > 0) if lean else 0
-        seen, _, ended, cut, _ = world.step(action)
+        seen, _, ended, cut, _ = built_environment.step(action)
         if ended or cut:
             return step
     return most
@@ -70,10 +70,10 @@ def steps(begun: Tensor, lean: bool, most: int) -> int:
 def test_the_mean_is_that_of_the_same_episodes_played_by_hand(most: int) -> None:
     measure = EpisodeReturn(CartPole(), 5, most, prior=True)
     found = measure(Leaning(), Left())
-    begun = CartPole().build().reset(5, fixed_generator("episodes"))[:, :-1]
+    initial = CartPole().build().reset(5, fixed_generator("episodes"))[:, :-1]
     for name, lean in (("prior", True), ("search", False)):
-        wanted = sum(steps(row, lean, most) for row in begun) / 5
-        assert found[f"decision/{name}_return"] == pytest.approx(wanted)
+        expected = sum(steps(row, lean, most) for row in initial) / 5
+        assert found[f"decision/{name}_return"] == pytest.approx(expected)
     assert found["decision/prior_return"] > found["decision/search_return"]  # type: ignore[operator]
     assert measure(Leaning(), Left()) == found
 
@@ -101,13 +101,13 @@ def test_the_environments_of_the_training_stay_where_they_are() -> None:
         }
     )
     parts = build(config)
-    world, generator = parts.environment, Generator().manual_seed(0)
-    state = world.reset(2, generator)
-    state, _ = world.step(state, torch.tensor([0, 1]), generator)
+    built_environment, generator = parts.environment, Generator().manual_seed(0)
+    state = built_environment.reset(2, generator)
+    state, _ = built_environment.step(state, torch.tensor([0, 1]), generator)
     measure = config.measures["returns"].build(parts)
     row = measure(parts.model.eval(), parts.planner)
     assert all(value is not None and value >= 1 for value in row.values())
-    _, transition = world.step(state, torch.tensor([1, 0]), generator)
+    _, transition = built_environment.step(state, torch.tensor([1, 0]), generator)
     assert transition.reward.tolist() == [1.0, 1.0]
 
 

@@ -63,8 +63,8 @@ def test_the_agent_plays_elsewhere_as_one_that_was_built_there_with_its_weights(
         assert all(torch.equal(before[k], v) for k, v in parts.model.state_dict().items())
         there.model.load_state_dict(parts.model.state_dict())
         played = MatchScore(there.environment, 6, 2, [10], prior=True)
-        wanted = played(there.model.eval(), there.planner)
-        assert row == {name.replace("/", "/transfer_"): score for name, score in wanted.items()}
+        expected = played(there.model.eval(), there.planner)
+        assert row == {name.replace("/", "/transfer_"): score for name, score in expected.items()}
         rows.append(row)
     assert set(rows[0]) == {
         f"decision/transfer_{name}_score{against}"

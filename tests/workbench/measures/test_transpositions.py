@@ -33,8 +33,8 @@ def test_both_orders_are_legal_and_lead_to_the_same_position(
     pairs = transpositions(tic_tac_toe, tic_tac_toe.positions(), PAIRS)
     assert pairs.action.shape == (PAIRS, 3)
     known = set()
-    for begun, moves in zip(pairs.state.tolist(), pairs.action.tolist(), strict=True):
-        one, other = tic_tac_toe.openspiel_states(torch.tensor([begun, begun]))
+    for initial, moves in zip(pairs.state.tolist(), pairs.action.tolist(), strict=True):
+        one, other = tic_tac_toe.openspiel_states(torch.tensor([initial, initial]))
         for move, also in zip(moves, reversed(moves), strict=True):
             one.apply_action(move)
             other.apply_action(also)
@@ -42,7 +42,7 @@ def test_both_orders_are_legal_and_lead_to_the_same_position(
             assert not other.is_terminal()
         assert str(one) == str(other)
         assert moves[0] != moves[2]
-        known.add((begun, moves[1], frozenset(moves)))
+        known.add((initial, moves[1], frozenset(moves)))
     assert len(known) == PAIRS
 
 
@@ -116,10 +116,12 @@ def test_games_without_an_oracle_have_transpositions_too() -> None:
     config = trial({}, base={"preset": "muzero_hex", "planner.simulations": 2})
     assert not [*Transpositions().incompatibilities(config)]
     parts = build(config)
-    world: Any = parts.environment
-    pairs = transpositions(world, positions_of(parts, 30), PAIRS)
+    built_environment: Any = parts.environment
+    pairs = transpositions(built_environment, positions_of(parts, 30), PAIRS)
     assert len(pairs.action) == PAIRS
-    for game, moves in zip(world.openspiel_states(pairs.state), pairs.action.tolist(), strict=True):
+    for game, moves in zip(
+        built_environment.openspiel_states(pairs.state), pairs.action.tolist(), strict=True
+    ):
         other = game.clone()
         for move, also in zip(moves, reversed(moves), strict=True):
             game.apply_action(move)
@@ -127,7 +129,7 @@ def test_games_without_an_oracle_have_transpositions_too() -> None:
         assert str(game) == str(other)
         assert not game.is_terminal()
     measure = Transpositions(pairs=PAIRS, positions=30).build(parts)
-    assert measure(Seer(world), None) == {GAP: 0.0, VALUE_GAP: 0.0}  # type: ignore[arg-type]
+    assert measure(Seer(built_environment), None) == {GAP: 0.0, VALUE_GAP: 0.0}  # type: ignore[arg-type]
 
 
 def test_where_the_past_is_shown_no_two_orders_end_alike() -> None:
@@ -140,10 +142,10 @@ def test_where_the_past_is_shown_no_two_orders_end_alike() -> None:
 
 
 def test_where_the_order_always_matters_it_is_reported() -> None:
-    world = CartPole().build()
-    begun = world.reset(50, Generator().manual_seed(1))
+    built_environment = CartPole().build()
+    initial = built_environment.reset(50, Generator().manual_seed(1))
     with pytest.raises(WorkbenchError, match=r"'transpositions' .* environment 'cartpole'"):
-        transpositions(world, begun, PAIRS)
+        transpositions(built_environment, initial, PAIRS)
     problems = [
         *Transpositions().incompatibilities(trial({}, base={"preset": "efficientzero_like"}))
     ]

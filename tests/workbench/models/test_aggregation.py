@@ -81,11 +81,11 @@ def test_a_layer_of_nodes_is_torchs_linear_layer_at_every_node(
     layer, there = NodesLinear(inputs, outputs), torch.nn.Linear(inputs, outputs)
     layer.load_state_dict(there.state_dict())
     nodes = torch.randn(2, rows // 2, inputs)
-    result, wanted = layer(nodes), there(nodes)
-    assert torch.allclose(result, wanted, atol=1e-5)
-    gradient = torch.randn_like(wanted)
+    result, expected_value = layer(nodes), there(nodes)
+    assert torch.allclose(result, expected_value, atol=1e-5)
+    gradient = torch.randn_like(expected_value)
     found = torch.autograd.grad(result, [*layer.parameters()], gradient)
-    expected = torch.autograd.grad(wanted, [*there.parameters()], gradient)
+    expected = torch.autograd.grad(expected_value, [*there.parameters()], gradient)
     for one, other in zip(found, expected, strict=True):
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-3 if rows == MANY else 1e-5)
 

@@ -112,8 +112,8 @@ def test_a_residual_block_is_its_formula() -> None:
 
     hidden = F.conv2d(norm(x, block.first_norm).relu(), block.first.weight, block.first.bias, 1, 1)
     hidden = norm(hidden, block.second_norm).relu()
-    wanted = x + F.conv2d(hidden, block.second.weight, block.second.bias, 1, 1)
-    assert torch.allclose(block(x), wanted, atol=1e-4)
+    expected = x + F.conv2d(hidden, block.second.weight, block.second.bias, 1, 1)
+    assert torch.allclose(block(x), expected, atol=1e-4)
 
 
 # --- nodes and edges -----------------------------------------------------------------------------
@@ -210,9 +210,9 @@ def test_every_token_of_a_transformer_sees_all_cells() -> None:
 # --- sizes ---------------------------------------------------------------------------------------
 
 
-def built(config: RepresentationConfig, world: EnvironmentSpec, seed: int = 0) -> Module:
+def built(config: RepresentationConfig, environment: EnvironmentSpec, seed: int = 0) -> Module:
     torch.manual_seed(seed)
-    return config.build(world)
+    return config.build(environment)
 
 
 def board(size: int) -> EnvironmentSpec:
@@ -240,7 +240,7 @@ def test_what_convolutions_say_of_the_middle_is_the_same_on_both_sizes() -> None
 
 
 @pytest.mark.parametrize(
-    ("size", "halvings", "wanted"),
+    ("size", "halvings", "expected"),
     [
         ((96, 96), 4, (6, 6)),
         ((84, 84), 3, (11, 11)),
@@ -249,17 +249,17 @@ def test_what_convolutions_say_of_the_middle_is_the_same_on_both_sizes() -> None
     ],
 )
 def test_images_are_halved_as_often_as_is_asked(
-    size: tuple[int, int], halvings: int, wanted: tuple[int, int]
+    size: tuple[int, int], halvings: int, expected: tuple[int, int]
 ) -> None:
-    world = EnvironmentSpec("images", (3, *size), 2)
+    environment = EnvironmentSpec("images", (3, *size), 2)
     config = ResNet(width=4, depth=1, downsample=halvings, latent_kind="grid")
-    assert config.latent(world) == LatentSpec("grid", (4, *wanted))
-    assert built(config, world)(random(1, 3, *size)).shape == (1, 4, *wanted)
+    assert config.latent(environment) == LatentSpec("grid", (4, *expected))
+    assert built(config, environment)(random(1, 3, *size)).shape == (1, 4, *expected)
 
 
 def test_halvings_make_atari_frames_affordable() -> None:
-    world, config = Atari().spec(), ResNet(downsample=4)
-    encoder = built(config, world)
+    environment, config = Atari().spec(), ResNet(downsample=4)
+    encoder = built(config, environment)
     assert encoder(random(2, 4, 84, 84)).shape == (2, 96)
     assert sum(p.numel() for p in encoder.parameters()) < 100_000
 

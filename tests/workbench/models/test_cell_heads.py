@@ -46,16 +46,16 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=Generator().manual_seed(seed))
 
 
-def latents(world: EnvironmentSpec, kind: str = "grid") -> LatentSpec:
-    height, width = world.observation[1:]
+def latents(built_environment: EnvironmentSpec, kind: str = "grid") -> LatentSpec:
+    height, width = built_environment.observation[1:]
     if kind == "grid":
         return LatentSpec("grid", (FEATURES, height, width))
     return LatentSpec("nodes", (height * width, FEATURES))
 
 
-def heads_of(world: EnvironmentSpec, seed: int = 0, kind: str = "grid") -> Any:
+def heads_of(built_environment: EnvironmentSpec, seed: int = 0, kind: str = "grid") -> Any:
     torch.manual_seed(seed)
-    return Cells(width=8).build(latents(world, kind), world, edges=True)
+    return Cells(width=8).build(latents(built_environment, kind), built_environment, edges=True)
 
 
 def named(config: EnvironmentConfig) -> str:
@@ -67,48 +67,50 @@ def named(config: EnvironmentConfig) -> str:
 
 @pytest.mark.parametrize("config", WORLDS, ids=named)
 def test_a_logit_is_the_mean_of_the_scores_at_the_action_s_marks(config: Any) -> None:
-    world = config.spec()
-    prediction = heads_of(world)
-    latent = random(3, *latents(world).shape)
+    built_environment = config.spec()
+    prediction = heads_of(built_environment)
+    latent = random(3, *latents(built_environment).shape)
     logits = prediction.heads(latent).policy
-    assert logits.shape == (3, world.actions)
+    assert logits.shape == (3, built_environment.actions)
     parts = {name: p.detach() for name, p in prediction.named_parameters()}
 
     def layer(name: str, x: Tensor) -> Tensor:
         return x @ parts[f"{name}.weight"].T + parts[f"{name}.bias"]
 
-    hidden = [layer("cell", latent[..., y, x]).relu() for y, x in cells(world)]
+    hidden = [layer("cell", latent[..., y, x]).relu() for y, x in cells(built_environment)]
     mean = torch.stack(hidden).mean(0)
     largest = torch.stack(hidden).amax(0)
     unmarked = [
-        a for a in range(world.actions) if not (world.action_planes and world.action_planes[a])
+        a
+        for a in range(built_environment.actions)
+        if not (built_environment.action_planes and built_environment.action_planes[a])
     ]
-    for action in range(world.actions):
+    for action in range(built_environment.actions):
         if action in unmarked:
             rest = layer("policy.rest", torch.cat([mean, largest], 1))
-            wanted = rest[:, unmarked.index(action)]
+            expected = rest[:, unmarked.index(action)]
         else:
-            marks = world.action_planes[action]
+            marks = built_environment.action_planes[action]
             scores = [layer("policy.score", hidden[cell])[:, plane] for plane, cell in marks]
-            wanted = torch.stack(scores).mean(0)
-        assert torch.allclose(logits[:, action], wanted, atol=1e-5)
+            expected = torch.stack(scores).mean(0)
+        assert torch.allclose(logits[:, action], expected, atol=1e-5)
     counts = {"tic_tac_toe": 0, "connect_four": 0, "othello": 1, "breakthrough": 0, "minatar": 3}
     assert len(unmarked) == counts[config.component]
     assert ("policy.rest.weight" in parts) == bool(unmarked)
-    assert ("policy.score.weight" in parts) == any(world.action_planes)
+    assert ("policy.score.weight" in parts) == any(built_environment.action_planes)
 
 
-def cells(world: EnvironmentSpec) -> list[tuple[int, int]]:
-    height, width = world.observation[1:]
+def cells(built_environment: EnvironmentSpec) -> list[tuple[int, int]]:
+    height, width = built_environment.observation[1:]
     return [(y, x) for y in range(height) for x in range(width)]
 
 
 @pytest.mark.parametrize("config", WORLDS, ids=named)
 def test_nodes_are_read_as_the_cells_of_a_grid(config: Any) -> None:
-    world = config.spec()
-    grid, nodes = heads_of(world), heads_of(world, kind="nodes")
-    latent = random(3, *latents(world).shape)
-    rows = torch.stack([latent[..., y, x] for y, x in cells(world)], 1)
+    built_environment = config.spec()
+    grid, nodes = heads_of(built_environment), heads_of(built_environment, kind="nodes")
+    latent = random(3, *latents(built_environment).shape)
+    rows = torch.stack([latent[..., y, x] for y, x in cells(built_environment)], 1)
     for of_grid, of_nodes in (
         (grid.heads(latent).policy, nodes.heads(rows).policy),
         (grid.heads(latent).value, nodes.heads(rows).value),
@@ -119,9 +121,9 @@ def test_nodes_are_read_as_the_cells_of_a_grid(config: Any) -> None:
 
 @pytest.mark.parametrize("config", WORLDS, ids=named)
 def test_gradients_reach_every_parameter_and_rows_stand_alone(config: Any) -> None:
-    world = config.spec()
-    prediction = heads_of(world)
-    latent = random(6, *latents(world).shape)
+    built_environment = config.spec()
+    prediction = heads_of(built_environment)
+    latent = random(6, *latents(built_environment).shape)
     heads, edge = prediction.heads(latent), prediction.edge(latent)
     said = [heads.policy, *heads.raw.values(), *edge.values()]
     sum((t * random(*t.shape, seed=i)).sum() for i, t in enumerate(said)).backward()
@@ -171,22 +173,22 @@ def test_pooled_heads_say_the_same_of_a_board_and_of_four_of_it() -> None:
 
 @pytest.mark.parametrize("kind", ["grid", "nodes"])
 def test_a_decoded_cell_is_a_linear_function_of_that_cell(kind: str) -> None:
-    world = ConnectFour().spec()
-    decoder = cell_decoder.Cells().build(latents(world, kind), world)
+    built_environment = ConnectFour().spec()
+    decoder = cell_decoder.Cells().build(latents(built_environment, kind), built_environment)
     weight, bias = (p.detach() for p in decoder.parameters())
     assert weight.shape == (3, FEATURES)
-    latent = random(2, *latents(world, kind).shape)
+    latent = random(2, *latents(built_environment, kind).shape)
     decoded = decoder(latent)
-    assert decoded.shape == (2, *world.observation)
-    for i, (y, x) in enumerate(cells(world)):
+    assert decoded.shape == (2, *built_environment.observation)
+    for i, (y, x) in enumerate(cells(built_environment)):
         cell = latent[..., y, x] if kind == "grid" else latent[:, i]
         assert torch.allclose(decoded[..., y, x], cell @ weight.T + bias, atol=1e-6)
 
 
 def test_a_flat_decoder_has_one_hidden_layer_and_the_observation_s_shape() -> None:
-    world = TicTacToe().spec()
+    built_environment = TicTacToe().spec()
     for shape in ((6,), (2, 3, 3), (9, 4)):
-        decoder = FlatDecoder(width=5).build(LatentSpec("vector", shape), world)
+        decoder = FlatDecoder(width=5).build(LatentSpec("vector", shape), built_environment)
         assert decoder(random(4, *shape)).shape == (4, 3, 3, 3)
         count = sum(p.numel() for p in decoder.parameters())
         assert count == (prod(shape) + 1) * 5 + (5 + 1) * 27
@@ -238,12 +240,12 @@ def test_a_decoder_adds_a_head_and_leaves_all_other_weights_as_they_are(dynamics
     assert count_parameters(parts.model)["decoder"] == (6 + 1) * 3
     assert "decoder" not in count_parameters(plain.model)
 
-    world, g = parts.environment, Generator().manual_seed(0)
-    state = world.reset(2, g)
-    latent = parts.model.represent(world.observe(state), g, state)
+    built_environment, g = parts.environment, Generator().manual_seed(0)
+    state = built_environment.reset(2, g)
+    latent = parts.model.represent(built_environment.observe(state), g, state)
     assert parts.model.decode(latent).shape == (2, 3, 3, 3)
     with pytest.raises(TypeError, match="no decoder"):
-        plain.model.decode(plain.model.represent(world.observe(state), g, state))
+        plain.model.decode(plain.model.represent(built_environment.observe(state), g, state))
 
 
 RECONSTRUCTING: dict[str, Any] = {
@@ -267,8 +269,8 @@ def test_a_trial_with_them_goes_on_where_it_was_cut(tmp_path: Path) -> None:
 def test_boards_can_be_read_back_from_their_latents(decoder: str) -> None:
     model = GRID["model"] | {"decoder": decoder}
     parts = build(tiny(RECONSTRUCTING | {"model": model}))
-    world: Any = parts.environment
-    seen = world.observe(world.positions())
+    built_environment: Any = parts.environment
+    seen = built_environment.observe(built_environment.positions())
     optimiser = torch.optim.Adam(parts.model.parameters(), 0.02)
     for _ in range(120):
         rows = torch.randint(len(seen), (64,), generator=parts.streams["test"])

@@ -34,18 +34,22 @@ def configured(name: str, **options: Any) -> Any:
 
 
 def made(
-    name: str, latent: LatentSpec, world: EnvironmentSpec = WORLD, seed: int = 0, **options: Any
+    name: str,
+    latent: LatentSpec,
+    environment: EnvironmentSpec = WORLD,
+    seed: int = 0,
+    **options: Any,
 ) -> Any:
     torch.manual_seed(seed)
-    return configured(name, **options).build(latent, world)
+    return configured(name, **options).build(latent, environment)
 
 
 def drawn(latent: LatentSpec, seed: int = 1, rows: int = ROWS) -> Tensor:
     return torch.randn(rows, *latent.shape, generator=Generator().manual_seed(seed))
 
 
-def actions(world: EnvironmentSpec = WORLD, rows: int = ROWS) -> Tensor:
-    return torch.randint(world.actions, (rows,), generator=Generator().manual_seed(2))
+def actions(environment: EnvironmentSpec = WORLD, rows: int = ROWS) -> Tensor:
+    return torch.randint(environment.actions, (rows,), generator=Generator().manual_seed(2))
 
 
 def neighbours(cell: int) -> list[int]:
@@ -201,8 +205,8 @@ def test_slots_have_no_place_on_the_board() -> None:
 def test_an_action_reaches_what_is_joined_to_its_node_and_nothing_else(name: str) -> None:
     # Rows are joined, and columns are not: marks in two rows change those two rows.
     pairs = [(a, b) for a in range(9) for b in range(9) if a != b and a // 3 == b // 3]
-    world = replace(WORLD, graphs={"neighbours": Graph(9, tuple(pairs))})
-    g = made(name, NODES, world)
+    environment = replace(WORLD, graphs={"neighbours": Graph(9, tuple(pairs))})
+    g = made(name, NODES, environment)
     s = drawn(NODES)
     here, there = (g(s, torch.full((ROWS,), a)) for a in (1, 4))
     changed = (here - there).abs().amax(2) > 1e-6
@@ -243,10 +247,10 @@ def test_an_action_is_its_place_or_a_plane_of_its_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["conv", "residual", "gru", "gcn", "message_passing"])
 def test_a_pass_has_no_place_and_still_is_a_move_of_its_own(name: str) -> None:
-    world = Othello().spec()
+    environment = Othello().spec()
     shape = (4, 8, 8) if CELLS[name] is GRID else (64, 4)
     latent = LatentSpec(CELLS[name].kind, shape)
-    g = made(name, latent, world)
+    g = made(name, latent, environment)
     assert planes_of(g)(torch.tensor([64])).abs().sum() == 0
     s = drawn(latent, rows=1).expand(3, *shape)
     then = g(s, torch.tensor([64, 0, 63]))
@@ -258,13 +262,13 @@ def test_a_pass_has_no_place_and_still_is_a_move_of_its_own(name: str) -> None:
 def test_where_the_latent_has_not_the_board_s_cells_actions_enter_one_hot() -> None:
     small = LatentSpec("grid", (4, 2, 2))
     assert planes_of(made("conv", small)).channels == 9
-    world = CartPole().spec()
-    assert planes_of(made("conv", small, world)).channels == 2
-    (note,) = configured("conv").notes(world)
+    environment = CartPole().spec()
+    assert planes_of(made("conv", small, environment)).channels == 2
+    (note,) = configured("conv").notes(environment)
     assert "dynamics conv" in note
     assert "cartpole" in note
     assert not list(configured("conv").notes(WORLD))
-    assert not list(configured("conv", action_encoding="one_hot").notes(world))
+    assert not list(configured("conv", action_encoding="one_hot").notes(environment))
 
 
 # --- plain -----------------------------------------------------------------------------------
@@ -396,9 +400,9 @@ def test_the_error_has_the_size_that_was_asked_for(
         spread = clear.latent.std(1, correction=0, keepdim=True)
         errors.append((blurred.latent - clear.latent) / (size * spread))
     for k, error in enumerate(errors, 1):
-        wanted = sqrt(k) if compounding else 1.0
+        expected = sqrt(k) if compounding else 1.0
         # 12,800 draws: the standard deviation is known within 2 % at more than three sigmas.
-        assert float(error.std()) == pytest.approx(wanted, rel=0.03)
+        assert float(error.std()) == pytest.approx(expected, rel=0.03)
         assert float(error.mean()) == pytest.approx(0, abs=0.06)
     first, second = errors[0], errors[1]
     together = float((first * second).mean())  # of independent draws 0; of a walk its first step

@@ -94,11 +94,11 @@ def test_a_steps_own_head_is_whole_and_each_recurrent_edge_is_scaled(
 ) -> None:
     model = make()
     unroll = unrolled(model, scale)
-    for k, wanted in enumerate([0, *by_step]):
+    for k, expected in enumerate([0, *by_step]):
         gradient = torch.autograd.grad(
             unroll.heads.value[0, k], model.dynamics.theta, retain_graph=True, allow_unused=True
         )[0]
-        assert (0.0 if gradient is None else float(gradient)) == pytest.approx(wanted)
+        assert (0.0 if gradient is None else float(gradient)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("make", [Chain, learned])
@@ -124,9 +124,9 @@ def test_the_gradient_of_the_first_state_is_whole() -> None:
     for model in (Chain(), learned()):
         root = torch.zeros(1, 1, requires_grad=True)
         unroll: Unroll = model.unroll(root, torch.zeros(1, K, dtype=torch.int64), Generator(), 0.5)
-        for k, wanted in enumerate([1, 1, 0.5, 0.25, 0.125, 0.0625]):
+        for k, expected in enumerate([1, 1, 0.5, 0.25, 0.125, 0.0625]):
             (gradient,) = torch.autograd.grad(unroll.heads.value[0, k], root, retain_graph=True)
-            assert float(gradient) == wanted
+            assert float(gradient) == expected
 
 
 def test_the_objective_weighs_terms_and_counts_unrolled_steps_by_one_over_k() -> None:
@@ -157,10 +157,10 @@ def test_unrolled_predictions_equal_those_of_single_steps_whatever_the_scale(
             "losses.termination": None,
         }
     parts = build(trial(changes))
-    model, world, g = parts.model, parts.environment, Generator()
-    state = world.reset(3, g)
+    model, built_environment, g = parts.model, parts.environment, Generator()
+    state = built_environment.reset(3, g)
     actions = torch.tensor([[0, 4, 8], [2, 1, 5], [8, 7, 6]])
-    root = model.represent(world.observe(state), g, state)
+    root = model.represent(built_environment.observe(state), g, state)
     half, whole = (model.unroll(root, actions, g, scale) for scale in (0.5, 1.0))
     assert torch.equal(half.heads.policy, whole.heads.policy)
     latent = root

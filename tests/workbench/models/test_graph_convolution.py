@@ -34,8 +34,8 @@ def build(config: Any, seed: int = 0) -> Any:
 def test_normalised_adjacency_of_a_path_of_three_by_hand() -> None:
     # With self-loops the degrees are 2, 3, 2: entries 1/2, 1/3, and 1/sqrt(6) between neighbours.
     s = 1 / sqrt(6)
-    wanted = torch.tensor([[0.5, s, 0], [s, 1 / 3, s], [0, s, 0.5]])
-    assert torch.allclose(normalised_adjacency(PATH), wanted)
+    expected = torch.tensor([[0.5, s, 0], [s, 1 / 3, s], [0, s, 0.5]])
+    assert torch.allclose(normalised_adjacency(PATH), expected)
 
 
 def test_one_layer_is_a_hat_x_w_plus_b() -> None:
@@ -158,9 +158,11 @@ def test_a_dynamics_marks_the_node_of_the_action_and_reaches_its_neighbours_only
     # nodes 0, 1 and 2 and no other.
     path = Graph(9, tuple((a, b) for a in range(9) for b in range(9) if abs(a - b) == 1))
     cells = tuple(((0, cell),) for cell in range(9))
-    world = EnvironmentSpec("path", (3, 3, 3), 9, graphs={"neighbours": path}, action_planes=cells)
+    environment = EnvironmentSpec(
+        "path", (3, 3, 3), 9, graphs={"neighbours": path}, action_planes=cells
+    )
     torch.manual_seed(0)
-    step = gcn.GCN(width=32).build(LatentSpec("nodes", (9, 8)), world)
+    step = gcn.GCN(width=32).build(LatentSpec("nodes", (9, 8)), environment)
     latent = torch.randn(1, 9, 8)
     changed = (step(latent, torch.tensor([0])) - step(latent, torch.tensor([8]))).abs().amax(-1)[0]
     assert (changed > 0).tolist() == [True] * 3 + [False] * 3 + [True] * 3

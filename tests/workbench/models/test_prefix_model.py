@@ -87,12 +87,12 @@ def test_sums_begin_again_after_the_horizon() -> None:
     policies = ((1.0, 0.0, 0.0),) * 7
     history = History(0, 0.5, (0,) * 8, rewards, (0.0,) * 8, (0,) * 7, policies, True)
     window, starts = windows([[history]], 100, 5, 0)
-    wanted = {0: [0, 1, 3, 4, 12, 16], 3: [0, 8, 24, 32, 96, 0], 6: [0, 64, 64, 0, 0, 0]}
+    expected = {0: [0, 1, 3, 4, 12, 16], 3: [0, 8, 24, 32, 96, 0], 6: [0, 64, 64, 0, 0, 0]}
     for absorbing in (True, False):
         target = made("value_prefix", window, absorbing, horizon=2)
         for b, (_, t) in enumerate(starts):
-            if t in wanted:
-                assert target.value[b].tolist() == wanted[t]
+            if t in expected:
+                assert target.value[b].tolist() == expected[t]
     assert made("value_prefix", window, True).value[0].tolist() == [0, 1, 3, 7, 15, 31]
 
 
@@ -112,8 +112,8 @@ def test_the_sum_at_every_step_of_every_window(
     for b, (h, t) in enumerate(starts):
         assert target.value[b, 0] == target.mask[b, 0] == 0
         for k in range(1, unroll + 1):
-            begun = t + (k - 1) // horizon * horizon
-            assert float(target.value[b, k]) == pytest.approx(sum(h.rewards[begun : t + k]))
+            start = t + (k - 1) // horizon * horizon
+            assert float(target.value[b, k]) == pytest.approx(sum(h.rewards[start : t + k]))
             assert float(target.mask[b, k]) == transition_mask(h, t + k, absorbing)
 
 
@@ -136,8 +136,8 @@ def test_the_rewards_of_a_stretch_add_up_to_its_predicted_sum(model: PrefixModel
     edge = edges(line(model))
     sums = edge.raw["value_prefix"].squeeze(-1)
     assert sums.shape == edge.reward.shape == (ROWS, STEPS)
-    for begun in range(0, STEPS, HORIZON):
-        stretch = slice(begun, begun + HORIZON)
+    for start in range(0, STEPS, HORIZON):
+        stretch = slice(start, start + HORIZON)
         assert torch.allclose(edge.reward[:, stretch].cumsum(1), sums[:, stretch], atol=1e-6)
     assert torch.equal(edge.reward[:, ::HORIZON], sums[:, ::HORIZON])
     assert sums.abs().min() > 0
@@ -148,8 +148,8 @@ def test_the_memory_is_torch_s_lstm_over_the_codes_of_a_stretch(model: PrefixMod
     reference = nn.LSTM(8, 4, batch_first=True)
     for name, weight in model.ledger.cell.state_dict().items():
         reference.state_dict()[f"{name}_l0"].copy_(weight)
-    for begun in range(0, STEPS, HORIZON):
-        stretch = latents[begun + 1 : begun + 1 + HORIZON]
+    for start in range(0, STEPS, HORIZON):
+        stretch = latents[start + 1 : start + 1 + HORIZON]
         out, (hidden, cell) = reference(torch.stack([latent.code for latent in stretch], 1))
         for k, latent in enumerate(stretch):
             assert torch.allclose(latent.earned.hidden, out[:, k], atol=1e-6)
@@ -286,9 +286,9 @@ def test_a_decoder_reads_its_code(tmp_path: Path) -> None:
 
 def read(*changes: str) -> list[str]:
     model = "{name: value_prefix, representation: mlp, dynamics: mlp, prediction: mlp}"
-    world = "environment: cartpole\nplanner: {name: puct, q_normalisation: min_max}\n"
+    environment = "environment: cartpole\nplanner: {name: puct, q_normalisation: min_max}\n"
     rest = "measures: {predictive: null, decision: null}\nprocedure.random_start.fraction: 0.0\n"
-    lines = [f"preset: muzero\nmodel: {model}\nlosses.reward: null\n{world}{rest}", *changes]
+    lines = [f"preset: muzero\nmodel: {model}\nlosses.reward: null\n{environment}{rest}", *changes]
     return problems_of("\n".join(lines))
 
 

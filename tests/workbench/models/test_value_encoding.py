@@ -60,8 +60,16 @@ def test_the_inverse_is_not_the_papers_misprint() -> None:
 def test_two_hot_weights_by_hand() -> None:
     # Atoms -1, 0, 1: .25 lies a quarter of the way from 0 to 1.
     x = torch.tensor([0.25, -1.0, 1.0, 0.0, -0.5, 7.0, -7.0])
-    wanted = [[0, 0.75, 0.25], [1, 0, 0], [0, 0, 1], [0, 1, 0], [0.5, 0.5, 0], [0, 0, 1], [1, 0, 0]]
-    assert two_hot(x, -1.0, 1.0, 3).tolist() == wanted
+    expected = [
+        [0, 0.75, 0.25],
+        [1, 0, 0],
+        [0, 0, 1],
+        [0, 1, 0],
+        [0.5, 0.5, 0],
+        [0, 0, 1],
+        [1, 0, 0],
+    ]
+    assert two_hot(x, -1.0, 1.0, 3).tolist() == expected
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -96,10 +104,10 @@ def test_categorical_decodes_the_expectation_and_then_inverts_h() -> None:
     # Atoms of [-1, 1] with 3: h(1) = sqrt(2) - 1 + .001 = .41521. Weights 1/2, 1/4, 1/4 give
     # -.10380, whose inverse is solved here by bisection.
     logits = torch.tensor([0.5, 0.25, 0.25]).log()
-    wanted, low, high = -0.25 * h(1.0), -1.0, 1.0
+    expected, low, high = -0.25 * h(1.0), -1.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if h(middle) < wanted else (low, middle)
+        low, high = (middle, high) if h(middle) < expected else (low, middle)
     assert float(Categorical(-1.0, 1.0, 3).decode(logits)) == pytest.approx(low, abs=2e-4)
 
 

@@ -177,36 +177,36 @@ TRUE = {
 def test_a_full_tree_over_the_rules_tells_the_value_of_every_legal_move(
     planner: dict[str, Any], tic_tac_toe: GameTableEnvironment
 ) -> None:
-    world = tic_tac_toe
+    environment = tic_tac_toe
     searchless = {name: value for name, value in TINY.items() if name != "planner.simulations"}
     parts = build(trial(TRUE | {"planner": planner}, base=searchless))
     model: Any = parts.model.eval()
-    state = torch.tensor([0, *world.positions()[::500].tolist()]).unique()
+    state = torch.tensor([0, *environment.positions()[::500].tolist()]).unique()
     random = torch.Generator()
     with torch.inference_mode():
-        root = model.represent(world.observe(state), random, state)
-        legal = world.legal(state)
+        root = model.represent(environment.observe(state), random, state)
+        legal = environment.legal(state)
         plan = parts.planner.plan(model, root, legal, random)
         for row, move in legal.nonzero().tolist():
-            then = world.table.successor[state[row], move]
-            worth = _worth(model, world, int(then), planner.get("depth", 1) - 1)
-            wanted = float(world.table.reward[state[row], move]) - worth
-            assert float(plan.q[row, move]) == pytest.approx(wanted, abs=1e-5)
+            then = environment.table.successor[state[row], move]
+            values = _worth(model, environment, int(then), planner.get("depth", 1) - 1)
+            expected = float(environment.table.reward[state[row], move]) - values
+            assert float(plan.q[row, move]) == pytest.approx(expected, abs=1e-5)
     assert not plan.policy[~legal].any()
 
 
-def _worth(model: Any, world: GameTableEnvironment, state: int, depth: int) -> float:
+def _worth(model: Any, environment: GameTableEnvironment, state: int, depth: int) -> float:
     """To the player to move, by plain recursion over the rules."""
-    if world.table.terminal[state]:
+    if environment.table.terminal[state]:
         return 0.0
     at = torch.tensor([state])
     if depth == 0:
         random = torch.Generator()
-        return float(model.predict(model.represent(world.observe(at), random, at)).value)
-    moves = world.table.legal[state].nonzero().flatten().tolist()
+        return float(model.predict(model.represent(environment.observe(at), random, at)).value)
+    moves = environment.table.legal[state].nonzero().flatten().tolist()
     return max(
-        float(world.table.reward[state, move])
-        - _worth(model, world, int(world.table.successor[state, move]), depth - 1)
+        float(environment.table.reward[state, move])
+        - _worth(model, environment, int(environment.table.successor[state, move]), depth - 1)
         for move in moves
     )
 

@@ -21,13 +21,19 @@ def parts_of(preset: str, **overlay: object) -> TrialParts:
 
 
 def plan(parts: TrialParts, rows: int = 21, explore: bool = False) -> Plan:
-    world, model, generator = parts.environment, parts.model, torch.Generator().manual_seed(3)
-    state = world.reset(rows, generator)
+    built_environment, model, generator = (
+        parts.environment,
+        parts.model,
+        torch.Generator().manual_seed(3),
+    )
+    state = built_environment.reset(rows, generator)
     for _ in range(2):
-        action = torch.multinomial(world.legal(state).float(), 1, generator=generator)[:, 0]
-        state, _ = world.step(state, action, generator)
-    root = model.represent(world.observe(state), generator, state)
-    return parts.planner.plan(model, root, world.legal(state), generator, explore)
+        action = torch.multinomial(built_environment.legal(state).float(), 1, generator=generator)[
+            :, 0
+        ]
+        state, _ = built_environment.step(state, action, generator)
+    root = model.represent(built_environment.observe(state), generator, state)
+    return parts.planner.plan(model, root, built_environment.legal(state), generator, explore)
 
 
 def by_calls(parts: TrialParts, monkeypatch: pytest.MonkeyPatch, explore: bool = False) -> Plan:
@@ -83,10 +89,14 @@ def test_weights_in_other_memory_are_searched(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("preset", ["muzero", "gumbel_muzero"])
 def test_a_row_is_searched_alike_in_any_batch(preset: str) -> None:
     parts = parts_of(preset)
-    world, model, generator = parts.environment, parts.model, torch.Generator().manual_seed(3)
-    state = world.reset(19, generator)
+    built_environment, model, generator = (
+        parts.environment,
+        parts.model,
+        torch.Generator().manual_seed(3),
+    )
+    state = built_environment.reset(19, generator)
     root = torch.randn(19, 96)
-    legal = world.legal(state)
+    legal = built_environment.legal(state)
     whole = parts.planner.plan(model, root, legal, generator)
     for row in (0, 17):
         single = parts.planner.plan(model, root[[row]], legal[[row]], generator)

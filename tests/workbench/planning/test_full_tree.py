@@ -35,7 +35,7 @@ def best_line(
         then, discount = int(model.successor[state, move]), float(model.discount[state, move])
         if termination and model.termination is not None:
             discount *= 1 - float(model.termination[state, move])
-        worth = float(model.value[then])
+        values = float(model.value[then])
         if depth > 1:
             after = best_line(model, then, depth - 1, termination, legality)
             allowed = [
@@ -43,8 +43,8 @@ def best_line(
                 for a, x in enumerate(after)
                 if not legality or (model.legal is not None and model.legal[then, a])
             ]
-            worth = max(allowed) if allowed else worth
-        q.append(float(model.reward[state, move]) + discount * worth)
+            values = max(allowed) if allowed else values
+        q.append(float(model.reward[state, move]) + discount * values)
     return q
 
 
@@ -61,11 +61,11 @@ def test_q_and_value_equal_those_of_a_recursion(
     config = DepthD(depth=depth, use_predicted_termination=termination, interior_legality=legality)
     plan = planned(config, model, torch.arange(ROOTS), legal)
     for b in range(ROOTS):
-        wanted = best_line(model, b, depth, termination, legality)
+        expected = best_line(model, b, depth, termination, legality)
         allowed = [a for a in range(ACTIONS) if legal[b, a]]
-        assert float(plan.value[b]) == pytest.approx(max(wanted[a] for a in allowed), abs=1e-9)
+        assert float(plan.value[b]) == pytest.approx(max(expected[a] for a in allowed), abs=1e-9)
         for a in allowed:
-            assert float(plan.q[b, a]) == pytest.approx(wanted[a], abs=1e-9)
+            assert float(plan.q[b, a]) == pytest.approx(expected[a], abs=1e-9)
     assert plan.depth.tolist() == [depth] * ROOTS
     assert torch.equal(plan.visits, legal * ACTIONS ** (depth - 1))
 

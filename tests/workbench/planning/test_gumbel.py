@@ -239,8 +239,8 @@ def test_the_improved_policy_is_the_formula_over_the_plan_s_own_q_and_visits() -
     plan = searched(model, torch.arange(TREES), simulations=30, q_normalisation="none", c_scale=0.2)
     sigma = (50 + plan.visits.max(1, keepdim=True).values.numpy()) * 0.2 * plan.q.double().numpy()
     weight = np.exp(model.logits[:TREES].numpy() + sigma)
-    wanted = weight / weight.sum(1, keepdims=True)
-    assert np.abs(plan.policy.numpy() - wanted).max() < 1e-5
+    expected = weight / weight.sum(1, keepdims=True)
+    assert np.abs(plan.policy.numpy() - expected).max() < 1e-5
 
 
 def test_the_policy_may_be_the_share_of_visits() -> None:
@@ -356,8 +356,8 @@ def test_noise_samples_moves_without_replacement_from_the_prior() -> None:
     root = torch.zeros(count, dtype=torch.int64)
     plan = made.plan(model, root, legal, Generator().manual_seed(0), True)
     out = (plan.visits == 0).float().mean(0).tolist()
-    for share, wanted in zip(out, (0.5143 - 0.3536, 0.325, 0.5143, 1.0), strict=True):
-        assert share == pytest.approx(wanted, abs=5 * math.sqrt(0.25 / count))
+    for share, expected in zip(out, (0.5143 - 0.3536, 0.325, 0.5143, 1.0), strict=True):
+        assert share == pytest.approx(expected, abs=5 * math.sqrt(0.25 / count))
 
 
 def test_on_a_bandit_the_move_is_value_no_less_than_the_prior_by_expectation() -> None:
@@ -372,9 +372,9 @@ def test_on_a_bandit_the_move_is_value_no_less_than_the_prior_by_expectation() -
         built = made.build(EnvironmentSpec("bandit", (1,), 6))
         root = torch.arange(arms).repeat_interleave(plays)
         plan = built.plan(model, root, every(len(root), 6), Generator().manual_seed(5), True)
-        worth = q[root, plan.best_action()].view(arms, plays)
-        gain = worth.mean(1) - (logits.softmax(1) * q).sum(1)
-        error = worth.std(1) / math.sqrt(plays)
+        values = q[root, plan.best_action()].view(arms, plays)
+        gain = values.mean(1) - (logits.softmax(1) * q).sum(1)
+        error = values.std(1) / math.sqrt(plays)
         assert bool((gain > -4 * error).all()), (considered, simulations)
         assert float(gain.mean()) > 0.3, (considered, simulations)
 

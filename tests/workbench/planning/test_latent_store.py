@@ -37,8 +37,8 @@ def test_every_node_is_read_as_it_was_kept(name: str) -> None:
     node = torch.tensor([3, 0, 4])
     place = node * BATCH + torch.arange(BATCH)
     for found, tensor in zip(tree_leaves(store.read(place)), tree_leaves(root), strict=True):
-        wanted = torch.stack([_other(tensor, int(k))[b] for b, k in enumerate(node)])
-        assert torch.equal(found, wanted)
+        expected = torch.stack([_other(tensor, int(k))[b] for b, k in enumerate(node)])
+        assert torch.equal(found, expected)
         assert found.dtype == tensor.dtype
 
 

@@ -20,8 +20,8 @@ BOUNDS = (-2.0, 3.0)
 
 
 def planner(bounds: tuple[float, float] | None = BOUNDS, **options: Any) -> Any:
-    world = EnvironmentSpec("table", (1,), ACTIONS, bounds=bounds)
-    return PUCT(**options).build(world)
+    environment = EnvironmentSpec("table", (1,), ACTIONS, bounds=bounds)
+    return PUCT(**options).build(environment)
 
 
 def searched(model: TableModel, root: Tensor, legal: Tensor | None = None, **options: Any) -> Plan:
@@ -172,8 +172,8 @@ def test_hand_worked_tree_without_normalisation(
     assert int(plan.depth[0]) == depth
     for a, expected in enumerate(q):
         # An unvisited move is given the root's value.
-        wanted = value if expected is None else expected
-        assert float(plan.q[0, a]) == pytest.approx(wanted, abs=1e-6)
+        expected_value = value if expected is None else expected
+        assert float(plan.q[0, a]) == pytest.approx(expected_value, abs=1e-6)
 
 
 def test_hand_worked_tree_with_min_max_normalisation() -> None:

@@ -55,10 +55,10 @@ def test_lanes_are_calculated_with_and_chosen_between_one_by_one() -> None:
     for kind in (np.float64, np.float32):
         a, b = numbers.astype(kind)
         with np.errstate(all="ignore"):
-            wanted = [2 - a * b, a / b + 1, np.where(a > b, a, b), np.where(a == b, 7, a)]
+            expected = [2 - a * b, a / b + 1, np.where(a > b, a, b), np.where(a == b, 7, a)]
         found = np.empty((4, TREES_PER_TILE), kind)
         calculate(a, b, found)
-        assert np.array_equal(found, np.array(wanted, kind), equal_nan=True)
+        assert np.array_equal(found, np.array(expected, kind), equal_nan=True)
 
 
 @njit(error_model="numpy")

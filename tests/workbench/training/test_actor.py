@@ -192,8 +192,10 @@ def test_moves_are_drawn_by_visits_to_the_power_of_one_over_temperature(value: f
     )
     actor.step(parts.model)
     share = float((actor.state_dict()["action"] == 8).float().mean())
-    wanted = 2 ** (1 / value) / (1 + 2 ** (1 / value))
-    assert share == pytest.approx(wanted, abs=5 * (wanted * (1 - wanted) / 4000) ** 0.5 + 1e-9)
+    expected = 2 ** (1 / value) / (1 + 2 ** (1 / value))
+    assert share == pytest.approx(
+        expected, abs=5 * (expected * (1 - expected) / 4000) ** 0.5 + 1e-9
+    )
 
 
 class Corridor:

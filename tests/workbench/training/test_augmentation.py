@@ -95,12 +95,12 @@ def test_a_turned_window_is_the_window_of_the_turned_game(
             moves = [symmetry.actions[action] for action in actions]
             turned = [turned_policy(p, symmetry) for p in policies]
             other = filled(500, play(environment, moves, turned))
-            wanted = other.window(other.starts, UNROLL, 1, Generator())
+            expected = other.window(other.starts, UNROLL, 1, Generator())
             found = turn.transform(window, torch.full((len(plain),), number))
             for field in ("observation", "legal", "policy", "reward", "value", "steps_to_end"):
-                assert torch.equal(getattr(found, field), getattr(wanted, field)), field
+                assert torch.equal(getattr(found, field), getattr(expected, field)), field
             inside = torch.arange(UNROLL) < window.steps_to_end[:, None]
-            assert torch.equal(found.action[inside], wanted.action[inside])
+            assert torch.equal(found.action[inside], expected.action[inside])
             # What was drawn past the end is turned like any other move.
             past = [symmetry.actions[a] for a in window.action[~inside].tolist()]
             assert found.action[~inside].tolist() == past

@@ -60,8 +60,8 @@ def test_next_latent_encodes_every_state_that_was_reached_the_last_one_too(
             for k in range(unroll + 1):
                 assert float(target.mask[b, k]) == float(k > 0 and t + k <= h.length)
                 if target.mask[b, k]:
-                    wanted = [[factor * h.number], [factor * (t + k)]]
-                    assert target.value[b, k].tolist() == wanted
+                    expected = [[factor * h.number], [factor * (t + k)]]
+                    assert target.value[b, k].tolist() == expected
 
 
 @SOME

@@ -164,8 +164,8 @@ def test_a_new_step_has_the_distance_of_the_search_from_its_return() -> None:
         z = float(rows["reward"][place])
         z -= float(rows["reward"][place + 1]) if remaining > 1 else 0.0
         z += float(rows["value"][place + 2]) if remaining > 2 else 0.0
-        wanted = abs(float(rows["value"][place]) - z) + 1e-6
-        assert float(mass[place]) == pytest.approx(wanted, abs=1e-6)
+        expected = abs(float(rows["value"][place]) - z) + 1e-6
+        assert float(mass[place]) == pytest.approx(expected, abs=1e-6)
     assert finals > 0
 
 

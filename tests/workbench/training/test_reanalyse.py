@@ -43,11 +43,13 @@ def columns(procedure: Any) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("replaced", [("policy", "value"), ("policy",), ("value",)], ids=str)
-@pytest.mark.parametrize("world", [{}, ALPHAZERO, {"planner": "policy"}], ids=["mz", "az", "none"])
+@pytest.mark.parametrize(
+    "overrides", [{}, ALPHAZERO, {"planner": "policy"}], ids=["mz", "az", "none"]
+)
 def test_the_drawn_steps_and_no_others_get_what_a_search_of_now_finds(
-    replaced: tuple[str, ...], world: dict[str, Any]
+    replaced: tuple[str, ...], overrides: dict[str, Any]
 ) -> None:
-    parts, procedure = played(world)
+    parts, procedure = played(overrides)
     replay, before = procedure._replay, columns(procedure)
     named = {name: name in replaced for name in ("policy", "value")}
     reanalysis = Reanalysis(parts, ReanalyseConfig(ratio=1.0, **named), 16)
@@ -138,9 +140,9 @@ def test_the_target_network_searches_again_and_without_one_the_acting_model(ever
     procedure._reanalysis = Reanalysis(parts, ReanalyseConfig(ratio=1.0), 16)
     while len(searching) < 3:
         procedure.advance()
-    wanted = procedure._learner.target if every else procedure.agent
-    assert all(model is wanted for model in searching)
-    assert wanted is not parts.model
+    expected = procedure._learner.target if every else procedure.agent
+    assert all(model is expected for model in searching)
+    assert expected is not parts.model
 
 
 def test_what_is_searched_again_is_what_windows_then_show() -> None:

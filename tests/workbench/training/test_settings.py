@@ -68,8 +68,8 @@ def test_moves_are_drawn_by_the_temperature_of_the_moment(
     actor = Actor(parts, 4000, NO_RANDOM_START, schedule)
     actor.step(parts.model, fraction)
     share = float((actor.state_dict()["action"] == 8).float().mean())
-    wanted = 2 ** (1 / temperature) / (1 + 2 ** (1 / temperature))
-    assert share == pytest.approx(wanted, abs=5 * (wanted * (1 - wanted) / 4000) ** 0.5)
+    expected = 2 ** (1 / temperature) / (1 + 2 ** (1 / temperature))
+    assert share == pytest.approx(expected, abs=5 * (expected * (1 - expected) / 4000) ** 0.5)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_what_is_read_is_what_was_packed(shape: list[int], count: int, seed: int
 
 
 @pytest.mark.parametrize(
-    ("changes", "wanted"),
+    ("changes", "expected"),
     [
         ({}, TIC_TAC_TOE),
         ({"procedure.priorities.alpha": 1.0}, TIC_TAC_TOE + 8),
@@ -79,15 +79,15 @@ def test_what_is_read_is_what_was_packed(shape: list[int], count: int, seed: int
     ids=["plain", "prioritised", "with states"],
 )
 def test_the_bytes_of_a_step_are_known_before_the_first(
-    changes: dict[str, Any], wanted: int
+    changes: dict[str, Any], expected: int
 ) -> None:
     played = procedure({"procedure.capacity": 300, **changes})
-    assert played.bytes_per_step == wanted
+    assert played.bytes_per_step == expected
     while not played._replay.ring.written:
         played.advance()
     held = played._replay.steps.words.nbytes
     held += played._priorities._mass.nbytes if played._priorities else 0
-    assert held == 300 * wanted
+    assert held == 300 * expected
 
 
 @pytest.mark.parametrize(("memory", "steps"), [(0.0, 300), (1.0, 300), (0.02, 291)])

@@ -47,13 +47,13 @@ def test_entries_are_read_as_they_were_written(observation: torch.dtype) -> None
     first_five = StepStorage(layout, table.words[:5])
     fill(first_five, {"value": second["value"], "state": second["state"]})
     for name, values in first.items():
-        wanted = values
+        expected = values
         if name in ("value", "state"):
-            wanted = tree_map(lambda old, new: torch.cat([new, old[5:]]), values, second[name])
+            expected = tree_map(lambda old, new: torch.cat([new, old[5:]]), values, second[name])
         found = StepReader(layout, (name,))(table, ROWS.numpy())[name]
         assert all(
             torch.equal(one, other[ROWS]) and one.dtype == other.dtype
-            for one, other in zip(tree_leaves(found), tree_leaves(wanted), strict=True)
+            for one, other in zip(tree_leaves(found), tree_leaves(expected), strict=True)
         )
     together = StepReader(layout, ("state", "legal", "observation"))(table, ROWS.numpy())
     assert torch.equal(together["legal"], first["legal"][ROWS])
@@ -62,13 +62,13 @@ def test_entries_are_read_as_they_were_written(observation: torch.dtype) -> None
 
 def test_what_is_of_another_kind_or_does_not_lie_in_one_piece_is_written_as_if_it_did() -> None:
     table = StepStorage.empty(StepLayout(step(1, torch.bool, 0)), 12)
-    wanted = step(12, torch.bool, 0)
-    apart = torch.stack([wanted["observation"], ~wanted["observation"]], -1)[..., 0]
+    expected = step(12, torch.bool, 0)
+    apart = torch.stack([expected["observation"], ~expected["observation"]], -1)[..., 0]
     assert not apart.is_contiguous()
-    fill(table, {"value": wanted["value"].double(), "observation": apart})
+    fill(table, {"value": expected["value"].double(), "observation": apart})
     found = StepReader(table.layout, ("value", "observation"))(table, ROWS.numpy())
     for name in found:
-        assert torch.equal(found[name], wanted[name][ROWS])
+        assert torch.equal(found[name], expected[name][ROWS])
 
 
 def test_a_step_takes_whole_words_and_bits_take_an_eighth() -> None:

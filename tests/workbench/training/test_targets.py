@@ -120,10 +120,10 @@ def test_n_step_is_the_signed_discounted_sum_and_bootstrap(
     for n in (1, 2, 5, 12):
         window, starts = windows(groups, 1000, unroll, n)
         target = made("n_step", window, absorbing, steps=n)
-        wanted = [[h.n_step(t + k, n) for k in range(unroll + 1)] for h, t in starts]
+        expected = [[h.n_step(t + k, n) for k in range(unroll + 1)] for h, t in starts]
         mask = [[state_mask(h, t + k, absorbing) for k in range(unroll + 1)] for h, t in starts]
         assert target.mask.tolist() == mask
-        assert torch.allclose(target.value, torch.tensor(wanted).double(), atol=1e-5)
+        assert torch.allclose(target.value, torch.tensor(expected).double(), atol=1e-5)
 
 
 @SOME
@@ -133,10 +133,10 @@ def test_outcome_is_the_signed_discounted_return_to_the_end(
 ) -> None:
     window, starts = windows(groups, 1000, unroll, 0)
     target = made("outcome", window, absorbing)
-    wanted = [[h.n_step(t + k, 10**6) for k in range(unroll + 1)] for h, t in starts]
+    expected = [[h.n_step(t + k, 10**6) for k in range(unroll + 1)] for h, t in starts]
     mask = [[state_mask(h, t + k, absorbing) for k in range(unroll + 1)] for h, t in starts]
     assert target.mask.tolist() == mask
-    assert torch.allclose(target.value, torch.tensor(wanted).double(), atol=1e-5)
+    assert torch.allclose(target.value, torch.tensor(expected).double(), atol=1e-5)
 
 
 @pytest.mark.parametrize("gamma", [0.05, 0.2, 0.5, 0.997])
@@ -155,10 +155,10 @@ def test_n_step_keeps_its_digits_however_little_the_far_counts(gamma: float) -> 
     found = n_step_return(window, steps)
     for b in range(rows):
         for k in range(min(unroll + 1, int(remaining[b]))):
-            wanted = float(value[b, k + steps])
+            expected = float(value[b, k + steps])
             for i in reversed(range(k, min(k + steps, int(remaining[b])))):
-                wanted = float(reward[b, i]) + gamma * wanted
-            assert float(found[b, k]) == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+                expected = float(reward[b, i]) + gamma * expected
+            assert float(found[b, k]) == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
 @SOME
@@ -225,9 +225,9 @@ def test_targets_worked_by_hand(
 ) -> None:
     replay = stored([[history(terminated)]], 10)
     window = replay.window(torch.tensor([0]), 4, 2, Generator())
-    for name, options, wanted in (("outcome", {}, outcome), ("n_step", {"steps": 2}, two_step)):
+    for name, options, expected in (("outcome", {}, outcome), ("n_step", {"steps": 2}, two_step)):
         target = made(name, window, absorbing, **options)
-        assert target.value[0].tolist() == pytest.approx(wanted)
+        assert target.value[0].tolist() == pytest.approx(expected)
         assert target.mask[0].tolist() == mask
 
 
