@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a flag that is checked where stopping is safe."""
+"""Ctrl-C, SIGTERM and SIGHUP as a flag that is checked where stopping is safe."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
+
+from workbench.terminal import drop_closed_terminal, show_cursor, termination_signals
 
 PATIENCE = 9.0
 """Maximum number of seconds for an orderly exit after the first signal."""
@@ -27,12 +29,17 @@ def exit_process(code: int) -> NoReturn:
     os._exit(code)
 
 
+def _exit_at_once() -> None:
+    show_cursor()
+    os._exit(EXIT_CODE)
+
+
 class Interrupted(KeyboardInterrupt):
     """The user or the system asked to stop."""
 
 
 class Interruption:
-    """Context manager that catches SIGINT and SIGTERM in the main thread.
+    """Context manager that catches SIGINT, SIGTERM and SIGHUP in the main thread.
 
     with Interruption() as interruption:
         while work:
@@ -43,11 +50,11 @@ class Interruption:
         self.requested = False
         self._before: dict[signal.Signals, Any] = {}
         # Work that hangs, such as a tracking server without answer, must not keep the user waiting.
-        self._watchdog = threading.Timer(PATIENCE, os._exit, (EXIT_CODE,))
+        self._watchdog = threading.Timer(PATIENCE, _exit_at_once)
         self._watchdog.daemon = True
 
     def __enter__(self) -> Interruption:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in termination_signals():
             self._before[number] = signal.signal(number, self._request)
         return self
 
@@ -67,6 +74,7 @@ class Interruption:
             raise Interrupted
 
     def _request(self, number: int, frame: FrameType | None) -> None:
+        drop_closed_terminal()
         if not self.requested:
             self.requested = True
             self._watchdog.start()

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shutil
+import signal
 import socket
 import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import psutil
 
+from ablations.scratch import scratch_folder
 from workbench.errors import WorkbenchError
+from workbench.terminal import termination_signals
 
 OBJECT_STORE = 80 * 1024 * 1024
 """Size of the object store in bytes, near Ray's minimum: no large objects are passed."""
@@ -67,16 +70,17 @@ def ray_runtime(
         WorkbenchError: there is no cluster at the address.
     """
     variables = QUIET | dict.fromkeys(THREADS, str(threads))
-    root = "/tmp" if Path("/tmp").is_dir() else None  # paths of sockets must be short
-    scratch = Path(tempfile.mkdtemp(prefix="workbench-", dir=root))
     others = set(psutil.Process().children(recursive=True))
-    # Workers of a private Ray import from the driver's path.
-    paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with _environment(variables | paths), _silence_stdout():
+    with (
+        scratch_folder() as scratch,
+        _environment(variables | (_private(scratch) if address is None else {})),
+        _silence_stdout(),
+    ):
         import ray
 
+        _read_environment_again()
         logging.getLogger("ray").setLevel(logging.CRITICAL)
-        starter = ThreadPoolExecutor(1)
+        starter = ThreadPoolExecutor(1, initializer=_block_signals)
         if address is None:
             starting = starter.submit(_start, concurrent * threads, scratch)
         else:
@@ -91,9 +95,42 @@ def ray_runtime(
             if starting.done():
                 ray.shutdown()
             starter.shutdown(wait=starting.done())
-            shutil.rmtree(scratch, ignore_errors=True)
             if address is not None:
                 shutil.rmtree(shared, ignore_errors=True)
+
+
+def _private(scratch: Path) -> dict[str, str | None]:
+    """Return the environment of a private Ray; None removes a variable.
+
+    Ray listens on all interfaces, and whoever can submit a task runs code as this user. The token
+    is readable by this user alone, and processes without it are refused.
+    """
+    token = scratch / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32), encoding="ascii")
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_AUTH_TOKEN": None,  # it would take precedence over the file
+        "RAY_ADDRESS": None,  # of another cluster
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),  # workers import as the driver does
+    }
+
+
+def _read_environment_again() -> None:
+    """Let Ray read its mode of authentication and its token again: it may be imported already."""
+    from ray._raylet import AuthenticationTokenLoader, Config
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _block_signals() -> None:
+    """Keep the signals of a terminal from the processes that this thread starts.
+
+    They inherit the mask. The driver alone decides when they end.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, set(termination_signals()) - {signal.SIGTERM})
 
 
 def _wait(starting: Future[None], check: Callable[[], None]) -> None:
@@ -138,6 +175,10 @@ def _join(address: str, variables: dict[str, str]) -> None:
         # The last line of the underlying error holds Ray's own advice.
         reason = str(error.__cause__ or error).strip(" )\n").splitlines()[-1]
         raise WorkbenchError(f"cannot join a Ray cluster at {address}: {reason}") from error
+    except (RuntimeError, ray.exceptions.RayError) as error:  # another version, or no token
+        raise WorkbenchError(
+            f"cannot join a Ray cluster at {address}: {' '.join(str(error).split())}"
+        ) from error
 
 
 def _kill(processes: Iterable[psutil.Process]) -> None:
@@ -152,18 +193,25 @@ def _kill(processes: Iterable[psutil.Process]) -> None:
 
 
 @contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Context manager: set environment variables, which processes started meanwhile inherit."""
+def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+    """Context manager: set environment variables, which processes started meanwhile inherit.
+
+    None removes a variable.
+    """
     before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    _set(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextlib.contextmanager

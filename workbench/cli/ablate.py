@@ -25,7 +25,11 @@ def ablate(
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(help="Address of a running Ray cluster; all its nodes must share OUTPUTS."),
+        typer.Option(
+            envvar="RAY_ADDRESS",
+            help="Address of a running Ray cluster, HOST:PORT or auto; all its nodes must share "
+            "OUTPUTS. By default Ray is started on this machine only, as by `local`.",
+        ),
     ] = None,
     outputs: Outputs = Path("outputs"),
     tracking_uri: TrackingUri = None,
@@ -41,14 +45,13 @@ def ablate(
     command = shlex.join(["workbench", *sys.argv[1:]])
     # Covers planning and reporting only: while trials run, the launch handles signals itself.
     with exit_on_signal(lambda: f"Interrupted. To resume:\n  {command}"):
-        from rich.console import Console
-
         from ablations.interruption import exit_process
         from ablations.session import Request, ablate
+        from workbench.cli.console import SafeConsole
         from workbench.cli.report import show
 
         # Ray's output is silenced while trials run, so the display keeps the real stdout.
-        console = Console(file=sys.stdout)
+        console = SafeConsole(file=sys.stdout)
         request = Request(
             file=study,
             outputs=outputs,

@@ -49,10 +49,9 @@ def bench(
 
     Exit code 0: measured; 2: bad input; 130: interrupted, with the finished rows in the file.
     """
-    from rich.console import Console
-
     from benchmarks import bench as benchmark
     from benchmarks.measurement import Effort
+    from workbench.cli.console import SafeConsole
 
     chosen = benchmark.usual() if rows is None else [row.strip() for row in rows.split(",")]
     request = benchmark.Request(
@@ -61,7 +60,7 @@ def bench(
         command=shlex.join(["workbench", *sys.argv[1:]]),
         file=json,
     )
-    console = Console()
+    console = SafeConsole()
 
     def show(figure: Figure) -> None:
         console.print(figure.line(), highlight=False, soft_wrap=True, markup=False)

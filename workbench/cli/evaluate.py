@@ -51,12 +51,11 @@ def evaluate(
     with exit_on_signal(
         lambda: f"Interrupted; finished measurements are stored. To resume:\n  {command}"
     ):
-        from rich.console import Console
-
+        from workbench.cli.console import SafeConsole
         from workbench.evaluation import check_measure_names
 
         check_measure_names(measure or [])
-        console = Console()
+        console = SafeConsole()
         folder = _find(study, outputs)
         trials, unfinished = _trials(folder)
         runner = "`workbench ablate`" if (folder / STUDY).exists() else "`workbench train`"

@@ -1,4 +1,4 @@
-"""Handling of SIGINT and SIGTERM: exit at once, or stop at the next safe point."""
+"""Handling of the signals that end a command: exit at once, or stop at the next safe point."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from workbench.terminal import drop_closed_terminal, show_cursor, termination_signals, write
+
 INTERRUPTED = 130
 
 
 @contextmanager
 def exit_on_signal(message: Callable[[], str]) -> Iterator[None]:
-    """Let SIGINT and SIGTERM print `message` and end the process with exit code 130.
+    """Let SIGINT, SIGTERM and SIGHUP print `message` and end the process with exit code 130.
 
     We call os._exit: a KeyboardInterrupt raised inside a third-party import looks like an import
     error, and one raised in a compiler callback is swallowed.
     """
 
     def handle(number: int, frame: object) -> None:
-        os.write(1, f"\n{message()}\n".encode())
+        show_cursor()
+        write(f"\n{message()}\n")
         os._exit(INTERRUPTED)
 
     with _signal_handler(handle):
@@ -29,7 +32,7 @@ def exit_on_signal(message: Callable[[], str]) -> Iterator[None]:
 
 @contextmanager
 def stop_on_signal(message: str) -> Iterator[Callable[[], bool]]:
-    """Let the first SIGINT or SIGTERM print `message` and set a flag.
+    """Let the first SIGINT, SIGTERM or SIGHUP print `message` and set a flag.
 
     The next signal raises KeyboardInterrupt.
 
@@ -40,10 +43,11 @@ def stop_on_signal(message: str) -> Iterator[Callable[[], bool]]:
 
     def handle(number: int, frame: object) -> None:
         nonlocal received
+        drop_closed_terminal()
         if received:
             raise KeyboardInterrupt
         received = True
-        os.write(1, f"\n{message}\n".encode())
+        write(f"\n{message}\n")
 
     with _signal_handler(handle):
         yield lambda: received
@@ -51,10 +55,8 @@ def stop_on_signal(message: str) -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def _signal_handler(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Install a handler for SIGINT and SIGTERM, and restore the previous ones at the end."""
-    previous = {
-        number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    """Install a handler for the signals that end a command, and restore the previous ones."""
+    previous = {number: signal.signal(number, handler) for number in termination_signals()}
     try:
         yield
     finally:

@@ -64,10 +64,12 @@ def _ignore_further_output() -> None:
 
 
 def _exit_with_message(code: int, *lines: str) -> NoReturn:
+    from workbench.terminal import printable
+
     try:
         sys.stdout.flush()
     except OSError:
         _ignore_further_output()
     for line in lines:
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
     sys.exit(code)

@@ -28,9 +28,9 @@ def report(
 ) -> None:
     """Write the report of a study, and show its table and findings."""
     folder = find(study, outputs)
-    from rich.console import Console
+    from workbench.cli.console import SafeConsole
 
-    show(folder, Console(), into)
+    show(folder, SafeConsole(), into)
 
 
 def find(study: str, outputs: Path) -> Path:

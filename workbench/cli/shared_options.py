@@ -8,9 +8,15 @@ from typing import Annotated, TypeAlias
 import typer
 
 Outputs: TypeAlias = Annotated[
-    Path, typer.Option(help="Folder of all studies, their trials and the MLflow store.")
+    Path,
+    typer.Option(
+        envvar="WORKBENCH_OUTPUTS", help="Folder of all studies, their trials and the MLflow store."
+    ),
 ]
 TrackingUri: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="URI of an MLflow store; by default mlflow.db in the outputs folder."),
+    typer.Option(
+        envvar="MLFLOW_TRACKING_URI",
+        help="URI of an MLflow store; by default mlflow.db in the outputs folder.",
+    ),
 ]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli.interruption import INTERRUPTED, stop_on_signal
+from workbench.cli.shared_options import Outputs
 from workbench.errors import (
     ConfigError,
     Problem,
@@ -56,17 +57,17 @@ def train(
         int | None, typer.Option(min=0, help="Root seed of all random streams.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(help="Folder of the trial; by default outputs/train/ID.")
+        Path | None, typer.Option(help="Folder of the trial; by default OUTPUTS/train/ID.")
     ] = None,
+    outputs: Outputs = Path("outputs"),
 ) -> None:
     """Train and measure one agent; the same command resumes a stopped trial."""
     trial = read(config, preset, changes or [], seed)
-    from rich.console import Console
-
+    from workbench.cli.console import SafeConsole
     from workbench.config import identity
 
-    folder = output or Path("outputs") / "train" / identity(trial)
-    raise typer.Exit(_run(trial, folder, Console()))
+    folder = output or outputs / "train" / identity(trial)
+    raise typer.Exit(_run(trial, folder, SafeConsole()))
 
 
 def read(
