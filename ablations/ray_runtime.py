@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from ablations.scratch import scratch_folder
+from ablations.scratch import default_root, scratch_folder
 from workbench.errors import WorkbenchError
 from workbench.terminal import termination_signals
 
@@ -72,7 +72,7 @@ def ray_runtime(
     variables = QUIET | dict.fromkeys(THREADS, str(threads))
     others = set(psutil.Process().children(recursive=True))
     with (
-        scratch_folder() as scratch,
+        scratch_folder(default_root()) as scratch,
         _environment(variables | (_private(scratch) if address is None else {})),
         _silence_stdout(),
     ):

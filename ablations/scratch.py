@@ -15,11 +15,14 @@ LOCK = "launch.lock"
 """Locked file that marks the folder of a launch; the lock ends with its process."""
 
 
+def default_root() -> Path:
+    """Return /tmp if it exists: paths of Ray's sockets must be short, and TMPDIR may be long."""
+    return Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+
+
 @contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Context manager: a temporary folder that only this user can read, removed at the end."""
-    # Paths of Ray's sockets must be short, and TMPDIR may be long.
-    root = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+def scratch_folder(root: Path) -> Iterator[Path]:
+    """Context manager: a folder in `root` that only this user can read, removed at the end."""
     remove_dead(root)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
     try:

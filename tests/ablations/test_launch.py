@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import fake_session
+import psutil
 import pytest
 import ray
 from mlflow import MlflowClient
@@ -26,6 +27,7 @@ from ablations.plan import Plan, TrialPlan, make_plan
 from ablations.session import ablate
 from ablations.study import read_study
 from ablations.tracking import PARENT, default_uri, open_tracker
+from tests.faults.terminal import run_in_terminal
 from workbench.errors import WorkbenchError
 
 HERE = Path(__file__).parent
@@ -297,12 +299,50 @@ def test_a_signal_while_ray_starts_is_not_lost(file: Path, tmp_path: Path) -> No
     assert [run.info.status for run in tracked(tmp_path, "first")] in ([], ["KILLED"])
 
 
-def test_ray_leaves_the_signals_to_the_launch(tmp_path: Path) -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+JOIN = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
+
+
+def test_ray_leaves_signals_to_the_launch_and_refuses_strangers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")  # of no cluster
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    before = [signal.getsignal(number) for number in SIGNALS]
     with ray_runtime.ray_runtime(1, 1, None, tmp_path):
-        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+        assert [signal.getsignal(number) for number in SIGNALS] == before
         assert ray.get(ray.put(3)) == 3
+        joined = {}
+        for mode in ("token", "disabled"):
+            joined[mode] = subprocess.run(
+                [sys.executable, "-c", JOIN, ray.get_runtime_context().gcs_address],
+                env=os.environ | {"RAY_AUTH_MODE": mode},
+                capture_output=True,
+                text=True,
+            )
+        token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+        assert token.stat().st_mode & 0o077 == 0
+    assert joined["token"].returncode == 0
+    assert "Authentication token is missing or incorrect" in joined["disabled"].stderr
     assert not ray.is_initialized()
+    assert not token.exists()
+    assert os.environ["RAY_ADDRESS"] == "192.0.2.1:6379"
+
+
+@pytest.mark.slow
+def test_a_closed_terminal_ends_runs_and_processes(file: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(HERE / "fake_session.py"), str(file), str(tmp_path)]
+    with run_in_terminal(command) as terminal:
+        terminal.wait_for(b"running")
+        started = psutil.Process(terminal.process).children(recursive=True)
+        assert any("raylet" in process.name() for process in started)
+        terminal.close()
+        assert terminal.exit_code() == 130
+    assert not psutil.wait_procs(started, timeout=5)[1]
+    statuses = {run.info.status for run in tracked(tmp_path, "first")}
+    assert "KILLED" in statuses
+    assert "RUNNING" not in statuses
 
 
 def test_where_all_is_done_nothing_is_started(first: Launched, monkeypatch: Any) -> None:
