@@ -122,6 +122,8 @@ def _built(study: Study, condition: str, build: Callable[[], _Built]) -> _Built:
     """Return the result of a call that builds a condition's model, which may be too large."""
     try:
         return build()
+    except WorkbenchError as error:
+        raise WorkbenchError(f"{study.file}: condition '{condition}': {error}") from None
     except (MemoryError, RuntimeError) as error:  # raised by torch and numpy
         reason = str(error).splitlines()[0]
         raise WorkbenchError(

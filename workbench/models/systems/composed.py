@@ -9,6 +9,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from workbench.components import (
+    ComponentConfig,
     ComponentField,
     DecoderConfig,
     DynamicsConfig,
@@ -89,6 +90,7 @@ class Composed(ModelConfig):
 
         from workbench.models import composed
         from workbench.models.layers import LatentNorm
+        from workbench.models.shape_check import check_shapes
         from workbench.randomness import seeded
 
         environment_spec = environment.spec
@@ -112,4 +114,10 @@ class Composed(ModelConfig):
         )
         # Channels-last kernels: convolutions take 0.85 to 0.96 of the time on a CPU.
         built: WorldModel = model.to(memory_format=torch.channels_last)
+        check_shapes(built, self._parts(), spec, environment_spec)
         return built
+
+    def _parts(self) -> dict[str, ComponentConfig]:
+        """Return the configurations of the parts, by kind."""
+        parts = (self.representation, self.dynamics, self.prediction, self.decoder)
+        return {part.kind: part for part in parts if part is not None}
