@@ -18,9 +18,9 @@ EXIT_CODE = 130
 
 
 def exit_process(code: int) -> NoReturn:
-    """End this process with an exit code; after an interruption at once.
+    """End this process with an exit code; after an interruption, skip the interpreter's shutdown.
 
-    Everything is closed by then, but with Ray loaded the interpreter can take seconds to exit.
+    All files are closed by then, but with Ray loaded the shutdown can take seconds.
     """
     if code != EXIT_CODE:
         sys.exit(code)

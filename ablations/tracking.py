@@ -206,9 +206,9 @@ def _experiment(client: MlflowClient, plan: Plan, outputs: Path, address: str) -
 
 
 def close_stale_runs(client: MlflowClient, experiment: str, plan: Plan) -> int:
-    """Close the runs that dead launches of this folder left active; return their number.
+    """Close MLflow runs that crashed launches of this folder left active; return their number.
 
-    Only one launch at a time holds the folder, so that any other active run of it is dead.
+    Only one launch at a time can lock the folder, so that all earlier active runs are stale.
     """
     mine = _tags(plan)["folder"]
     running = client.search_runs([experiment], "attributes.status = 'RUNNING'", max_results=5000)

@@ -46,7 +46,7 @@ class FlatPrediction(nn.Module):
         return {"reward": raw[..., :-1], "termination": raw[..., -1]}
 
     def dense(self) -> tuple[DenseHead, DenseHead]:
-        """Description of the state head and the edge head as dense layers."""
+        """Description of the heads of latents and of transitions as dense layers."""
         if self.transition is None:
             raise TypeError("these heads were built without those of an edge")
         return self.state.dense(), self.transition.dense()

@@ -35,7 +35,7 @@ class LatentWithReward:
 
 
 class RewardLSTM(nn.Module):
-    """LSTM over unrolled latents; its output is added to the latent that the edge heads read."""
+    """LSTM over unrolled latents; its output is added to the latent for the reward head."""
 
     def __init__(self, shape: tuple[int, ...], units: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class RewardLSTM(nn.Module):
         return RewardState(memory, memory, nothing, nothing.long())
 
     def forward(self, code: Tensor, earned: RewardState) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the input of the edge heads [B, *shape], and the next hidden and cell state."""
+        """Return the input of the reward head [B, *shape], and the next hidden and cell state."""
         hidden, cell = self.cell(code.flatten(1), (earned.hidden, earned.cell))
         return code + self.out(hidden).unflatten(1, self._shape), hidden, cell
 
@@ -58,9 +58,9 @@ class RewardLSTM(nn.Module):
 class PrefixModel(WorldModel):
     """Learned model whose reward is the increase of the predicted sum of rewards.
 
-    The edge heads predict the undiscounted sum of the rewards since the root instead of the reward,
-    and read the latent plus the LSTM's output. After `horizon` steps state and sum restart, and a
-    step's reward is then the sum itself.
+    The reward and termination heads read the latent plus the LSTM's output. Instead of the reward
+    they predict the undiscounted sum of the rewards since the root. After `horizon` steps the
+    LSTM's state and the sum restart from 0; the reward of the next step is the new sum itself.
     """
 
     def __init__(self, learned: LearnedModel, ledger: RewardLSTM, horizon: int) -> None:

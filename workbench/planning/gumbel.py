@@ -21,7 +21,7 @@ class Gumbel(TreeSearchConfig):
     """Tree search with a policy improvement guarantee (Danihelka et al. 2022), batched.
 
     In training, the search selects the action itself with its Gumbel noise, and the temperature
-    does not apply. There is no noise without exploration.
+    does not apply. Evaluation searches without noise.
     """
 
     max_considered: Positive = Field(

@@ -77,7 +77,7 @@ def _without_compile_hooks(
     """Return the optimiser class without torch's wrappers for its compiler and profiler.
 
     The wrappers import the compiler, which takes a second in every process. The profiler hooks,
-    which nothing here uses, take a third of a step.
+    which nothing here uses, take a third of the time of an optimiser step.
     """
     names = ("add_param_group", "state_dict", "load_state_dict")
     plain = {name: inspect.unwrap(getattr(kind, name)) for name in names}

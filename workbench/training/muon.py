@@ -26,9 +26,9 @@ class Muon(Optimizer):
     W <- (1 - lr * weight_decay) W - lr * sqrt(max(rows, columns)) * `orthogonal`(M)
 
     The RMS of a step's entries is `lr`, as in the first steps of AdamW, so that both optimisers
-    share a learning rate. `torch.optim.Muon` with "match_rms_adamw" takes a fifth of this step.
-    It computes one matrix at a time in bfloat16, which takes tens of milliseconds on a CPU
-    without bfloat16 units.
+    share a learning rate. With "match_rms_adamw", a step of `torch.optim.Muon` has a fifth of
+    this length. That optimiser computes one matrix at a time in bfloat16, which takes tens of
+    milliseconds on a CPU without bfloat16 instructions.
     """
 
     def __init__(self, weights: Iterable[Tensor], lr: float, weight_decay: float) -> None:

@@ -300,7 +300,7 @@ def _init_node(trees: Any, place: Any, leaves: Any, b: int, in_order: bool) -> N
 
 @_inlined
 def select_puct(trees: Any, rules: Any, count: int) -> None:
-    """Descend the first `count` trees to the edges to expand, or to known ends.
+    """Descend the first `count` trees to edges to expand or to known terminal states.
 
     All trees of a tile descend one level at a time, so that memory accesses of one tree overlap
     with the work on others. A bit mask holds the trees still in descent; a list in memory would add
@@ -494,9 +494,9 @@ def _scale(trees: Any, b: int, lane: int, rules: Any) -> None:
 
 @_inlined
 def _choose_by_puct(trees: Any, lane: Any, rules: Any) -> Any:
-    """argmax_a Q + P * exploration / (1 + n_a), with Q scaled by the rules (MuZero, eq. 2, 5).
+    """argmax_a Q + P * exploration / (1 + n_a), with normalised Q (MuZero, eq. 2, 5).
 
-    The scores are multiplied by the span and omit terms that all actions share.
+    The scores are multiplied by the span, the divisor of q, and omit terms equal for all actions.
     """
     scalars, place = trees.scalars[0], trees.places[lane]
     groups, returns = trees.edges[place], trees.returns[place]
