@@ -1,7 +1,7 @@
 """The user's cache folder, and facts about configurations that are costly to compute.
 
-To count a model's parameters takes seconds, most of them to import torch. The answers depend only
-on the configuration and on the code, so they are kept in one small file.
+Counting a model's parameters takes seconds, mostly for the import of torch. The result depends
+only on the configuration and the code, so it is kept in one small file.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class SizeTransfer(MatchOptions):
     """Matches on a board of another size, with the agent's weights unchanged.
 
-    It needs a model without parameters whose shape depends on the board: cells to the end.
+    No parameter's shape may depend on the board size, so latent, dynamics and heads must work per
+    cell.
     """
 
     environment: Annotated[EnvironmentConfig, ComponentField("environment")] = Field(

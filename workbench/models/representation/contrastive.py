@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Contrastive(RepresentationConfig):
     """Any encoder, combined with a contrastive loss term.
 
-    It implies `losses.contrastive` and `targets.latent: next_latent`; entries of the file override
-    them. Network and initial weights are those of the encoder alone.
+    It implies `losses.contrastive` and `targets.latent: next_latent`; a configuration file can
+    override them. Network and initial weights are the same as for the encoder alone.
     """
 
     encoder: Annotated[RepresentationConfig, ComponentField("representation")] = Field(
