@@ -30,7 +30,7 @@ from workbench.components import (
     RepresentationConfig,
 )
 from workbench.contracts import Context, TrialParts
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.models.representation.cnn import CNN
 from workbench.models.representation.gcn import GCN
 from workbench.models.representation.mlp import MLP

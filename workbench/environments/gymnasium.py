@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workbench.config import TrialConfig
-    from workbench.environments.forward_only.forward_only_environment import SimulatorEnvironment
+    from workbench.environments.forward_only.simulator_environment import SimulatorEnvironment
 
 Option = bool | int | float | str
 

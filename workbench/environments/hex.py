@@ -13,7 +13,7 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec, Symmetry
 
 if TYPE_CHECKING:
-    from workbench.environments.games.lookup_table import GameTableEnvironment
+    from workbench.environments.games.game_table import GameTableEnvironment
     from workbench.environments.games.openspiel_environment import OpenSpielEnvironment
 
 MAX_LISTED_SIZE = 3
@@ -58,7 +58,7 @@ class Hex(BoardConfig):
     def build(self) -> OpenSpielEnvironment | GameTableEnvironment:
         if self.size > MAX_LISTED_SIZE:
             return super().build()
-        from workbench.environments.games.lookup_table import GameTableEnvironment, enumerate_game
+        from workbench.environments.games.game_table import GameTableEnvironment, enumerate_game
         from workbench.environments.games.openspiel_environment import BoardPlanes, game_string
 
         table = enumerate_game(game_string(*self._game()), BoardPlanes(**self._planes()))

@@ -15,7 +15,7 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.forward_only.forward_only_environment import SimulatorEnvironment
+    from workbench.environments.forward_only.simulator_environment import SimulatorEnvironment
 
 
 @register("environment", "lunar_lander")

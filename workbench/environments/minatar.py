@@ -15,7 +15,7 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.forward_only.forward_only_environment import SimulatorEnvironment
+    from workbench.environments.forward_only.simulator_environment import SimulatorEnvironment
 
 Game = Literal["breakout", "asterix", "freeway", "seaquest", "space_invaders"]
 
@@ -64,7 +64,7 @@ class MinAtar(EnvironmentConfig):
 
     @override
     def build(self) -> SimulatorEnvironment:
-        from workbench.environments.forward_only.forward_only_environment import (
+        from workbench.environments.forward_only.simulator_environment import (
             SimulatorEnvironment,
         )
         from workbench.environments.forward_only.minatar_game import MinAtarGame

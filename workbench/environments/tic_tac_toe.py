@@ -13,7 +13,7 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.games.lookup_table import GameTable, GameTableEnvironment
+    from workbench.environments.games.game_table import GameTable, GameTableEnvironment
 
 
 @register("environment", "tic_tac_toe")
@@ -42,7 +42,7 @@ class TicTacToe(EnvironmentConfig):
 
     @override
     def build(self) -> GameTableEnvironment:
-        from workbench.environments.games.lookup_table import GameTableEnvironment
+        from workbench.environments.games.game_table import GameTableEnvironment
 
         return GameTableEnvironment(self.spec(), _table(), self.discount)
 
@@ -50,7 +50,7 @@ class TicTacToe(EnvironmentConfig):
 @cache
 def _table() -> GameTable:
     """Return the table of the game, which is made once in a process."""
-    from workbench.environments.games.lookup_table import enumerate_game
+    from workbench.environments.games.game_table import enumerate_game
     from workbench.environments.games.openspiel_environment import BoardPlanes
 
     planes = BoardPlanes((3, 3, 3), own=2, other=1, empty=0)

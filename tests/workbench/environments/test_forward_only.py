@@ -16,7 +16,7 @@ from workbench.components import EnvironmentConfig
 from workbench.config import TrialConfig, read_trial
 from workbench.documents import wrap
 from workbench.environments.atari import Atari
-from workbench.environments.forward_only.forward_only_environment import SimulatorEnvironment
+from workbench.environments.forward_only.simulator_environment import SimulatorEnvironment
 from workbench.environments.gymnasium import Gymnasium
 from workbench.environments.lunar_lander import LunarLander
 from workbench.environments.minatar import CHANNELS, MINIMAL_ACTIONS, MinAtar

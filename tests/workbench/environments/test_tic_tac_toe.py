@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 
 from workbench.environments.games.graphs import eight_neighbours, lines
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.measures.exact.decision_quality import losing_lines
 from workbench.types import SolvedEnvironment

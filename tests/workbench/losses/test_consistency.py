@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tests.workbench.fakes import problems_of
-from tests.workbench.losses.line_model import (
+from tests.workbench.losses.unroll_fixtures import (
     SHAPES,
     imagined_mask,
     line,

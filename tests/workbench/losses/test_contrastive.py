@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.workbench.losses.line_model import (
+from tests.workbench.losses.unroll_fixtures import (
     SHAPES,
     imagined_mask,
     line,

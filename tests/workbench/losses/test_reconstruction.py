@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.workbench.losses.line_model import line, loss, random, target
+from tests.workbench.losses.unroll_fixtures import line, loss, random, target
 
 SEEN = (2, 3, 3)
 

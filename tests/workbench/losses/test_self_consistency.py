@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tests.workbench.fakes import TableModel, problems_of, random_table
-from tests.workbench.losses.line_model import imagined_mask, line, loss, random, target
+from tests.workbench.losses.unroll_fixtures import imagined_mask, line, loss, random, target
 from workbench.losses.latents.imagination import unroll_policy
 
 GAMMA = 0.9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from tests.workbench.losses.line_model import imagined_mask, line, loss, random, target
+from tests.workbench.losses.unroll_fixtures import imagined_mask, line, loss, random, target
 
 
 def test_it_is_the_squared_difference_of_the_two_values_and_only_the_imagined_one_learns() -> None:

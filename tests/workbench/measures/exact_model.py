@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.measures.exact.solved_sequences import evaluation_set
 from workbench.measures.prediction.evaluation_set import EvaluationSet
 from workbench.models.world_model import WorldModel

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import RecordingPlanner, trial
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.measures.exact.decision_quality import DecisionQuality
 from workbench.measures.exact.solved_positions import SolvedPositions
 from workbench.models.world_model import WorldModel

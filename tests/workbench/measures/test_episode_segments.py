@@ -14,8 +14,8 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import trial
 from tests.workbench.measures.exact_model import Seer
 from workbench.environments.cartpole import CartPole
-from workbench.environments.forward_only.forward_only_environment import SimulatorEnvironment
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.forward_only.simulator_environment import SimulatorEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.environments.games.openspiel_environment import OpenSpielEnvironment
 from workbench.environments.hex import Hex
 from workbench.environments.history import History

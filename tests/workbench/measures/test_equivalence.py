@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.workbench.measures.exact_model import Seer, sequences
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.measures.prediction.equivalence_error import EquivalenceError
 from workbench.types import Edge

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
 from workbench.environments.connect_four import ConnectFour
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.environments.games.openspiel_environment import MoveHistory
 from workbench.environments.games.solved_connect_four import SolvedConnectFour
 from workbench.environments.tic_tac_toe import TicTacToe

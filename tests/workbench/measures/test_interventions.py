@@ -16,7 +16,7 @@ from torch.nn.functional import one_hot
 from tests.workbench.fakes import trial
 from workbench.components import MeasureConfig
 from workbench.contracts import TrialParts
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.measures.exact.best_reply import BestReply
 from workbench.measures.exact.solved_positions import SolvedPositions, solved_positions_of
 from workbench.measures.interventions.regret_by_part import all_subsets, shapley

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
 from tests.workbench.measures.exact_model import Seer, sequences
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.measures.prediction.evaluation_set import SOURCES
 from workbench.measures.prediction.latent_accuracy import LatentAccuracy
 from workbench.measures.prediction.metric_accumulator import MetricAccumulator

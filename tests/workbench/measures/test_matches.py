@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import problems_of, trial
 from tests.workbench.measures.test_decision import Chooser, TablePlanner
 from workbench.environments.connect_four import ConnectFour
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.errors import WorkbenchError
 from workbench.measures.play.decision_rules import prior_action
 from workbench.measures.play.episodes import AgentPlayer, RandomPlayer, fixed_generator, play

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tests.workbench.fakes import trial
 from tests.workbench.measures.exact_model import Decoding, sequences
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.measures.observation import Observation
 from workbench.measures.prediction.observation_error import ObservationError
 

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.measures.exact.solved_sequences import evaluation_set, policies
 from workbench.measures.prediction.evaluation_set import SOURCES, EvaluationSet

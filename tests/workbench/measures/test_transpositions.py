@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from tests.workbench.fakes import problems_of, trial
 from tests.workbench.measures.exact_model import Seer
 from workbench.environments.cartpole import CartPole
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.errors import WorkbenchError
 from workbench.measures.evaluation_sets.sequences import positions_of
 from workbench.measures.prediction.transposition_gap import TranspositionGap, transpositions

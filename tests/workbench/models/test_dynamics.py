@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from tests.workbench.fakes import TINY, problems_of, trial
 from workbench.environments.cartpole import CartPole
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.environments.othello import Othello
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.registry import components

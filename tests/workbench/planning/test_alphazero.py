@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from tests.workbench.fakes import TINY, trial
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.models.world_model import WorldModel
 from workbench.record import METRICS, read_rows
 from workbench.trial import build, run_trial

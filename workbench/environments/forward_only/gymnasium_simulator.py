@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from workbench.components import Incompatible
-from workbench.environments.forward_only.forward_only_environment import (
+from workbench.environments.forward_only.simulator_environment import (
     Simulator,
     SimulatorEnvironment,
 )

@@ -9,7 +9,7 @@ from minatar import Environment
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from workbench.environments.forward_only.forward_only_environment import Simulator
+from workbench.environments.forward_only.simulator_environment import Simulator
 
 
 class MinAtarGame(Simulator):

@@ -10,7 +10,7 @@ from typing_extensions import override
 from workbench.components import EnvironmentConfig
 
 if TYPE_CHECKING:
-    from workbench.environments.games.lookup_table import GameTableEnvironment
+    from workbench.environments.games.game_table import GameTableEnvironment
     from workbench.environments.games.openspiel_environment import OpenSpielEnvironment
 
 

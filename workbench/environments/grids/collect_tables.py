@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.environments.grids.cells import CellIndex
+from workbench.environments.grids.cell_index import CellIndex
 from workbench.environments.grids.layouts import Cell, Walls
 from workbench.environments.tabular.tabular_environment import TransitionTables
 

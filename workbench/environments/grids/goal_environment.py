@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 from typing_extensions import override
 
-from workbench.environments.grids.cells import CellIndex
+from workbench.environments.grids.cell_index import CellIndex
 from workbench.environments.grids.layouts import Cell, Walls
 from workbench.environments.tabular.tabular_environment import (
     TabularEnvironment,
