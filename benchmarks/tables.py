@@ -53,7 +53,7 @@ def _about(found: Record) -> str:
     threads = f"{effort['threads']} thread{'s' if effort['threads'] != 1 else ''}"
     return (
         f"`{found['command']}`, {machine['date']}: {threads}, {effort['repeats']} pairs of timings "
-        f"a figure; {machine['processor']}, {machine['cores']} cores, load {machine['load']} at "
+        f"per figure; {machine['processor']}, {machine['cores']} cores, load {machine['load']} at "
         f"the start; {versions}."
     )
 
@@ -61,7 +61,7 @@ def _about(found: Record) -> str:
 def _table(figures: Sequence[Record]) -> str:
     case = _names(figure["case"] for figure in figures)
     extras = _names(figure["extras"] for figure in figures)
-    header = [*case, "measured", "quartiles", "floor", "of the floor", "times the floor", *extras]
+    header = [*case, "measured", "quartiles", "floor", "floor value", "ratio to floor", *extras]
     body = [[*_cells(figure, case, extras)] for figure in figures]
     return tabulate(body, header, tablefmt="github", disable_numparse=True)
 

@@ -132,11 +132,11 @@ class _Walk:
     """Random play in a batch of environments; a new episode replaces one that ends."""
 
     def __init__(self, environment: Environment) -> None:
-        self._world, self._generator = environment, Generator().manual_seed(0)
+        self._environment, self._generator = environment, Generator().manual_seed(0)
         self._state = environment.reset(BATCH, self._generator)
 
     def __call__(self, steps: int) -> None:
-        environment, generator = self._world, self._generator
+        environment, generator = self._environment, self._generator
         for _ in range(steps):
             legal = environment.legal(self._state).float()
             action = torch.multinomial(legal, 1, generator=generator)[:, 0]

@@ -89,7 +89,7 @@ def _update(name: str, effort: Effort) -> Figure:
         return learner.update(window())
 
     bare = _forward_and_backward(parts, config, learner, window())
-    case: dict[str, str | int] = {"what": f"update, {name}", "batch": config.batch_size}
+    case: dict[str, str | int] = {"case": f"update, {name}", "batch": config.batch_size}
     return time_alternately(update, bare, effort.repeats).figure(
         "learner", case, "forward and backward", 1, "updates/s"
     )
@@ -156,18 +156,18 @@ def _dynamics(features: int, channels: int, effort: Effort) -> Figure:
         _passes(dynamics, by_cell.requires_grad_(), action),
         _passes(reference, by_plane.requires_grad_(), action),
     )
-    what = f"dynamics gcn of {features} features"
-    return _beside(what, dynamics, passes, f"conv of {_parameters(reference)}", effort)
+    name = f"dynamics gcn of {features} features"
+    return _beside(name, dynamics, passes, f"conv of {_parameters(reference)}", effort)
 
 
 def _beside(
-    what: str,
+    name: str,
     module: nn.Module,
     passes: tuple[Callable[[], Any], Callable[[], Any]],
     floor: str,
     effort: Effort,
 ) -> Figure:
-    case: dict[str, str | int] = {"what": what, "batch": BATCH}
+    case: dict[str, str | int] = {"case": name, "batch": BATCH}
     return time_alternately(*passes, effort.repeats).figure(
         "learner",
         case,

@@ -93,5 +93,5 @@ def _figure(peer: str, case: Case, ours: PeerTimings, theirs: PeerTimings) -> Fi
         "B": case.batch, "N": SIMULATIONS,
     }  # fmt: skip
     faster = statistics.median(b / a for a, b in zip(pairs.measured, pairs.floor, strict=True))
-    extras = {"times as fast": faster, "depth": ours[0][1], "depth of the peer": theirs[0][1]}
+    extras = {"speed-up": faster, "depth": ours[0][1], "depth (peer)": theirs[0][1]}
     return pairs.figure("peers", shown, peer, case.batch * SIMULATIONS, "simulations/s", extras)

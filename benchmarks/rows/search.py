@@ -107,12 +107,12 @@ def _figure(
         unit="simulations/s",
         extras={
             "depth": float(depth),
-            "bytes a node": bytes_a_node(model, root, batch, simulations),
+            "bytes per node": bytes_per_node(model, root, batch, simulations),
         },
     )
 
 
-def bytes_a_node(model: WorldModel, root: Latent, batch: int, simulations: int) -> float:
+def bytes_per_node(model: WorldModel, root: Latent, batch: int, simulations: int) -> float:
     """Return the memory of a search, trees and latents, per root and simulation."""
     nodes, actions, network = (
         simulations + 1,

@@ -31,7 +31,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
     """Measure with warm disk and compilation caches: each case runs once before."""
     for name, arguments in COMMANDS.items():
         pairs = time_alternately(partial(_run, arguments), partial(_run, IMPORT), effort.repeats)
-        yield pairs.figure("start", {"what": name}, "import torch")
+        yield pairs.figure("start", {"case": name}, "import torch")
 
 
 def _run(arguments: list[str]) -> None:

@@ -35,7 +35,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
         whole.append(seconds)
         inside.append(of_trials)
     pairs = TimingPairs(whole, inside)
-    yield pairs.figure("study", {"what": "workbench ablate", "trials": TRIALS}, "sum of the trials")
+    yield pairs.figure("study", {"case": "workbench ablate", "trials": TRIALS}, "sum of the trials")
 
 
 def _run(folder: Path, steps: int) -> tuple[float, float]:

@@ -64,10 +64,10 @@ class MinAtar(EnvironmentConfig):
 
     @override
     def build(self) -> SimulatorEnvironment:
+        from workbench.environments.forward_only.minatar_game import MinAtarGame
         from workbench.environments.forward_only.simulator_environment import (
             SimulatorEnvironment,
         )
-        from workbench.environments.forward_only.minatar_game import MinAtarGame
 
         make = partial(
             MinAtarGame, self.game, self.sticky, self.ramping, self._actions, self.max_steps

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Generator
 
-from workbench.environments.games.graphs import eight_neighbours, lines
 from workbench.environments.games.game_table import GameTableEnvironment
+from workbench.environments.games.graphs import eight_neighbours, lines
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.measures.exact.decision_quality import losing_lines
 from workbench.types import SolvedEnvironment

@@ -420,17 +420,17 @@ def test_they_are_played_in_environments_of_their_own() -> None:
     assert back.slot.tolist() == [2, 3]
 
 
-WORLDS: dict[str, dict[str, Any]] = {
+ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "hex": {"preset": "muzero_hex", "planner.simulations": 2},
     "minatar": {"preset": "muzero_minatar", "planner.simulations": 2},
     "cartpole": {"preset": "muzero_cartpole", "planner.simulations": 2},
 }
 
 
-@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_predictions_of_agents_in_environments_without_an_oracle_are_measured(name: str) -> None:
     pytest.importorskip("minatar" if name == "minatar" else "torch")
-    config = trial({}, base=WORLDS[name])
+    config = trial({}, base=ENVIRONMENTS[name])
     parts = build(config)
     row: dict[str, Any] = {}
     for measure in (Predictive(), Latents(), Equivalence()):

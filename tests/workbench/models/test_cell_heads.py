@@ -32,7 +32,7 @@ from workbench.record import read_rows
 from workbench.trial import build, run_trial
 from workbench.types import EnvironmentSpec, LatentSpec
 
-WORLDS: list[EnvironmentConfig] = [
+ENVIRONMENTS: list[EnvironmentConfig] = [
     TicTacToe(),
     ConnectFour(),
     Othello(),
@@ -65,7 +65,7 @@ def named(config: EnvironmentConfig) -> str:
 # --- the policy ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("config", WORLDS, ids=named)
+@pytest.mark.parametrize("config", ENVIRONMENTS, ids=named)
 def test_a_logit_is_the_mean_of_the_scores_at_the_action_s_marks(config: Any) -> None:
     built_environment = config.spec()
     prediction = heads_of(built_environment)
@@ -105,7 +105,7 @@ def cells(built_environment: EnvironmentSpec) -> list[tuple[int, int]]:
     return [(y, x) for y in range(height) for x in range(width)]
 
 
-@pytest.mark.parametrize("config", WORLDS, ids=named)
+@pytest.mark.parametrize("config", ENVIRONMENTS, ids=named)
 def test_nodes_are_read_as_the_cells_of_a_grid(config: Any) -> None:
     built_environment = config.spec()
     grid, nodes = heads_of(built_environment), heads_of(built_environment, kind="nodes")
@@ -119,7 +119,7 @@ def test_nodes_are_read_as_the_cells_of_a_grid(config: Any) -> None:
         assert torch.allclose(of_grid, of_nodes, atol=1e-6)
 
 
-@pytest.mark.parametrize("config", WORLDS, ids=named)
+@pytest.mark.parametrize("config", ENVIRONMENTS, ids=named)
 def test_gradients_reach_every_parameter_and_rows_stand_alone(config: Any) -> None:
     built_environment = config.spec()
     prediction = heads_of(built_environment)

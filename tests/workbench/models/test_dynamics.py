@@ -20,7 +20,7 @@ from workbench.registry import components
 from workbench.trial import build
 from workbench.types import EnvironmentSpec, Graph, LatentSpec, tree_leaves
 
-WORLD = TicTacToe().spec()
+ENVIRONMENT = TicTacToe().spec()
 VECTOR, GRID, NODES = (
     LatentSpec("vector", (6,)),
     LatentSpec("grid", (4, 3, 3)),
@@ -36,7 +36,7 @@ def configured(name: str, **options: Any) -> Any:
 def made(
     name: str,
     latent: LatentSpec,
-    environment: EnvironmentSpec = WORLD,
+    environment: EnvironmentSpec = ENVIRONMENT,
     seed: int = 0,
     **options: Any,
 ) -> Any:
@@ -48,7 +48,7 @@ def drawn(latent: LatentSpec, seed: int = 1, rows: int = ROWS) -> Tensor:
     return torch.randn(rows, *latent.shape, generator=Generator().manual_seed(seed))
 
 
-def actions(environment: EnvironmentSpec = WORLD, rows: int = ROWS) -> Tensor:
+def actions(environment: EnvironmentSpec = ENVIRONMENT, rows: int = ROWS) -> Tensor:
     return torch.randint(environment.actions, (rows,), generator=Generator().manual_seed(2))
 
 
@@ -205,7 +205,7 @@ def test_slots_have_no_place_on_the_board() -> None:
 def test_an_action_reaches_what_is_joined_to_its_node_and_nothing_else(name: str) -> None:
     # Rows are joined, and columns are not: marks in two rows change those two rows.
     pairs = [(a, b) for a in range(9) for b in range(9) if a != b and a // 3 == b // 3]
-    environment = replace(WORLD, graphs={"neighbours": Graph(9, tuple(pairs))})
+    environment = replace(ENVIRONMENT, graphs={"neighbours": Graph(9, tuple(pairs))})
     g = made(name, NODES, environment)
     s = drawn(NODES)
     here, there = (g(s, torch.full((ROWS,), a)) for a in (1, 4))
@@ -267,7 +267,7 @@ def test_where_the_latent_has_not_the_board_s_cells_actions_enter_one_hot() -> N
     (note,) = configured("conv").notes(environment)
     assert "dynamics conv" in note
     assert "cartpole" in note
-    assert not list(configured("conv").notes(WORLD))
+    assert not list(configured("conv").notes(ENVIRONMENT))
     assert not list(configured("conv", action_encoding="one_hot").notes(environment))
 
 

@@ -18,7 +18,7 @@ from workbench.models.layers import GraphConvolution, GraphStack, normalised_adj
 from workbench.models.representation.gcn import GCN
 from workbench.types import EnvironmentSpec, Graph, LatentSpec
 
-WORLD = TicTacToe().spec()
+ENVIRONMENT = TicTacToe().spec()
 PATH = Graph(3, ((0, 1), (1, 0), (1, 2), (2, 1)))
 
 
@@ -28,7 +28,7 @@ def planes(batch: int = 4) -> Tensor:
 
 def build(config: Any, seed: int = 0) -> Any:
     torch.manual_seed(seed)
-    return config.build(WORLD)
+    return config.build(ENVIRONMENT)
 
 
 def test_normalised_adjacency_of_a_path_of_three_by_hand() -> None:
@@ -128,7 +128,7 @@ def test_dense_and_sparse_give_the_same_gradients() -> None:
 
 @pytest.mark.parametrize("name", ["neighbours", "lines"])
 def test_a_shuffled_graph_keeps_every_degree_and_is_another_graph(name: str) -> None:
-    graph = WORLD.graphs[name]
+    graph = ENVIRONMENT.graphs[name]
     torch.manual_seed(7)
     shuffled = rewire(graph, "shuffled")
     degrees = [Counter(a for a, _ in g.edges) for g in (graph, shuffled)]
@@ -139,7 +139,7 @@ def test_a_shuffled_graph_keeps_every_degree_and_is_another_graph(name: str) -> 
 
 
 def test_a_shuffled_graph_belongs_to_the_seed() -> None:
-    graph = WORLD.graphs["neighbours"]
+    graph = ENVIRONMENT.graphs["neighbours"]
     drawn = []
     for seed in (1, 1, 2, 3):
         torch.manual_seed(seed)

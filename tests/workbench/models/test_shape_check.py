@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from workbench.environments.games.lookup_table import GameTableEnvironment
+from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.models.dynamics.true import TrueDynamics
 from workbench.models.heads import FlatPrediction
 from workbench.models.shape_check import WrongShape

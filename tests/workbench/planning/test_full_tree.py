@@ -16,13 +16,13 @@ from workbench.planning.one_step import OneStep
 from workbench.types import EnvironmentSpec, Plan
 
 STATES, ACTIONS, ROOTS = 30, 3, 12
-WORLD = EnvironmentSpec("table", (1,), ACTIONS)
+ENVIRONMENT = EnvironmentSpec("table", (1,), ACTIONS)
 
 
 def planned(config: Any, model: TableModel, root: Tensor, legal: Tensor | None = None) -> Plan:
     if legal is None:
         legal = torch.ones(len(root), model.spec.actions, dtype=torch.bool)
-    plan: Plan = config.build(WORLD).plan(model, root, legal, Generator())
+    plan: Plan = config.build(ENVIRONMENT).plan(model, root, legal, Generator())
     return plan
 
 
@@ -150,7 +150,7 @@ def test_the_plan_keeps_its_gradient_where_so_configured(differentiable: bool) -
     model.reward = model.reward.clone().requires_grad_()
     config = DepthD(depth=1, differentiable=differentiable)
     plan = planned(config, model, torch.tensor([0]))
-    assert config.build(WORLD).differentiable == differentiable
+    assert config.build(ENVIRONMENT).differentiable == differentiable
     for part in (plan.value, plan.q, plan.policy):
         assert part.requires_grad == differentiable
     if differentiable:
