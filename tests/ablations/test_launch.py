@@ -156,7 +156,7 @@ def first(interrupted: Interrupted, file: Path, outputs: Path) -> Launched:
     return launch(file, outputs)
 
 
-def test_ctrl_c_ends_everything_and_says_how_to_go_on(interrupted: Interrupted) -> None:
+def test_ctrl_c_ends_the_launch_and_explains_how_to_resume(interrupted: Interrupted) -> None:
     assert interrupted.code == 130
     assert interrupted.seconds < 10
     assert "To go on:\n  workbench ablate" in interrupted.printed
@@ -165,7 +165,9 @@ def test_ctrl_c_ends_everything_and_says_how_to_go_on(interrupted: Interrupted) 
     assert set(interrupted.states.values()) >= {"done", "new"}
 
 
-def test_the_same_command_repeats_nothing(interrupted: Interrupted, first: Launched) -> None:
+def test_repeated_launch_runs_only_missing_trials(
+    interrupted: Interrupted, first: Launched
+) -> None:
     done = [name for name, state in interrupted.states.items() if state == "done"]
     assert done
     for trial in first.plan.trials:
@@ -175,7 +177,7 @@ def test_the_same_command_repeats_nothing(interrupted: Interrupted, first: Launc
     assert len({run.data.tags["trial"] for run in finished}) == len(finished) == 4
 
 
-def test_one_failure_leaves_the_others_alone(first: Launched) -> None:
+def test_failed_trial_does_not_stop_the_others(first: Launched) -> None:
     assert first.code == 1
     states = first.plan.states()
     assert [states[t.id] for t in first.plan.trials] == ["done"] * 2 + ["failed"] * 2 + ["done"] * 2
@@ -196,9 +198,7 @@ def test_trials_have_pinned_threads(first: Launched) -> None:
     )
 
 
-def test_a_process_goes_on_to_the_next_trial_also_after_one_that_raised(
-    fakes: None, tmp_path: Path
-) -> None:
+def test_worker_is_reused_after_a_failed_trial(fakes: None, tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     axes = "  procedure.behaviour: [raises, works]"
     file.write_text(STUDY.format(name="processes", seconds=0.2, axes=axes))
@@ -209,7 +209,7 @@ def test_a_process_goes_on_to_the_next_trial_also_after_one_that_raised(
     assert len(set(processes)) < 4
 
 
-def test_the_runs_in_mlflow_say_the_same(first: Launched) -> None:
+def test_mlflow_runs_agree_with_the_trials(first: Launched) -> None:
     parent = first.latest_launch()
     children = [r for r in first.runs() if r.data.tags.get(PARENT) == parent.info.run_id]
     runs = {run.info.run_name: run for run in children}
@@ -225,7 +225,7 @@ def test_the_runs_in_mlflow_say_the_same(first: Launched) -> None:
     assert child.data.tags["trial"] == first.plan.trials[1].id
 
 
-def test_metrics_come_at_their_steps_and_files_as_artifacts(first: Launched) -> None:
+def test_metrics_are_logged_at_their_steps_and_files_as_artifacts(first: Launched) -> None:
     client = MlflowClient(default_uri(first.outputs))
     named = [run for run in first.runs() if run.info.run_name == "works | seed 1"]
     (run,) = (run for run in named if run.info.status == "FINISHED")
@@ -241,7 +241,7 @@ def test_metrics_come_at_their_steps_and_files_as_artifacts(first: Launched) -> 
     assert run.info.artifact_uri.startswith((first.outputs / "mlartifacts").as_uri())
 
 
-def test_nothing_of_ray_stays_behind(first: Launched) -> None:
+def test_ray_leaves_no_processes_or_files(first: Launched) -> None:
     assert not ray.is_initialized()
     assert sorted(path.name for path in first.plan.folder.iterdir()) == [
         ".lock",
@@ -252,19 +252,19 @@ def test_nothing_of_ray_stays_behind(first: Launched) -> None:
     ]
 
 
-def test_a_dry_run_writes_nothing(first: Launched, tmp_path: Path) -> None:
+def test_dry_run_writes_nothing(first: Launched, tmp_path: Path) -> None:
     request = fake_session.request(first.plan.study.file, tmp_path / "none", dry_run=True)
     assert ablate(request, Console(file=StringIO())) == 0
     assert not (tmp_path / "none").exists()
 
 
-def test_a_store_that_cannot_be_written_stops_the_launch(first: Launched, tmp_path: Path) -> None:
+def test_unwritable_tracking_store_stops_the_launch(first: Launched, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("this is no database")
     with pytest.raises(WorkbenchError, match="cannot write to the tracking store"):
         open_tracker(first.plan, tmp_path, None, "workbench ablate")
 
 
-def test_a_cluster_that_is_not_there_stops_the_launch(tmp_path: Path) -> None:
+def test_unreachable_cluster_stops_the_launch(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -283,13 +283,13 @@ def test_runs_of_dead_launches_are_ended(first: Launched, tmp_path: Path) -> Non
     assert statuses == ["FINISHED", "KILLED", "KILLED", "RUNNING"]
 
 
-def test_no_trial_is_handed_out_after_the_deadline() -> None:
+def test_no_trial_starts_after_the_deadline() -> None:
     assert TrialQueue(["a"], time.monotonic() + 60).suggest("x") == {"trial": "a"}
     assert TrialQueue(["a"], time.monotonic() - 1).suggest("x") == TrialQueue.FINISHED
     assert TrialQueue([], None).suggest("x") == TrialQueue.FINISHED
 
 
-def test_a_signal_while_ray_starts_is_not_lost(file: Path, tmp_path: Path) -> None:
+def test_signal_during_ray_startup_is_handled(file: Path, tmp_path: Path) -> None:
     child = start(file, tmp_path)
     wait_for(child, "Starting")
     time.sleep(3)
@@ -304,7 +304,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 JOIN = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
 
 
-def test_ray_leaves_signals_to_the_launch_and_refuses_strangers(
+def test_launch_handles_signals_and_ray_rejects_other_clients(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")  # of no cluster
@@ -331,7 +331,7 @@ def test_ray_leaves_signals_to_the_launch_and_refuses_strangers(
 
 
 @pytest.mark.slow
-def test_a_closed_terminal_ends_runs_and_processes(file: Path, tmp_path: Path) -> None:
+def test_closed_terminal_ends_runs_and_processes(file: Path, tmp_path: Path) -> None:
     command = [sys.executable, str(HERE / "fake_session.py"), str(file), str(tmp_path)]
     with run_in_terminal(command) as terminal:
         terminal.wait_for(b"running")
@@ -345,7 +345,7 @@ def test_a_closed_terminal_ends_runs_and_processes(file: Path, tmp_path: Path) -
     assert "RUNNING" not in statuses
 
 
-def test_where_all_is_done_nothing_is_started(first: Launched, monkeypatch: Any) -> None:
+def test_finished_study_does_not_start_ray(first: Launched, monkeypatch: Any) -> None:
     for trial in first.plan.trials:
         if trial.record.state() == "failed":
             trial.record.clear_failure()

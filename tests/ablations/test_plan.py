@@ -50,14 +50,14 @@ def plan(write: Write, tmp_path: Path) -> Plan:
     return make_plan(read_study(write(AXES)), tmp_path / "outputs")
 
 
-def test_there_are_as_many_trials_as_the_product_less_the_excluded(plan: Plan) -> None:
+def test_number_of_trials_is_the_product_without_exclusions(plan: Plan) -> None:
     assert len(plan.trials) == (2 * 3 - 1) * 2
     assert len({trial.id for trial in plan.trials}) == 10
     assert {trial.config.seed for trial in plan.trials} == {0, 7}
     assert all(trial.folder.is_absolute() for trial in plan.trials)
 
 
-def test_ids_hang_on_the_contents_and_not_on_their_order(
+def test_ids_depend_on_contents_and_not_on_their_order(
     plan: Plan, write: Write, tmp_path: Path
 ) -> None:
     turned = AXES.replace("{width: 17, name: fake_other}", "{name: fake_other, width: 17}")
@@ -69,13 +69,13 @@ def test_ids_hang_on_the_contents_and_not_on_their_order(
     assert sum(t.id in {o.id for o in other.trials} for t in plan.trials) == 6
 
 
-def test_two_conditions_that_are_the_same_are_an_error(write: Write, tmp_path: Path) -> None:
+def test_identical_conditions_are_an_error(write: Write, tmp_path: Path) -> None:
     text = "axes: {planner: {named: {planner.simulations: 25}, default: {}}}\n"
     with pytest.raises(ConfigError, match="'named' and 'default' are the same trial"):
         make_plan(read_study(write(text)), tmp_path)
 
 
-def test_what_is_missing_is_run_seed_by_seed(plan: Plan) -> None:
+def test_missing_trials_run_in_order_of_seeds(plan: Plan) -> None:
     assert [trial.seed for trial in plan.missing()] == [0] * 5 + [7] * 5
     done, failed, partial = plan.trials[:3]
     done.record.finish({"seconds": 28, "evaluation_seconds": 2})
@@ -88,7 +88,7 @@ def test_what_is_missing_is_run_seed_by_seed(plan: Plan) -> None:
     assert seconds_left(plan.missing(), plan, 3) == pytest.approx(9 * 30 / 3)
 
 
-def test_what_other_code_trained_and_what_an_earlier_study_left_is_reported(plan: Plan) -> None:
+def test_trials_of_other_code_or_of_an_earlier_study_are_reported(plan: Plan) -> None:
     def messages() -> str:
         return " ".join(printed(lambda console: show_plan(console, plan, {}, 2, {})).split())
 
@@ -106,7 +106,7 @@ def test_what_other_code_trained_and_what_an_earlier_study_left_is_reported(plan
 
 
 @pytest.mark.parametrize(("seeds", "p"), [(1, 1.0), (3, 0.25), (5, 0.0625), (6, 0.03125)])
-def test_smallest_p_is_that_of_the_exact_sign_flip_test(seeds: int, p: float) -> None:
+def test_smallest_p_equals_that_of_the_exact_sign_flip_test(seeds: int, p: float) -> None:
     assert smallest_p(seeds) == p
 
 
@@ -122,7 +122,7 @@ def test_declared_sizes_must_agree(write: Write) -> None:
         check_match(strict, counts)
 
 
-def test_the_memory_of_replays_is_reported_before_anything_runs(plan: Plan) -> None:
+def test_replay_memory_is_reported_in_the_preview(plan: Plan) -> None:
     names = [condition.name for condition in plan.study.conditions]
     alike = dict.fromkeys(names, (60_000, 4.125))
     text = printed(lambda console: show_plan(console, plan, {}, 2, alike))
@@ -135,7 +135,7 @@ def test_the_memory_of_replays_is_reported_before_anything_runs(plan: Plan) -> N
     assert "at most 24 MB for 2" in text
 
 
-def test_replays_are_reckoned_once_for_alike_trials_and_too_small_ones_are_reported(
+def test_replay_size_is_estimated_once_per_configuration_and_checked(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "study.yaml"
@@ -159,7 +159,7 @@ def test_replays_are_reckoned_once_for_alike_trials_and_too_small_ones_are_repor
         replay_sizes(read_study(file))
 
 
-def test_a_folder_with_trials_of_another_schema_is_refused(plan: Plan) -> None:
+def test_folder_with_trials_of_another_schema_is_rejected(plan: Plan) -> None:
     check_schema(plan)
     plan.trials[0].record.finish({"seconds": 600, "schema": SCHEMA_VERSION})
     check_schema(plan)
@@ -168,7 +168,7 @@ def test_a_folder_with_trials_of_another_schema_is_refused(plan: Plan) -> None:
         check_schema(plan)
 
 
-def test_the_plan_is_shown_with_what_differs(plan: Plan) -> None:
+def test_preview_shows_the_plan_and_the_differences(plan: Plan) -> None:
     plan.trials[0].record.finish({"seconds": 600})
     text = printed(lambda console: show_plan(console, plan, {}, 2, {}))
     assert "10 trials = 5 conditions x 2 seeds: 9 to run, 1 done" in text
@@ -240,7 +240,7 @@ def test_preview_warns_about_metrics_that_no_trial_measures(
     )
 
 
-def test_the_matrix_shows_every_trial_and_the_time_left(plan: Plan) -> None:
+def test_status_matrix_shows_every_trial_and_the_time_left(plan: Plan) -> None:
     matrix = MatrixDisplay(plan)
     first, second, third = plan.trials[:3]
     for trial in (first, second, third):
@@ -256,7 +256,7 @@ def test_the_matrix_shows_every_trial_and_the_time_left(plan: Plan) -> None:
     assert left == pytest.approx(matrix.elapsed() * 8.5 / 1.5, rel=0.2)
 
 
-def test_without_a_terminal_there_are_plain_lines(plan: Plan) -> None:
+def test_progress_is_plain_lines_without_a_terminal(plan: Plan) -> None:
     def follow(console: Console) -> None:
         with display(plan, console) as board:
             assert isinstance(board, StudyStatus)
@@ -272,7 +272,7 @@ def test_durations_are_readable() -> None:
     assert [duration(s) for s in (42.4, 720, 11100)] == ["42 s", "12 min", "3 h 05 min"]
 
 
-def test_the_ledger_says_what_analysis_needs(plan: Plan) -> None:
+def test_manifest_contains_what_analysis_reads(plan: Plan) -> None:
     ledger = StudyManifest(plan, "workbench ablate study.yaml")
     ledger.write()
     ledger.begin()
@@ -295,7 +295,7 @@ def test_the_ledger_says_what_analysis_needs(plan: Plan) -> None:
     assert (plan.folder / "study.yaml").read_text() == plan.study.file.read_text()
 
 
-def test_one_launch_at_a_time_holds_a_study(tmp_path: Path) -> None:
+def test_second_launch_of_a_study_is_rejected(tmp_path: Path) -> None:
     with locked(tmp_path):
         second = locked(tmp_path)
         with pytest.raises(WorkbenchError, match="is being run by process"):

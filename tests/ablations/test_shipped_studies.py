@@ -15,9 +15,7 @@ FILES = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_shipped_study_is_named_asks_a_question_and_keeps_its_match(
-    file: Path, tmp_path: Path
-) -> None:
+def test_shipped_study_has_name_question_and_matched_sizes(file: Path, tmp_path: Path) -> None:
     study = read_study(file)
     assert study.name == file.stem
     assert study.question.strip().endswith("?")
@@ -27,7 +25,7 @@ def test_a_shipped_study_is_named_asks_a_question_and_keeps_its_match(
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_every_condition_of_a_shipped_study_makes_a_finite_prediction(file: Path) -> None:
+def test_every_condition_of_a_shipped_study_has_finite_predictions(file: Path) -> None:
     for condition in read_study(file).conditions:
         parts = build(condition.config)
         built_environment, streams = parts.environment, parts.streams

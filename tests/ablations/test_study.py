@@ -46,7 +46,7 @@ def test_conditions_are_the_product_of_the_axes(write: Write) -> None:
     assert study.seeds == (0, 1, 2)
 
 
-def test_numbers_say_in_a_condition_s_name_of_what_they_are(write: Write) -> None:
+def test_condition_names_label_their_numbers(write: Write) -> None:
     alike = "{model.representation.width: [8, 9], planner.width: [7], planner.simulations: [5, 6]}"
     axes = read_axes(documents.parse(alike, "FILE"), [])
     assert condition_name(axes, combinations(axes, [])[-1]) == (
@@ -59,7 +59,7 @@ def test_numbers_say_in_a_condition_s_name_of_what_they_are(write: Write) -> Non
     assert study.baseline == "simulations=25"
 
 
-def test_excluded_combinations_match_in_every_pair(write: Write) -> None:
+def test_exclusion_matches_all_of_its_pairs(write: Write) -> None:
     study = read_study(write(ENCODERS + "exclude: [{encoder: other, planner.simulations: 5}]\n"))
     names = [c.name for c in study.conditions]
     assert names == ["plain · simulations=5", "plain · simulations=25", "other · simulations=25"]
@@ -78,14 +78,14 @@ def test_comparisons_are_the_baseline_against_the_others_unless_stated(write: Wr
     assert (pair.baseline, pair.against) == ("plain · simulations=5", "other · simulations=5")
 
 
-def test_an_option_of_base_ends_where_an_axis_names_another_component(write: Write) -> None:
+def test_axis_with_another_component_drops_options_of_the_base(write: Write) -> None:
     text = "  model.representation.width: 40\naxes: {encoder: {plain: , other: "
     study = read_study(write(text + "{model.representation: {name: fake_other}}}}\n"))
     widths = [c.config.model.representation.width for c in study.conditions]  # type: ignore[attr-defined]
     assert widths == [40, 16]
 
 
-def test_a_budget_of_steps_reaches_every_trial_and_an_axis_goes_over_it(write: Write) -> None:
+def test_step_budget_applies_to_every_trial_unless_an_axis_sets_it(write: Write) -> None:
     study = read_study(write("budget: {steps: 7, minutes: 12}\n"))
     assert [c.name for c in study.conditions] == ["base"]
     assert study.conditions[0].config.procedure.steps == 7  # type: ignore[attr-defined]
@@ -131,7 +131,7 @@ def test_a_budget_of_steps_reaches_every_trial_and_an_axis_goes_over_it(write: W
         ("  model.representation.width: 2000\n", "FILE:7: planner: planner 'fake_planner' cannot"),
     ],
 )
-def test_a_mistake_is_reported_with_its_line(write: Write, text: str, expected: str) -> None:
+def test_error_is_reported_with_its_line(write: Write, text: str, expected: str) -> None:
     assert any(p.startswith(expected) for p in problems(write(text))), problems(write(text))
 
 
@@ -153,7 +153,7 @@ def test_references_to_axes_are_checked(write: Write, text: str, expected: str) 
     assert any(expected in p and "FILE:14" in p for p in problems(write(ENCODERS + text)))
 
 
-def test_every_problem_is_reported_at_once_and_each_once(write: Write) -> None:
+def test_all_problems_are_reported_together_and_once(write: Write) -> None:
     text = (
         "  planner.simulations: none\naxes: {encoder: {a: {model.representation.width: wide}, b: "
     )
@@ -168,14 +168,14 @@ def test_every_problem_is_reported_at_once_and_each_once(write: Write) -> None:
     assert found[1].endswith("(condition 'a')")
 
 
-def test_of_many_conditions_with_a_problem_the_first_are_named(write: Write) -> None:
+def test_only_the_first_of_many_invalid_conditions_are_named(write: Write) -> None:
     runs = "axes: {planner.simulations: [1, 2, 3, 4, 5], m: {ok: , bad: {planner.simulation: 3}}}\n"
     (problem,) = problems(write(runs))
     named = ", ".join(f"'simulations={n} · bad'" for n in (1, 2, 3))
     assert problem.endswith(f"(condition {named} and 2 more)")
 
 
-def test_the_file_itself_may_be_at_fault(tmp_path: Path) -> None:
+def test_unreadable_study_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     assert problems(path) == ["FILE: no such file"]
     path.write_text("study: x\naxes: {a: [\n")

@@ -57,7 +57,7 @@ def figure(row: str) -> Figure:
         ("start,study", {"import torch", "sum of the trials"}),
     ],
 )
-def test_every_row_gives_figures_beside_its_floor(
+def test_every_row_has_figures_and_a_lower_bound(
     run: Any, tmp_path: Path, rows: str, floors: set[str]
 ) -> None:
     file = tmp_path / "kept" / "figures.json"
@@ -74,7 +74,7 @@ def test_every_row_gives_figures_beside_its_floor(
         assert one["ratio"] == pytest.approx(times if one["unit"] == "s" else 1 / times)
 
 
-def test_an_unknown_row_is_reported_with_the_nearest(
+def test_unknown_row_is_reported_with_a_suggestion(
     run: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert run(*QUICK, "serch,start", "--json", tmp_path / "figures.json") == 2
@@ -82,7 +82,7 @@ def test_an_unknown_row_is_reported_with_the_nearest(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_peer_is_reported_with_the_extra_that_brings_it(
+def test_missing_peer_is_reported_with_its_extra(
     run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peers, "find_spec", lambda name: None if name == "mctx" else object())
@@ -92,12 +92,12 @@ def test_a_missing_peer_is_reported_with_the_extra_that_brings_it(
     assert output.out == ""
 
 
-def test_the_peers_are_measured_only_if_asked_for() -> None:
+def test_peers_are_measured_only_on_request() -> None:
     assert bench.usual() == ["environments", "learner", "search", "selfplay", "start", "study"]
     assert set(bench.known()) - set(bench.usual()) == {"peers"}
 
 
-def test_an_interruption_leaves_the_rows_that_were_done(tmp_path: Path) -> None:
+def test_interruption_keeps_finished_rows(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     arguments = [*QUICK, "environments,start,study", "--json", str(file)]
     process = subprocess.Popen(
@@ -112,7 +112,7 @@ def test_an_interruption_leaves_the_rows_that_were_done(tmp_path: Path) -> None:
     assert [one["row"] for one in json.loads(file.read_text())["figures"]] == ["environments"]
 
 
-def test_a_file_that_cannot_be_written_is_reported(
+def test_unwritable_file_is_reported(
     run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     module = SimpleNamespace(measure=lambda effort: iter([figure("search")]))
@@ -122,7 +122,7 @@ def test_a_file_that_cannot_be_written_is_reported(
     assert "cannot be written" in capsys.readouterr().err
 
 
-def test_tables_stand_between_the_marks(tmp_path: Path) -> None:
+def test_tables_are_written_between_the_marks(tmp_path: Path) -> None:
     machine = {"date": "2026-01-02", "processor": "P", "cores": 2, "load": 0.5, "versions": {}}
     kept = measurement.document(
         [figure("search"), figure("start")], Effort(3), machine, "the command"
@@ -141,7 +141,7 @@ def test_tables_stand_between_the_marks(tmp_path: Path) -> None:
     assert page.read_text() == f"before\n{BEGIN}\n{text}\n{END}\nafter\n"
 
 
-def test_what_is_no_benchmark_is_not_read(tmp_path: Path) -> None:
+def test_file_that_is_no_benchmark_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     file.write_text('{"schema": 0}')
     with pytest.raises(WorkbenchError, match=r"figures\.json: schema: found 0, expected 1"):

@@ -16,14 +16,14 @@ from workbench.models.world_model import count_parameters
 
 
 @pytest.mark.parametrize("actions", [4, 9])
-def test_the_perceptron_is_of_the_size_that_is_said(actions: int) -> None:
+def test_mlp_has_the_documented_size(actions: int) -> None:
     layer, two = 64 * 64 + 64, 64 * 2 + 2
     sizes = count_parameters(networks.mlp_model(actions))
     assert sizes["dynamics"] == layer + actions * 64 + layer
     assert sizes["prediction"] == (layer + 65 * (actions + 1)) + (layer + two)
 
 
-def test_the_residual_model_is_of_the_size_that_is_said() -> None:
+def test_residual_model_has_the_documented_size() -> None:
     norm, two = 2 * 64, 64 * 2 + 2
     block = 2 * (norm + 9 * 64 * 64 + 64)
     sizes = count_parameters(networks.residual_model())
@@ -34,7 +34,7 @@ def test_the_residual_model_is_of_the_size_that_is_said() -> None:
 
 @pytest.mark.parametrize(("model", "actions"), [("mlp", 4), ("residual", 7)])
 @pytest.mark.parametrize("planner", ["puct", "gumbel"])
-def test_our_search_from_the_file_is_the_search_itself(
+def test_search_of_exchanged_weights_equals_the_direct_search(
     tmp_path: Path, planner: str, model: str, actions: int
 ) -> None:
     write(tmp_path, model, actions, 8)
@@ -52,7 +52,7 @@ def test_our_search_from_the_file_is_the_search_itself(
 
 
 @pytest.mark.parametrize("name", ["mlp", "residual"])
-def test_the_network_in_jax_is_the_one_in_torch(tmp_path: Path, name: str) -> None:
+def test_jax_network_equals_the_torch_network(tmp_path: Path, name: str) -> None:
     pytest.importorskip("mctx")
     from benchmarks.peers import by_mctx
 
@@ -72,7 +72,7 @@ def test_the_network_in_jax_is_the_one_in_torch(tmp_path: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("planner", ["puct", "gumbel"])
-def test_the_peers_grow_a_tree_of_as_many_simulations(tmp_path: Path, planner: str) -> None:
+def test_peer_trees_have_the_requested_number_of_simulations(tmp_path: Path, planner: str) -> None:
     pytest.importorskip("mctx")
     pytest.importorskip("gumbel_mcts")
     from benchmarks.peers import by_gumbel_mcts, by_mctx
@@ -92,7 +92,7 @@ def test_the_peers_grow_a_tree_of_as_many_simulations(tmp_path: Path, planner: s
 
 
 @pytest.mark.parametrize(("name", "actions"), [("mlp", 9), ("residual", 7)])
-def test_mctx_by_gumbel_is_the_same_search(tmp_path: Path, name: str, actions: int) -> None:
+def test_gumbel_search_of_mctx_is_identical(tmp_path: Path, name: str, actions: int) -> None:
     pytest.importorskip("mctx")
     from benchmarks.peers import by_mctx
 

@@ -11,14 +11,14 @@ from benchmarks.timing import TimingPairs, quartiles, time_alternately
 from benchmarks.where_time_goes import NETWORK, REST, SHOWN, Stopwatch, shares
 
 
-def test_calls_alternate_after_each_was_called_once_and_timed_once() -> None:
+def test_calls_alternate_after_one_warm_up_and_one_timing_each() -> None:
     called: list[str] = []
     pairs = time_alternately(lambda: called.append("A"), lambda: called.append("B"), 3, least=0.0)
     assert "".join(called) == "AABB" + "ABABAB"
     assert len(pairs.measured) == len(pairs.floor) == 3
 
 
-def test_what_is_short_is_called_often_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_calls_are_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = itertools.count(step=0.25)
     monkeypatch.setattr(timing.time, "perf_counter", lambda: next(ticks))
     called: list[int] = []
@@ -27,7 +27,7 @@ def test_what_is_short_is_called_often_enough(monkeypatch: pytest.MonkeyPatch) -
     assert len(called) == 2 + 2 * 4
 
 
-def test_the_ratio_is_the_median_over_the_pairs() -> None:
+def test_ratio_is_the_median_over_the_pairs() -> None:
     pairs = TimingPairs([2.0, 4.0, 9.0], [1.0, 4.0, 3.0])
     assert pairs.ratio == 2.0
     seconds = pairs.figure("row", {}, "floor")
@@ -38,11 +38,11 @@ def test_the_ratio_is_the_median_over_the_pairs() -> None:
     assert (rate.floor_median, rate.ratio) == (12.0, 2.0)
 
 
-def test_quartiles_of_one_are_itself() -> None:
+def test_quartiles_of_one_value_are_the_value() -> None:
     assert quartiles([3.0]) == (3.0, 3.0, 3.0)
 
 
-def test_a_part_stands_still_while_another_runs_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopwatch_pauses_a_part_during_nested_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr("benchmarks.where_time_goes.time.perf_counter", lambda: clock[0])
 
@@ -63,7 +63,7 @@ def test_a_part_stands_still_while_another_runs_in_it(monkeypatch: pytest.Monkey
     assert watch.seconds == {"outer": 5.0, "inner": 2.0, REST: 8.0}
 
 
-def test_every_part_of_a_training_is_seen_but_a_network_that_the_search_evaluates_itself() -> None:
+def test_every_part_is_timed_except_a_compiled_network() -> None:
     found = shares("muzero", 0.3)
     assert [part for part in SHOWN if not found[part]] == [NETWORK]
     assert sum(found.values()) == pytest.approx(1.0)

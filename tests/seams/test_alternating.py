@@ -80,7 +80,7 @@ class InTurn:
         return {"model": self.model.state_dict(), "groups": self.optimisers.state_dict()}
 
 
-def test_each_group_moves_in_its_own_turn_and_the_other_stays(
+def test_parameter_groups_are_updated_alternately(
     enrol: Callable[..., None], assemble: Callable[..., TrialConfig], tmp_path: Path
 ) -> None:
     made: list[InTurn] = []

@@ -93,7 +93,7 @@ class SolverValues:
         return {"model": self.agent.state_dict()}
 
 
-def test_values_of_every_information_state_are_learned_from_the_solver(
+def test_values_of_all_information_states_are_learned_from_the_solver(
     enrol: Callable[..., None], assemble: Callable[..., TrialConfig], tmp_path: Path
 ) -> None:
     made: list[SolverValues] = []

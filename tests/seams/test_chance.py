@@ -91,7 +91,7 @@ def test_search_over_chance_nodes_converges_to_expectimax() -> None:
     assert errors[1].mean() < errors[0].mean() / 5
 
 
-def test_outcomes_are_visited_in_proportion_to_their_odds() -> None:
+def test_chance_outcomes_are_visited_in_proportion_to_their_probability() -> None:
     pay = torch.zeros(1, ROUNDS, STATES)
     pay[0, 0, 0] = 1.0  # the first move pays 1 half of the time
     plan = search(pay, torch.tensor([[True, False]]), 2000)

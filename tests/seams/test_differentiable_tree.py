@@ -73,7 +73,7 @@ def config(enrol: Callable[..., None], configure: Callable[..., TrialConfig]) ->
     return configure(planner={"name": "full_tree"}, losses=only)
 
 
-def test_the_gradient_of_the_planned_value_reaches_every_part(
+def test_gradient_of_the_planned_value_reaches_every_part(
     enrol: Callable[..., None], config: TrialConfig
 ) -> None:
     parts = build(config)
@@ -87,7 +87,9 @@ def test_the_gradient_of_the_planned_value_reaches_every_part(
         assert any(reached), name
 
 
-def test_a_trial_learns_through_the_tree(config: TrialConfig, tmp_path: Path) -> None:
+def test_trial_is_trained_through_a_differentiable_tree(
+    config: TrialConfig, tmp_path: Path
+) -> None:
     result = run_trial(config, tmp_path)
     assert result["updates"] > 0
     assert result["metrics"]["training/planned_value"] >= 0

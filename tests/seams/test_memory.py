@@ -88,7 +88,7 @@ def config(enrol: Callable[..., None], configure: Callable[..., TrialConfig]) ->
     )
 
 
-def test_the_actor_carries_memory_and_begins_again_with_every_episode(config: TrialConfig) -> None:
+def test_actor_carries_memory_and_resets_it_every_episode(config: TrialConfig) -> None:
     parts = build(config)
     actor = Actor(parts, 8, RandomStartConfig(), TemperatureConfig())
     for _ in range(25):
@@ -99,7 +99,7 @@ def test_the_actor_carries_memory_and_begins_again_with_every_episode(config: Tr
         assert torch.equal(carried, played > 0)
 
 
-def test_what_follows_a_cut_is_expected_from_the_memory_that_is_carried(
+def test_bootstrap_at_a_truncation_uses_the_carried_memory(
     config: TrialConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = build(config)
@@ -121,9 +121,7 @@ def test_what_follows_a_cut_is_expected_from_the_memory_that_is_carried(
     assert episodes.steps["value"].view(8, 2)[:, 1].tolist() == [2.0] * 8
 
 
-def test_it_trains_and_a_stopped_trial_takes_its_memory_up_again(
-    config: TrialConfig, tmp_path: Path
-) -> None:
+def test_resumed_trial_restores_its_memory(config: TrialConfig, tmp_path: Path) -> None:
     run_trial(config, tmp_path / "whole")
     run_in_two(config, tmp_path / "cut")
     rows = [(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "cut")]
@@ -131,7 +129,7 @@ def test_it_trains_and_a_stopped_trial_takes_its_memory_up_again(
     assert TrialRecord(tmp_path / "cut").state() == "done"
 
 
-def test_reanalyse_says_that_it_cannot_search_from_a_memory(
+def test_reanalyse_rejects_models_with_memory(
     enrol: Callable[..., None], configure: Callable[..., TrialConfig]
 ) -> None:
     enrol("model", "recurrent", RecurrentConfig)

@@ -69,7 +69,7 @@ def config(enrol: Callable[..., None], configure: Callable[..., TrialConfig]) ->
     )
 
 
-def test_a_stopped_trial_takes_up_states_in_play_and_in_replay(
+def test_resumed_trial_restores_states_of_self_play_and_replay(
     config: TrialConfig, tmp_path: Path
 ) -> None:
     whole = run_trial(config, tmp_path / "whole")

@@ -91,7 +91,7 @@ class Supervised:
         self.parts.model.load_state_dict(state["model"])
 
 
-def test_a_vector_is_learned_without_any_action(
+def test_supervised_procedure_trains_without_actions(
     enrol: Callable[..., None], assemble: Callable[..., TrialConfig], tmp_path: Path
 ) -> None:
     class Error:

@@ -72,7 +72,7 @@ class Team(WorldModel):
         return {"value": Scalar()}
 
 
-def test_a_team_plays_stores_and_learns_in_the_same_loop(
+def test_two_agents_share_the_self_play_loop(
     enrol: Callable[..., None], assemble: Callable[..., TrialConfig], tmp_path: Path
 ) -> None:
     methods = {"spec": lambda self: Climbing.spec, "build": lambda self: Climbing()}

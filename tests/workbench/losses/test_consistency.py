@@ -44,7 +44,7 @@ def run(module: nn.Sequential, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("distance", ["cosine", "mse"])
 @pytest.mark.parametrize("heads", ["simsiam", "none"])
-def test_it_is_the_distance_between_the_heads_of_imagined_and_real(
+def test_loss_is_the_distance_between_heads_of_unrolled_and_encoded_latents(
     kind: LatentKind, distance: str, heads: str
 ) -> None:
     shape = SHAPES[kind]
@@ -65,7 +65,7 @@ def test_it_is_the_distance_between_the_heads_of_imagined_and_real(
 
 
 @pytest.mark.parametrize("heads", ["simsiam", "none"])
-def test_the_gradient_goes_into_what_was_imagined_and_not_into_what_is_real(heads: str) -> None:
+def test_gradient_reaches_unrolled_latents_only(heads: str) -> None:
     imagined = random(4, 3, 6).requires_grad_()
     real = random(4, 3, 6, seed=1).requires_grad_()
     term = loss("consistency", model(), heads=heads)
@@ -78,7 +78,7 @@ def test_the_gradient_goes_into_what_was_imagined_and_not_into_what_is_real(head
     assert real.grad is None
 
 
-def test_the_projector_gets_no_gradient_from_the_real_branch() -> None:
+def test_projector_gets_no_gradient_from_the_target_branch() -> None:
     # Where the imagined branch is cut off by a predictor of zeros, nothing is left.
     imagined, real = random(4, 3, 6), random(4, 3, 6, seed=1)
     term: Any = loss("consistency", model(), distance="mse")
@@ -89,7 +89,7 @@ def test_the_projector_gets_no_gradient_from_the_real_branch() -> None:
     assert all(p.grad is None or not p.grad.any() for p in term.project.parameters())
 
 
-def test_it_falls_to_0_where_what_is_imagined_is_what_is_real() -> None:
+def test_loss_is_zero_if_unrolled_latents_equal_encoded_ones() -> None:
     real = random(4, 3, 6)
     for distance in ("cosine", "mse"):
         term = loss("consistency", model(), heads="none", distance=distance)
@@ -99,13 +99,13 @@ def test_it_falls_to_0_where_what_is_imagined_is_what_is_real() -> None:
         assert float(error.abs().max()) < 1e-6
 
 
-def test_an_unroll_of_no_step_is_no_error() -> None:
+def test_loss_of_an_unroll_without_steps_is_zero() -> None:
     real = random(4, 1, 6)
     error = loss("consistency", model())(line(real), {"latent": target(real)}, None)
     assert error.tolist() == [[0.0]] * 4
 
 
-def test_a_batch_of_one_has_no_statistics_and_is_refused() -> None:
+def test_batch_of_one_row_is_rejected() -> None:
     text = "preset: muzero\nlosses.consistency: {{heads: {}}}\ntargets.latent: next_latent\n"
     batch = "procedure.batch_size: 1\n"
     (problem,) = problems_of(text.format("simsiam") + batch)

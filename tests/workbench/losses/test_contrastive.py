@@ -33,7 +33,7 @@ def latents(kind: LatentKind, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("score", ["cosine", "bilinear"])
 @pytest.mark.parametrize("projection", [0, 7])
-def test_infonce_is_the_cross_entropy_of_finding_the_row(
+def test_infonce_is_the_cross_entropy_over_the_rows_of_the_batch(
     kind: LatentKind, score: str, projection: int
 ) -> None:
     imagined, real, mask = latents(kind), latents(kind, 1), imagined_mask(ROWS, STEPS)
@@ -57,7 +57,7 @@ def test_infonce_is_the_cross_entropy_of_finding_the_row(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_hinge_is_the_energy_of_c_swm_over_the_objects(kind: LatentKind) -> None:
+def test_hinge_equals_the_c_swm_energy_over_the_objects(kind: LatentKind) -> None:
     imagined, real, mask = latents(kind), latents(kind, 1), imagined_mask(ROWS, STEPS)
 
     def energy(a: np.ndarray, b: np.ndarray) -> float:
@@ -83,7 +83,9 @@ def test_hinge_is_the_energy_of_c_swm_over_the_objects(kind: LatentKind) -> None
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("score", ["cosine", "bilinear"])
 @pytest.mark.parametrize("projection", [0, 7])
-def test_a_constant_encoder_earns_nothing(kind: LatentKind, score: str, projection: int) -> None:
+def test_constant_encoder_does_not_reduce_the_loss(
+    kind: LatentKind, score: str, projection: int
+) -> None:
     same = random(*SHAPES[kind]).expand(ROWS, STEPS + 1, *SHAPES[kind])
     rows = {"latent": target(same)}
     find = loss("contrastive", model(kind), score=score, projection=projection)
@@ -98,7 +100,7 @@ def test_a_constant_encoder_earns_nothing(kind: LatentKind, score: str, projecti
     )
 
 
-def test_a_good_model_beats_the_constant_encoder() -> None:
+def test_accurate_model_has_a_lower_loss_than_the_constant_encoder() -> None:
     good = torch.eye(ROWS)[:, None].expand(-1, STEPS + 1, -1)
     for term, constant in (("infonce", math.log(ROWS)), ("hinge", 1.0)):
         made = loss("contrastive", model(shape=(ROWS,)), term=term)
@@ -106,7 +108,7 @@ def test_a_good_model_beats_the_constant_encoder() -> None:
         assert float(error.max()) < 0.01 * constant
 
 
-def test_a_position_in_m_rows_adds_log_m_and_no_gradient() -> None:
+def test_position_repeated_in_m_rows_adds_log_m_and_no_gradient() -> None:
     # Rows 0 and 1 are the same position. Taking either for right is the softmax over positions
     # with the two as one class: the same but for log 2.
     real = latents("vector", 1)
@@ -125,7 +127,7 @@ def test_a_position_in_m_rows_adds_log_m_and_no_gradient() -> None:
 
 
 @pytest.mark.parametrize("term", ["infonce", "hinge"])
-def test_masked_entries_give_no_gradient(term: str) -> None:
+def test_masked_entries_have_no_gradient(term: str) -> None:
     imagined = latents("vector").requires_grad_()
     mask = imagined_mask(ROWS, STEPS)
     made = loss("contrastive", model(), term=term)
@@ -134,7 +136,7 @@ def test_masked_entries_give_no_gradient(term: str) -> None:
     assert torch.equal(imagined.grad[:, 1:].abs().sum(-1) > 0, mask[:, 1:] > 0)
 
 
-def test_the_hinge_pushes_the_other_row_s_first_state_away() -> None:
+def test_hinge_repels_the_initial_state_of_another_row() -> None:
     imagined = (0.1 * latents("vector")).requires_grad_()
     real = 0.1 * latents("vector", 1)
     mask = torch.zeros(ROWS, STEPS + 1)
@@ -149,7 +151,7 @@ def test_the_hinge_pushes_the_other_row_s_first_state_away() -> None:
 
 
 @pytest.mark.parametrize("term", ["infonce", "hinge"])
-def test_an_unroll_of_no_step_is_no_error(term: str) -> None:
+def test_loss_of_an_unroll_without_steps_is_zero(term: str) -> None:
     real = random(4, 1, 6)
     error = loss("contrastive", model(), term=term)(line(real), {"latent": target(real)}, None)
     assert error.tolist() == [[0.0]] * 4

@@ -34,7 +34,9 @@ def observations(dtype: torch.dtype) -> Tensor:
 
 @pytest.mark.parametrize("shape", [(6,), (2, 3, 3), (4, 3)], ids=["vector", "grid", "nodes"])
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.float32], ids=str)
-def test_it_is_the_mean_error_of_the_entries(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+def test_reconstruction_loss_is_the_mean_error_of_the_entries(
+    shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
     latents, seen = random(5, 4, *shape), observations(dtype)
     mask = (random(5, 4, seed=5) > 0).float()
     decoder = Decoder(*shape)
@@ -65,7 +67,7 @@ def gradients(scale: float, mask: Tensor) -> tuple[Tensor, Tensor]:
     return latents.grad, decoder.read.weight.grad
 
 
-def test_the_gradient_into_the_latent_is_scaled_and_the_decoder_s_is_not() -> None:
+def test_gradient_is_scaled_for_the_latent_but_not_for_the_decoder() -> None:
     mask = (random(5, 4, seed=5) > 0).float()
     (whole, own), (tenth, same), (none, still) = (gradients(s, mask) for s in (1.0, 0.1, 0.0))
     assert torch.equal(whole.abs().sum(-1) > 0, mask > 0)
@@ -75,7 +77,7 @@ def test_the_gradient_into_the_latent_is_scaled_and_the_decoder_s_is_not() -> No
     assert torch.allclose(own, still, atol=1e-6)
 
 
-def test_an_unroll_of_no_step_learns_the_first_observation() -> None:
+def test_unroll_without_steps_reconstructs_the_first_observation() -> None:
     seen = observations(torch.bool)[:, :1]
     made = loss("reconstruction", Decoder(6))
     error = made(line(random(5, 1, 6)), {"observation": target(seen)}, None)

@@ -16,7 +16,7 @@ from workbench.losses.latents.imagination import unroll_policy
 GAMMA = 0.9
 
 
-def test_it_is_the_squared_error_of_value_to_reward_and_next_value() -> None:
+def test_self_consistency_is_the_squared_error_of_value_to_reward_and_next_value() -> None:
     value, reward, mask = random(5, 4), random(5, 3, seed=1), imagined_mask(5, 3)
     sign = torch.where(random(5, 3, seed=2) > 0, GAMMA, -GAMMA)
     made = loss("self_consistency", None, actions="real")
@@ -30,7 +30,7 @@ def test_it_is_the_squared_error_of_value_to_reward_and_next_value() -> None:
             assert float(error[b, k + 1]) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_earlier_value_learns_and_reward_and_next_value_do_not() -> None:
+def test_gradient_reaches_the_earlier_value_but_not_reward_and_next_value() -> None:
     value, reward = random(4, 2).requires_grad_(), random(4, 1, seed=1).requires_grad_()
     discount = torch.full((4, 1), -GAMMA)
     made = loss("self_consistency", None, actions="real")
@@ -46,7 +46,7 @@ def test_the_earlier_value_learns_and_reward_and_next_value_do_not() -> None:
     assert torch.allclose(value.grad[:, 0], expected.detach())
 
 
-def test_in_imagination_the_line_is_the_model_s_own() -> None:
+def test_imagined_trajectory_is_unrolled_by_the_model() -> None:
     table = random_table(30, 4, seed=1)
     start = torch.arange(30)
     fake = line(latents=start[:, None].expand(-1, 4))
@@ -62,7 +62,7 @@ def test_in_imagination_the_line_is_the_model_s_own() -> None:
     assert torch.equal(table.step_calls[0][0], start)
 
 
-def test_imagined_moves_are_drawn_from_the_policy_and_are_legal() -> None:
+def test_imagined_actions_are_sampled_from_the_policy_and_legal() -> None:
     probabilities = torch.tensor([0.5, 0.3, 0.2, 0.0])
     rows = 20_000
     table: Any = TableModel(
@@ -83,7 +83,7 @@ def test_imagined_moves_are_drawn_from_the_policy_and_are_legal() -> None:
     assert abs(int(both) - rows / 4) < 5 * (rows * 3 / 16) ** 0.5
 
 
-def test_imagination_does_not_touch_any_stream_and_repeats_itself() -> None:
+def test_imagination_changes_no_random_stream_and_is_reproducible() -> None:
     table = random_table(30, 4, seed=1)
     before = torch.get_rng_state()
     lines = [unroll_policy(table, torch.arange(30), 3) for _ in range(2)]
@@ -92,14 +92,14 @@ def test_imagination_does_not_touch_any_stream_and_repeats_itself() -> None:
 
 
 @pytest.mark.parametrize("actions", ["policy", "real"])
-def test_an_unroll_of_no_step_is_no_error(actions: str) -> None:
+def test_loss_of_an_unroll_without_steps_is_zero(actions: str) -> None:
     latents = torch.zeros(4, 1, dtype=torch.int64)
     made = loss("self_consistency", random_table(3, 2, seed=1), actions=actions)
     error: Tensor = made(line(latents), {"value": target(torch.ones(4, 1))}, None)
     assert error.tolist() == [[0.0]] * 4
 
 
-def test_imagined_lines_ask_for_values_past_the_end_to_be_learned() -> None:
+def test_imagined_trajectories_require_learned_values_past_the_end() -> None:
     text = "preset: muzero\nlosses.self_consistency: {{actions: {}}}\nprocedure.past_end: {}\n"
     (problem,) = problems_of(text.format("policy", "mask"))
     assert "use `past_end: absorbing`, or `actions: real`" in problem

@@ -63,7 +63,7 @@ def tiny(changes: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_a_trial_with_it_runs_and_tells_its_error(name: str, tmp_path: Path) -> None:
+def test_trial_with_the_loss_runs_and_reports_its_error(name: str, tmp_path: Path) -> None:
     config = tiny(TERMS[name])
     run_trial(config, tmp_path)
     measured = [row for row in read_rows(tmp_path / "metrics.jsonl") if "training/loss" in row]
@@ -73,7 +73,7 @@ def test_a_trial_with_it_runs_and_tells_its_error(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["consistency", "infonce", "self_consistency"])
-def test_a_stopped_and_resumed_trial_equals_one_that_was_not(name: str, tmp_path: Path) -> None:
+def test_resumed_trial_equals_an_uninterrupted_one(name: str, tmp_path: Path) -> None:
     config = tiny(TERMS[name])
     run_trial(config, tmp_path / "whole")
     run_in_two(config, tmp_path / "cut")
@@ -90,7 +90,9 @@ def test_a_stopped_and_resumed_trial_equals_one_that_was_not(name: str, tmp_path
     assert bool(states[0]["losses"]) == (name != "self_consistency")
 
 
-def test_the_heads_of_a_term_learn_and_begin_from_the_trial_s_seed(tmp_path: Path) -> None:
+def test_heads_of_a_loss_are_trained_and_initialised_from_the_seed_of_the_trial(
+    tmp_path: Path,
+) -> None:
     config = tiny(TERMS["consistency"])
     first, again = (build(config).losses["consistency"] for _ in range(2))
     other: Any = build(config.model_copy(update={"seed": 1})).losses["consistency"]
@@ -123,7 +125,7 @@ def decoding() -> Iterator[str]:
     unregister("model", "decoding")
 
 
-def test_reconstruction_learns_to_read_the_board_from_latents(
+def test_reconstruction_learns_to_decode_the_board_from_latents(
     decoding: str, tmp_path: Path
 ) -> None:
     terms = {"policy": None, "value": None, "reward": None, "termination": None}

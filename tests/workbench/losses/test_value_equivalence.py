@@ -7,7 +7,7 @@ import torch
 from tests.workbench.losses.unroll_fixtures import imagined_mask, line, loss, random, target
 
 
-def test_it_is_the_squared_difference_of_the_two_values_and_only_the_imagined_one_learns() -> None:
+def test_loss_is_the_squared_value_difference_with_gradient_to_the_unrolled_value_only() -> None:
     imagined, mask = random(5, 4).requires_grad_(), imagined_mask(5, 3)
     real = random(5, 4, seed=1)
     made = loss("value_equivalence", None)
@@ -21,7 +21,7 @@ def test_it_is_the_squared_difference_of_the_two_values_and_only_the_imagined_on
     assert torch.allclose(imagined.grad, (2 * (imagined - real) * mask).detach())
 
 
-def test_an_unroll_of_no_step_is_no_error() -> None:
+def test_loss_of_an_unroll_without_steps_is_zero() -> None:
     zero = torch.zeros(3, 1)
     error = loss("value_equivalence", None)(
         line(value=random(3, 1)), {"next_value": target(zero, zero)}, None

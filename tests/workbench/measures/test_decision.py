@@ -66,7 +66,7 @@ def everything(environment: GameTableEnvironment) -> Tensor:
     return environment.q(torch.arange(environment.table.size))
 
 
-def test_an_optimal_prior_and_the_worst_search_score_the_extremes(
+def test_optimal_prior_and_worst_search_have_the_extreme_scores(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     q = everything(tic_tac_toe)
@@ -87,7 +87,7 @@ def test_an_optimal_prior_and_the_worst_search_score_the_extremes(
     assert row["decision/losing_lines_second"] > 0  # type: ignore[operator]
 
 
-def test_perfect_search_has_no_losing_line_and_a_bad_prior_does_not_matter(
+def test_perfect_search_has_no_losing_line_whatever_its_prior(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     q = everything(tic_tac_toe)
@@ -97,7 +97,7 @@ def test_perfect_search_has_no_losing_line_and_a_bad_prior_does_not_matter(
     assert row["decision/prior_optimal_rate_decisive"] == 0.0
 
 
-def test_random_play_is_optimal_in_58_0_percent_and_in_40_5_of_the_decisive(
+def test_random_play_is_optimal_in_58_0_percent_of_positions_and_40_5_of_decisive_ones(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     facts = quality(tic_tac_toe).info()
@@ -112,7 +112,7 @@ def test_random_play_is_optimal_in_58_0_percent_and_in_40_5_of_the_decisive(
     assert facts.levels["decision/losing_lines"]["oracle"] == 0.0
 
 
-def test_chance_regret_is_that_of_a_uniform_draw(tic_tac_toe: GameTableEnvironment) -> None:
+def test_naive_regret_is_that_of_uniform_actions(tic_tac_toe: GameTableEnvironment) -> None:
     level = quality(tic_tac_toe).info().levels["decision/search_regret"]["naive"]
     total = 0.0
     for row in everything(tic_tac_toe).tolist():
@@ -121,7 +121,7 @@ def test_chance_regret_is_that_of_a_uniform_draw(tic_tac_toe: GameTableEnvironme
     assert level == pytest.approx(total / 4520)
 
 
-def test_evaluation_explores_nothing_and_twice_gives_the_same(
+def test_evaluation_does_not_explore_and_is_reproducible(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     config = trial({"planner.noise_fraction": 1.0})

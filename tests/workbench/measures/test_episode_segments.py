@@ -108,7 +108,7 @@ def counted() -> EvaluationSet:
     return episode_segments(SimulatorEnvironment(spec, Counting, GAMMA), MANY, DEPTH)
 
 
-def test_openspiel_plays_the_same_games(
+def test_segments_equal_openspiel_games(
     environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     assert data.source.bincount().tolist() == [MANY, MANY]
@@ -137,7 +137,7 @@ def test_openspiel_plays_the_same_games(
         assert torch.equal(data.observation[:, k], environment.observe(data.at(k)))
 
 
-def test_no_two_of_a_source_are_alike_and_they_begin_early_and_late(
+def test_segments_of_a_source_are_distinct_and_start_early_and_late(
     environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     for source in (0, 1):
@@ -153,7 +153,7 @@ def test_no_two_of_a_source_are_alike_and_they_begin_early_and_late(
     assert len(torch.unique(start_observations[data.roots], dim=0)) == len(data.roots)
 
 
-def test_sequences_of_a_game_are_reported_to_be_of_it(
+def test_segments_of_one_game_share_its_number(
     environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     games: dict[int, list[list[int]]] = {}
@@ -167,7 +167,7 @@ def test_sequences_of_a_game_are_reported_to_be_of_it(
             assert (len(longest) - len(history)) % module.APART == 0
 
 
-def test_no_game_is_most_of_the_set() -> None:
+def test_no_game_dominates_the_set() -> None:
     data = episode_segments(
         SimulatorEnvironment(EnvironmentSpec("long", (2,), 2, cloneable=False), Long, 1.0), 200, 2
     )
@@ -178,7 +178,7 @@ def test_no_game_is_most_of_the_set() -> None:
     assert len(many) == 2 * module.GAMES
 
 
-def test_learners_take_a_win_that_chance_overlooks(
+def test_behaviour_source_plays_winning_actions_more_often_than_random_play(
     environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     taken: dict[int, list[bool]] = {0: [], 1: []}
@@ -196,7 +196,7 @@ def test_learners_take_a_win_that_chance_overlooks(
     assert not all(taken[1])
 
 
-def test_who_sees_the_past_is_asked_the_same(data: EvaluationSet) -> None:
+def test_history_environment_has_the_same_segments(data: EvaluationSet) -> None:
     seen = episode_segments(History(environment=Hex(size=5), frames=2).build(), MANY, DEPTH)
     # Learners can play it too, and the same moves are made.
     assert torch.equal(seen.source, data.source)
@@ -204,7 +204,7 @@ def test_who_sees_the_past_is_asked_the_same(data: EvaluationSet) -> None:
     assert torch.equal(seen.observation[:, :, 4:], data.observation)
 
 
-def test_in_environments_of_one_side_learners_look_ahead_and_chance_does_not() -> None:
+def test_behaviour_source_plans_ahead_in_single_agent_environments() -> None:
     data = episode_segments(CartPole().build(), MANY, DEPTH)
     ended = data.reached[:, -1] & ~data.before_end[:, -1] | ~data.reached[:, -1]
     # Gymnasium's documentation: at random the pole falls after some twenty steps.
@@ -213,7 +213,7 @@ def test_in_environments_of_one_side_learners_look_ahead_and_chance_does_not() -
     assert falls[1] > 0.1
 
 
-def test_rollouts_choose_what_gains_the_most_in_random_play(
+def test_rollout_player_selects_the_action_with_the_best_random_return(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     table = tic_tac_toe.table
@@ -240,7 +240,7 @@ def test_rollouts_choose_what_gains_the_most_in_random_play(
         assert known[action] > max(known.values()) - 0.2
 
 
-def test_environments_that_only_go_on_are_followed_to_their_ends_and_cuts(
+def test_forward_only_episodes_are_recorded_to_termination_and_truncation(
     counted: EvaluationSet,
 ) -> None:
     assert counted.state is None
@@ -267,7 +267,7 @@ def test_environments_that_only_go_on_are_followed_to_their_ends_and_cuts(
     assert cuts > 0
 
 
-def test_a_game_that_is_left_is_no_game_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_abandoned_episode_does_not_count_as_terminated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST", 3)
     monkeypatch.setattr(module, "ROUNDS", 2)
     spec = EnvironmentSpec("counting", (3,), 2, cloneable=False)
@@ -279,7 +279,7 @@ def test_a_game_that_is_left_is_no_game_that_ended(monkeypatch: pytest.MonkeyPat
         assert torch.equal(data.before_end[:, k], moves + k <= 3)
 
 
-def test_environments_with_few_ways_to_go_give_those() -> None:
+def test_small_environments_give_all_their_segments() -> None:
     spec = EnvironmentSpec("counting", (3,), 1, cloneable=False)  # nothing but to stay
     data = episode_segments(SimulatorEnvironment(spec, Counting, GAMMA), 10_000, DEPTH)
     start_observations = {tuple(seen) for seen in data.observation[:, 0].tolist()}
@@ -287,7 +287,7 @@ def test_environments_with_few_ways_to_go_give_those() -> None:
     assert start_observations <= {(n, m, cut) for n in range(3) for cut in CUTS for m in range(cut)}
 
 
-def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_reported(
+def test_exact_model_has_zero_error_and_no_value_error(
     environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     measure = PredictiveError(data, by_source=True)
@@ -307,7 +307,7 @@ def test_who_knows_a_game_predicts_it_without_error_and_values_are_not_reported(
     assert chance == pytest.approx(float(ended * (1 - ended)))
 
 
-def test_imagined_returns_are_compared_with_those_of_the_record(
+def test_imagined_returns_are_compared_with_recorded_returns(
     environment: OpenSpielEnvironment, data: EvaluationSet, counted: EvaluationSet
 ) -> None:
     exact = EquivalenceError(data, cut=False)(Seer(environment), None)  # type: ignore[arg-type]
@@ -328,7 +328,7 @@ def test_imagined_returns_are_compared_with_those_of_the_record(
     assert chance["predictive/value_equivalence_error"] == {"oracle": None}
 
 
-def test_latents_that_are_the_true_states_are_found(
+def test_true_states_as_latents_are_retrieved(
     environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     row = LatentAccuracy(data, 200)(Seer(environment), None)  # type: ignore[arg-type]
@@ -337,7 +337,7 @@ def test_latents_that_are_the_true_states_are_found(
         assert row[f"predictive/hits_1@{k}"] == 1.0
 
 
-def test_what_is_read_is_of_other_games_than_what_the_probes_were_fitted_to() -> None:
+def test_probes_are_evaluated_on_other_games_than_those_fitted() -> None:
     data = episode_segments(
         SimulatorEnvironment(EnvironmentSpec("long", (2,), 2, cloneable=False), Long, 1.0), 60, 2
     )
@@ -348,7 +348,7 @@ def test_what_is_read_is_of_other_games_than_what_the_probes_were_fitted_to() ->
         assert row[f"predictive/probe_r2_{name}@0"] < 0.2
 
 
-def test_states_that_are_too_many_to_encode_at_once_are_encoded_in_parts(
+def test_states_are_encoded_in_chunks(
     environment: OpenSpielEnvironment, data: EvaluationSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = LatentAccuracy(data, 200)(Seer(environment), None)  # type: ignore[arg-type]
@@ -366,7 +366,7 @@ def test_states_that_are_too_many_to_encode_at_once_are_encoded_in_parts(
     assert LatentAccuracy(data, 200)(Seer(environment), None) == whole  # type: ignore[arg-type]
 
 
-def test_they_are_the_same_whatever_the_trial_and_the_first_ones_whatever_their_number(
+def test_segments_depend_neither_on_the_trial_nor_on_their_number(
     environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     torch.manual_seed(4)
@@ -381,7 +381,9 @@ def test_they_are_the_same_whatever_the_trial_and_the_first_ones_whatever_their_
     assert few.digest != data.digest
 
 
-def test_what_is_kept_is_not_made_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_segments_are_not_generated_again(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     environment = Hex(size=5).build()
     first = cached_segments(Hex(size=5), environment, 6, 2)
     assert len([*cache.glob("excerpts-*.npz")]) == 1
@@ -404,7 +406,7 @@ def test_what_is_kept_is_not_made_again(cache: Path, monkeypatch: pytest.MonkeyP
         cached_segments(Hex(size=5), environment, 6, 3)
 
 
-def test_they_are_played_in_environments_of_their_own() -> None:
+def test_segments_are_played_in_separate_environments() -> None:
     pytest.importorskip("minatar")
     config = MinAtar(max_steps=30)
     environment = config.build()

@@ -44,7 +44,7 @@ def readings(
     return measure(model, None)  # type: ignore[arg-type]
 
 
-def test_a_model_that_knows_everything_has_no_error(environment: GameTableEnvironment) -> None:
+def test_exact_model_has_zero_error(environment: GameTableEnvironment) -> None:
     row = readings(environment, knowing(environment))
     for name, error in row.items():
         assert error == pytest.approx(0.0, abs=1e-9), name
@@ -57,7 +57,7 @@ def test_a_model_that_knows_everything_has_no_error(environment: GameTableEnviro
     }  # fmt: skip
 
 
-def test_a_value_that_is_too_high_contradicts_itself_but_not_the_environment(
+def test_constant_value_offset_is_inconsistent_only_with_itself(
     environment: GameTableEnvironment,
 ) -> None:
     off = 0.3
@@ -78,7 +78,7 @@ def test_a_value_that_is_too_high_contradicts_itself_but_not_the_environment(
 
 
 @pytest.mark.parametrize("cut", [False, True])
-def test_returns_are_sums_with_the_signs_of_the_players(
+def test_returns_are_discounted_sums_signed_by_player(
     cut: bool, environment: GameTableEnvironment
 ) -> None:
     reward, end, value = 0.2, 0.25, 0.4
@@ -110,7 +110,7 @@ def test_returns_are_sums_with_the_signs_of_the_players(
         assert facts.counts[VALUE][k - 1] == facts.counts[REWARDS][k - 1] == len(gaps)
 
 
-def test_what_the_model_takes_for_the_end_is_not_gone_beyond(
+def test_returns_end_at_a_predicted_termination(
     environment: GameTableEnvironment,
 ) -> None:
     def likely(edge: Edge) -> Edge:
@@ -123,7 +123,7 @@ def test_what_the_model_takes_for_the_end_is_not_gone_beyond(
     assert {name for name in cut if name.startswith(OWN)} == {OWN, f"{OWN}@0"}
 
 
-def test_only_legal_moves_are_made_at_the_root(environment: GameTableEnvironment) -> None:
+def test_root_actions_are_legal(environment: GameTableEnvironment) -> None:
     class Learned(Seer):
         """The policy masks no actions, and the environment refuses illegal ones."""
 

@@ -48,7 +48,7 @@ def frozen(environment: SolvedConnectFour) -> EvaluationPositions:
         return evaluation_positions(environment, 30)
 
 
-def test_no_two_positions_look_alike_and_none_is_an_end(
+def test_positions_have_distinct_observations_and_none_is_terminal(
     environment: SolvedConnectFour, frozen: EvaluationPositions
 ) -> None:
     seen = environment.observe(frozen.state)
@@ -62,7 +62,7 @@ def test_no_two_positions_look_alike_and_none_is_an_end(
     assert int(plies.max()) > 15
 
 
-def test_the_first_positions_hang_neither_on_their_number_nor_on_the_trial(
+def test_positions_depend_neither_on_their_number_nor_on_the_trial(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     torch.manual_seed(1)
@@ -75,7 +75,7 @@ def test_the_first_positions_hang_neither_on_their_number_nor_on_the_trial(
     assert evaluation_positions(tic_tac_toe, 50).digest == few.digest
 
 
-def test_they_come_by_turns_from_random_from_searching_and_from_nearly_perfect_play(
+def test_positions_alternate_between_random_search_and_near_optimal_play(
     tic_tac_toe: GameTableEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Perfect play keeps the draw that tic-tac-toe is; random play soon loses it.
@@ -87,7 +87,7 @@ def test_they_come_by_turns_from_random_from_searching_and_from_nearly_perfect_p
     assert decided[0] > decided[1] > decided[2] == 0
 
 
-def test_nearly_perfect_play_errs_as_often_as_it_is_reported_to(
+def test_near_optimal_play_errs_at_the_declared_rate(
     tic_tac_toe: GameTableEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = tic_tac_toe.positions()
@@ -104,7 +104,7 @@ def test_nearly_perfect_play_errs_as_often_as_it_is_reported_to(
     assert float(best.float().mean()) == pytest.approx(1 - 0.4 * 3 / 4, abs=0.02)
 
 
-def test_of_a_game_every_fifth_position_is_kept_each_game_from_another_move_on(
+def test_every_fifth_position_of_a_game_is_kept_with_a_random_offset(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     generator = Generator().manual_seed(0)
@@ -117,7 +117,7 @@ def test_of_a_game_every_fifth_position_is_kept_each_game_from_another_move_on(
     assert all(set(p) <= {ply} for ply, p in enumerate(plies))
 
 
-def test_what_is_kept_is_what_was_made_and_is_not_made_again(
+def test_cached_positions_equal_generated_ones_and_are_not_generated_again(
     tic_tac_toe: GameTableEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = TicTacToe()
@@ -182,7 +182,7 @@ class WorstPlanner:
         return Plan(score, zero, score, score, zero)
 
 
-def test_the_best_and_the_worst_moves_score_the_extremes(
+def test_best_and_worst_moves_have_the_extreme_scores(
     environment: SolvedConnectFour, frozen: EvaluationPositions
 ) -> None:
     measure = DecisionQuality(
@@ -210,7 +210,7 @@ def test_the_best_and_the_worst_moves_score_the_extremes(
     assert not any("losing" in name for name in row)
 
 
-def test_without_decisive_positions_nothing_is_said_of_them(environment: SolvedConnectFour) -> None:
+def test_metrics_of_decisive_positions_are_null_without_any(environment: SolvedConnectFour) -> None:
     # One column is left, with two cells.
     moves = [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 4, 4, 5, 5, 4, 4, 5, 5, 4, 4, 5, 5]
     late = environment.after_moves([[*moves, 2, 3, 3, 2, 2, 3, 3, 2, 2, 3, 3, 2, 6, 6, 6, 6]])
@@ -222,7 +222,7 @@ def test_without_decisive_positions_nothing_is_said_of_them(environment: SolvedC
     assert "decision/prior_regret_decisive" not in measure.info().levels
 
 
-def test_who_knows_connect_four_predicts_it_without_error(
+def test_exact_model_of_connect_four_has_zero_error(
     environment: SolvedConnectFour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(positions, "GAMES", 2)
@@ -245,7 +245,7 @@ def test_who_knows_connect_four_predicts_it_without_error(
         assert bool((chosen == q.max(-1).values)[12:][made[12:]].all())
 
 
-def test_measures_of_a_trial_of_connect_four_read_what_the_first_one_wrote(
+def test_measures_of_connect_four_share_one_cached_set(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(positions, "GAMES", 2)

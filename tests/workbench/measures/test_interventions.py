@@ -89,7 +89,7 @@ def measured(
 
 
 @pytest.mark.parametrize("name", DECISIONS)
-def test_who_knows_everything_scores_the_oracle_level(
+def test_exact_model_reaches_the_oracle_level(
     name: str, parts: TrialParts, tic_tac_toe: GameTableEnvironment
 ) -> None:
     found = measured(name, parts, Player(tic_tac_toe))
@@ -102,7 +102,7 @@ def test_who_knows_everything_scores_the_oracle_level(
             assert value == pytest.approx(oracle, abs=1e-9), reading
 
 
-def test_a_budget_of_none_is_the_prior_and_the_gain_is_their_difference(
+def test_zero_simulations_use_the_prior_and_the_gain_is_the_difference_to_search(
     learned: TrialParts,
 ) -> None:
     agent = learned.model.eval()
@@ -123,7 +123,7 @@ def test_a_budget_of_none_is_the_prior_and_the_gain_is_their_difference(
     assert found["decision/worsened_rate[simulations=4]"] == pytest.approx(worse / 4520)
 
 
-def test_a_blunder_is_a_move_that_loses_what_was_not_lost(
+def test_blunder_is_a_move_into_a_loss_from_a_position_that_was_not_lost(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     q = torch.tensor([[1.0, 0.0, -1.0], [0.0, -1.0, -math.inf], [-1.0, -1.0, -1.0]])
@@ -144,14 +144,16 @@ def test_shapley_values_of_a_sum_are_its_terms() -> None:
     assert shapley(regrets) == pytest.approx({part: -gain for part, gain in gains.items()})
 
 
-def test_shapley_values_by_hand_where_two_parts_only_help_together() -> None:
+def test_shapley_values_by_hand_if_two_parts_help_only_together() -> None:
     # Regret falls from 1 to 0.4 once both dynamics and value are replaced: each gets half.
     regrets = {way: 0.4 if {"dynamics", "value"} <= way else 1.0 for way in all_subsets()}
     expected = {"dynamics": -0.3, "prior": 0.0, "value": -0.3}
     assert shapley(regrets) == pytest.approx(expected)
 
 
-def test_effects_add_up_to_the_regret_with_all_parts_replaced(learned: TrialParts) -> None:
+def test_attributed_effects_sum_to_the_regret_with_all_parts_substituted(
+    learned: TrialParts,
+) -> None:
     agent = learned.model.eval()
     found = measured("transplant", learned, agent, simulations=[0, 4])
     as_it_is = "decision/transplant_regret[dynamics=learned,prior=learned,value=learned,simulations"
@@ -169,7 +171,7 @@ def test_effects_add_up_to_the_regret_with_all_parts_replaced(learned: TrialPart
         assert found[f"{as_it_is}={many}]"] == decided[f"decision/{who}_regret"]
 
 
-def test_a_learned_model_in_the_true_environment_is_alphazero(
+def test_learned_model_with_true_dynamics_equals_alphazero(
     learned: TrialParts, parts: TrialParts
 ) -> None:
     """MuZero with the rules for g decides as AlphaZero with the same h and f (identity I5)."""
@@ -191,7 +193,7 @@ def test_a_learned_model_in_the_true_environment_is_alphazero(
     assert torch.equal(moves[0], moves[2])
 
 
-def test_only_the_rules_know_which_moves_are_legal(
+def test_true_dynamics_provide_the_legal_actions(
     learned: TrialParts, tic_tac_toe: GameTableEnvironment
 ) -> None:
     agent = learned.model.eval()
@@ -207,7 +209,7 @@ def test_only_the_rules_know_which_moves_are_legal(
             assert legal[0].tolist() == [cell != 4 for cell in range(9)]
 
 
-def test_no_move_that_the_rules_forbid_counts_as_lost(parts: TrialParts) -> None:
+def test_illegal_actions_have_no_regret(parts: TrialParts) -> None:
     solved = solved_positions_of(parts, 1)
     assert (solved.action_regret[~solved.legal] == 0).all()
     assert (solved.action_regret >= 0).all()
@@ -216,7 +218,7 @@ def test_no_move_that_the_rules_forbid_counts_as_lost(parts: TrialParts) -> None
     assert torch.equal(solved.action_regret[solved.legal], (best[:, None] - solved.q)[solved.legal])
 
 
-def test_nothing_replaced_leaves_the_moves_as_they_are(learned: TrialParts) -> None:
+def test_empty_substitution_does_not_change_the_moves(learned: TrialParts) -> None:
     agent, solved = learned.model.eval(), solved_positions_of(learned, 1)
     same = OracleSubstitutedModel(agent, learned.environment, Substitution())  # type: ignore[arg-type]
     usual, moves = (solved.chosen_moves(m, learned.planner, search_action) for m in (agent, same))
@@ -224,7 +226,7 @@ def test_nothing_replaced_leaves_the_moves_as_they_are(learned: TrialParts) -> N
     assert (usual == moves).float().mean() > 0.999
 
 
-def test_past_a_forbidden_move_nothing_is_known(
+def test_oracle_is_undefined_after_an_illegal_action(
     learned: TrialParts, tic_tac_toe: GameTableEnvironment
 ) -> None:
     agent = learned.model.eval()
@@ -244,7 +246,7 @@ def test_past_a_forbidden_move_nothing_is_known(
     assert values[1] != imagined[1]
 
 
-def test_the_truth_is_reported_at_its_depth_only(
+def test_true_values_are_substituted_at_their_depth_only(
     learned: TrialParts, tic_tac_toe: GameTableEnvironment
 ) -> None:
     agent = learned.model.eval()
@@ -269,7 +271,7 @@ def test_the_truth_is_reported_at_its_depth_only(
             assert heads.value == own.value
 
 
-def test_with_true_values_and_dynamics_at_every_move_one_step_is_enough(
+def test_one_simulation_suffices_with_true_values_and_dynamics_everywhere(
     learned: TrialParts,
 ) -> None:
     """Enough simulations with a uniform prior find the exact value of every move."""
@@ -285,7 +287,7 @@ def test_with_true_values_and_dynamics_at_every_move_one_step_is_enough(
 # --- errors that count ---------------------------------------------------------------------------
 
 
-def test_decision_weighted_error_equals_a_plain_count(
+def test_decision_weighted_error_equals_a_direct_computation(
     parts: TrialParts, tic_tac_toe: GameTableEnvironment
 ) -> None:
     agent = Player(tic_tac_toe, off=0.5, sharp=0.5)
@@ -314,7 +316,7 @@ def test_decision_weighted_error_equals_a_plain_count(
     assert found == pytest.approx(above / total, rel=1e-6)
 
 
-def test_chance_of_decision_weighted_error_is_the_best_constant_guess_counted_by_hand(
+def test_naive_decision_weighted_error_is_that_of_the_best_constant(
     parts: TrialParts,
 ) -> None:
     cls: Any = components("measure")["decision_weighted_error"]
@@ -344,7 +346,7 @@ class Untaught(Player):
 
 
 @pytest.mark.parametrize("cut", [True, False])
-def test_decision_weighted_error_looks_beyond_a_predicted_end_where_the_search_does(
+def test_decision_weighted_error_crosses_predicted_terminations_like_the_search(
     cut: bool, tic_tac_toe: GameTableEnvironment
 ) -> None:
     parts = build(trial({"planner.use_predicted_termination": cut}))
@@ -353,7 +355,7 @@ def test_decision_weighted_error_looks_beyond_a_predicted_end_where_the_search_d
     assert error == pytest.approx(0.0, abs=1e-9) if cut else error > 0.1
 
 
-def test_exploitability_equals_a_walk_through_the_game(tic_tac_toe: GameTableEnvironment) -> None:
+def test_exploitability_equals_a_recursive_best_response(tic_tac_toe: GameTableEnvironment) -> None:
     table = tic_tac_toe.table
     g = Generator().manual_seed(3)
     weights = torch.rand(table.size, 9, generator=g) * table.legal
@@ -402,7 +404,7 @@ class Forgetful(Player):
         return latent, Edge(torch.zeros(len(latent)), -torch.ones(len(latent)))
 
 
-def test_who_imagines_the_truth_need_not_look(
+def test_exact_model_plays_equally_well_open_loop(
     parts: TrialParts, tic_tac_toe: GameTableEnvironment
 ) -> None:
     blind: Callable[..., dict[str, float | None]] = partial(
@@ -416,7 +418,7 @@ def test_who_imagines_the_truth_need_not_look(
     assert lost["decision/open_loop_score[interval=9]"] < open_eyed  # type: ignore[operator]
 
 
-def test_by_state_tells_what_the_search_does(learned: TrialParts) -> None:
+def test_per_position_record_holds_priors_visits_moves_and_regrets(learned: TrialParts) -> None:
     cls: Any = components("measure")["by_state"]
     agent = learned.model.eval()
     record = cls(simulations=4).build(learned).details(agent, learned.planner)

@@ -41,7 +41,7 @@ def planted(observation: Tensor) -> Tensor:
     return torch.cat([code, torch.ones(len(code), 1)], 1)
 
 
-def test_latents_that_are_the_true_states_are_found_and_read(
+def test_true_states_as_latents_are_retrieved_and_decoded(
     tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
     row = measured(measure, Seer(tic_tac_toe, planted))
@@ -59,7 +59,7 @@ def test_latents_that_are_the_true_states_are_found_and_read(
     )
 
 
-def test_of_large_observations_a_sample_is_read(
+def test_probes_of_large_observations_use_a_sample_of_the_entries(
     tic_tac_toe: GameTableEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workbench.measures.prediction.latent_accuracy.READ", 9)
@@ -78,7 +78,7 @@ def test_of_large_observations_a_sample_is_read(
         assert row[f"predictive/probe_r2_linear@{k}"] > 0.98
 
 
-def test_one_latent_for_all_states_gains_nothing(
+def test_constant_latent_has_no_skill(
     tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
     row = measured(measure, Seer(tic_tac_toe, lambda seen: torch.full((len(seen), 5), 0.7)))
@@ -95,7 +95,7 @@ def test_one_latent_for_all_states_gains_nothing(
         assert -0.05 < row[f"predictive/probe_r2_{name}@0"] < 0.01
 
 
-def test_noise_for_every_state_is_found_but_tells_nothing(
+def test_random_latents_are_retrieved_but_not_decoded(
     tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
     names = drawn(27, 1).double()
@@ -113,7 +113,7 @@ def test_noise_for_every_state_is_found_but_tells_nothing(
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-def test_the_latents_of_other_states_have_an_error_of_one_whatever_the_scale(
+def test_latent_error_of_shuffled_states_is_one_at_any_scale(
     scale: float, tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
     # Whatever is imagined is the latent of some state drawn at random.
@@ -129,7 +129,7 @@ def test_the_latents_of_other_states_have_an_error_of_one_whatever_the_scale(
     assert row["predictive/mrr@1"] < 0.1
 
 
-def test_the_latent_error_is_a_mean_square_over_that_of_all_pairs(
+def test_latent_error_is_the_mse_over_the_mean_square_of_all_pairs(
     tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
     row = measured(measure, Seer(tic_tac_toe, planted, lambda code, action: code + 0.5))
@@ -142,7 +142,7 @@ def test_the_latent_error_is_a_mean_square_over_that_of_all_pairs(
     assert row["predictive/latent_error@1"] == pytest.approx(float(error / pairs), rel=1e-4)
 
 
-def test_ranks_are_those_of_a_sorted_list_and_ties_share_their_middle() -> None:
+def test_ranks_equal_sorting_with_ties_at_their_mean_rank() -> None:
     generator = Generator().manual_seed(3)
     query, candidates = (torch.randint(3, (n, 2), generator=generator).float() for n in (20, 15))
     true = torch.randint(15, (20,), generator=generator)
@@ -153,7 +153,7 @@ def test_ranks_are_those_of_a_sorted_list_and_ties_share_their_middle() -> None:
         assert rank == sum(places) / len(places)
 
 
-def test_to_count_ties_as_hits_would_take_collapse_for_knowledge() -> None:
+def test_collapsed_latents_score_no_retrieval_hits() -> None:
     query, candidates, true = torch.zeros(9, 4), torch.zeros(9, 4), torch.arange(9)
     # As C-SWM's code counts: the true one before all at the same distance.
     nearer = (torch.cdist(query, candidates) < 0).sum(1)
@@ -163,14 +163,14 @@ def test_to_count_ties_as_hits_would_take_collapse_for_knowledge() -> None:
     assert not scores(rank)["hits_1"].any()
 
 
-def test_a_random_order_is_as_often_right_as_there_are_places() -> None:
+def test_random_order_has_the_naive_hit_rate() -> None:
     assert random_scores(4) == {
         "hits_1": 1 / 4, "hits_5": 1.0, "mrr": pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
     }  # fmt: skip
     assert random_scores(20)["hits_5"] == pytest.approx(5 / 20)
 
 
-def test_an_entry_that_hardly_moves_is_left_out_however_far_it_moves_later() -> None:
+def test_nearly_constant_entry_is_excluded_even_if_it_varies_later() -> None:
     moving, still = drawn(50, 3), torch.cat([drawn(50, 1) * 1e-6, torch.ones(50, 1)], 1)
     scaled = standardiser(torch.cat([moving, still], 1))
     far = scaled(torch.full((1, 5), 100.0))[0]
@@ -178,7 +178,7 @@ def test_an_entry_that_hardly_moves_is_left_out_however_far_it_moves_later() -> 
     assert far[3:].tolist() == [0.0, 0.0]
 
 
-def test_ridge_solves_the_least_squares_of_its_penalty() -> None:
+def test_ridge_solves_the_penalised_least_squares_problem() -> None:
     latent, truth = drawn(50, 6) * 3 + 1, drawn(50, 8)[:, 5:]
     latent[:, 2] = 4.0  # tells nothing, and is not divided by its deviation
     inputs = latent.double().numpy()
@@ -192,7 +192,7 @@ def test_ridge_solves_the_least_squares_of_its_penalty() -> None:
     assert np.allclose(found, inputs @ weight + expected.mean(0), atol=1e-6)
 
 
-def test_the_explained_share_is_one_minus_residual_over_variance() -> None:
+def test_r2_is_one_minus_residual_over_variance() -> None:
     found, truth = drawn(30, 2), drawn(40, 2)[10:] + 1
     mask = torch.arange(30) < 20
     tally = MetricAccumulator(torch.arange(30) % 2, ("even", "odd"))
@@ -206,7 +206,7 @@ def test_the_explained_share_is_one_minus_residual_over_variance() -> None:
     assert alike.readings() == {}
 
 
-def test_probes_are_measured_on_states_that_they_were_not_fitted_to(
+def test_probes_are_evaluated_on_held_out_states(
     tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
     facts = measure.info()

@@ -30,7 +30,7 @@ def perfect(environment: GameTableEnvironment) -> Chooser:
     return Chooser(everything(environment).nan_to_num(neginf=-9.0))
 
 
-def test_every_state_of_a_table_is_handed_to_openspiel_as_it_is(
+def test_every_state_of_a_game_table_converts_to_the_same_openspiel_state(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     state = torch.arange(0, tic_tac_toe.table.size, 7)
@@ -43,7 +43,9 @@ def test_every_state_of_a_table_is_handed_to_openspiel_as_it_is(
             assert [c == mark for c in board] == plane.flatten().tolist()
 
 
-def test_random_players_win_as_often_as_counting_says(tic_tac_toe: GameTableEnvironment) -> None:
+def test_win_rate_of_random_players_equals_the_exact_probability(
+    tic_tac_toe: GameTableEnvironment,
+) -> None:
     # Of random games the first player wins 58.49 %, the second 28.81 %: 212/363 and 121/420.
     games = 20_000
     players = [RandomPlayer(fixed_generator("a")), RandomPlayer(fixed_generator("b"))]
@@ -55,7 +57,7 @@ def test_random_players_win_as_often_as_counting_says(tic_tac_toe: GameTableEnvi
     assert int(played.moves.max()) == 9
 
 
-def test_what_the_second_player_wins_the_first_player_loses(
+def test_scores_of_the_two_seats_are_opposite(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     games = 64
@@ -109,7 +111,7 @@ class Counting(WorldModel):
         )
 
 
-def test_a_model_with_memory_is_reported_every_move_of_both_players(
+def test_model_with_memory_observes_the_actions_of_both_players(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     model = Counting(tic_tac_toe)
@@ -119,7 +121,9 @@ def test_a_model_with_memory_is_reported_every_move_of_both_players(
     assert model.asked >= 40 * 2
 
 
-def test_players_of_known_strength_score_what_they_must(tic_tac_toe: GameTableEnvironment) -> None:
+def test_players_of_known_strength_have_the_expected_scores(
+    tic_tac_toe: GameTableEnvironment,
+) -> None:
     q = everything(tic_tac_toe)
     measure = MatchScore(tic_tac_toe, 100, 2, [10, 1000], prior=True)
     row = measure(perfect(tic_tac_toe), TablePlanner(-q))
@@ -137,7 +141,9 @@ def test_players_of_known_strength_score_what_they_must(tic_tac_toe: GameTableEn
     assert measure(perfect(tic_tac_toe), TablePlanner(-q)) == row
 
 
-def test_chance_is_random_play_of_the_same_games(tic_tac_toe: GameTableEnvironment) -> None:
+def test_naive_score_is_that_of_random_play_in_the_same_games(
+    tic_tac_toe: GameTableEnvironment,
+) -> None:
     facts = MatchScore(tic_tac_toe, 400, 1, [10], prior=False).info()
     assert set(facts.levels) == {"decision/search_score", "decision/search_score_mcts_10"}
     assert facts.levels["decision/search_score"] == {"naive": 0.5}
@@ -147,7 +153,7 @@ def test_chance_is_random_play_of_the_same_games(tic_tac_toe: GameTableEnvironme
     assert facts.digest != MatchScore(tic_tac_toe, 400, 2, [10], prior=False).info().digest
 
 
-def test_the_tree_search_sees_the_win_before_it(tic_tac_toe: GameTableEnvironment) -> None:
+def test_tree_search_player_takes_an_immediate_win(tic_tac_toe: GameTableEnvironment) -> None:
     # X has two in a row and the move: a hundred rollouts, solved backwards, find the win.
     table, state = tic_tac_toe.table, torch.zeros(8, dtype=torch.int64)
     for move in (0, 3, 1, 4):
@@ -158,7 +164,7 @@ def test_the_tree_search_sees_the_win_before_it(tic_tac_toe: GameTableEnvironmen
 
 
 @pytest.mark.parametrize("moves", [1, 2, 5])
-def test_openings_are_random_games_that_go_on(moves: int) -> None:
+def test_match_openings_are_random_and_not_terminal(moves: int) -> None:
     environment = ConnectFour().build()
     state, turn = openings(environment, 30, moves)
     assert state.length.tolist() == [moves] * 30
@@ -167,13 +173,13 @@ def test_openings_are_random_games_that_go_on(moves: int) -> None:
     assert len({tuple(row[:moves]) for row in state.action.tolist()}) >= min(30, 7**moves) * 0.6
 
 
-def test_openings_that_hardly_a_game_survives_are_reported() -> None:
+def test_openings_longer_than_most_games_are_reported() -> None:
     environment = ConnectFour(rows=4, columns=4, in_line=2).build()
     with pytest.raises(WorkbenchError, match=r"7 moves.*'connect_four' 0 last.*shorten the open"):
         openings(environment, 2, 7)
 
 
-def test_a_trial_of_another_environment_is_reported_what_does_not_fit() -> None:
+def test_incompatible_environment_is_reported_with_its_reason() -> None:
     def messages(environment: str, measure: str) -> list[str]:
         return problems_of(
             f"preset: muzero\nenvironment: {environment}\nplanner: {{q_normalisation: min_max}}\n"
@@ -193,7 +199,7 @@ def test_a_trial_of_another_environment_is_reported_what_does_not_fit() -> None:
     assert not messages("tic_tac_toe", "matches: {mcts_rollouts: [10, 100]}")
 
 
-def test_a_environment_that_openspiel_does_not_know_is_reported_before_training(
+def test_environment_without_openspiel_game_is_rejected_before_training(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     class Foreign:
@@ -203,7 +209,7 @@ def test_a_environment_that_openspiel_does_not_know_is_reported_before_training(
         MatchScore(Foreign(), 2, 1, [10], prior=True)  # type: ignore[arg-type]
 
 
-def test_matches_of_a_whole_trial_leave_its_streams_alone() -> None:
+def test_matches_do_not_change_the_random_streams_of_the_trial() -> None:
     config = trial({"measures": {"matches": {"games": 4}, "predictive": None, "decision": None}})
     parts = build(config)
     measure = config.measures["matches"].build(parts)
@@ -214,7 +220,7 @@ def test_matches_of_a_whole_trial_leave_its_streams_alone() -> None:
     assert set(parts.streams.state_dict()) == before
 
 
-def test_no_one_beats_perfect_play_and_perfect_play_holds_it(
+def test_perfect_play_is_never_beaten_and_draws_against_itself(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     # From an opening that is won for one side, whoever has that side wins: each has it once.
@@ -227,7 +233,7 @@ def test_no_one_beats_perfect_play_and_perfect_play_holds_it(
     assert 0.0 < level < 0.3
 
 
-def test_searches_of_other_sizes_play_beside_the_trials_own() -> None:
+def test_matches_can_use_other_numbers_of_simulations() -> None:
     parts = build(trial({"measures.matches": {"games": 10, "simulations": [2, 4]}}))
     found = parts.config.measures["matches"].build(parts)
     row = found(parts.model.eval(), parts.planner)
@@ -239,7 +245,7 @@ def test_searches_of_other_sizes_play_beside_the_trials_own() -> None:
     assert set(found.info().levels) == set(row)
 
 
-def test_perfect_play_and_sizes_of_search_must_be_there_to_be_had() -> None:
+def test_missing_oracle_or_search_is_rejected() -> None:
     text = "preset: muzero\nenvironment: {name: othello}\nmeasures: {matches: {oracle: true}}\n"
     assert any("'othello' as configured has no oracle" in problem for problem in problems_of(text))
     text = "preset: muzero\nplanner: policy\nmeasures: {matches: {simulations: [2]}}\n"

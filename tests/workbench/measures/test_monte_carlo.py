@@ -60,7 +60,7 @@ def gained(numbers: list[float], most: int) -> float:
 
 
 @pytest.mark.parametrize("most", [4, 500])
-def test_the_error_is_to_the_discounted_return_of_play_from_the_true_state(
+def test_error_refers_to_the_discounted_return_from_the_true_state(
     most: int, environment: Any, walks: Walks
 ) -> None:
     guess = 3.0
@@ -75,7 +75,7 @@ def test_the_error_is_to_the_discounted_return_of_play_from_the_true_state(
     assert row[NAME] == pytest.approx(sum(means) / len(means), rel=1e-4)
 
 
-def test_a_model_that_foresees_its_own_play_has_no_error(environment: Any, walks: Walks) -> None:
+def test_model_that_predicts_its_own_returns_has_zero_error(environment: Any, walks: Walks) -> None:
     def foresee(state: Tensor, code: Tensor) -> Tensor:
         return torch.tensor([gained(numbers[:4], 500) for numbers in state.tolist()])
 
@@ -84,7 +84,7 @@ def test_a_model_that_foresees_its_own_play_has_no_error(environment: Any, walks
         assert error == pytest.approx(0.0, abs=1e-6)
 
 
-def test_states_are_of_beginnings_and_of_random_play_and_moves_lead_from_one_to_the_next(
+def test_states_are_initial_or_from_random_play_and_connected_by_the_actions(
     environment: Any, walks: Walks
 ) -> None:
     made = walks.state[:, 0, 4]
@@ -98,7 +98,7 @@ def test_states_are_of_beginnings_and_of_random_play_and_moves_lead_from_one_to_
         assert torch.equal(walks.going[:, k + 1], walks.going[:, k] & ~transition.terminated)
 
 
-def test_where_an_episode_is_over_nothing_is_measured(environment: Any) -> None:
+def test_states_after_the_end_of_an_episode_are_excluded(environment: Any) -> None:
     long = random_walks(environment, 30, WALK, 60)
     facts = ReturnError(environment, long, 500).info()
     counts = facts.counts[NAME]
@@ -110,7 +110,7 @@ def test_where_an_episode_is_over_nothing_is_measured(environment: Any) -> None:
     assert set(row) == {NAME, *(f"{NAME}@{k}" for k, many in enumerate(counts) if many)}
 
 
-def test_the_states_are_the_same_whatever_the_trial() -> None:
+def test_states_do_not_depend_on_the_trial() -> None:
     base = {"preset": "efficientzero_like"}
     measures = [MonteCarlo(states=6).build(build(trial({"seed": s}, base=base))) for s in (1, 2)]
     torch.manual_seed(3)
@@ -132,7 +132,7 @@ class Lowest:
         return Plan(policy, nothing, policy, policy, nothing)
 
 
-def test_in_a_game_of_two_the_agent_plays_both_sides_to_the_end() -> None:
+def test_agent_plays_both_sides_of_a_two_player_game() -> None:
     environment = Hex(size=5, discount=GAMMA).build()
     assert isinstance(environment, OpenSpielEnvironment)
     walks = random_walks(environment, STATES, 12, DEPTH)
@@ -159,7 +159,7 @@ def test_in_a_game_of_two_the_agent_plays_both_sides_to_the_end() -> None:
     assert not [*MonteCarlo().incompatibilities(trial({}, base={"preset": "muzero_hex"}))]
 
 
-def test_what_has_values_already_or_cannot_be_copied_does_not_fit() -> None:
+def test_environment_with_oracle_or_without_cloning_is_rejected() -> None:
     (problem,) = MonteCarlo().incompatibilities(trial())
     assert "'monte_carlo' is for single-agent environments" in problem
     assert "'tic_tac_toe'" in problem

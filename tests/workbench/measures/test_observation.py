@@ -24,7 +24,7 @@ def readings(measure: ObservationError, model: Decoding) -> dict[str, float | No
     return measure(model, None)  # type: ignore[arg-type]
 
 
-def test_logits_of_what_is_there_are_no_error(
+def test_logits_of_the_true_observation_have_zero_error(
     tic_tac_toe: GameTableEnvironment, measure: ObservationError
 ) -> None:
     model = Decoding(tic_tac_toe, lambda code: (40 * code - 20).view(-1, 3, 3, 3))
@@ -36,7 +36,7 @@ def test_logits_of_what_is_there_are_no_error(
         assert error == pytest.approx(0.0, abs=1e-9)
 
 
-def test_the_error_is_a_mean_over_entries_and_the_best_constant_has_the_chance_level(
+def test_error_is_the_mean_over_entries_and_the_best_constant_has_the_naive_level(
     tic_tac_toe: GameTableEnvironment, measure: ObservationError
 ) -> None:
     data = sequences(tic_tac_toe, DEPTH)
@@ -60,7 +60,7 @@ def test_the_error_is_a_mean_over_entries_and_the_best_constant_has_the_chance_l
         assert measure.info().counts["predictive/observation_error"][k] == len(true)
 
 
-def test_a_model_without_a_decoder_does_not_fit() -> None:
+def test_model_without_decoder_is_rejected() -> None:
     assert [*Observation().incompatibilities(trial())] == [
         "measure 'observation' needs a decoder; model 'composed' as configured has none"
     ]

@@ -68,7 +68,7 @@ def data(tic_tac_toe: GameTableEnvironment) -> EvaluationSet:
     return sequences(tic_tac_toe, DEPTH)
 
 
-def test_a_model_that_knows_everything_has_no_error(tic_tac_toe: GameTableEnvironment) -> None:
+def test_exact_model_has_zero_error(tic_tac_toe: GameTableEnvironment) -> None:
     row = measured(Fake(tic_tac_toe, None), tic_tac_toe)
     names = {*NAMES, *HERE}
     expected = {f"predictive/{name}" for name in names}
@@ -78,7 +78,7 @@ def test_a_model_that_knows_everything_has_no_error(tic_tac_toe: GameTableEnviro
         assert error == pytest.approx(0.0, abs=1e-6), name
 
 
-def test_a_simulator_without_termination_head_is_solved_by_its_discount(
+def test_termination_of_a_simulator_is_derived_from_its_discount(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
     changes = {"model.dynamics": "true", "planner.interior_legality": True}
@@ -88,7 +88,7 @@ def test_a_simulator_without_termination_head_is_solved_by_its_discount(
     assert row["predictive/value_error"] > 0.0  # type: ignore[operator]
 
 
-def test_a_constant_guess_scores_the_mean_square_distance_to_the_truth(
+def test_error_of_a_constant_prediction_is_its_mse(
     tic_tac_toe: GameTableEnvironment, data: EvaluationSet
 ) -> None:
     row = measured(Fake(tic_tac_toe, 0.25), tic_tac_toe)
@@ -128,14 +128,14 @@ def _alive(environment: GameTableEnvironment, state: int) -> bool:
     return bool(environment.table.legal[state].any())
 
 
-def test_the_mean_is_over_the_depths(tic_tac_toe: GameTableEnvironment) -> None:
+def test_mean_error_averages_over_the_depths(tic_tac_toe: GameTableEnvironment) -> None:
     row = measured(Fake(tic_tac_toe, 0.25), tic_tac_toe)
     for name in NAMES:
         by_depth = [row[f"predictive/{name}@{k}"] for k in range(name not in HERE, DEPTH + 1)]
         assert row[f"predictive/{name}"] == pytest.approx(sum(by_depth) / len(by_depth))  # type: ignore[arg-type]
 
 
-def test_counts_say_how_many_states_each_number_is_over(
+def test_case_counts_are_the_numbers_of_states(
     tic_tac_toe: GameTableEnvironment, data: EvaluationSet
 ) -> None:
     facts = PredictiveError(sequences(tic_tac_toe, DEPTH)).info()
@@ -149,7 +149,7 @@ def test_counts_say_how_many_states_each_number_is_over(
     assert facts.counts["predictive/termination_error"] == alive[:-1]
 
 
-def test_chance_levels_are_what_the_best_constant_scores(
+def test_naive_levels_are_the_scores_of_the_best_constant(
     tic_tac_toe: GameTableEnvironment, data: EvaluationSet
 ) -> None:
     levels = PredictiveError(sequences(tic_tac_toe, DEPTH)).info().levels
@@ -166,7 +166,7 @@ def test_chance_levels_are_what_the_best_constant_scores(
             assert level["naive"] <= uniform[name]  # type: ignore[operator]
 
 
-def test_moves_come_from_a_learner_from_chance_and_from_perfect_play(
+def test_actions_come_from_behaviour_uniform_and_oracle_sources(
     tic_tac_toe: GameTableEnvironment, data: EvaluationSet
 ) -> None:
     assert data.source.bincount().tolist() == [4520] * 3
@@ -187,7 +187,7 @@ def test_moves_come_from_a_learner_from_chance_and_from_perfect_play(
     assert chance < learning < perfect == 1.0
 
 
-def test_a_learner_takes_moves_by_their_value() -> None:
+def test_behaviour_source_samples_actions_by_their_value() -> None:
     q = torch.tensor([[1.0, 0.0, -1.0, -math.inf], [0.5, 0.5, 0.5, -math.inf]])
     found = policies(q, torch.zeros(2, dtype=torch.int64))
     # e^(-4 (1 - q) / 2) for moves with values 1, 0 and -1; uniform if all values are equal.
@@ -197,7 +197,7 @@ def test_a_learner_takes_moves_by_their_value() -> None:
     assert policies(q, torch.full((2,), 2))[0].tolist() == [1.0, 0.0, 0.0, 0.0]
 
 
-def test_sources_are_reported_apart_and_make_up_the_whole(
+def test_metrics_by_source_average_to_the_total(
     tic_tac_toe: GameTableEnvironment, data: EvaluationSet
 ) -> None:
     measure = PredictiveError(data, by_source=True)
@@ -213,7 +213,7 @@ def test_sources_are_reported_apart_and_make_up_the_whole(
         assert len({row[part] for part in parts}) == 3
 
 
-def test_the_set_is_the_same_whatever_the_trial(tic_tac_toe: GameTableEnvironment) -> None:
+def test_evaluation_set_does_not_depend_on_the_trial(tic_tac_toe: GameTableEnvironment) -> None:
     torch.manual_seed(1)
     first = sequences(TicTacToe().build(), DEPTH).digest
     torch.manual_seed(2)

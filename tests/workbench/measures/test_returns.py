@@ -67,7 +67,7 @@ def steps(initial: Tensor, lean: bool, most: int) -> int:
 
 
 @pytest.mark.parametrize("most", [12, 300])
-def test_the_mean_is_that_of_the_same_episodes_played_by_hand(most: int) -> None:
+def test_mean_return_equals_that_of_manually_stepped_episodes(most: int) -> None:
     measure = EpisodeReturn(CartPole(), 5, most, prior=True)
     found = measure(Leaning(), Left())
     initial = CartPole().build().reset(5, fixed_generator("episodes"))[:, :-1]
@@ -78,7 +78,7 @@ def test_the_mean_is_that_of_the_same_episodes_played_by_hand(most: int) -> None
     assert measure(Leaning(), Left()) == found
 
 
-def test_random_play_balances_the_pole_for_about_twenty_steps() -> None:
+def test_random_play_balances_the_pole_for_about_20_steps() -> None:
     # Brockman et al. 2016's environment: a random policy is known to stand for 20 to 25 steps.
     facts = EpisodeReturn(CartPole(), 200, 500, prior=False).info()
     assert facts.levels["decision/search_return"]["naive"] == pytest.approx(22.3, abs=2.5)
@@ -86,12 +86,12 @@ def test_random_play_balances_the_pole_for_about_twenty_steps() -> None:
     assert facts.positions == 200
 
 
-def test_a_discount_does_not_count() -> None:
+def test_score_is_undiscounted() -> None:
     rows = [EpisodeReturn(CartPole(discount=g), 3, 50, True)(Leaning(), Left()) for g in (1.0, 0.5)]
     assert rows[0] == rows[1]
 
 
-def test_the_environments_of_the_training_stay_where_they_are() -> None:
+def test_evaluation_does_not_change_the_training_environments() -> None:
     config = trial(
         {
             "environment": {"name": "gymnasium", "id": "CartPole-v1"},
@@ -111,14 +111,14 @@ def test_the_environments_of_the_training_stay_where_they_are() -> None:
     assert transition.reward.tolist() == [1.0, 1.0]
 
 
-def test_games_of_two_are_reported_of_matches() -> None:
+def test_two_player_games_are_rejected_with_a_hint_to_matches() -> None:
     (problem, *_) = problems_of("preset: muzero\nmeasures: {returns: {}}\n")
     assert "'returns' is for single-agent environments" in problem
     assert "'tic_tac_toe'" in problem
     assert "'matches'" in problem
 
 
-def test_play_is_scored_by_the_game_s_own_rewards_and_ends() -> None:
+def test_score_uses_the_rewards_and_ends_of_the_unwrapped_environment() -> None:
     pytest.importorskip("ale_py")
     plain = Atari(game="ms_pacman", max_steps=300)
     eased = plain.model_copy(update={"clip_rewards": True, "life_is_episode": True})

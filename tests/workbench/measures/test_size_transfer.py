@@ -45,7 +45,7 @@ NODES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("over", [{}, NODES], ids=["grid", "nodes"])
-def test_the_agent_plays_elsewhere_as_one_that_was_built_there_with_its_weights(
+def test_transferred_agent_equals_one_built_there_with_the_same_weights(
     over: dict[str, Any],
 ) -> None:
     config = trial(taking({"name": "hex", "size": 5}, over, mcts_rollouts=[10]))
@@ -76,7 +76,7 @@ def test_the_agent_plays_elsewhere_as_one_that_was_built_there_with_its_weights(
     assert facts.digest == MatchScore(there.environment, 6, 2, [10], prior=True).info().digest
 
 
-def test_the_weights_are_those_of_the_moment() -> None:
+def test_transfer_uses_the_current_weights() -> None:
     config = trial(taking({"name": "hex", "size": 4}))
     parts = build(config)
     measure: Any = config.measures["size_transfer"].build(parts)
@@ -104,7 +104,7 @@ def test_the_weights_are_those_of_the_moment() -> None:
         ),
     ],
 )
-def test_weights_that_depend_on_the_size_are_reported_with_their_part(
+def test_size_dependent_weights_are_reported_with_their_part(
     over: dict[str, Any], words: list[str]
 ) -> None:
     problems = messages({"name": "hex", "size": 5}, over)
@@ -112,7 +112,7 @@ def test_weights_that_depend_on_the_size_are_reported_with_their_part(
     assert any(all(word in problem for word in words) for problem in problems), problems
 
 
-def test_environments_of_another_kind_are_reported() -> None:
+def test_environment_of_another_kind_is_rejected() -> None:
     (problem,) = messages("othello")
     assert "from environment 'hex' to environment 'othello': they observe 4 and 3 planes" in problem
     problem, *_ = messages("breakthrough")
@@ -124,7 +124,7 @@ def test_environments_of_another_kind_are_reported() -> None:
     assert "'size_transfer' with opening_moves 9" in problem
 
 
-def test_what_a_part_misses_in_the_other_environment_is_reported() -> None:
+def test_missing_property_of_the_target_environment_is_reported() -> None:
     graphs = {
         "model.representation": {"name": "gcn", "graph": "lines", "latent_kind": "nodes"},
         "model.dynamics": {"name": "gcn", "graph": "lines"},
@@ -138,6 +138,6 @@ def test_what_a_part_misses_in_the_other_environment_is_reported() -> None:
     assert all("'size_transfer'" in problem for problem in problems)
 
 
-def test_a_board_of_the_same_size_is_no_obstacle() -> None:
+def test_board_of_the_same_size_is_accepted() -> None:
     assert messages({"name": "hex", "size": 3}) == []
     assert messages({"name": "hex", "size": 6}) == []

@@ -47,7 +47,7 @@ def same(found: Pair) -> bool:
     )
 
 
-def test_it_is_made_once_and_then_read(cache: Path) -> None:
+def test_entry_is_generated_once_and_then_read(cache: Path) -> None:
     make = Maker()
     assert all(same(cached("thing", {"a": 1}, LIKE, make)) for _ in range(3))
     assert make.times == 1
@@ -55,14 +55,14 @@ def test_it_is_made_once_and_then_read(cache: Path) -> None:
     assert not list(cache.glob(".*"))
 
 
-def test_another_key_is_another_file() -> None:
+def test_each_key_has_its_own_file() -> None:
     make = Maker()
     for key in ({"a": 1}, {"a": 2}, [1], {"a": 1}):
         cached("thing", key, LIKE, make)
     assert make.times == 3
 
 
-def test_a_damaged_file_is_made_again(cache: Path) -> None:
+def test_damaged_file_is_generated_again(cache: Path) -> None:
     make = Maker()
     cached("thing", 0, LIKE, make)
     (path,) = cache.glob("*.npz")
@@ -76,7 +76,7 @@ def test_a_damaged_file_is_made_again(cache: Path) -> None:
         assert path.read_bytes() == whole
 
 
-def test_other_contents_under_the_name_are_found_out(cache: Path) -> None:
+def test_file_with_other_contents_is_detected(cache: Path) -> None:
     make = Maker()
     cached("thing", 0, LIKE, make)
     (path,) = cache.glob("*.npz")
@@ -93,7 +93,7 @@ def test_other_contents_under_the_name_are_found_out(cache: Path) -> None:
     assert make.times == 5
 
 
-def test_a_folder_that_cannot_be_written_costs_time_and_nothing_else(
+def test_unwritable_folder_only_disables_caching(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_written_costs_time_and_nothing_else(
     assert make.times == 2
 
 
-def test_by_default_it_lies_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_cache_is_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/somewhere")
     assert store.folder() == Path("/somewhere/.cache/muzero-workbench")
@@ -121,7 +121,7 @@ def ask(barrier: Any, queue: Any) -> None:
     queue.put(cached("thing", 0, torch.empty(0), make).tolist())
 
 
-def test_of_processes_that_start_at_once_one_makes_it(cache: Path) -> None:
+def test_concurrent_processes_generate_an_entry_once(cache: Path) -> None:
     fork = multiprocessing.get_context("fork")
     barrier, queue = fork.Barrier(4), fork.Queue()
     started = [fork.Process(target=ask, args=(barrier, queue)) for _ in range(4)]

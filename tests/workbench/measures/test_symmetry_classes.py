@@ -48,7 +48,7 @@ def test_tic_tac_toe_has_627_positions_up_to_symmetry() -> None:
     assert judged.n_classes == 627
 
 
-def test_class_is_the_first_equal_position() -> None:
+def test_symmetry_class_is_the_first_equal_position() -> None:
     planes = torch.zeros(4, 1, 2, 2, dtype=torch.bool)
     for position, cell in enumerate((3, 0)):
         planes[position].view(-1)[cell] = True

@@ -46,7 +46,7 @@ def test_both_orders_are_legal_and_lead_to_the_same_position(
     assert len(known) == PAIRS
 
 
-def test_a_model_of_the_true_states_has_no_gap(tic_tac_toe: GameTableEnvironment) -> None:
+def test_exact_model_has_no_transposition_gap(tic_tac_toe: GameTableEnvironment) -> None:
     model = Seer(tic_tac_toe, value=lambda state, code: state.float())
     measure = TranspositionGap(tic_tac_toe, tic_tac_toe.positions(), PAIRS)
     assert readings(measure, model) == {GAP: 0.0, VALUE_GAP: 0.0}
@@ -54,7 +54,7 @@ def test_a_model_of_the_true_states_has_no_gap(tic_tac_toe: GameTableEnvironment
     assert measure.info().counts[GAP] == [PAIRS]
 
 
-def test_a_model_that_remembers_the_order_shows_it(tic_tac_toe: GameTableEnvironment) -> None:
+def test_model_that_encodes_move_order_has_a_gap(tic_tac_toe: GameTableEnvironment) -> None:
     def count(observation: Tensor) -> Tensor:
         """The mover's stones, and a clock."""
         stones = observation[:, 0].flatten(1).sum(1).float()
@@ -77,7 +77,7 @@ def test_a_model_that_remembers_the_order_shows_it(tic_tac_toe: GameTableEnviron
     assert row[VALUE_GAP] == pytest.approx(square / 100)
 
 
-def test_one_latent_for_all_has_no_gap_to_speak_of(tic_tac_toe: GameTableEnvironment) -> None:
+def test_gap_of_a_constant_latent_is_undefined(tic_tac_toe: GameTableEnvironment) -> None:
     model = Seer(tic_tac_toe, lambda seen: torch.ones(len(seen), 3))
     row = readings(TranspositionGap(tic_tac_toe, tic_tac_toe.positions(), PAIRS), model)
     assert row == {GAP: None, VALUE_GAP: 0.0}
@@ -103,7 +103,7 @@ class Walk:
         return torch.ones(len(state), 2, dtype=torch.bool)
 
 
-def test_with_one_side_two_moves_change_places() -> None:
+def test_two_actions_are_swapped_in_single_agent_environments() -> None:
     places = torch.cartesian_prod(torch.arange(3), torch.arange(3))
     pairs = transpositions(Walk(), places, 100)  # type: ignore[arg-type]
     # From each of the nine places there is one pair: to the one side and up, or up and there.
@@ -112,7 +112,7 @@ def test_with_one_side_two_moves_change_places() -> None:
     assert len(pairs.state.unique(dim=0)) == 9
 
 
-def test_games_without_an_oracle_have_transpositions_too() -> None:
+def test_transpositions_need_no_oracle() -> None:
     config = trial({}, base={"preset": "muzero_hex", "planner.simulations": 2})
     assert not [*Transpositions().incompatibilities(config)]
     parts = build(config)
@@ -132,7 +132,7 @@ def test_games_without_an_oracle_have_transpositions_too() -> None:
     assert measure(Seer(built_environment), None) == {GAP: 0.0, VALUE_GAP: 0.0}  # type: ignore[arg-type]
 
 
-def test_where_the_past_is_shown_no_two_orders_end_alike() -> None:
+def test_environment_that_observes_history_is_rejected() -> None:
     seen = {"name": "history", "environment": {"name": "hex", "size": 4}, "frames": 2}
     (problem,) = problems_of(
         f"{{preset: muzero_hex, environment: {seen}, measures.transpositions: {{}}}}"
@@ -141,7 +141,7 @@ def test_where_the_past_is_shown_no_two_orders_end_alike() -> None:
     assert "'history' as configured observes its history too" in problem
 
 
-def test_where_the_order_always_matters_it_is_reported() -> None:
+def test_environment_without_transpositions_is_reported() -> None:
     built_environment = CartPole().build()
     initial = built_environment.reset(50, Generator().manual_seed(1))
     with pytest.raises(WorkbenchError, match=r"'transpositions' .* environment 'cartpole'"):

@@ -29,7 +29,7 @@ FEW, MANY_BOARDS = 4, 300
 
 @pytest.mark.parametrize("boards", [FEW, MANY_BOARDS])
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.45, 0.9, 1.0])
-def test_nodes_become_the_sums_that_the_rows_of_the_matrix_say(share: float, boards: int) -> None:
+def test_mixing_equals_multiplication_by_the_matrix(share: float, boards: int) -> None:
     weights = matrix(11, share)
     nodes = torch.randn(boards, 11, 3, dtype=torch.float64, requires_grad=True)
     mixed = NeighbourAggregation(weights)(nodes)
@@ -39,19 +39,19 @@ def test_nodes_become_the_sums_that_the_rows_of_the_matrix_say(share: float, boa
     assert torch.allclose(back, torch.einsum("ij,bic->bjc", weights, gradient), atol=1e-12)
 
 
-def test_sums_can_be_differentiated_twice() -> None:
+def test_mixing_has_second_derivatives() -> None:
     nodes = torch.randn(256, 5, 2, dtype=torch.float64, requires_grad=True)
     mixing = NeighbourAggregation(matrix(5, 0.3))
     assert torch.autograd.gradgradcheck(lambda x: mixing(x).pow(3), nodes, fast_mode=True)
 
 
-def test_nodes_first_in_memory_are_mixed_alike() -> None:
+def test_mixing_does_not_depend_on_the_memory_layout() -> None:
     nodes = torch.randn(11, MANY_BOARDS, 3, dtype=torch.float64).transpose(0, 1)
     mixing = NeighbourAggregation(matrix(11, 0.2))
     assert torch.equal(mixing(nodes), mixing(nodes.contiguous()))
 
 
-def test_a_board_becomes_the_same_beside_more_or_fewer_others() -> None:
+def test_mixing_of_a_board_does_not_depend_on_the_batch_size() -> None:
     mixing, nodes = (
         NeighbourAggregation(matrix(11, 0.2).float()),
         torch.randn(3 * MANY_BOARDS, 11, 3),
@@ -67,7 +67,7 @@ def test_a_board_becomes_the_same_beside_more_or_fewer_others() -> None:
     assert torch.allclose(mixing.double()(nodes.double())[: len(mixed)].float(), mixed, atol=1e-6)
 
 
-def test_a_mixing_is_no_part_of_what_is_saved_and_has_nothing_to_learn() -> None:
+def test_mixing_has_neither_parameters_nor_saved_state() -> None:
     mixing = NeighbourAggregation(matrix(11, 0.2))
     assert not mixing.state_dict()
     assert not list(mixing.parameters())
@@ -75,7 +75,7 @@ def test_a_mixing_is_no_part_of_what_is_saved_and_has_nothing_to_learn() -> None
 
 @pytest.mark.parametrize("rows", [6, MANY])
 @pytest.mark.parametrize(("inputs", "outputs"), [(3, 20), (20, 3), (17, 17)])
-def test_a_layer_of_nodes_is_torchs_linear_layer_at_every_node(
+def test_node_linear_equals_a_torch_linear_layer_at_every_node(
     rows: int, inputs: int, outputs: int
 ) -> None:
     layer, there = NodesLinear(inputs, outputs), torch.nn.Linear(inputs, outputs)
@@ -92,7 +92,7 @@ def test_a_layer_of_nodes_is_torchs_linear_layer_at_every_node(
 
 @pytest.mark.parametrize("boards", [2, MANY // BOARD.nodes + 1])
 @pytest.mark.parametrize(("channels", "width"), [(3, 12), (12, 12), (12, 3)])
-def test_on_a_board_of_42_cells_a_convolution_is_torch_geometrics(
+def test_graph_convolution_of_42_cells_equals_torch_geometric(
     boards: int, channels: int, width: int
 ) -> None:
     dense, sparse = (GraphConvolution(BOARD, channels, width, b) for b in ("dense", "sparse"))
@@ -103,7 +103,7 @@ def test_on_a_board_of_42_cells_a_convolution_is_torch_geometrics(
 
 
 @pytest.mark.parametrize("graph", [BOARD, Graph(42, ())])
-def test_an_isomorphism_layer_is_torch_geometrics(graph: Graph) -> None:
+def test_isomorphism_layer_of_42_cells_equals_torch_geometric(graph: Graph) -> None:
     from torch_geometric.nn import GINConv
 
     layer = GraphIsomorphism(graph, 3, 12, learn_epsilon=False)

@@ -64,7 +64,7 @@ def named(config: Any) -> str:
 
 @pytest.mark.parametrize("heads", [1, 3])
 @pytest.mark.parametrize("graph", GRAPHS)
-def test_attention_is_torch_geometric_s_gatv2(graph: Graph, heads: int) -> None:
+def test_attention_equals_gatv2_of_torch_geometric(graph: Graph, heads: int) -> None:
     from torch_geometric.nn import GATv2Conv
 
     reference = GATv2Conv(4, 2, heads)
@@ -84,7 +84,7 @@ def test_attention_is_torch_geometric_s_gatv2(graph: Graph, heads: int) -> None:
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.7])
 @pytest.mark.parametrize("graph", GRAPHS)
-def test_isomorphism_is_torch_geometric_s_gin(graph: Graph, epsilon: float) -> None:
+def test_isomorphism_layer_equals_gin_of_torch_geometric(graph: Graph, epsilon: float) -> None:
     from torch_geometric.nn import GINConv
 
     layer = GraphIsomorphism(graph, 4, 6, learn_epsilon=True)
@@ -98,7 +98,7 @@ def test_isomorphism_is_torch_geometric_s_gin(graph: Graph, epsilon: float) -> N
     assert torch.equal(fixed(x), layer(x)) == (epsilon == 0)
 
 
-def test_a_residual_block_is_its_formula() -> None:
+def test_residual_block_equals_its_formula() -> None:
     block = ResidualBlock(3)
     for parameter in block.parameters():
         torch.nn.init.normal_(parameter)
@@ -136,7 +136,9 @@ def relabelled(graph: Graph, place: list[int]) -> Graph:
 
 @pytest.mark.parametrize("name", ["gcn", "gat", "gin"])
 @pytest.mark.parametrize("graph", GRAPHS)
-def test_permuting_nodes_and_graph_permutes_the_output(name: str, graph: Graph) -> None:
+def test_output_is_equivariant_under_permutations_of_nodes_and_graph(
+    name: str, graph: Graph
+) -> None:
     place = torch.randperm(graph.nodes, generator=torch.Generator().manual_seed(3)).tolist()
     here, there = layers(name, graph), layers(name, relabelled(graph, place))
     x = random(3, graph.nodes, 4)
@@ -148,7 +150,7 @@ def test_permuting_nodes_and_graph_permutes_the_output(name: str, graph: Graph) 
 
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("name", ["gcn", "gat", "gin"])
-def test_a_layer_reaches_along_one_edge_and_no_further(name: str, depth: int) -> None:
+def test_one_layer_reaches_exactly_the_neighbours(name: str, depth: int) -> None:
     stack = layers(name, PATH, (4, *[6] * depth))
     x, other = random(5, 9, 4), random(5, 9, 4, seed=1)
     other[:, 1:] = x[:, 1:]
@@ -156,14 +158,14 @@ def test_a_layer_reaches_along_one_edge_and_no_further(name: str, depth: int) ->
     assert (changed > 0).tolist() == [cell <= depth for cell in range(9)]
 
 
-def test_a_node_attends_to_its_neighbours_and_itself() -> None:
+def test_node_attends_to_its_neighbours_and_itself() -> None:
     near, held = neighbourhoods(STAR)
     lists = [set(row[on].tolist()) for row, on in zip(near, held, strict=True)]
     assert lists == [{0, 1, 2, 3}, {0, 1}, {0, 2, 3}, {0, 2, 3}, {4}]
     assert held.sum(1).tolist() == [4, 2, 3, 3, 1]
 
 
-def test_attention_scores_what_it_weighs_by_hand() -> None:
+def test_attention_weights_by_hand() -> None:
     """Two joined nodes, one head of one feature: alpha = softmax(a leaky_relu(t x_i + s x_j))."""
     layer = GraphAttention(Graph(2, ((0, 1), (1, 0))), 1, 1, 1)
     for parameter, number in zip(
@@ -179,7 +181,7 @@ def test_attention_scores_what_it_weighs_by_hand() -> None:
     assert torch.allclose(result, torch.stack([zero, one]))
 
 
-def test_without_edges_attention_is_a_linear_layer_of_every_node() -> None:
+def test_attention_without_edges_is_a_linear_layer() -> None:
     stack: Any = layers("gat", Graph(9, ()))
     assert isinstance(stack, LayerStack)
     x = random(3, 9, 4)
@@ -189,7 +191,7 @@ def test_without_edges_attention_is_a_linear_layer_of_every_node() -> None:
     assert count == (4 * 6 + 6) + (6 * 6 + 6)  # of no scores, which would have nothing to say
 
 
-def test_a_transformer_without_positions_does_not_know_where_cells_lie() -> None:
+def test_transformer_without_positions_is_permutation_equivariant() -> None:
     place = torch.randperm(9, generator=torch.Generator().manual_seed(1))
     board = random(4, 3, 3, 3)
     moved = board.flatten(2)[..., place].view(4, 3, 3, 3)
@@ -199,7 +201,7 @@ def test_a_transformer_without_positions_does_not_know_where_cells_lie() -> None
         assert blind == (position == "none")
 
 
-def test_every_token_of_a_transformer_sees_all_cells() -> None:
+def test_every_transformer_token_depends_on_all_cells() -> None:
     encoder = built(Transformer(latent_kind="nodes", depth=1), TicTacToe().spec())
     board = random(4, 3, 3, 3)
     other = board.clone()
@@ -220,7 +222,7 @@ def board(size: int) -> EnvironmentSpec:
 
 
 @pytest.mark.parametrize("config", KEEPING, ids=named)
-def test_weights_of_one_size_of_board_serve_another(config: RepresentationConfig) -> None:
+def test_weights_work_on_boards_of_another_size(config: RepresentationConfig) -> None:
     small, large = built(config, board(5)), built(config, board(7), seed=1)
     names = {name for name, _ in small.named_parameters()}
     assert set(small.state_dict()) == names  # and nothing else that a size could be in
@@ -229,7 +231,7 @@ def test_weights_of_one_size_of_board_serve_another(config: RepresentationConfig
     assert large(seen).shape[1:] == config.latent(board(7)).shape
 
 
-def test_what_convolutions_say_of_the_middle_is_the_same_on_both_sizes() -> None:
+def test_convolutions_of_central_cells_do_not_depend_on_the_board_size() -> None:
     config = CNN(latent_kind="grid")
     small, large = built(config, board(5)), built(config, board(7), seed=1)
     large.load_state_dict(small.state_dict())
@@ -248,7 +250,7 @@ def test_what_convolutions_say_of_the_middle_is_the_same_on_both_sizes() -> None
         ((7, 6), 0, (7, 6)),
     ],
 )
-def test_images_are_halved_as_often_as_is_asked(
+def test_downsampling_halves_images_the_configured_number_of_times(
     size: tuple[int, int], halvings: int, expected: tuple[int, int]
 ) -> None:
     environment = EnvironmentSpec("images", (3, *size), 2)
@@ -257,7 +259,7 @@ def test_images_are_halved_as_often_as_is_asked(
     assert built(config, environment)(random(1, 3, *size)).shape == (1, 4, *expected)
 
 
-def test_halvings_make_atari_frames_affordable() -> None:
+def test_downsampling_limits_the_latents_of_atari_frames() -> None:
     environment, config = Atari().spec(), ResNet(downsample=4)
     encoder = built(config, environment)
     assert encoder(random(2, 4, 84, 84)).shape == (2, 96)
@@ -265,13 +267,13 @@ def test_halvings_make_atari_frames_affordable() -> None:
 
 
 @pytest.mark.parametrize("cls", [CNN, ResNet, Transformer, GCN, GAT, GIN])
-def test_a_environment_without_cells_is_reported(cls: Any) -> None:
+def test_environment_without_cells_is_rejected(cls: Any) -> None:
     with pytest.raises(Incompatible, match=f"representation '{cls.component}'.*'cartpole'"):
         cls().latent(CartPole().spec())
 
 
 @pytest.mark.parametrize("cls", [GCN, GAT, GIN])
-def test_a_graph_that_is_not_there_is_reported(cls: Any) -> None:
+def test_unknown_graph_is_rejected(cls: Any) -> None:
     with pytest.raises(
         Incompatible, match=r"needs the graph 'lines'.*'minatar:breakout' has neighb"
     ):
@@ -279,7 +281,7 @@ def test_a_graph_that_is_not_there_is_reported(cls: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["gat", "transformer"])
-def test_heads_that_do_not_divide_the_width_are_reported(name: str) -> None:
+def test_heads_must_divide_the_width(name: str) -> None:
     text = f"preset: muzero\nmodel.representation: {{name: {name}, width: 6}}\n"
     (problem,) = problems_of(text)
     assert problem.startswith("t.yaml:2: model.representation: ")

@@ -66,7 +66,7 @@ def named(config: EnvironmentConfig) -> str:
 
 
 @pytest.mark.parametrize("config", ENVIRONMENTS, ids=named)
-def test_a_logit_is_the_mean_of_the_scores_at_the_action_s_marks(config: Any) -> None:
+def test_logit_is_the_mean_score_of_the_cells_of_the_action(config: Any) -> None:
     built_environment = config.spec()
     prediction = heads_of(built_environment)
     latent = random(3, *latents(built_environment).shape)
@@ -106,7 +106,7 @@ def cells(built_environment: EnvironmentSpec) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("config", ENVIRONMENTS, ids=named)
-def test_nodes_are_read_as_the_cells_of_a_grid(config: Any) -> None:
+def test_heads_of_nodes_equal_heads_of_the_same_grid(config: Any) -> None:
     built_environment = config.spec()
     grid, nodes = heads_of(built_environment), heads_of(built_environment, kind="nodes")
     latent = random(3, *latents(built_environment).shape)
@@ -120,7 +120,7 @@ def test_nodes_are_read_as_the_cells_of_a_grid(config: Any) -> None:
 
 
 @pytest.mark.parametrize("config", ENVIRONMENTS, ids=named)
-def test_gradients_reach_every_parameter_and_rows_stand_alone(config: Any) -> None:
+def test_gradients_reach_every_parameter_and_rows_are_independent(config: Any) -> None:
     built_environment = config.spec()
     prediction = heads_of(built_environment)
     latent = random(6, *latents(built_environment).shape)
@@ -146,7 +146,7 @@ def test_gradients_reach_every_parameter_and_rows_stand_alone(config: Any) -> No
     ],
     ids=lambda config: config.component,
 )
-def test_weights_of_one_size_of_board_serve_another(small: Any, large: Any) -> None:
+def test_weights_work_on_boards_of_another_size(small: Any, large: Any) -> None:
     here, there = small.spec(), large.spec()
     for part in (Cells(), cell_decoder.Cells()):
         options: dict[str, Any] = {"edges": True} if isinstance(part, Cells) else {}
@@ -156,7 +156,7 @@ def test_weights_of_one_size_of_board_serve_another(small: Any, large: Any) -> N
         second.load_state_dict(first.state_dict())
 
 
-def test_pooled_heads_say_the_same_of_a_board_and_of_four_of_it() -> None:
+def test_pooled_heads_do_not_change_if_the_board_is_tiled() -> None:
     here, there = (EnvironmentSpec("plain", (3, n, n), 4) for n in (3, 6))
     small, large = heads_of(here), heads_of(there, seed=1)
     large.load_state_dict(small.state_dict())
@@ -172,7 +172,7 @@ def test_pooled_heads_say_the_same_of_a_board_and_of_four_of_it() -> None:
 
 
 @pytest.mark.parametrize("kind", ["grid", "nodes"])
-def test_a_decoded_cell_is_a_linear_function_of_that_cell(kind: str) -> None:
+def test_decoded_cell_is_linear_in_the_cell(kind: str) -> None:
     built_environment = ConnectFour().spec()
     decoder = cell_decoder.Cells().build(latents(built_environment, kind), built_environment)
     weight, bias = (p.detach() for p in decoder.parameters())
@@ -185,7 +185,7 @@ def test_a_decoded_cell_is_a_linear_function_of_that_cell(kind: str) -> None:
         assert torch.allclose(decoded[..., y, x], cell @ weight.T + bias, atol=1e-6)
 
 
-def test_a_flat_decoder_has_one_hidden_layer_and_the_observation_s_shape() -> None:
+def test_flat_decoder_has_one_hidden_layer_and_the_shape_of_the_observation() -> None:
     built_environment = TicTacToe().spec()
     for shape in ((6,), (2, 3, 3), (9, 4)):
         decoder = FlatDecoder(width=5).build(LatentSpec("vector", shape), built_environment)
@@ -223,7 +223,7 @@ def tiny(changes: Mapping[str, Any]) -> TrialConfig:
 
 
 @pytest.mark.parametrize("dynamics", ["conv", "true"])
-def test_a_decoder_adds_a_head_and_leaves_all_other_weights_as_they_are(dynamics: str) -> None:
+def test_decoder_adds_a_head_without_changing_other_weights(dynamics: str) -> None:
     model = GRID["model"] | {"dynamics": dynamics}
     rules = {"planner.interior_legality": True} if dynamics == "true" else {}
     terms = {"losses": {"reward": None, "termination": None}} if dynamics == "true" else {}
@@ -255,7 +255,7 @@ RECONSTRUCTING: dict[str, Any] = {
 }
 
 
-def test_a_trial_with_them_goes_on_where_it_was_cut(tmp_path: Path) -> None:
+def test_resumed_trial_with_cell_heads_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     config = tiny(RECONSTRUCTING | {"procedure.steps": 400, "evaluate_every": 5})
     run_trial(config, tmp_path / "whole")
     run_in_two(config, tmp_path / "cut")
@@ -266,7 +266,7 @@ def test_a_trial_with_them_goes_on_where_it_was_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("decoder", ["cells", "mlp"])
-def test_boards_can_be_read_back_from_their_latents(decoder: str) -> None:
+def test_decoder_learns_to_reconstruct_boards(decoder: str) -> None:
     model = GRID["model"] | {"decoder": decoder}
     parts = build(tiny(RECONSTRUCTING | {"model": model}))
     built_environment: Any = parts.environment
@@ -285,7 +285,7 @@ def test_boards_can_be_read_back_from_their_latents(decoder: str) -> None:
 # --- what does not fit ---------------------------------------------------------------------------
 
 
-def test_a_file_takes_a_decoder_by_name_or_none_at_all() -> None:
+def test_decoder_is_configured_by_name_or_absent() -> None:
     with_one = tiny({"model": GRID["model"] | {"decoder": {"name": "mlp", "width": 7}}})
     again = read_trial(wrap(dump(with_one), SourceLocation("again")))
     assert again == with_one
@@ -302,7 +302,7 @@ def test_a_file_takes_a_decoder_by_name_or_none_at_all() -> None:
         ("model.decoder: cells", "decoder 'cells' needs a latent of kind grid or nodes; "),
     ],
 )
-def test_a_latent_without_cells_is_reported_with_both_names(line: str, messages: str) -> None:
+def test_latent_without_cells_is_rejected_with_both_names(line: str, messages: str) -> None:
     (problem,) = problems_of(f"preset: muzero\n{line}\n")
     assert (
         problem
@@ -311,7 +311,7 @@ def test_a_latent_without_cells_is_reported_with_both_names(line: str, messages:
 
 
 @pytest.mark.parametrize("part", ["prediction", "decoder"])
-def test_cells_that_are_not_the_board_s_are_reported_with_both_names(part: str) -> None:
+def test_latent_cells_other_than_those_of_the_board_are_rejected(part: str) -> None:
     text = (
         "preset: muzero\n"
         "model.representation: {name: resnet, downsample: 1, latent_kind: grid}\n"
@@ -323,13 +323,13 @@ def test_cells_that_are_not_the_board_s_are_reported_with_both_names(part: str) 
     assert "representation 'resnet' as configured ends in grid [16, 2, 2]" in problem
 
 
-def test_a_smaller_grid_serves_where_no_action_is_marked() -> None:
+def test_smaller_grid_is_accepted_if_actions_have_no_cells() -> None:
     Cells().check(LatentSpec("grid", (4, 5, 5)), MinAtar().spec())
     with pytest.raises(Incompatible, match="3x3 cells"):
         Cells().check(LatentSpec("nodes", (4, 8)), TicTacToe().spec())
 
 
-def test_an_empty_decoder_hides_no_other_problem() -> None:
+def test_invalid_decoder_does_not_hide_other_problems() -> None:
     first, second = problems_of(
         "preset: muzero\nmodel: {decoder: null, latent_nrm: 3}\n"
         "losses.reconstruction: 1\ntargets.observation: next_observation\n"

@@ -28,7 +28,7 @@ def plain(config: TrialConfig) -> Any:
     return dump(config)
 
 
-def test_it_brings_the_loss_and_the_target() -> None:
+def test_contrastive_encoder_adds_loss_and_target() -> None:
     bare, paired = plain(trial()), plain(trial(CHOSEN))
     assert paired["targets"] == bare["targets"] | {
         "latent": {"name": "next_latent", "network": "model"}
@@ -39,7 +39,7 @@ def test_it_brings_the_loss_and_the_target() -> None:
     assert (brought["weight"], brought["term"]) == (1.0, "infonce")
 
 
-def test_its_options_are_those_of_the_term_and_what_the_file_says_there_wins() -> None:
+def test_options_are_those_of_the_loss_and_the_file_overrides_them() -> None:
     options = {"model.representation.weight": 0.5, "model.representation.term": "hinge"}
     for said, weight, term, margin in (
         ({}, 0.5, "hinge", 1.0),
@@ -54,14 +54,14 @@ def test_its_options_are_those_of_the_term_and_what_the_file_says_there_wins() -
 
 
 @pytest.mark.parametrize("said", [{}, {"losses.contrastive": 0.25}, {"losses.policy": 2}], ids=str)
-def test_the_resolved_configuration_reads_as_itself(said: dict[str, Any]) -> None:
+def test_resolved_configuration_is_a_fixed_point(said: dict[str, Any]) -> None:
     config = trial({**CHOSEN, "model.representation.term": "hinge", **said})
     again = read_trial(documents.wrap(dump(config), SourceLocation("dump")))
     assert again == config
     assert identity(again) == identity(config)
 
 
-def test_the_network_and_its_first_weights_are_the_encoder_s() -> None:
+def test_network_and_initial_weights_equal_those_of_the_wrapped_encoder() -> None:
     mlp = {"name": "mlp", "width": 8, "latent_size": 8}
     alone = build(trial({"model.representation": mlp}))
     paired = build(trial({"model.representation": {"name": "contrastive", "encoder": mlp}}))
@@ -71,7 +71,7 @@ def test_the_network_and_its_first_weights_are_the_encoder_s() -> None:
     assert paired.model.spec == alone.model.spec
 
 
-def test_what_the_encoder_declares_holds_for_the_pair() -> None:
+def test_declarations_are_those_of_the_wrapped_encoder() -> None:
     for encoder, trainable in (("mlp", True), ("random", False)):
         chosen = {"name": "contrastive", "encoder": encoder}
         config: Any = trial({"model.representation": chosen, "model.dynamics.width": 8})
@@ -79,7 +79,7 @@ def test_what_the_encoder_declares_holds_for_the_pair() -> None:
         assert config.model.representation.row_independent
 
 
-def test_mistakes_of_the_encoder_are_reported_at_its_place() -> None:
+def test_errors_of_the_wrapped_encoder_are_located_at_its_key() -> None:
     text = "preset: muzero\nmodel.representation:\n  name: contrastive\n  encoder:\n    {}\n"
     (unknown,) = problems_of(text.format("name: cnm"))
     assert unknown.startswith(
@@ -90,7 +90,7 @@ def test_mistakes_of_the_encoder_are_reported_at_its_place() -> None:
     assert "'lnies'" in found[0]
 
 
-def test_the_term_cannot_be_taken_away_and_the_way_out_is_reported() -> None:
+def test_removing_the_loss_is_rejected_with_a_remedy() -> None:
     text = "preset: muzero\nmodel.representation: contrastive\nlosses.contrastive: null\n"
     (problem,) = problems_of(text)
     assert problem.startswith("t.yaml:2: model.representation: representation 'contrastive'")
@@ -102,7 +102,7 @@ def test_the_term_cannot_be_taken_away_and_the_way_out_is_reported() -> None:
     assert "`targets.latent`: next_latent" in problem
 
 
-def test_a_simulator_leaves_the_term_nothing_to_learn() -> None:
+def test_contrastive_encoder_of_a_simulator_is_rejected() -> None:
     (problem,) = problems_of(
         "preset: muzero\nmodel.representation: contrastive\nmodel.dynamics: 'true'\n"
         "planner.interior_legality: true\nlosses: {reward: null, termination: null}\n"
@@ -110,7 +110,7 @@ def test_a_simulator_leaves_the_term_nothing_to_learn() -> None:
     assert problem.startswith("t.yaml:2: targets.latent: target 'next_latent'")
 
 
-def test_a_mistake_in_the_file_is_reported_once() -> None:
+def test_error_in_the_file_is_reported_once() -> None:
     found = problems_of("preset: muzero\nmodel.representation: contrastive\nseeed: 1\n")
     assert len(found) == 1
     assert "did you mean 'seed'?" in found[0]

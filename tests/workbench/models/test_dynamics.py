@@ -75,13 +75,13 @@ def torch_cell(gates: Any, inputs: int, size: int) -> nn.GRUCell:
     return cell
 
 
-def test_gru_on_a_vector_is_torch_s_cell_fed_the_action_s_embedding() -> None:
+def test_gru_on_a_vector_equals_gru_cell_with_action_embedding() -> None:
     g = made("gru", VECTOR, embedding=3)
     cell, s, a = torch_cell(g.gates, 3, 6), drawn(VECTOR), actions()
     assert torch.allclose(g(s, a), cell(g.action.weight[a], s), atol=1e-6)
 
 
-def test_gru_on_a_grid_of_one_cell_is_torch_s_cell_fed_the_planes() -> None:
+def test_gru_on_a_grid_of_one_cell_equals_gru_cell() -> None:
     one = LatentSpec("grid", (4, 1, 1))
     g = made("gru", one, action_encoding="one_hot")
     cell, s, a = torch_cell(g.gates, 9, 4), drawn(one), actions()
@@ -89,7 +89,7 @@ def test_gru_on_a_grid_of_one_cell_is_torch_s_cell_fed_the_planes() -> None:
     assert torch.allclose(g(s, a).flatten(1), expected, atol=1e-6)
 
 
-def test_gru_on_a_grid_reaches_the_cells_around_and_no_others() -> None:
+def test_gru_on_a_grid_reaches_exactly_the_adjacent_cells() -> None:
     g, s, a = made("gru", GRID), drawn(GRID), torch.zeros(ROWS, dtype=torch.int64)
     moved = s.clone()
     moved[:, :, 2, 2] += 1
@@ -98,7 +98,7 @@ def test_gru_on_a_grid_reaches_the_cells_around_and_no_others() -> None:
     assert all({i for i in range(9) if row[i]} == touched for row in changed)
 
 
-def test_gated_graph_is_torch_s_cell_at_every_node_fed_mark_and_mean_of_neighbours() -> None:
+def test_gated_graph_equals_gru_cell_of_action_mark_and_neighbour_mean() -> None:
     g = made("gated_graph", NODES)
     cell, s, a = torch_cell(g.gates, 1 + 4, 4), drawn(NODES), actions()
     then = g(s, a)
@@ -112,7 +112,7 @@ def test_gated_graph_is_torch_s_cell_at_every_node_fed_mark_and_mean_of_neighbou
 # --- residual --------------------------------------------------------------------------------
 
 
-def test_a_tower_on_a_vector_by_hand() -> None:
+def test_residual_tower_on_a_vector_by_hand() -> None:
     g = made("residual", VECTOR, width=5, depth=2)
     s, a = drawn(VECTOR), actions()
 
@@ -129,7 +129,7 @@ def test_a_tower_on_a_vector_by_hand() -> None:
 
 
 @pytest.mark.parametrize("latent", [VECTOR, GRID], ids=["vector", "grid"])
-def test_a_tower_grows_by_its_depth_and_adds_to_the_latent(latent: LatentSpec) -> None:
+def test_residual_tower_has_the_configured_depth_and_a_skip_connection(latent: LatentSpec) -> None:
     sizes = []
     for depth in (1, 2, 3):
         g = made("residual", latent, width=8, depth=depth)
@@ -146,7 +146,7 @@ def test_a_tower_grows_by_its_depth_and_adds_to_the_latent(latent: LatentSpec) -
 
 
 @pytest.mark.parametrize("edges", ["original", "complete", "empty"])
-def test_message_passing_is_the_sum_over_edges(edges: str) -> None:
+def test_message_passing_sums_over_edges(edges: str) -> None:
     g = made("message_passing", NODES, edges=edges, width=7)
     s, a = drawn(NODES), actions()
     then = g(s, a)
@@ -165,7 +165,7 @@ def test_message_passing_is_the_sum_over_edges(edges: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["nodes", "slots"])
-def test_permuting_nodes_joined_all_with_all_permutes_what_follows(kind: Any) -> None:
+def test_dynamics_on_a_complete_graph_are_permutation_equivariant(kind: Any) -> None:
     latent = LatentSpec(kind, (9, 4))
     order = torch.randperm(9, generator=Generator().manual_seed(3))
     for action in ("one_hot", "cells"):
@@ -176,13 +176,13 @@ def test_permuting_nodes_joined_all_with_all_permutes_what_follows(kind: Any) ->
         assert torch.allclose(g(s[:, order], there), g(s, a)[:, order], atol=1e-5)
 
 
-def test_on_a_path_an_order_does_matter() -> None:
+def test_dynamics_on_a_path_depend_on_the_order_of_nodes() -> None:
     g = made("message_passing", NODES, edges="original", action_encoding="one_hot")
     s, a, order = drawn(NODES), actions(), torch.arange(9).roll(1)
     assert not torch.allclose(g(s[:, order], a), g(s, a)[:, order], atol=1e-2)
 
 
-def test_one_slot_has_no_messages() -> None:
+def test_single_slot_receives_no_messages() -> None:
     """A model of one object is a perceptron (Kipf et al. 2020, the ablation without a graph)."""
     latent = LatentSpec("slots", (1, 4))
     g = made("message_passing", latent, edges="complete")
@@ -192,7 +192,7 @@ def test_one_slot_has_no_messages() -> None:
     assert torch.allclose(g(s, a)[:, 0], s[:, 0] + g.node(given), atol=1e-6)
 
 
-def test_slots_have_no_place_on_the_board() -> None:
+def test_slots_have_no_board_coordinates() -> None:
     accepted = {
         edges: configured("message_passing", edges=edges).accepts
         for edges in ("original", "shuffled", "empty", "complete")
@@ -202,7 +202,7 @@ def test_slots_have_no_place_on_the_board() -> None:
 
 
 @pytest.mark.parametrize("name", ["gcn", "gat"])
-def test_an_action_reaches_what_is_joined_to_its_node_and_nothing_else(name: str) -> None:
+def test_action_reaches_exactly_the_neighbours_of_its_node(name: str) -> None:
     # Rows are joined, and columns are not: marks in two rows change those two rows.
     pairs = [(a, b) for a in range(9) for b in range(9) if a != b and a // 3 == b // 3]
     environment = replace(ENVIRONMENT, graphs={"neighbours": Graph(9, tuple(pairs))})
@@ -214,7 +214,7 @@ def test_an_action_reaches_what_is_joined_to_its_node_and_nothing_else(name: str
 
 
 @pytest.mark.parametrize("name", ["gcn", "gat", "gated_graph", "message_passing"])
-def test_a_graph_that_the_environment_lacks_is_reported_with_both_names(name: str) -> None:
+def test_graph_missing_in_the_environment_is_rejected_with_both_names(name: str) -> None:
     (problem,) = problems_of(
         "preset: muzero\nmodel.representation: {name: gcn, latent_kind: nodes}\n"
         f"model.dynamics: {{name: {name}, graph: streets}}\n"
@@ -234,7 +234,7 @@ def planes_of(g: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_an_action_is_its_place_or_a_plane_of_its_own(name: str) -> None:
+def test_action_is_encoded_as_its_cell_or_as_its_own_plane(name: str) -> None:
     latent = CELLS[name]
     marked, one_hot = (
         planes_of(made(name, latent, action_encoding=how)) for how in ("cells", "one_hot")
@@ -246,7 +246,7 @@ def test_an_action_is_its_place_or_a_plane_of_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["conv", "residual", "gru", "gcn", "message_passing"])
-def test_a_pass_has_no_place_and_still_is_a_move_of_its_own(name: str) -> None:
+def test_pass_action_has_no_cell_but_a_distinct_encoding(name: str) -> None:
     environment = Othello().spec()
     shape = (4, 8, 8) if CELLS[name] is GRID else (64, 4)
     latent = LatentSpec(CELLS[name].kind, shape)
@@ -259,7 +259,7 @@ def test_a_pass_has_no_place_and_still_is_a_move_of_its_own(name: str) -> None:
     assert not torch.allclose(then[0], then[2], atol=1e-4)
 
 
-def test_where_the_latent_has_not_the_board_s_cells_actions_enter_one_hot() -> None:
+def test_actions_are_one_hot_if_the_latent_lacks_the_cells_of_the_board() -> None:
     small = LatentSpec("grid", (4, 2, 2))
     assert planes_of(made("conv", small)).channels == 9
     environment = CartPole().spec()
@@ -274,7 +274,7 @@ def test_where_the_latent_has_not_the_board_s_cells_actions_enter_one_hot() -> N
 # --- plain -----------------------------------------------------------------------------------
 
 
-def test_linear_by_hand() -> None:
+def test_linear_dynamics_by_hand() -> None:
     # A_0 turns by a quarter, A_1 doubles; b_0 = (1, 0), b_1 = (0, 5); s = (2, 3).
     latent = LatentSpec("vector", (2,))
     turn, double = [[0.0, -1.0], [1.0, 0.0]], [[2.0, 0.0], [0.0, 2.0]]
@@ -293,13 +293,13 @@ def test_linear_by_hand() -> None:
 
 
 @pytest.mark.parametrize("latent", [VECTOR, GRID, NODES], ids=["vector", "grid", "nodes"])
-def test_under_the_null_model_nothing_changes(latent: LatentSpec) -> None:
+def test_identity_dynamics_do_not_change_the_latent(latent: LatentSpec) -> None:
     g, s = made("identity", latent), drawn(latent)
     assert torch.equal(g(s, actions()), s)
     assert not list(g.parameters())
 
 
-def test_an_ensemble_is_the_mean_of_members_that_differ() -> None:
+def test_ensemble_is_the_mean_of_different_members() -> None:
     g = made("ensemble", VECTOR, member=configured("mlp", width=7), size=3)
     s, a = drawn(VECTOR), actions()
     each = []
@@ -311,7 +311,7 @@ def test_an_ensemble_is_the_mean_of_members_that_differ() -> None:
     assert not torch.allclose(each[1], each[2], atol=1e-2)
 
 
-def test_an_ensemble_is_as_its_members_are() -> None:
+def test_ensemble_has_the_requirements_of_its_members() -> None:
     for of in ("conv", "gcn", "mlp", "identity"):
         config, member = configured("ensemble", member=configured(of)), configured(of)
         assert config.accepts == member.accepts
@@ -325,7 +325,7 @@ def test_an_ensemble_is_as_its_members_are() -> None:
 
 
 @pytest.mark.parametrize("of", ["'true'", "perturbed"])
-def test_there_is_one_environment_and_no_ensemble_of_it(of: str) -> None:
+def test_ensemble_of_true_dynamics_is_rejected(of: str) -> None:
     problems = problems_of(
         f"preset: muzero\nmodel.dynamics: {{name: ensemble, member: {of}}}\n"
         "planner.interior_legality: true\n"
@@ -356,7 +356,7 @@ def perturbed(size: float, compounding: bool = True) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("norm", ["none", "layer_norm"])
-def test_of_size_0_it_is_the_simulator_to_the_bit(
+def test_perturbation_of_size_zero_equals_the_simulator_exactly(
     norm: str, tic_tac_toe: GameTableEnvironment
 ) -> None:
     state = tic_tac_toe.positions()[::37]
@@ -377,7 +377,7 @@ def test_of_size_0_it_is_the_simulator_to_the_bit(
 
 @pytest.mark.parametrize("compounding", [True, False])
 @torch.no_grad()
-def test_the_error_has_the_size_that_was_asked_for(
+def test_perturbation_has_the_configured_size(
     compounding: bool, tic_tac_toe: GameTableEnvironment
 ) -> None:
     size, width, rows, depth = 0.3, 64, 200, 4
@@ -409,7 +409,7 @@ def test_the_error_has_the_size_that_was_asked_for(
     assert together == pytest.approx(1.0 if compounding else 0.0, abs=0.06)
 
 
-def test_a_blurred_code_is_scaled_as_every_latent_is(tic_tac_toe: GameTableEnvironment) -> None:
+def test_perturbed_latent_is_normalised(tic_tac_toe: GameTableEnvironment) -> None:
     model = simulated(perturbed(0.5), "layer_norm").model
     state = tic_tac_toe.positions()[:20]
     g = Generator()
@@ -420,7 +420,7 @@ def test_a_blurred_code_is_scaled_as_every_latent_is(tic_tac_toe: GameTableEnvir
     assert torch.allclose(code.var(1, correction=0), torch.ones(20), atol=1e-2)
 
 
-def test_a_latent_of_one_value_stays_and_keeps_its_gradient_finite() -> None:
+def test_normalising_a_constant_latent_has_a_finite_gradient() -> None:
     walk = made("perturbed", VECTOR, noise_scale=1.0)
     code = torch.full((2, 6), 3.0, requires_grad=True)
     then, _ = walk(code, walk.begin(code), Generator())
@@ -430,7 +430,7 @@ def test_a_latent_of_one_value_stays_and_keeps_its_gradient_finite() -> None:
     assert torch.equal(code.grad, torch.ones(2, 6))
 
 
-def test_perturbed_dynamics_too_make_only_legal_moves_and_need_copies() -> None:
+def test_perturbed_dynamics_need_legal_actions_and_cloning() -> None:
     (problem,) = problems_of(
         "preset: muzero\nmodel.dynamics: perturbed\nlosses: {reward: null, termination: null}\n"
     )

@@ -89,7 +89,7 @@ def unrolled(model: Any, scale: float) -> Unroll:
         (0.0, [1, 1, 1, 1, 1]),
     ],
 )
-def test_a_steps_own_head_is_whole_and_each_recurrent_edge_is_scaled(
+def test_gradient_is_scaled_on_recurrent_edges_but_not_into_heads(
     make: Any, scale: float, by_step: list[float]
 ) -> None:
     model = make()
@@ -118,7 +118,7 @@ def test_total_dynamics_gradient_of_a_linear_chain_is_3_unscaled_and_1_61_halved
     assert float(model.dynamics.theta.grad) == pytest.approx(total)
 
 
-def test_the_gradient_of_the_first_state_is_whole() -> None:
+def test_gradient_of_the_root_state_is_unscaled() -> None:
     # l_k = s_0 + ...: the edge from s_0 into the first step is not scaled, the later ones are:
     # 1, then 1, 1/2, 1/4, 1/8, 1/16.
     for model in (Chain(), learned()):
@@ -129,7 +129,7 @@ def test_the_gradient_of_the_first_state_is_whole() -> None:
             assert float(gradient) == expected
 
 
-def test_the_objective_weighs_terms_and_counts_unrolled_steps_by_one_over_k() -> None:
+def test_objective_weights_losses_and_scales_unrolled_steps_by_one_over_k() -> None:
     # Rows (1, 2, 4) and (3, 6, 8): means 2, 4, 6. 2 + (4 + 6) / 2 = 7, weight .5.
     def term(unroll: Any, targets: Any, plan: Any) -> Tensor:
         return torch.tensor([[1.0, 2.0, 4.0], [3.0, 6.0, 8.0]])
@@ -139,14 +139,14 @@ def test_the_objective_weighs_terms_and_counts_unrolled_steps_by_one_over_k() ->
     assert float(loss) == 0.5 * 7 + 2 * 7
 
 
-def test_scaling_changes_no_value() -> None:
+def test_gradient_scaling_does_not_change_values() -> None:
     x = torch.randn(100, generator=Generator().manual_seed(0)) * 1e3
     for scale in (0.0, 0.3, 0.5, 1.0):
         assert torch.equal(scale_gradient(x, scale), x)
 
 
 @pytest.mark.parametrize("dynamics", ["mlp", "true"])
-def test_unrolled_predictions_equal_those_of_single_steps_whatever_the_scale(
+def test_unrolled_predictions_equal_those_of_single_steps_at_any_gradient_scale(
     dynamics: str,
 ) -> None:
     changes: dict[str, Any] = {"model.dynamics": dynamics, "model.latent_norm": "min_max"}

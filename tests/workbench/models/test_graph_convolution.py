@@ -38,7 +38,7 @@ def test_normalised_adjacency_of_a_path_of_three_by_hand() -> None:
     assert torch.allclose(normalised_adjacency(PATH), expected)
 
 
-def test_one_layer_is_a_hat_x_w_plus_b() -> None:
+def test_one_layer_equals_a_hat_x_w_plus_b() -> None:
     torch.manual_seed(0)
     layer = GraphConvolution(PATH, 2, 4, "dense")
     torch.nn.init.normal_(layer.bias)
@@ -50,7 +50,7 @@ def test_one_layer_is_a_hat_x_w_plus_b() -> None:
 
 
 @pytest.mark.parametrize("backend", ["dense", "sparse"])
-def test_on_an_empty_graph_it_is_a_perceptron_on_every_node_alone(backend: str) -> None:
+def test_gcn_without_edges_is_an_mlp_per_node(backend: str) -> None:
     encoder = build(GCN(edges="empty", depth=3, latent_kind="nodes", backend=backend))
     first, second, third = (encoder[1].layers[i] for i in range(3))
     for layer in (first, second, third):
@@ -72,7 +72,9 @@ def relabelled(graph: Graph, place: list[int]) -> Graph:
 
 @pytest.mark.parametrize("backend", ["dense", "sparse"])
 @pytest.mark.parametrize("graph", [eight_neighbours(3, 3), lines(3, 3, 3), PATH])
-def test_permuting_nodes_and_graph_permutes_the_output(backend: str, graph: Graph) -> None:
+def test_output_is_equivariant_under_permutations_of_nodes_and_graph(
+    backend: str, graph: Graph
+) -> None:
     place = torch.randperm(graph.nodes, generator=torch.Generator().manual_seed(3)).tolist()
     torch.manual_seed(0)
     here = GraphStack(graph, [4, 6, 5], backend)
@@ -87,7 +89,7 @@ def test_permuting_nodes_and_graph_permutes_the_output(backend: str, graph: Grap
 
 @pytest.mark.parametrize("edges", ["original", "empty", "shuffled"])
 @pytest.mark.parametrize("graph", ["neighbours", "lines"])
-def test_dense_equals_torch_geometric_and_takes_its_parameters(edges: Any, graph: str) -> None:
+def test_dense_backend_equals_torch_geometric_with_its_parameters(edges: Any, graph: str) -> None:
     options: dict[str, Any] = {"edges": edges, "graph": graph, "depth": 3}
     # One seed, one shuffled graph: it is no part of what is saved.
     sparse = build(GCN(backend="sparse", **options), seed=1)
@@ -102,7 +104,7 @@ def test_dense_equals_torch_geometric_and_takes_its_parameters(edges: Any, graph
     assert torch.allclose(back(planes()), dense(planes()), atol=1e-5)
 
 
-def test_dense_equals_an_independent_gcnconv() -> None:
+def test_dense_backend_equals_an_independent_gcnconv() -> None:
     from torch_geometric.nn import GCNConv
 
     graph = eight_neighbours(3, 3)
@@ -116,7 +118,7 @@ def test_dense_equals_an_independent_gcnconv() -> None:
         assert torch.allclose(reference(row, edges), result, atol=1e-5)
 
 
-def test_dense_and_sparse_give_the_same_gradients() -> None:
+def test_dense_and_sparse_backends_have_equal_gradients() -> None:
     gradients = []
     for backend in ("dense", "sparse"):
         encoder = build(GCN(backend=backend), seed=4)
@@ -127,7 +129,7 @@ def test_dense_and_sparse_give_the_same_gradients() -> None:
 
 
 @pytest.mark.parametrize("name", ["neighbours", "lines"])
-def test_a_shuffled_graph_keeps_every_degree_and_is_another_graph(name: str) -> None:
+def test_shuffled_graph_preserves_degrees_and_differs(name: str) -> None:
     graph = ENVIRONMENT.graphs[name]
     torch.manual_seed(7)
     shuffled = rewire(graph, "shuffled")
@@ -138,7 +140,7 @@ def test_a_shuffled_graph_keeps_every_degree_and_is_another_graph(name: str) -> 
     assert all((b, a) in set(shuffled.edges) and a != b for a, b in shuffled.edges)
 
 
-def test_a_shuffled_graph_belongs_to_the_seed() -> None:
+def test_shuffled_graph_depends_on_the_seed() -> None:
     graph = ENVIRONMENT.graphs["neighbours"]
     drawn = []
     for seed in (1, 1, 2, 3):
@@ -148,12 +150,12 @@ def test_a_shuffled_graph_belongs_to_the_seed() -> None:
     assert len({drawn[0], drawn[2], drawn[3]}) == 3
 
 
-def test_an_empty_graph_has_the_nodes_and_no_edge() -> None:
+def test_empty_graph_has_all_nodes_and_no_edges() -> None:
     assert rewire(PATH, "empty") == Graph(3, ())
     assert rewire(PATH, "original") == PATH
 
 
-def test_a_dynamics_marks_the_node_of_the_action_and_reaches_its_neighbours_only() -> None:
+def test_dynamics_mark_the_node_of_the_action_and_reach_only_its_neighbours() -> None:
     # Two convolutions reach two moves of a king: on a path of nine nodes, action 0 can change
     # nodes 0, 1 and 2 and no other.
     path = Graph(9, tuple((a, b) for a in range(9) for b in range(9) if abs(a - b) == 1))
@@ -168,7 +170,7 @@ def test_a_dynamics_marks_the_node_of_the_action_and_reaches_its_neighbours_only
     assert (changed > 0).tolist() == [True] * 3 + [False] * 3 + [True] * 3
 
 
-def test_node_features_are_the_cells_in_row_major_order_with_coordinates_on_request() -> None:
+def test_node_features_are_row_major_cells_with_optional_coordinates() -> None:
     x = torch.arange(12.0).view(1, 2, 2, 3)
     plain = BoardNodes((2, 2, 3), coordinates=False)
     assert plain(x)[0].tolist() == [[c, c + 6] for c in range(6)]
@@ -179,7 +181,7 @@ def test_node_features_are_the_cells_in_row_major_order_with_coordinates_on_requ
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_shuffled_board_keeps_what_its_degrees_force_and_little_more(seed: int) -> None:
+def test_shuffled_graph_shares_few_edges_beyond_those_forced_by_degrees(seed: int) -> None:
     board = eight_neighbours(3, 3)
     torch.manual_seed(seed)
     shared = shared_edges(board, rewire(board, "shuffled"))
@@ -188,7 +190,7 @@ def test_a_shuffled_board_keeps_what_its_degrees_force_and_little_more(seed: int
     assert 8 <= shared <= 8 + 12 / 2
 
 
-def test_both_backends_start_from_the_same_weights_to_the_last_bit() -> None:
+def test_both_backends_have_identical_initial_weights() -> None:
     dense, sparse = (build(GCN(backend=b), seed=5).state_dict() for b in ("dense", "sparse"))
     assert list(dense) == list(sparse)
     assert all(torch.equal(dense[name], sparse[name]) for name in dense)

@@ -82,7 +82,7 @@ def edges(unroll: Unroll) -> Edge:
 # --- the target ----------------------------------------------------------------------------------
 
 
-def test_sums_begin_again_after_the_horizon() -> None:
+def test_reward_sums_restart_after_the_horizon() -> None:
     rewards = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
     policies = ((1.0, 0.0, 0.0),) * 7
     history = History(0, 0.5, (0,) * 8, rewards, (0.0,) * 8, (0,) * 7, policies, True)
@@ -103,7 +103,7 @@ def test_sums_begin_again_after_the_horizon() -> None:
     horizon=st.integers(1, 4),
     absorbing=st.booleans(),
 )
-def test_the_sum_at_every_step_of_every_window(
+def test_value_prefix_target_is_the_sum_at_every_step(
     groups: list[list[History]], unroll: int, horizon: int, absorbing: bool
 ) -> None:
     window, starts = windows(groups, 1000, unroll, 0)
@@ -117,7 +117,7 @@ def test_the_sum_at_every_step_of_every_window(
             assert float(target.mask[b, k]) == transition_mask(h, t + k, absorbing)
 
 
-def test_with_a_horizon_of_one_step_it_is_the_reward() -> None:
+def test_value_prefix_with_horizon_one_is_the_reward() -> None:
     rewards = (0.5, -1.0, 2.0)
     history = History(0, 1.0, (0,) * 4, rewards, (0.0,) * 4, (0,) * 3, ((1.0, 0.0, 0.0),) * 3, True)
     window, _ = windows([[history]], 100, 4, 0)
@@ -132,7 +132,7 @@ def test_with_a_horizon_of_one_step_it_is_the_reward() -> None:
 # --- the model -----------------------------------------------------------------------------------
 
 
-def test_the_rewards_of_a_stretch_add_up_to_its_predicted_sum(model: PrefixModel) -> None:
+def test_decoded_rewards_sum_to_the_predicted_value_prefix(model: PrefixModel) -> None:
     edge = edges(line(model))
     sums = edge.raw["value_prefix"].squeeze(-1)
     assert sums.shape == edge.reward.shape == (ROWS, STEPS)
@@ -143,7 +143,7 @@ def test_the_rewards_of_a_stretch_add_up_to_its_predicted_sum(model: PrefixModel
     assert sums.abs().min() > 0
 
 
-def test_the_memory_is_torch_s_lstm_over_the_codes_of_a_stretch(model: PrefixModel) -> None:
+def test_memory_equals_a_torch_lstm_over_the_latents_of_a_horizon(model: PrefixModel) -> None:
     latents = line(model).latents
     reference = nn.LSTM(8, 4, batch_first=True)
     for name, weight in model.ledger.cell.state_dict().items():
@@ -157,7 +157,7 @@ def test_the_memory_is_torch_s_lstm_over_the_codes_of_a_stretch(model: PrefixMod
         assert torch.allclose(stretch[-1].earned.cell, cell[0], atol=1e-6)
 
 
-def test_after_the_horizon_nothing_of_what_came_before_is_left(model: PrefixModel) -> None:
+def test_memory_is_reset_after_the_horizon(model: PrefixModel) -> None:
     g, action = Generator(), torch.ones(ROWS, dtype=torch.int64)
     latents = line(model).latents
     fresh = [type(x)(model.ledger.blank(x.code), x.code) for x in latents]
@@ -170,7 +170,7 @@ def test_after_the_horizon_nothing_of_what_came_before_is_left(model: PrefixMode
         assert torch.equal(whole[0].code, anew[0].code)
 
 
-def test_rows_may_stand_at_different_steps(model: PrefixModel) -> None:
+def test_rows_may_be_at_different_steps_of_the_horizon(model: PrefixModel) -> None:
     """As in a search, whose leaves lie at different depths."""
     latents = line(model).latents
     action = torch.ones(ROWS, dtype=torch.int64)
@@ -186,7 +186,7 @@ def test_rows_may_stand_at_different_steps(model: PrefixModel) -> None:
         assert torch.allclose(edge.reward[k], own.reward[0], atol=1e-6)
 
 
-def test_an_unrolled_line_is_what_steps_give(model: PrefixModel) -> None:
+def test_unroll_equals_single_steps(model: PrefixModel) -> None:
     g = Generator().manual_seed(1)
     latent = model.represent(torch.randn(ROWS, 4, generator=g), g)
     actions = torch.randint(2, (ROWS, STEPS), generator=g)
@@ -200,7 +200,7 @@ def test_an_unrolled_line_is_what_steps_give(model: PrefixModel) -> None:
             assert torch.allclose(tensor[:, k], edge.raw[name], atol=1e-6)
 
 
-def test_heads_and_codecs_are_those_of_sums(model: PrefixModel) -> None:
+def test_value_encoding_covers_the_range_of_sums(model: PrefixModel) -> None:
     assert model.spec.heads == {"policy", "value", "termination", "value_prefix"}
     assert model.value_encodings.keys() == {"value", "value_prefix"}
     assert edges(line(model)).raw.keys() == {"value_prefix", "termination"}
@@ -208,7 +208,9 @@ def test_heads_and_codecs_are_those_of_sums(model: PrefixModel) -> None:
     assert counted == sum(p.numel() for p in model.parameters())
 
 
-def test_an_error_of_a_sum_reaches_every_part_but_the_heads_of_a_latent(model: PrefixModel) -> None:
+def test_gradient_of_the_prefix_reaches_every_part_except_the_latent_heads(
+    model: PrefixModel,
+) -> None:
     unroll = line(model)
     sums = edges(unroll).raw["value_prefix"].squeeze(-1)
     target = torch.cat([torch.zeros(ROWS, 1), sums.detach() + 1], 1)
@@ -230,7 +232,7 @@ def test_an_error_of_a_sum_reaches_every_part_but_the_heads_of_a_latent(model: P
     model.zero_grad()
 
 
-def test_parts_that_it_shares_with_the_composed_model_begin_alike() -> None:
+def test_parts_shared_with_the_composed_model_have_equal_initial_weights() -> None:
     config = cartpole()
     document = {**CARTPOLE["model"], "name": "composed"}
     del document["horizon"], document["units"]
@@ -240,7 +242,7 @@ def test_parts_that_it_shares_with_the_composed_model_begin_alike() -> None:
         assert torch.equal(prefixed[f"learned.{name}"], weight)
 
 
-def test_the_ledger_takes_a_latent_of_any_shape() -> None:
+def test_reward_memory_accepts_latents_of_any_shape() -> None:
     ledger, code = RewardLSTM((3, 2, 2), 6), torch.randn(4, 3, 2, 2)
     read, hidden, _ = ledger(code, ledger.blank(code))
     assert read.shape == code.shape
@@ -251,7 +253,7 @@ def test_the_ledger_takes_a_latent_of_any_shape() -> None:
 # --- trials --------------------------------------------------------------------------------------
 
 
-def test_a_trial_with_consistency_runs_and_a_stopped_one_equals_it(tmp_path: Path) -> None:
+def test_resumed_trial_with_consistency_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     config = cartpole(procedure__steps=1600)
     assert config.targets["value_prefix"].horizon == 2
     run_trial(config, tmp_path / "whole")
@@ -265,14 +267,14 @@ def test_a_trial_with_consistency_runs_and_a_stopped_one_equals_it(tmp_path: Pat
 
 
 @pytest.mark.parametrize("term", ["infonce", "hinge"])
-def test_contrastive_terms_read_its_code(term: str, tmp_path: Path) -> None:
+def test_contrastive_losses_read_the_latent_tensor(term: str, tmp_path: Path) -> None:
     losses = {"reward": None, "consistency": None, "contrastive": {"term": term}}
     run_trial(cartpole(losses=losses), tmp_path)
     measured = read_rows(tmp_path / "metrics.jsonl")[-1]
     assert measured["training/contrastive"] > 0
 
 
-def test_a_decoder_reads_its_code(tmp_path: Path) -> None:
+def test_decoder_reads_the_latent_tensor(tmp_path: Path) -> None:
     config = cartpole(
         model__decoder="mlp", losses__reconstruction=1.0, targets__observation="next_observation"
     )
@@ -292,7 +294,7 @@ def read(*changes: str) -> list[str]:
     return problems_of("\n".join(lines))
 
 
-def test_what_does_not_fit_is_reported_with_both_names() -> None:
+def test_incompatible_components_are_reported_with_both_names() -> None:
     assert read() == []
     (problem,) = read("targets.value_prefix: {name: value_prefix, horizon: 4}")
     assert (

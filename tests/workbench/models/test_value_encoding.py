@@ -27,7 +27,7 @@ def h(x: float) -> float:
     return math.copysign(math.sqrt(abs(x) + 1) - 1, x) + 0.001 * x
 
 
-def test_h_is_the_formula_of_pohlen_et_al() -> None:
+def test_h_equals_the_formula_of_pohlen_et_al() -> None:
     # h(3) = 2 - 1 + .003; h(-8) = -(3 - 1) - .008; h(0) = 0.
     x = torch.tensor([3.0, -8.0, 0.0, 99.0], dtype=torch.float64)
     assert h_transform(x).tolist() == pytest.approx([1.003, -2.008, 0.0, 9.099])
@@ -40,14 +40,14 @@ def test_h_round_trips_within_1e4_over_the_range_of_atari_scores() -> None:
     assert float((inverse_h_transform(h_transform(small)) - small).abs().max()) < 1e-9
 
 
-def test_the_inverse_is_right_in_single_precision_too() -> None:
+def test_inverse_is_accurate_in_single_precision() -> None:
     # As the formula is mostly written, 1e-4 is lost near 0, and a batch differs from its rows.
     x = torch.linspace(-1, 1, 20_001, dtype=torch.float64)
     y = torch.tensor([h(one) for one in x.tolist()])
     assert float((inverse_h_transform(y) - x).abs().max()) < 1e-6
 
 
-def test_the_inverse_is_not_the_papers_misprint() -> None:
+def test_inverse_differs_from_the_misprinted_formula() -> None:
     # With eps x inside the bracket, -100 would come back as -96.1 and -500 as -458.0.
     y = torch.tensor([h(-100.0), h(-500.0)], dtype=torch.float64)
     assert inverse_h_transform(y).tolist() == pytest.approx([-100.0, -500.0], abs=1e-6)
@@ -76,7 +76,7 @@ def test_two_hot_weights_by_hand() -> None:
 @given(
     low=st.floats(-50, 0), span=st.floats(0.1, 100), atoms=st.integers(2, 40), share=st.floats(0, 1)
 )
-def test_two_hot_is_a_distribution_on_neighbours_whose_mean_is_the_scalar(
+def test_two_hot_is_a_distribution_on_adjacent_atoms_with_the_scalar_as_mean(
     low: float, span: float, atoms: int, share: float
 ) -> None:
     x = torch.tensor(low + share * span, dtype=torch.float64)
@@ -90,7 +90,7 @@ def test_two_hot_is_a_distribution_on_neighbours_whose_mean_is_the_scalar(
     assert int(held[-1] - held[0]) <= 1
 
 
-def test_every_atom_and_both_ends_are_expressed_exactly() -> None:
+def test_atoms_and_bounds_are_represented_exactly() -> None:
     head = Categorical(-10.0, 30.0, 9)
     places = [h(-10) + i / 8 * (h(30) - h(-10)) for i in range(9)]
     certain = (torch.eye(9) * 200).double().float()
@@ -111,7 +111,7 @@ def test_categorical_decodes_the_expectation_and_then_inverts_h() -> None:
     assert float(Categorical(-1.0, 1.0, 3).decode(logits)) == pytest.approx(low, abs=2e-4)
 
 
-def test_a_certain_prediction_of_any_scalar_decodes_to_it() -> None:
+def test_two_hot_prediction_of_any_scalar_decodes_to_it() -> None:
     head = Categorical(-300.0, 300.0, 601)
     x = torch.tensor([-300.0, -123.4, -1.0, -0.01, 0.0, 0.3, 2.0, 299.0, 300.0])
     raw = two_hot(h_transform(x), h(-300.0), h(300.0), 601).log().clamp(min=-100)
@@ -128,14 +128,14 @@ def test_categorical_loss_is_the_two_hot_cross_entropy() -> None:
     assert loss.tolist() == pytest.approx([by_hand, math.log(3)], abs=1e-5)
 
 
-def test_targets_out_of_range_count_as_the_nearest_end() -> None:
+def test_targets_out_of_range_are_clamped() -> None:
     head = Categorical(-1.0, 1.0, 3)
     raw = torch.tensor([[0.3, -0.7, 1.1]]).expand(2, -1)
     loss = head.loss(raw, torch.tensor([1.0, 50.0]))
     assert float(loss[0]) == pytest.approx(float(loss[1]), abs=1e-6)
 
 
-def test_scalar_is_one_output_with_the_squared_error() -> None:
+def test_scalar_encoding_has_one_output_and_squared_error() -> None:
     head = value_encoding(ScalarHead(kind="scalar"))
     raw = torch.tensor([[0.5], [-2.0]])
     assert isinstance(head, Scalar)
@@ -144,7 +144,7 @@ def test_scalar_is_one_output_with_the_squared_error() -> None:
     assert head.loss(raw, torch.tensor([1.5, 1.0])).tolist() == [1.0, 9.0]
 
 
-def test_symlog_is_the_formula_of_dreamer_v3_and_symexp_its_inverse() -> None:
+def test_symlog_equals_the_formula_of_dreamer_v3_and_symexp_inverts_it() -> None:
     # sign(x) ln(|x| + 1): of e^2 - 1 it is 2, of 1 - e it is -1, of 0 it is 0.
     x = torch.tensor([math.e**2 - 1, 1 - math.e, 0.0], dtype=torch.float64)
     assert symlog(x).tolist() == pytest.approx([2.0, -1.0, 0.0], abs=1e-12)
@@ -152,7 +152,7 @@ def test_symlog_is_the_formula_of_dreamer_v3_and_symexp_its_inverse() -> None:
     assert float((symexp(symlog(wide)) - wide).abs().max()) < 1e-8
 
 
-def test_symlog_is_one_output_with_the_squared_error_of_the_symlog() -> None:
+def test_symlog_encoding_has_one_output_and_squared_error_of_the_symlog() -> None:
     head = value_encoding(ScalarHead(kind="symlog"))
     assert isinstance(head, Symlog)
     assert head.size == 1
@@ -169,9 +169,7 @@ def test_symlog_is_one_output_with_the_squared_error_of_the_symlog() -> None:
     # ln(x + 1) = ln(9) / 2 = ln 3.
     [("none", 4.0), ("symlog", 2.0), ("h", 3.002)],
 )
-def test_atoms_are_evenly_spaced_in_the_transform_that_is_asked_for(
-    transform: str, middle: float
-) -> None:
+def test_atoms_are_evenly_spaced_in_the_configured_transform(transform: str, middle: float) -> None:
     head = value_encoding(ScalarHead(low=0.0, high=8.0, atoms=3, transform=transform))  # type: ignore[arg-type]
     certain = torch.eye(3) * 200
     assert head.decode(certain).tolist() == pytest.approx([0.0, middle, 8.0], abs=2e-3)
@@ -181,7 +179,7 @@ def test_atoms_are_evenly_spaced_in_the_transform_that_is_asked_for(
     assert float(uniform) == pytest.approx(math.log(3), abs=1e-5)
 
 
-def test_categorical_without_a_transform_is_the_plain_two_hot_cross_entropy() -> None:
+def test_categorical_without_transform_is_plain_two_hot_cross_entropy() -> None:
     # Atoms -1, 0, 1: .25 has weights 0, 3/4, 1/4.
     raw = torch.tensor([0.3, -0.7, 1.1])
     total = math.log(sum(math.exp(z) for z in (0.3, -0.7, 1.1)))
