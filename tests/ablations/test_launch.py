@@ -304,7 +304,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 JOIN = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
 
 
-def test_launch_handles_signals_and_ray_rejects_other_clients(
+def test_ray_keeps_signal_handlers_and_rejects_clients_without_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")  # of no cluster

@@ -273,10 +273,10 @@ def test_durations_are_readable() -> None:
 
 
 def test_manifest_contains_what_analysis_reads(plan: Plan) -> None:
-    ledger = StudyManifest(plan, "workbench ablate study.yaml")
-    ledger.write()
-    ledger.begin()
-    ledger.end()
+    manifest = StudyManifest(plan, "workbench ablate study.yaml")
+    manifest.write()
+    manifest.begin()
+    manifest.end()
     again = StudyManifest(plan, "workbench ablate study.yaml")
     again.write()
     data = read_manifest(plan.folder)

@@ -63,17 +63,17 @@ class PrefixModel(WorldModel):
     LSTM's state and the sum restart from 0; the reward of the next step is the new sum itself.
     """
 
-    def __init__(self, learned: LearnedModel, ledger: RewardLSTM, horizon: int) -> None:
+    def __init__(self, learned: LearnedModel, reward_lstm: RewardLSTM, horizon: int) -> None:
         super().__init__()
         self.spec = learned.spec
-        self.learned, self.ledger, self._horizon = learned, ledger, horizon
+        self.learned, self.reward_lstm, self._horizon = learned, reward_lstm, horizon
 
     @override
     def represent(
         self, observation: Tensor, generator: Generator, state: State | None = None
     ) -> LatentWithReward:
         code = self.learned.represent(observation, generator)
-        return LatentWithReward(self.ledger.blank(code), code)
+        return LatentWithReward(self.reward_lstm.blank(code), code)
 
     @override
     def step(
@@ -82,7 +82,7 @@ class PrefixModel(WorldModel):
         code = self.learned.imagine(latent.code, action)
         over = latent.earned.steps == self._horizon
         before = where(over, tree_map(torch.zeros_like, latent.earned), latent.earned)
-        read, hidden, cell = self.ledger(code, before)
+        read, hidden, cell = self.reward_lstm(code, before)
         edge = self.learned.edge(read)
         earned = RewardState(hidden, cell, edge.reward, before.steps + 1)
         raw = {"value_prefix" if name == "reward" else name: t for name, t in edge.raw.items()}
@@ -114,4 +114,4 @@ class PrefixModel(WorldModel):
 
     @override
     def parts(self) -> dict[str, nn.Module]:
-        return {**self.learned.parts(), "value_prefix": self.ledger}
+        return {**self.learned.parts(), "value_prefix": self.reward_lstm}

@@ -187,7 +187,7 @@ def test_actions_come_from_behaviour_uniform_and_oracle_sources(
     assert chance < learning < perfect == 1.0
 
 
-def test_behaviour_source_samples_actions_by_their_value() -> None:
+def test_policies_of_the_sources_are_softmax_uniform_and_greedy() -> None:
     q = torch.tensor([[1.0, 0.0, -1.0, -math.inf], [0.5, 0.5, 0.5, -math.inf]])
     found = policies(q, torch.zeros(2, dtype=torch.int64))
     # e^(-4 (1 - q) / 2) for moves with values 1, 0 and -1; uniform if all values are equal.

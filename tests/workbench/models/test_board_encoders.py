@@ -259,7 +259,7 @@ def test_downsampling_halves_images_the_configured_number_of_times(
     assert built(config, environment)(random(1, 3, *size)).shape == (1, 4, *expected)
 
 
-def test_downsampling_limits_the_latents_of_atari_frames() -> None:
+def test_downsampling_limits_the_parameters_for_atari_frames() -> None:
     environment, config = Atari().spec(), ResNet(downsample=4)
     encoder = built(config, environment)
     assert encoder(random(2, 4, 84, 84)).shape == (2, 96)

@@ -430,7 +430,7 @@ def test_normalising_a_constant_latent_has_a_finite_gradient() -> None:
     assert torch.equal(code.grad, torch.ones(2, 6))
 
 
-def test_perturbed_dynamics_need_legal_actions_and_cloning() -> None:
+def test_perturbed_dynamics_require_interior_legality_and_cloning() -> None:
     (problem,) = problems_of(
         "preset: muzero\nmodel.dynamics: perturbed\nlosses: {reward: null, termination: null}\n"
     )

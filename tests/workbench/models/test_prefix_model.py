@@ -146,7 +146,7 @@ def test_decoded_rewards_sum_to_the_predicted_value_prefix(model: PrefixModel) -
 def test_memory_equals_a_torch_lstm_over_the_latents_of_a_horizon(model: PrefixModel) -> None:
     latents = line(model).latents
     reference = nn.LSTM(8, 4, batch_first=True)
-    for name, weight in model.ledger.cell.state_dict().items():
+    for name, weight in model.reward_lstm.cell.state_dict().items():
         reference.state_dict()[f"{name}_l0"].copy_(weight)
     for start in range(0, STEPS, HORIZON):
         stretch = latents[start + 1 : start + 1 + HORIZON]
@@ -160,7 +160,7 @@ def test_memory_equals_a_torch_lstm_over_the_latents_of_a_horizon(model: PrefixM
 def test_memory_is_reset_after_the_horizon(model: PrefixModel) -> None:
     g, action = Generator(), torch.ones(ROWS, dtype=torch.int64)
     latents = line(model).latents
-    fresh = [type(x)(model.ledger.blank(x.code), x.code) for x in latents]
+    fresh = [type(x)(model.reward_lstm.blank(x.code), x.code) for x in latents]
     for k, latent in enumerate(latents):
         whole, anew = (model.step(x, action, g) for x in (latent, fresh[k]))
         alike = all(
@@ -200,7 +200,7 @@ def test_unroll_equals_single_steps(model: PrefixModel) -> None:
             assert torch.allclose(tensor[:, k], edge.raw[name], atol=1e-6)
 
 
-def test_value_encoding_covers_the_range_of_sums(model: PrefixModel) -> None:
+def test_heads_and_value_encodings_include_the_value_prefix(model: PrefixModel) -> None:
     assert model.spec.heads == {"policy", "value", "termination", "value_prefix"}
     assert model.value_encodings.keys() == {"value", "value_prefix"}
     assert edges(line(model)).raw.keys() == {"value_prefix", "termination"}
@@ -222,7 +222,7 @@ def test_gradient_of_the_prefix_reaches_every_part_except_the_latent_heads(
         error, mask, atol=1e-5
     )  # a squared error of 1 at every step but the first
     (gradient,) = torch.autograd.grad(
-        error[:, 3].sum(), [model.ledger.cell.weight_hh], retain_graph=True
+        error[:, 3].sum(), [model.reward_lstm.cell.weight_hh], retain_graph=True
     )
     assert gradient.abs().sum() > 0  # through the memory of the steps before
     error.sum().backward()  # type: ignore[no-untyped-call]
@@ -243,10 +243,10 @@ def test_parts_shared_with_the_composed_model_have_equal_initial_weights() -> No
 
 
 def test_reward_memory_accepts_latents_of_any_shape() -> None:
-    ledger, code = RewardLSTM((3, 2, 2), 6), torch.randn(4, 3, 2, 2)
-    read, hidden, _ = ledger(code, ledger.blank(code))
+    reward_lstm, code = RewardLSTM((3, 2, 2), 6), torch.randn(4, 3, 2, 2)
+    read, hidden, _ = reward_lstm(code, reward_lstm.blank(code))
     assert read.shape == code.shape
-    expected = code.flatten(1) + hidden @ ledger.out.weight.T + ledger.out.bias
+    expected = code.flatten(1) + hidden @ reward_lstm.out.weight.T + reward_lstm.out.bias
     assert torch.allclose(read.flatten(1), expected, atol=1e-6)
 
 

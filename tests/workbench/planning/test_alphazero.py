@@ -135,7 +135,7 @@ def positions(count: int) -> list[pyspiel.State]:
 
 
 @pytest.mark.parametrize(("norm", "seed"), [("none", 0), ("layer_norm", 1)])
-def test_true_dynamics_give_the_visit_counts_of_alphazero(
+def test_search_with_true_dynamics_has_the_visit_counts_of_alphazero(
     tic_tac_toe: GameTableEnvironment, norm: str, seed: int
 ) -> None:
     model, planner = simulator(norm, seed)
@@ -174,7 +174,7 @@ TRUE = {
 @pytest.mark.parametrize(
     "planner", [{"name": "one_step"}, {"name": "depth_d", "depth": 2, "interior_legality": True}]
 )
-def test_a_full_tree_over_the_rules_tells_the_value_of_every_legal_move(
+def test_full_tree_with_true_dynamics_gives_the_value_of_every_legal_action(
     planner: dict[str, Any], tic_tac_toe: GameTableEnvironment
 ) -> None:
     environment = tic_tac_toe
@@ -211,7 +211,7 @@ def _worth(model: Any, environment: GameTableEnvironment, state: int, depth: int
     )
 
 
-def test_windows_past_the_cut_of_a_sequence_may_make_moves_that_the_rules_forbid(
+def test_windows_past_a_truncation_may_contain_illegal_actions(
     tmp_path: Path,
 ) -> None:
     changes = {"planner.interior_legality": True, "procedure.sequence_length": 2}

@@ -42,7 +42,7 @@ def alike(model: WorldModel, observation: Tensor, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("norm", ["min_max", "layer_norm", "l2", "none"])
 @pytest.mark.parametrize("depth", [1, 3])
-def test_kernels_and_torch_represent_alike(
+def test_compiled_encoder_equals_torch(
     norm: str, depth: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = model_of(**{"model.latent_norm": norm, "model.representation": MLP | {"depth": depth}})
@@ -50,7 +50,7 @@ def test_kernels_and_torch_represent_alike(
 
 
 @pytest.mark.parametrize("kind", [torch.bool, torch.uint8, torch.int64, torch.float64])
-def test_an_observation_of_any_kind_is_read_as_torch_reads_it(
+def test_compiled_encoder_reads_every_observation_dtype_like_torch(
     kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = model_of(**{"model.representation": MLP})
@@ -59,7 +59,7 @@ def test_an_observation_of_any_kind_is_read_as_torch_reads_it(
     assert alike(model, turned, monkeypatch)
 
 
-def test_what_an_optimiser_wrote_represents(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_encoder_uses_updated_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     model, observation = model_of(), seen(torch.bool)
     before = encoded(model, observation, monkeypatch)
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.1, fused=True)
@@ -70,7 +70,7 @@ def test_what_an_optimiser_wrote_represents(monkeypatch: pytest.MonkeyPatch) -> 
     assert alike(model, observation, monkeypatch)
 
 
-def test_a_row_is_represented_alike_in_any_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encoding_of_a_row_does_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     model, observation = model_of(), seen(torch.bool)
     whole = encoded(model, observation, monkeypatch)
     for row in (0, 17, ROWS - 1):
@@ -82,7 +82,7 @@ def test_a_row_is_represented_alike_in_any_batch(monkeypatch: pytest.MonkeyPatch
     [{"name": "cnn"}, MLP | {"width": 2000}],
     ids=["convolutions", "more weights than are copied"],
 )
-def test_what_is_not_a_few_dense_layers_represents_by_torch(
+def test_other_encoders_fall_back_to_torch(
     representation: dict[str, object],
 ) -> None:
     model = model_of(**{"model.representation": representation})

@@ -48,7 +48,7 @@ def same(a: Plan, b: Plan) -> bool:
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("preset", ["muzero", "gumbel_muzero"])
-def test_kernels_and_torch_search_alike(
+def test_compiled_network_and_torch_give_equal_searches(
     preset: str, norm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = parts_of(preset, **{"model.latent_norm": norm})
@@ -57,14 +57,16 @@ def test_kernels_and_torch_search_alike(
 
 
 @pytest.mark.parametrize("preset", ["muzero", "gumbel_muzero"])
-def test_they_explore_alike(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_network_and_torch_give_equal_exploring_searches(
+    preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parts = parts_of(preset)
     explored = plan(parts, explore=True)
     assert same(explored, by_calls(parts, monkeypatch, explore=True))
     assert not torch.equal(explored.visits, plan(parts).visits)
 
 
-def test_what_an_optimiser_wrote_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_uses_updated_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = parts_of("muzero")
     before = plan(parts)
     optimiser = torch.optim.AdamW(parts.model.parameters(), lr=0.1, fused=True)
@@ -76,7 +78,7 @@ def test_what_an_optimiser_wrote_is_searched(monkeypatch: pytest.MonkeyPatch) ->
     assert same(after, by_calls(parts, monkeypatch))
 
 
-def test_weights_in_other_memory_are_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_search_uses_weights_moved_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = parts_of("muzero")
     before = plan(parts)
     for parameter in parts.model.parameters():
@@ -87,7 +89,7 @@ def test_weights_in_other_memory_are_searched(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("preset", ["muzero", "gumbel_muzero"])
-def test_a_row_is_searched_alike_in_any_batch(preset: str) -> None:
+def test_search_of_a_row_does_not_depend_on_the_batch(preset: str) -> None:
     parts = parts_of(preset)
     built_environment, model, generator = (
         parts.environment,
@@ -104,7 +106,7 @@ def test_a_row_is_searched_alike_in_any_batch(preset: str) -> None:
         assert single.depth == whole.depth[row]
 
 
-def test_noise_that_is_too_small_to_be_drawn_leaves_the_prior_as_it_is(
+def test_underflowing_root_noise_does_not_change_the_prior(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parts = parts_of("muzero", **{"planner.dirichlet_alpha": 1e-9})
@@ -118,9 +120,7 @@ def test_noise_that_is_too_small_to_be_drawn_leaves_the_prior_as_it_is(
 )
 @pytest.mark.parametrize("preset", ["muzero", "gumbel_muzero"])
 @pytest.mark.parametrize("norm", NORMS)
-def test_weights_that_are_no_numbers_are_reported(
-    norm: str, preset: str, part: str, messages: str
-) -> None:
+def test_nan_weights_are_reported(norm: str, preset: str, part: str, messages: str) -> None:
     parts = parts_of(preset, **{"model.latent_norm": norm})
     with torch.no_grad():
         for parameter in parts.model.parts()[part].parameters():

@@ -51,7 +51,7 @@ def best_line(
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
 @pytest.mark.parametrize("termination", [False, True])
 @pytest.mark.parametrize("legality", [False, True])
-def test_q_and_value_equal_those_of_a_recursion(
+def test_q_and_value_equal_a_recursive_computation(
     depth: int, termination: bool, legality: bool
 ) -> None:
     model = random_table(STATES, ACTIONS, depth, legality=True)
@@ -70,7 +70,7 @@ def test_q_and_value_equal_those_of_a_recursion(
     assert torch.equal(plan.visits, legal * ACTIONS ** (depth - 1))
 
 
-def test_a_level_of_the_tree_is_one_call_of_the_model() -> None:
+def test_each_tree_level_is_one_model_call() -> None:
     model = random_table(STATES, ACTIONS, 1)
     planned(DepthD(depth=3), model, torch.arange(ROOTS))
     assert [len(action) for _, action in model.step_calls] == [ROOTS * 3, ROOTS * 9, ROOTS * 27]
@@ -109,7 +109,7 @@ def test_one_step_by_hand(policy: Any, temperature: float, exponents: list[float
 
 
 @pytest.mark.parametrize("policy", ["regularised", "softmax", "greedy"])
-def test_illegal_moves_are_masked_whatever_they_are_value(policy: Any) -> None:
+def test_illegal_actions_are_masked_whatever_their_value(policy: Any) -> None:
     legal = torch.tensor([[True, False, True]])
     plan = planned(OneStep(policy=policy), hand(), torch.tensor([0]), legal)
     assert plan.best_action().tolist() == [2]
@@ -118,7 +118,7 @@ def test_illegal_moves_are_masked_whatever_they_are_value(policy: Any) -> None:
     assert plan.visits.tolist() == [[1, 0, 1]]
 
 
-def test_the_regularised_policy_is_the_best_by_expected_q_less_divergence_from_the_prior() -> None:
+def test_regularised_policy_maximises_expected_q_minus_divergence_from_the_prior() -> None:
     # No policy drawn at random scores more of E[q] - T KL(policy, prior) than the planner's.
     model = random_table(STATES, ACTIONS, 4)
     plan = planned(OneStep(temperature=0.3), model, torch.arange(ROOTS))
@@ -133,7 +133,7 @@ def test_the_regularised_policy_is_the_best_by_expected_q_less_divergence_from_t
     assert bool((score(plan.policy) >= score(near)).all())
 
 
-def test_many_roots_planned_together_equal_each_planned_alone() -> None:
+def test_batched_planning_equals_planning_each_root_alone() -> None:
     model = random_table(STATES, ACTIONS, 6)
     together = planned(DepthD(depth=3), model, torch.arange(ROOTS))
     for b in range(ROOTS):
@@ -143,7 +143,7 @@ def test_many_roots_planned_together_equal_each_planned_alone() -> None:
 
 
 @pytest.mark.parametrize("differentiable", [False, True])
-def test_the_plan_keeps_its_gradient_where_so_configured(differentiable: bool) -> None:
+def test_plan_keeps_its_gradient_if_configured(differentiable: bool) -> None:
     # The value of the hand-worked root is -.1 + .5 * v(2): its slopes are 1 and .5.
     model = hand()
     model.value.requires_grad_()
@@ -163,14 +163,14 @@ def test_the_plan_keeps_its_gradient_where_so_configured(differentiable: bool) -
             assert not planned(config, model, torch.tensor([0])).policy.requires_grad
 
 
-def test_numbers_that_are_not_finite_are_reported() -> None:
+def test_non_finite_predictions_are_reported() -> None:
     model = hand()
     model.value[2] = math.nan
     with pytest.raises(TrialDiverged):
         planned(OneStep(), model, torch.tensor([0]))
 
 
-def test_a_tree_too_large_is_refused_when_the_file_is_read() -> None:
+def test_too_large_tree_is_rejected_when_the_file_is_read() -> None:
     messages = problems_of("preset: muzero\nplanner: {name: depth_d, depth: 4}\n")
     assert messages == [
         "t.yaml:2: planner: planner 'depth_d' at depth 4: environment 'tic_tac_toe' has 9 "

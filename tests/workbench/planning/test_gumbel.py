@@ -63,11 +63,11 @@ def searched(model: TableModel, root: Tensor, legal: Tensor | None = None, **opt
         (5, 20, [0] * 5 + [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8]),
     ],
 )  # fmt: skip
-def test_hand_worked_schedules(entrants: int, simulations: int, expected: list[int]) -> None:
+def test_halving_schedules_by_hand(entrants: int, simulations: int, expected: list[int]) -> None:
     assert considered_visits(entrants, simulations) == expected
 
 
-def test_the_visits_at_the_root_are_those_of_the_schedule() -> None:
+def test_root_visits_follow_the_schedule() -> None:
     model = random_table(STATES, 16, seed=1)
     plan = Gumbel(simulations=50).build(EnvironmentSpec("table", (1,), 16))
     made = plan.plan(model, torch.arange(8), every(8, 16), Generator(), True)
@@ -86,7 +86,7 @@ RULES = list(
 
 
 @pytest.mark.parametrize(("normalisation", "considered", "termination", "masked", "noisy"), RULES)
-def test_a_search_equals_a_plain_recursive_one(
+def test_search_equals_a_recursive_reference(
     normalisation: str, considered: int, termination: bool, masked: bool, noisy: bool
 ) -> None:
     seed = RULES.index((normalisation, considered, termination, masked, noisy))
@@ -138,7 +138,7 @@ def plain_search(model: TableModel, termination: bool, legality: bool) -> Search
     return Search(evaluate, follow, bounds=BOUNDS)
 
 
-def test_one_player_searches_equal_plain_ones_too() -> None:
+def test_single_agent_search_equals_a_recursive_reference() -> None:
     model = random_table(STATES, ACTIONS, seed=77, legality=True)
     model.discount = model.discount.abs()
     plan = searched(model, torch.arange(TREES), simulations=SIMULATIONS)
@@ -148,7 +148,7 @@ def test_one_player_searches_equal_plain_ones_too() -> None:
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0, 4.0, 16.0])
-def test_of_many_moves_those_that_were_not_tried_weigh_in_the_policy(spread: float) -> None:
+def test_unvisited_actions_contribute_to_the_improved_policy(spread: float) -> None:
     # Moves stand by their priors, and of those without visits the first is looked at for all. Equal
     # priors (0), and such of which some are e^-80 of others and yet weigh where q tells them apart.
     actions = 13
@@ -212,7 +212,7 @@ def sines() -> TableModel:
         ),
     ],
 )  # fmt: skip
-def test_a_search_equals_that_of_mctx(
+def test_search_equals_mctx(
     options: dict[str, Any],
     illegal: list[tuple[int, int]],
     visits: list[list[int]],
@@ -234,7 +234,7 @@ def test_a_search_equals_that_of_mctx(
     assert torch.allclose(plan.value, torch.tensor(value), atol=1e-5, rtol=0)
 
 
-def test_the_improved_policy_is_the_formula_over_the_plan_s_own_q_and_visits() -> None:
+def test_improved_policy_equals_the_formula_of_q_and_visits() -> None:
     model = random_table(STATES, ACTIONS, seed=3)
     plan = searched(model, torch.arange(TREES), simulations=30, q_normalisation="none", c_scale=0.2)
     sigma = (50 + plan.visits.max(1, keepdim=True).values.numpy()) * 0.2 * plan.q.double().numpy()
@@ -243,7 +243,7 @@ def test_the_improved_policy_is_the_formula_over_the_plan_s_own_q_and_visits() -
     assert np.abs(plan.policy.numpy() - expected).max() < 1e-5
 
 
-def test_the_policy_may_be_the_share_of_visits() -> None:
+def test_policy_can_be_the_visit_distribution() -> None:
     model = random_table(STATES, ACTIONS, seed=3)
     root = torch.arange(TREES)
     improved = searched(model, root, simulations=30)
@@ -254,7 +254,7 @@ def test_the_policy_may_be_the_share_of_visits() -> None:
     assert torch.equal(shares.best_action(), improved.best_action())
 
 
-def test_a_prior_far_behind_is_still_weighed_by_its_q() -> None:
+def test_action_with_a_tiny_prior_is_still_weighted_by_its_q() -> None:
     # The second move's probability is e^-300, 0 in single precision; but q is 1 against 0, and
     # sigma(1) = (50 + 1) * 10 = 510 outweighs 300.
     model = bandits(torch.tensor([[0.0, -300.0]]), torch.tensor([[0.0, 1.0]]))
@@ -268,7 +268,7 @@ def test_a_prior_far_behind_is_still_weighed_by_its_q() -> None:
     assert float(plan.policy[0, 1]) == pytest.approx(1.0)
 
 
-def test_values_far_from_zero_keep_their_digits() -> None:
+def test_values_far_from_zero_keep_their_precision() -> None:
     # Single numbers around 2^14 are a thousandth apart, those of the gaps between them are not.
     model, root, far = random_table(STATES, ACTIONS, seed=21), torch.arange(TREES), 2.0**14
     model.discount = torch.ones_like(model.discount)
@@ -284,7 +284,7 @@ def test_values_far_from_zero_keep_their_digits() -> None:
     assert torch.allclose(beyond.value, near.value + far)
 
 
-def test_many_roots_searched_together_equal_each_searched_alone() -> None:
+def test_batched_search_equals_searching_each_root_alone() -> None:
     model = random_table(STATES, ACTIONS, seed=9)
     root = torch.arange(16)
     together = searched(model, root, simulations=30)
@@ -295,7 +295,7 @@ def test_many_roots_searched_together_equal_each_searched_alone() -> None:
 
 
 @pytest.mark.parametrize("where", ["value", "reward"])
-def test_numbers_that_are_not_finite_are_reported_and_never_played(where: str) -> None:
+def test_non_finite_predictions_are_reported_and_never_played(where: str) -> None:
     model = random_table(STATES, ACTIONS, seed=13)
     getattr(model, where)[8:] = float("nan")
     model.successor = model.successor.clamp(min=8)
@@ -305,7 +305,7 @@ def test_numbers_that_are_not_finite_are_reported_and_never_played(where: str) -
         searched(model, torch.arange(8), simulations=20)
 
 
-def test_at_chance_nodes_outcomes_are_visited_in_proportion_to_their_odds() -> None:
+def test_chance_outcomes_are_visited_in_proportion_to_their_probability() -> None:
     # The first outcome, of odds .5, pays 1; of the two moves only the second leads to it.
     pay = torch.zeros(1, ROUNDS, PAIRS)
     pay[0, 0, 3] = 1.0
@@ -331,7 +331,7 @@ def bandits(logits: Tensor, q: Tensor) -> TableModel:
     return TableModel(nowhere, q.double(), nothing, logits.double(), value)
 
 
-def test_noise_is_fresh_in_every_search_and_absent_without_exploring() -> None:
+def test_root_noise_is_fresh_per_search_and_absent_without_exploration() -> None:
     model = random_table(STATES, ACTIONS, seed=12)
     made, root, generator = planner(simulations=3), torch.arange(32), Generator().manual_seed(1)
     noisy = [made.plan(model, root, every(32), generator, True) for _ in range(2)]
@@ -343,7 +343,7 @@ def test_noise_is_fresh_in_every_search_and_absent_without_exploring() -> None:
     assert torch.equal(generator.get_state(), before)
 
 
-def test_noise_samples_moves_without_replacement_from_the_prior() -> None:
+def test_gumbel_noise_samples_actions_without_replacement_from_the_prior() -> None:
     # The Gumbel trick: the two best of g + logits are drawn one after the other from the prior.
     # Of .5 .3 .2 and an illegal move, the pair left out is: the first stays behind with probability
     # .3 * .2 / .7 + .2 * .3 / .8 = .1607, the second .5 * .2 / .5 + .2 * .5 / .8 = .325.
@@ -360,7 +360,7 @@ def test_noise_samples_moves_without_replacement_from_the_prior() -> None:
         assert share == pytest.approx(expected, abs=5 * math.sqrt(0.25 / count))
 
 
-def test_on_a_bandit_the_move_is_value_no_less_than_the_prior_by_expectation() -> None:
+def test_selected_action_on_a_bandit_is_at_least_as_good_as_the_prior() -> None:
     # The promise of the paper, section 3: with exact q, E[q(chosen)] >= sum_a pi(a) q(a), whatever
     # the prior. Each bandit is played 1,000 times; on average none may fall behind.
     g = Generator().manual_seed(4)
@@ -379,7 +379,7 @@ def test_on_a_bandit_the_move_is_value_no_less_than_the_prior_by_expectation() -
         assert float(gain.mean()) > 0.3, (considered, simulations)
 
 
-def test_without_noise_the_move_is_the_best_of_the_most_visited() -> None:
+def test_action_without_noise_is_the_best_of_the_most_visited() -> None:
     q = torch.tensor([[0.1, 0.9, 0.8, -0.5]])
     model = bandits(torch.zeros(1, 4), q)
     made = Gumbel(simulations=12).build(EnvironmentSpec("bandit", (1,), 4))
@@ -389,7 +389,7 @@ def test_without_noise_the_move_is_the_best_of_the_most_visited() -> None:
     assert plan.best_action().tolist() == [1]
 
 
-def test_self_play_follows_the_planner_s_own_move_whatever_the_temperature() -> None:
+def test_self_play_takes_the_selected_action_at_any_temperature() -> None:
     parts = build(trial({"planner": {"name": "gumbel", "simulations": 4}}))
     parts = replace(parts, planner=Remembering(parts.planner, []), streams=Streams(0))
     actor = Actor(
@@ -414,7 +414,7 @@ class Remembering:
         return self.plans[-1]
 
 
-def test_what_the_search_needs_is_reported_when_the_file_is_read() -> None:
+def test_requirements_of_the_search_are_checked_when_the_file_is_read() -> None:
     text = "preset: muzero\nplanner: {name: gumbel, interior_legality: true}\n"
     assert problems_of(text) == [
         "t.yaml:2: planner: interior_legality: model 'composed' as configured predicts no legal "

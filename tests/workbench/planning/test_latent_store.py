@@ -28,7 +28,7 @@ def _other(tensor: Tensor, index: int) -> Tensor:
 
 
 @pytest.mark.parametrize("name", LATENTS)
-def test_every_node_is_read_as_it_was_kept(name: str) -> None:
+def test_stored_latents_are_read_unchanged(name: str) -> None:
     root = LATENTS[name]
     store = LatentStore(NODES, root)
     for index in range(1, NODES):
@@ -42,14 +42,14 @@ def test_every_node_is_read_as_it_was_kept(name: str) -> None:
         assert found.dtype == tensor.dtype
 
 
-def test_a_board_keeps_its_layout() -> None:
+def test_stored_board_latents_keep_their_memory_layout() -> None:
     board = LATENTS["a grid with its channels last"]
     found = LatentStore(NODES, board).read(torch.arange(BATCH))
     assert isinstance(found, Tensor)
     assert found.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_room_is_used_again_unless_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_buffers_are_reused(monkeypatch: pytest.MonkeyPatch) -> None:
     root, place = torch.rand(BATCH, 11), torch.arange(BATCH)
     first, second = LatentStore(NODES, root), LatentStore(NODES, root + 1)
     assert torch.equal(first.read(place), root + 1)  # the same rows, now the second search's

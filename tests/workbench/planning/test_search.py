@@ -56,7 +56,7 @@ RULES = list(
 
 
 @pytest.mark.parametrize(("normalisation", "unvisited", "termination", "masked"), RULES)
-def test_visits_and_values_equal_those_of_a_plain_recursive_search(
+def test_visits_and_values_equal_a_recursive_reference(
     normalisation: str, unvisited: str, termination: bool, masked: bool
 ) -> None:
     seed = RULES.index((normalisation, unvisited, termination, masked))
@@ -89,7 +89,7 @@ def test_visits_and_values_equal_those_of_a_plain_recursive_search(
             assert float(plan.q[b, a]) == pytest.approx(edge.q, abs=1e-6)
 
 
-def test_interior_legality_equals_a_plain_search_that_tries_legal_moves_only() -> None:
+def test_interior_legality_equals_a_reference_search_over_legal_actions() -> None:
     model = random_table(STATES, ACTIONS, seed=5, legality=True)
     root = torch.arange(TREES)
     plan = searched(model, root, model.legal[root], simulations=SIMULATIONS, interior_legality=True)
@@ -103,7 +103,7 @@ def test_interior_legality_equals_a_plain_search_that_tries_legal_moves_only() -
     assert not torch.equal(free.visits, plan.visits)
 
 
-def test_the_constants_c1_and_c2_enter_as_in_the_paper() -> None:
+def test_constants_c1_and_c2_are_used_as_in_the_paper() -> None:
     model = random_table(STATES, ACTIONS, seed=6)
     root = torch.arange(TREES)
     plan = searched(model, root, simulations=SIMULATIONS, c1=0.4, c2=7.0)
@@ -163,7 +163,7 @@ def hand_tree() -> TableModel:
         (5, [3, 2], [-0.2 / 3, -0.15], -0.4 / 6, 2),
     ],
 )
-def test_hand_worked_tree_without_normalisation(
+def test_tree_without_normalisation_by_hand(
     simulations: int, visits: list[int], q: list[float | None], value: float, depth: int
 ) -> None:
     plan = searched(hand_tree(), torch.tensor([0]), simulations=simulations, q_normalisation="none")
@@ -176,7 +176,7 @@ def test_hand_worked_tree_without_normalisation(
         assert float(plan.q[0, a]) == pytest.approx(expected_value, abs=1e-6)
 
 
-def test_hand_worked_tree_with_min_max_normalisation() -> None:
+def test_tree_with_min_max_normalisation_by_hand() -> None:
     # Four simulations as above, for the order of the scores is the same. Then the tree has seen q
     # from -.5 to 1, span 1.5. Fifth: a0 (-.05 + .5) / 1.5 + .5591 = .8591, a1 .2333 + .3728, so a0.
     # At 1: a0 0 + .5304, a1 (-.4 + .5) / 1.5 + .6188 = .6855, so now a1; at 4 a0 by its prior:
@@ -188,7 +188,7 @@ def test_hand_worked_tree_with_min_max_normalisation() -> None:
     assert int(plan.depth[0]) == 3
 
 
-def test_an_unvisited_move_counts_as_its_parent_where_so_configured() -> None:
+def test_unvisited_action_has_the_parent_value_if_configured() -> None:
     # Two moves with priors .9 and .1; a0 has value .3, as the root. With 0 for unvisited moves,
     # n = 2: a0 .3 + .9 * 1.7680 / 2 = 1.0956 against a1 .1768: a0. With the parent's value at
     # c1 = .1: n = 2, factor .1416: a0 .3 + .0637 = .3637, a1 1.0 + .0142: a1.
@@ -202,7 +202,7 @@ def test_an_unvisited_move_counts_as_its_parent_where_so_configured() -> None:
     assert parent.visits[0].tolist() == [1, 1]
 
 
-def test_nothing_is_searched_beyond_a_known_end() -> None:
+def test_search_stops_at_known_terminal_states() -> None:
     # a0 ends with reward .25 and has nearly all the prior; the state behind it claims 77.
     model = hand_tree()
     model.logits[0] = torch.tensor([0.99, 0.01]).log()
@@ -214,7 +214,7 @@ def test_nothing_is_searched_beyond_a_known_end() -> None:
     assert plan.visits.sum() == 30
 
 
-def test_a_certain_predicted_end_cuts_off_what_lies_beyond_only_where_so_configured() -> None:
+def test_predicted_termination_cuts_the_backup_only_if_configured() -> None:
     model = hand_tree()
     model.termination = torch.zeros(8, 2, dtype=torch.float64)
     model.termination[0, 0] = 1.0
@@ -225,7 +225,7 @@ def test_a_certain_predicted_end_cuts_off_what_lies_beyond_only_where_so_configu
     assert float(kept.q[0, 0]) == -0.5
 
 
-def test_one_player_with_all_discounts_positive_backs_up_without_a_change_of_sign() -> None:
+def test_single_agent_backup_does_not_change_signs() -> None:
     # a0: reward 1, discount .5, value 4: q = 1 + .5 * 4 = 3.
     model = hand_tree()
     model.reward[0, 0], model.discount[0, 0], model.value[1] = 1.0, 0.5, 4.0
@@ -234,7 +234,7 @@ def test_one_player_with_all_discounts_positive_backs_up_without_a_change_of_sig
 
 
 @pytest.mark.parametrize("normalisation", ["min_max", "bounds", "none"])
-def test_many_roots_searched_together_equal_each_searched_alone(normalisation: str) -> None:
+def test_batched_search_equals_searching_each_root_alone(normalisation: str) -> None:
     model = random_table(STATES, ACTIONS, seed=9)
     root = torch.arange(16)
     rules: dict[str, Any] = {"simulations": 30, "q_normalisation": normalisation}
@@ -245,7 +245,7 @@ def test_many_roots_searched_together_equal_each_searched_alone(normalisation: s
             assert torch.equal(getattr(together, name)[b], getattr(alone, name)[0]), name
 
 
-def test_a_search_leaves_nothing_behind_for_the_next() -> None:
+def test_searches_are_independent_of_earlier_ones() -> None:
     model = random_table(STATES, ACTIONS, seed=10)
     first = searched(model, torch.arange(8), simulations=20)
     searched(model, torch.arange(8, 16), simulations=20)
@@ -254,7 +254,7 @@ def test_a_search_leaves_nothing_behind_for_the_next() -> None:
     assert torch.equal(first.value, again.value)
 
 
-def test_the_policy_is_the_share_of_visits_and_illegal_moves_have_none() -> None:
+def test_policy_is_the_visit_distribution_over_legal_actions() -> None:
     model = random_table(STATES, ACTIONS, seed=11)
     legal = torch.tensor([[True, False, True, False, True]]).expand(8, -1)
     plan = searched(model, torch.arange(8), legal, simulations=25)
@@ -263,7 +263,7 @@ def test_the_policy_is_the_share_of_visits_and_illegal_moves_have_none() -> None
     assert not plan.visits[~legal].any()
 
 
-def test_root_noise_is_drawn_over_legal_moves_only_and_only_to_explore() -> None:
+def test_root_noise_covers_legal_actions_and_only_during_exploration() -> None:
     model = random_table(STATES, ACTIONS, seed=12)
     legal = torch.tensor([[True, False, True, True, True]]).expand(32, -1)
     root = torch.arange(32)
@@ -277,7 +277,7 @@ def test_root_noise_is_drawn_over_legal_moves_only_and_only_to_explore() -> None
     assert not noisy[0].visits[~legal].any()
 
 
-def test_root_noise_is_the_stated_mixture_of_prior_and_dirichlet() -> None:
+def test_root_noise_mixes_prior_and_dirichlet_as_configured() -> None:
     # With one simulation the visited move is the greatest of .5 P + .5 Dir(a). For two legal moves
     # of prior .9 and .1 the second wins if its share of the noise exceeds .9: for Dir(1, 1) with
     # probability .1, and never where P alone (fraction 0) decides. The two illegal moves, which the
@@ -295,7 +295,7 @@ def test_root_noise_is_the_stated_mixture_of_prior_and_dirichlet() -> None:
     assert float(plan.policy[:, 2].max()) == 0.0
 
 
-def test_the_best_move_breaks_ties_of_the_policy_by_q_then_by_the_lowest_index() -> None:
+def test_ties_of_the_policy_are_broken_by_q_and_then_by_index() -> None:
     policy = torch.tensor([[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.1, 0.2, 0.7]])
     q = torch.tensor([[0.0, 0.5, 0.9], [0.5, 0.5, 0.9], [0.9, 0.9, 0.0]])
     plan = Plan(policy, q[:, 0], q, policy, policy)
@@ -303,7 +303,7 @@ def test_the_best_move_breaks_ties_of_the_policy_by_q_then_by_the_lowest_index()
 
 
 @pytest.mark.parametrize("where", ["value", "reward"])
-def test_numbers_below_the_root_that_are_not_finite_are_reported_and_never_played(
+def test_non_finite_predictions_below_the_root_are_reported_and_never_played(
     where: str,
 ) -> None:
     model = random_table(STATES, ACTIONS, seed=13)

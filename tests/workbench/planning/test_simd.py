@@ -30,7 +30,7 @@ from workbench.planning.tree.simd import (
 from workbench.planning.tree.trees import field_offset
 
 
-def test_exponentials_are_those_of_numpy() -> None:
+def test_exponentials_equal_numpy() -> None:
     x = np.concatenate([-np.geomspace(1e-9, 86.9, 4015), np.zeros(1)]).astype(np.float32)
     assert np.allclose(exponentials(x), np.exp(x.astype(float)), rtol=4e-7, atol=0)
     far = exponentials(np.array([-1e4, -np.inf, np.nan] + [0.0] * (TREES_PER_TILE - 3), np.float32))
@@ -49,7 +49,7 @@ def exponentials(x: np.ndarray) -> np.ndarray:
     return found
 
 
-def test_lanes_are_calculated_with_and_chosen_between_one_by_one() -> None:
+def test_lanes_are_computed_and_selected_elementwise() -> None:
     numbers = np.random.default_rng(0).integers(-3, 4, (2, TREES_PER_TILE)).astype(float)
     numbers[0, :2] = np.nan, np.inf
     for kind in (np.float64, np.float32):
@@ -70,7 +70,7 @@ def calculate(a: np.ndarray, b: np.ndarray, found: np.ndarray) -> None:
     store(found[3], if_equal(x, y, 7, x))
 
 
-def test_singles_and_doubles_are_made_of_each_other_and_chosen_by_each_other() -> None:
+def test_float32_and_float64_convert_and_select_each_other() -> None:
     random = np.random.default_rng(0)
     doubles, singles = (
         random.normal(size=TREES_PER_TILE),
@@ -92,7 +92,7 @@ def convert(doubles: np.ndarray, singles: np.ndarray, narrow: np.ndarray, wide: 
     store(wide[1], if_greater(load(singles), 0.0, load(doubles), to_float64(0.5)))
 
 
-def test_numbers_that_count_are_chosen_by_others_and_kept_as_they_are() -> None:
+def test_integer_lanes_are_selected_unchanged() -> None:
     random = np.random.default_rng(0)
     x, counts = (
         random.normal(size=TREES_PER_TILE).astype(np.float32),
@@ -108,7 +108,7 @@ def choose_counts(x: np.ndarray, counts: np.ndarray, found: np.ndarray) -> None:
     store(found, if_greater(load(x), 0.0, load(counts), to_uint32(7)))
 
 
-def test_whether_any_is_greater_is_reported() -> None:
+def test_any_greater_compares_all_lanes() -> None:
     for kind in (np.float64, np.float32):
         for lane in range(TREES_PER_TILE):
             numbers = np.zeros(TREES_PER_TILE, kind)
@@ -125,7 +125,7 @@ def is_any_above(numbers: np.ndarray, number: float) -> bool:
     return found
 
 
-def test_a_product_is_added_to_before_it_is_rounded() -> None:
+def test_fma_rounds_once() -> None:
     a, found = np.full(TREES_PER_TILE, 1 + 2.0**-30), np.empty(TREES_PER_TILE)
     add_product(a, found)
     assert (np.abs(found - 2.0**-60) <= 2.0**-60).all()  # 2^-60, or 0 without such an instruction
@@ -136,7 +136,7 @@ def add_product(a: np.ndarray, found: np.ndarray) -> None:
     store(found, fma(load(a), load(a), -(1 + 2.0**-29)))
 
 
-def test_of_four_numbers_the_greatest_is_found_and_where_it_stands() -> None:
+def test_argmax_of_four_numbers_is_found() -> None:
     random = np.random.default_rng(0)
     for _ in range(200):
         numbers = random.integers(-2, 3, EDGES_PER_GROUP).astype(float)
@@ -156,7 +156,7 @@ ROW = np.dtype(
 )
 
 
-def test_numbers_of_records_are_laid_beside_each_other() -> None:
+def test_records_are_transposed() -> None:
     random = np.random.default_rng(0)
     source, places = (
         np.zeros((30, 2), RECORD),

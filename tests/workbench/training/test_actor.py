@@ -108,7 +108,7 @@ def seen(state: pyspiel.State) -> Tensor:
     return torch.tensor(planes).view(3, 3, 3)
 
 
-def test_stored_episodes_are_real_games_from_the_empty_board() -> None:
+def test_stored_episodes_are_legal_games_from_the_initial_position() -> None:
     count = 0
     for episodes in play(parts_of(), 30):
         for e in range(len(episodes.length)):
@@ -117,7 +117,7 @@ def test_stored_episodes_are_real_games_from_the_empty_board() -> None:
     assert count > 90
 
 
-def test_random_openings_are_played_but_not_stored() -> None:
+def test_random_start_actions_are_played_but_not_stored() -> None:
     openings: Counter[int] = Counter()
     for episodes in play(parts_of(), 60, opening=RandomStartConfig(fraction=1.0, max_actions=3)):
         for e in range(len(episodes.length)):
@@ -128,7 +128,7 @@ def test_random_openings_are_played_but_not_stored() -> None:
     assert all(abs(n - total / 3) < 5 * (total * 2 / 9) ** 0.5 for n in openings.values())
 
 
-def test_an_opening_that_ends_the_game_begins_at_the_start_instead() -> None:
+def test_random_start_that_ends_the_game_is_replaced_by_the_initial_state() -> None:
     starts: Counter[int] = Counter()
     for episodes in play(parts_of(), 40, opening=RandomStartConfig(fraction=1.0, max_actions=9)):
         for e in range(len(episodes.length)):
@@ -137,7 +137,7 @@ def test_an_opening_that_ends_the_game_begins_at_the_start_instead() -> None:
     assert set(starts) <= set(range(9))
 
 
-def test_acting_explores_and_draws_nothing_from_other_streams() -> None:
+def test_acting_explores_and_uses_no_other_random_stream() -> None:
     parts = parts_of()
     planner = RecordingPlanner(parts.planner)
     play(replace(parts, planner=planner), 5)
@@ -145,7 +145,7 @@ def test_acting_explores_and_draws_nothing_from_other_streams() -> None:
     assert "learner" not in parts.streams.state_dict()
 
 
-def test_root_noise_changes_how_it_acts() -> None:
+def test_root_noise_changes_the_actions() -> None:
     calm = play(parts_of(0.0), 12)
     noisy = play(parts_of(1.0), 12)
     assert not torch.equal(
@@ -171,7 +171,7 @@ class TwoToOnePlanner:
 
 
 @pytest.mark.parametrize("moves", [0, 1, 3, None])
-def test_after_the_drawn_moves_the_best_is_taken(moves: int | None) -> None:
+def test_actions_after_the_sampled_ones_are_greedy(moves: int | None) -> None:
     planner = RecordingPlanner(TwoToOnePlanner())
     parts = replace(parts_of(), planner=planner)
     actor = Actor(parts, 64, NO_RANDOM_START, TemperatureConfig(sampled_actions=moves))
@@ -184,7 +184,7 @@ def test_after_the_drawn_moves_the_best_is_taken(moves: int | None) -> None:
 
 
 @pytest.mark.parametrize("value", [2.0, 0.25, 0.02, 0.002])
-def test_moves_are_drawn_by_visits_to_the_power_of_one_over_temperature(value: float) -> None:
+def test_actions_are_sampled_by_visits_to_the_power_of_one_over_temperature(value: float) -> None:
     # Visits 1 : 2 give the greater one odds of 2^(1/T): certainty at small T.
     parts = replace(parts_of(), planner=TwoToOnePlanner())
     actor = Actor(
@@ -242,7 +242,7 @@ def corridor_parts(limit: int, cut: bool, horizon: int | None) -> TrialParts:
 @pytest.mark.parametrize("cut", [True, False])
 @pytest.mark.parametrize("horizon", [None, 100])
 @pytest.mark.parametrize("limit", [3, 15, 16, 17, 32, 40])
-def test_episodes_of_any_length_are_handed_over_whole(
+def test_complete_episodes_of_any_length_reach_the_replay(
     limit: int, cut: bool, horizon: int | None
 ) -> None:
     parts = corridor_parts(limit, cut, horizon)
@@ -263,7 +263,7 @@ def test_episodes_of_any_length_are_handed_over_whole(
 @pytest.mark.parametrize(
     ("games", "batch", "ratio", "warm_up"), [(16, 16, 1.0, 64), (16, 64, 3.0, 100), (10, 4, 0.3, 1)]
 )
-def test_updates_are_the_exact_ratio_of_steps_since_the_warm_up(
+def test_number_of_updates_is_the_exact_ratio_of_steps_since_the_warm_up(
     games: int, batch: int, ratio: float, warm_up: int
 ) -> None:
     config = trial(
@@ -310,7 +310,7 @@ def long_games(sequence: int, rounds: int = 90) -> list[Episodes]:
     return [episodes for episodes in handed if episodes is not None]
 
 
-def test_what_is_stored_in_sequences_is_the_same_game_cut_in_pieces() -> None:
+def test_sequences_are_consecutive_segments_of_the_same_games() -> None:
     whole = [split_episodes(episodes)[0] for episodes in long_games(0)]
     pieces = long_games(7)
     assert {int(piece.length) for piece in pieces} >= {7}

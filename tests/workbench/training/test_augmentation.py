@@ -79,7 +79,7 @@ def turned_policy(policy: Tensor, symmetry: Symmetry) -> Tensor:
         ("breakthrough", {"rows": 4, "columns": 4}, 2),
     ],
 )
-def test_a_turned_window_is_the_window_of_the_turned_game(
+def test_transformed_window_equals_the_window_of_the_transformed_game(
     name: str, options: dict[str, Any], count: int
 ) -> None:
     config: Any = components("environment")[name](**options)
@@ -106,7 +106,7 @@ def test_a_turned_window_is_the_window_of_the_turned_game(
             assert found.action[~inside].tolist() == past
 
 
-def test_every_row_is_turned_by_a_symmetry_of_its_own_and_each_is_as_likely() -> None:
+def test_each_row_gets_a_symmetry_drawn_uniformly() -> None:
     environment: Any = components("environment")["tic_tac_toe"]().build()  # type: ignore[attr-defined]
     turn = Augmentation(environment.spec.symmetries)
     replay = filled(20, play(environment, *random_game(environment, 1)))

@@ -49,7 +49,7 @@ everything = given(groups=experience(), unroll=st.integers(0, 6), absorbing=st.b
 
 @SOME
 @everything
-def test_next_latent_encodes_every_state_that_was_reached_the_last_one_too(
+def test_next_latent_encodes_all_reached_states_including_the_last(
     groups: list[list[History]], unroll: int, absorbing: bool
 ) -> None:
     window, starts = windows(groups, 1000, unroll, 0)
@@ -66,7 +66,7 @@ def test_next_latent_encodes_every_state_that_was_reached_the_last_one_too(
 
 @SOME
 @everything
-def test_next_observation_is_what_was_seen_wherever_a_state_was_reached(
+def test_next_observation_is_the_observation_of_all_reached_states(
     groups: list[list[History]], unroll: int, absorbing: bool
 ) -> None:
     window, starts = windows(groups, 1000, unroll, 0)
@@ -79,7 +79,7 @@ def test_next_observation_is_what_was_seen_wherever_a_state_was_reached(
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.float32], ids=str)
-def test_next_observation_keeps_the_type_that_says_how_to_compare_it(dtype: torch.dtype) -> None:
+def test_next_observation_keeps_its_dtype(dtype: torch.dtype) -> None:
     window, _ = windows([[history()]], 100, 2, 0)
     fields = {**vars(window), "observation": window.observation.to(dtype)}
     assert made("next_observation", Window(**fields), True).value.dtype == dtype
@@ -92,7 +92,7 @@ def history() -> History:
 
 @SOME
 @everything
-def test_next_value_is_the_slow_agent_s_and_0_after_a_termination(
+def test_next_value_is_that_of_the_target_network_and_0_after_termination(
     groups: list[list[History]], unroll: int, absorbing: bool
 ) -> None:
     window, starts = windows(groups, 1000, unroll, 0)
@@ -106,7 +106,7 @@ def test_next_value_is_the_slow_agent_s_and_0_after_a_termination(
                 assert float(target.value[b, k]) == (9.0 * (h.number + t + k) if inside else 0)
 
 
-def test_the_edge_into_the_last_state_is_learned_from_and_no_later_one() -> None:
+def test_last_trained_edge_leads_into_the_last_state() -> None:
     # Beside the mask of `edge_mask`, which goes on where states past the end are absorbing.
     window, starts = windows([[history()]], 100, 4, 0)
     mask = made("next_latent", window, True).mask
@@ -122,7 +122,7 @@ class Recorder(Seer):
         return Simulated(None, -observation, observation)
 
 
-def test_of_a_latent_that_is_a_record_it_is_the_code() -> None:
+def test_next_latent_of_a_record_is_its_latent_tensor() -> None:
     class Told(Recorder):
         def latent_tensor(self, latent: Any) -> Tensor:
             code: Tensor = latent.latent
@@ -134,7 +134,7 @@ def test_of_a_latent_that_is_a_record_it_is_the_code() -> None:
     assert torch.equal(maker().build()(window, context).value, window.observation)
 
 
-def test_a_record_without_a_code_is_refused() -> None:
+def test_record_without_latent_tensor_is_rejected() -> None:
     window, _ = windows([[history()]], 100, 2, 0)
     context = Context(True, Recorder(1.0), None, None, Generator())  # type: ignore[arg-type]
     maker: Any = components("target")["next_latent"]
@@ -143,7 +143,7 @@ def test_a_record_without_a_code_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("key", "name"), [("latent", "next_latent"), ("next_value",) * 2])
-def test_with_a_simulator_there_is_nothing_to_learn(key: str, name: str) -> None:
+def test_encoded_targets_are_rejected_for_simulators(key: str, name: str) -> None:
     (problem,) = problems_of(
         "preset: muzero\nmodel.dynamics: 'true'\nplanner.interior_legality: true\n"
         f"losses: {{reward: null, termination: null}}\ntargets.{key}: {name}\n"
@@ -160,7 +160,7 @@ def test_with_a_simulator_there_is_nothing_to_learn(key: str, name: str) -> None
         ("value_equivalence", "`targets.next_value`: next_value"),
     ],
 )
-def test_a_loss_without_its_target_says_what_makes_it(name: str, hint: str) -> None:
+def test_missing_target_of_a_loss_is_reported_with_its_source(name: str, hint: str) -> None:
     (problem,) = problems_of(f"preset: muzero\nlosses.{name}: 1.0\n")
     assert problem.endswith(
         f"loss '{name}' needs a target '{hint[9 : hint.index('`:')]}'; add {hint}"

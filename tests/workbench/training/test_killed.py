@@ -138,7 +138,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", TRIALS)
-def test_a_killed_trial_gives_the_bytes_and_weights_of_one_that_was_not(
+def test_killed_and_resumed_trial_has_identical_files_and_weights(
     name: str, start: Callable[..., Any], tmp_path: Path
 ) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"

@@ -22,7 +22,9 @@ def _descend(weights: list[Tensor], gradients: list[Tensor], rate: float, decay:
 
 
 @pytest.mark.parametrize("shape", [(2, 20, 20), (1, 16, 50), (3, 70, 30)])
-def test_singular_vectors_stay_and_singular_values_come_near_one(shape: tuple[int, ...]) -> None:
+def test_muon_keeps_singular_vectors_and_sets_singular_values_near_one(
+    shape: tuple[int, ...],
+) -> None:
     left, values, right = torch.linalg.svd(_drawn(*shape).double(), full_matrices=False)
     values = torch.linspace(1.0, 0.0, values.shape[-1]).double() ** 4 * 7.0
     made = orthogonalise((left * values @ right).float()).double()
@@ -38,7 +40,7 @@ def test_singular_vectors_stay_and_singular_values_come_near_one(shape: tuple[in
     assert found.min() > -1e-4
 
 
-def test_it_does_not_hang_on_the_size_of_the_gradient_until_that_is_all_but_zero() -> None:
+def test_muon_step_does_not_depend_on_the_gradient_norm_unless_tiny() -> None:
     matrix = _drawn(1, 30, 30)
     made = orthogonalise(matrix)
     assert torch.allclose(orthogonalise(matrix * 1e6), made, atol=1e-3)
@@ -49,7 +51,7 @@ def test_it_does_not_hang_on_the_size_of_the_gradient_until_that_is_all_but_zero
     assert torch.equal(orthogonalise(torch.zeros(2, 17, 19)), torch.zeros(2, 17, 19))
 
 
-def test_the_first_step_of_singular_values_that_are_alike_is_that_of_one_number() -> None:
+def test_first_step_with_equal_singular_values_equals_the_scalar_iteration() -> None:
     size, rate, decay = 64, 0.01, 0.1
     turn = torch.linalg.qr(_drawn(size, size).double())[0].float()
     weight = _drawn(size, size, seed=1).requires_grad_()
@@ -66,7 +68,7 @@ def test_the_first_step_of_singular_values_that_are_alike_is_that_of_one_number(
 
 
 @pytest.mark.parametrize("shape", [(24, 80), (80, 24)])
-def test_it_goes_where_torchs_muon_goes(shape: tuple[int, int]) -> None:
+def test_muon_follows_torch_muon(shape: tuple[int, int]) -> None:
     rate, decay = 0.002, 0.1
     own = _drawn(*shape, seed=1).requires_grad_()
     reference = own.detach().clone().requires_grad_()
@@ -88,7 +90,7 @@ def test_it_goes_where_torchs_muon_goes(shape: tuple[int, int]) -> None:
         assert 0.68 / 1.21 < ours.norm() / other.norm() < 1.21 / 0.68
 
 
-def test_kernels_are_matrices_and_of_several_matrices_each_is_stepped_by_itself() -> None:
+def test_convolution_kernels_and_stacked_matrices_are_orthogonalised_separately() -> None:
     kernels, several = _drawn(20, 8, 3, 3), _drawn(3, 17, 18, seed=1)
     weights = [
         kernels.clone().to(memory_format=torch.channels_last).requires_grad_(),
@@ -104,7 +106,7 @@ def test_kernels_are_matrices_and_of_several_matrices_each_is_stepped_by_itself(
         assert torch.allclose(weights[1][index], single, atol=1e-5)
 
 
-def test_vectors_and_narrow_matrices_step_as_by_adamw() -> None:
+def test_vectors_and_narrow_matrices_use_adamw() -> None:
     shapes = [(30,), (), (15, 40), (40, 4)]
     gradients = [_drawn(*shape, seed=5) for shape in shapes]
     alone = [_drawn(*shape).requires_grad_() for shape in shapes]
@@ -120,7 +122,7 @@ def test_vectors_and_narrow_matrices_step_as_by_adamw() -> None:
         assert torch.allclose(one, moved, atol=1e-6)
 
 
-def test_it_goes_on_from_a_checkpoint_to_the_last_bit() -> None:
+def test_muon_resumes_from_a_checkpoint_exactly() -> None:
     settings = OptimiserConfig(name="muon", learning_rate=0.05)
     ends = []
     for stopped in (False, True):
@@ -137,7 +139,7 @@ def test_it_goes_on_from_a_checkpoint_to_the_last_bit() -> None:
     assert all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
 
 
-def test_a_weight_without_gradient_stays() -> None:
+def test_weight_without_gradient_is_unchanged() -> None:
     used, unused = _drawn(20, 20).requires_grad_(), _drawn(20, 20).requires_grad_()
     settings = OptimiserConfig(name="muon")
     Optimisers({"all": ([used, unused], settings)}).step("all", used.sum())

@@ -18,7 +18,7 @@ from workbench.training.settings import OptimiserConfig
 from workbench.trial import build
 
 
-def test_a_step_is_adamws_whatever_the_order_of_a_kernels_numbers_in_memory() -> None:
+def test_adamw_step_does_not_depend_on_the_memory_format() -> None:
     """The fused step reads weights and gradients in the order in which they lie."""
     overlay = {
         "preset": "muzero",
@@ -49,7 +49,7 @@ def test_a_step_is_adamws_whatever_the_order_of_a_kernels_numbers_in_memory() ->
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
-def test_steps_are_torchs_own_across_a_checkpoint(name: Literal["adamw", "sgd"]) -> None:
+def test_steps_equal_torch_across_a_checkpoint(name: Literal["adamw", "sgd"]) -> None:
     rate, decay, start = 0.05, 0.1, torch.linspace(-1, 1, 12).view(3, 4)
     settings = OptimiserConfig(name=name, learning_rate=rate, weight_decay=decay)
     own, reference = start.clone().requires_grad_(), start.clone().requires_grad_()
@@ -71,7 +71,7 @@ def test_steps_are_torchs_own_across_a_checkpoint(name: Literal["adamw", "sgd"])
         assert torch.equal(own, reference)
 
 
-def test_torchs_compiler_is_not_imported_for_a_step() -> None:
+def test_optimiser_step_does_not_import_the_torch_compiler() -> None:
     code = """
 import sys, torch
 from workbench.training.learner import Optimisers

@@ -35,7 +35,7 @@ def of_errors(errors: list[float], **options: float) -> tuple[RingBuffer, Priori
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
-def test_rows_are_drawn_in_proportion_to_their_priority(alpha: float) -> None:
+def test_rows_are_sampled_in_proportion_to_their_priority(alpha: float) -> None:
     errors = [0.0, 0.5, 2.0, 7.5]
     _, priorities = of_errors(errors, alpha=alpha, epsilon=0.5)
     mass = [(error + 0.5) ** alpha for error in errors]
@@ -48,7 +48,7 @@ def test_rows_are_drawn_in_proportion_to_their_priority(alpha: float) -> None:
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.4, 1.0])
-def test_weights_undo_the_bias_and_the_greatest_of_a_batch_is_one(beta: float) -> None:
+def test_importance_weights_correct_the_bias_and_have_maximum_one(beta: float) -> None:
     errors = [0.1, 0.9, 3.0, 3.0, 8.0]
     _, priorities = of_errors(errors, alpha=0.7, beta=beta, epsilon=0.01)
     mass = [(error + 0.01) ** 0.7 for error in errors]
@@ -70,7 +70,7 @@ magnitudes = st.one_of(
     beta=st.floats(0.0, 1.0),
     epsilon=st.sampled_from([5e-324, 1e-6, 1.0]),
 )
-def test_draws_are_finite_and_never_of_a_row_without_priority(
+def test_rows_without_priority_are_never_sampled(
     errors: list[float], gone: set[int], alpha: float, beta: float, epsilon: float
 ) -> None:
     _, priorities = of_errors(errors, alpha=alpha, beta=beta, epsilon=epsilon)
@@ -83,7 +83,7 @@ def test_draws_are_finite_and_never_of_a_row_without_priority(
     assert float(weight.min()) >= 0.0
 
 
-def test_a_number_on_the_border_of_two_rows_finds_the_one_that_has_priority() -> None:
+def test_draw_on_a_boundary_selects_the_row_with_priority() -> None:
     # The least number there is has no half: every point between 0 and it is one of the two.
     _, priorities = of_errors([1.0, 0.0, 1.0], alpha=1.0, epsilon=5e-324)
     priorities.exclude(torch.tensor([0, 2]))
@@ -94,7 +94,7 @@ def test_a_number_on_the_border_of_two_rows_finds_the_one_that_has_priority() ->
 
 @SOME
 @given(error=magnitudes, count=st.integers(1, 20))
-def test_rows_that_are_all_alike_count_alike(error: float, count: int) -> None:
+def test_equal_priorities_give_equal_weights(error: float, count: int) -> None:
     _, priorities = of_errors([error] * count, alpha=1.0)
     _, weight = priorities.sample(30, Generator().manual_seed(0))
     assert weight.tolist() == [1.0] * 30
@@ -106,7 +106,7 @@ def test_rows_that_are_all_alike_count_alike(error: float, count: int) -> None:
     counts=st.lists(st.integers(0, 9), min_size=1, max_size=8),
     later=st.lists(st.integers(0, 9), max_size=4),
 )
-def test_serial_numbers_outlive_the_rows(
+def test_serial_numbers_remain_unique_after_overwriting(
     capacity: int, counts: list[int], later: list[int]
 ) -> None:
     ring = RingBuffer(capacity)
@@ -126,7 +126,7 @@ def test_serial_numbers_outlive_the_rows(
     assert ring.held(serials).tolist() == [n >= total - capacity for n in serials.tolist()]
 
 
-def test_a_row_overwritten_since_it_was_drawn_keeps_the_new_one_s_priority() -> None:
+def test_overwritten_row_keeps_the_priority_of_the_new_step() -> None:
     ring, priorities = of_errors([1.0, 2.0, 3.0], alpha=1.0, epsilon=1e-9)
     drawn = ring.serial(torch.tensor([0, 1, 2]))
     new = ring.advance(2)  # at places 0 and 1
@@ -137,7 +137,7 @@ def test_a_row_overwritten_since_it_was_drawn_keeps_the_new_one_s_priority() -> 
 
 
 @pytest.mark.parametrize("error", [float("nan"), float("inf")])
-def test_an_error_that_is_no_number_is_reported(error: float) -> None:
+def test_nan_priority_is_reported(error: float) -> None:
     with pytest.raises(TrialDiverged):
         of_errors([1.0, error], alpha=1.0)
 
@@ -147,7 +147,7 @@ def procedure(changes: dict[str, Any]) -> Any:
     return SelfPlayLoop(build(config), config.procedure)  # type: ignore[arg-type]
 
 
-def test_a_new_step_has_the_distance_of_the_search_from_its_return() -> None:
+def test_initial_priority_is_the_error_of_the_search_value_to_the_return() -> None:
     played = procedure({**PRIORITISED, "procedure.warm_up": 150})
     while not played._replay.ring.written:
         played.advance()
@@ -169,7 +169,7 @@ def test_a_new_step_has_the_distance_of_the_search_from_its_return() -> None:
     assert finals > 0
 
 
-def test_an_update_gives_its_rows_the_error_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_update_sets_priorities_to_the_network_error(monkeypatch: pytest.MonkeyPatch) -> None:
     played = procedure({**PRIORITISED, "procedure.batch_size": 8})
     given_back: list[tuple[Tensor, Tensor]] = []
     update = played._priorities.update
@@ -197,7 +197,7 @@ def test_an_update_gives_its_rows_the_error_of_the_network(monkeypatch: pytest.M
     assert torch.allclose(mass, error.double() + 1e-6)
 
 
-def test_final_states_are_never_drawn() -> None:
+def test_terminal_states_are_never_sampled() -> None:
     played = procedure({**PRIORITISED, "procedure.capacity": 220})
     for _ in range(30):
         played.advance()
@@ -206,7 +206,7 @@ def test_final_states_are_never_drawn() -> None:
     assert set(place.tolist()) <= set(played._replay.starts.tolist())
 
 
-def test_rows_of_a_batch_count_by_their_weight() -> None:
+def test_loss_weights_the_rows_of_a_batch() -> None:
     errors = torch.tensor([[1.0, 2.0, 6.0], [3.0, 0.0, 4.0]])
     unroll: Any = Unroll((), None, None)  # type: ignore[arg-type]
     terms: Any = {"a": lambda *_: errors, "b": lambda *_: 10 * errors}
@@ -218,7 +218,7 @@ def test_rows_of_a_batch_count_by_their_weight() -> None:
     assert float(loss) == pytest.approx(3.75 + 0.5 * 37.5)
 
 
-def test_drawing_uniformly_draws_from_no_other_stream_and_keeps_no_priorities() -> None:
+def test_uniform_sampling_uses_one_random_stream_and_no_priorities() -> None:
     played = procedure({})
     for _ in range(20):
         played.advance()

@@ -46,7 +46,7 @@ def columns(procedure: Any) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     "overrides", [{}, ALPHAZERO, {"planner": "policy"}], ids=["mz", "az", "none"]
 )
-def test_the_drawn_steps_and_no_others_get_what_a_search_of_now_finds(
+def test_reanalyse_replaces_the_results_of_the_sampled_steps_only(
     replaced: tuple[str, ...], overrides: dict[str, Any]
 ) -> None:
     parts, procedure = played(overrides)
@@ -90,7 +90,7 @@ CUT = {
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_what_is_expected_past_a_cut_is_what_the_model_says_now(value: bool) -> None:
+def test_bootstrap_at_a_truncation_uses_the_current_model(value: bool) -> None:
     parts, procedure = played(CUT, 40)
     replay, before = procedure._replay, columns(procedure)
     size = replay.ring.size
@@ -115,7 +115,7 @@ def test_what_is_expected_past_a_cut_is_what_the_model_says_now(value: bool) -> 
     assert torch.allclose(renewed, now[final & ~ended][changed], atol=1e-5)
 
 
-def test_searches_are_the_exact_ratio_of_steps_and_do_not_explore() -> None:
+def test_number_of_reanalysis_searches_is_exact_and_they_do_not_explore() -> None:
     parts, _ = played({"procedure.reanalyse.ratio": 0.3, "procedure.parallel_environments": 16}, 40)
     explored = parts.planner.explored  # type: ignore[attr-defined]
     began = explored.index(False)
@@ -127,7 +127,7 @@ def test_searches_are_the_exact_ratio_of_steps_and_do_not_explore() -> None:
 
 
 @pytest.mark.parametrize("every", [0, 1000])
-def test_the_target_network_searches_again_and_without_one_the_acting_model(every: int) -> None:
+def test_reanalysis_uses_the_target_network_if_there_is_one(every: int) -> None:
     parts, procedure = played({"procedure.target_every": every, "procedure.ema_decay": 0.9}, 0)
     searching: list[Any] = []
     plan = parts.planner.plan
@@ -145,7 +145,7 @@ def test_the_target_network_searches_again_and_without_one_the_acting_model(ever
     assert expected is not parts.model
 
 
-def test_what_is_searched_again_is_what_windows_then_show() -> None:
+def test_windows_contain_the_reanalysed_results() -> None:
     _, procedure = played({})
     replay = procedure._replay
     place = replay.starts[:5]
@@ -156,7 +156,7 @@ def test_what_is_searched_again_is_what_windows_then_show() -> None:
     assert torch.equal(window.policy[:, 0], new["policy"])
 
 
-def test_rows_that_have_gone_are_not_replaced() -> None:
+def test_overwritten_rows_are_not_reanalysed() -> None:
     _, procedure = played({})
     replay = procedure._replay
     serial = replay.ring.serial(replay.starts)
@@ -171,7 +171,7 @@ def test_rows_that_have_gone_are_not_replaced() -> None:
 
 
 @pytest.mark.parametrize("average", [0.0, 0.9])
-def test_the_target_network_is_the_model_of_the_last_multiple(average: float) -> None:
+def test_target_network_is_the_model_of_the_last_interval(average: float) -> None:
     config = trial({"procedure.target_every": 4, "procedure.ema_decay": average})
     parts = build(config)
     procedure: Any = SelfPlayLoop(parts, config.procedure)  # type: ignore[arg-type]
@@ -189,7 +189,7 @@ def test_the_target_network_is_the_model_of_the_last_multiple(average: float) ->
     assert any(not torch.equal(agent[name], copies[name]) for name in copies)
 
 
-def test_targets_read_the_target_network_and_without_one_the_agent() -> None:
+def test_targets_use_the_target_network_if_there_is_one() -> None:
     config = trial({"procedure.target_every": 100})
     parts = build(config)
     procedure: Any = SelfPlayLoop(parts, config.procedure)  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ def test_targets_read_the_target_network_and_without_one_the_agent() -> None:
         assert not torch.equal(made(name, context, **options), made(name, plain, **options))
 
 
-def test_a_copy_shares_the_environment_that_its_model_simulates() -> None:
+def test_frozen_copy_shares_the_simulated_environment() -> None:
     config = trial({**ALPHAZERO, "procedure.target_every": 2})
     parts = build(config)
     procedure: Any = SelfPlayLoop(parts, config.procedure)  # type: ignore[arg-type]

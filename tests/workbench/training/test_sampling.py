@@ -10,7 +10,7 @@ from workbench.training.sampling import PREFETCH, ActionSampler, sample_categori
 from workbench.types import Plan
 
 
-def test_each_row_is_drawn_in_proportion_to_its_own_weights() -> None:
+def test_each_row_is_sampled_in_proportion_to_its_weights() -> None:
     rows, weights = 30_000, torch.tensor([[1.0, 0.0, 3.0, 4.0], [0.0, 0.5, 0.5, 0.0]])
     drawn = sample_categorical(weights[None].expand(rows, -1, -1), Generator().manual_seed(0))
     assert drawn.shape == (rows, 2)
@@ -21,13 +21,13 @@ def test_each_row_is_drawn_in_proportion_to_its_own_weights() -> None:
 
 
 @pytest.mark.parametrize("tiny", [1e-45, 1e-30, 1.0, 1e38])
-def test_what_has_no_weight_is_never_drawn(tiny: float) -> None:
+def test_entries_of_weight_zero_are_never_sampled(tiny: float) -> None:
     weights = torch.zeros(2000, 6)
     weights[:, 2] = tiny
     assert set(sample_categorical(weights, Generator().manual_seed(1)).tolist()) == {2}
 
 
-def test_a_number_rounded_up_to_the_total_finds_the_last_weight(
+def test_draw_rounded_to_the_total_selects_the_last_weight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The largest double below 1 times the least number there is rounds to that number.
@@ -52,7 +52,7 @@ def picked(picks: ActionSampler, until: int | None) -> Tensor:
     return picks(weights, plan.policy, plan.q, AGE, until)
 
 
-def test_the_old_get_a_plan_s_own_move_and_the_young_a_drawn_one() -> None:
+def test_only_early_actions_of_an_episode_are_sampled() -> None:
     plan, weights = plan_and_weights()
     picks, g = ActionSampler(Generator().manual_seed(5)), Generator().manual_seed(5)
     assert torch.equal(picked(picks, 0), plan.best_action())
@@ -64,7 +64,7 @@ def test_the_old_get_a_plan_s_own_move_and_the_young_a_drawn_one() -> None:
     assert torch.equal(picked(picks, None), sample_categorical(weights, g))
 
 
-def test_numbers_drawn_ahead_come_in_order_and_are_saved() -> None:
+def test_buffered_random_numbers_keep_their_order_and_are_saved() -> None:
     _, weights = plan_and_weights()
     rounds = 2 * PREFETCH // (2 * ROWS)
     picks, g = ActionSampler(Generator().manual_seed(5)), Generator().manual_seed(5)

@@ -22,12 +22,12 @@ ATARI = [[0.0, 1.0], [0.5, 0.5], [0.75, 0.25]]
     ("fraction", "temperature"),
     [(0.0, 1.0), (0.49, 1.0), (0.5, 0.5), (0.74, 0.5), (0.75, 0.25), (1.0, 0.25)],
 )
-def test_a_schedule_holds_from_its_fraction_on(fraction: float, temperature: float) -> None:
+def test_schedule_value_holds_from_its_fraction(fraction: float, temperature: float) -> None:
     config = trial({"procedure.temperature.value": ATARI}).procedure
     assert config.temperature.at(fraction) == temperature  # type: ignore[attr-defined]
 
 
-def test_a_number_is_a_schedule_of_one_entry_and_is_read_again_as_it_is_written() -> None:
+def test_number_is_a_constant_schedule_and_round_trips() -> None:
     config: Any = trial({"procedure.temperature": {"sampled_actions": 1, "value": 2}}).procedure
     assert config.temperature == TemperatureConfig(sampled_actions=1, value=((0.0, 2.0),))
     assert [config.temperature.at(fraction) for fraction in (0.0, 0.5, 1.0)] == [2.0] * 3
@@ -50,7 +50,7 @@ def test_a_number_is_a_schedule_of_one_entry_and_is_read_again_as_it_is_written(
         ("[[0.0, .inf]]", "finite"),
     ],
 )
-def test_a_schedule_that_cannot_be_is_reported(value: str, shown_messages: str) -> None:
+def test_invalid_schedule_is_reported(value: str, shown_messages: str) -> None:
     text = f"preset: muzero\nprocedure:\n  temperature: {{value: {value}}}\n"
     (problem,) = problems_of(text)
     assert shown_messages in problem
@@ -59,7 +59,7 @@ def test_a_schedule_that_cannot_be_is_reported(value: str, shown_messages: str) 
 
 
 @pytest.mark.parametrize(("fraction", "temperature"), [(0.0, 1.0), (0.6, 0.5)])
-def test_moves_are_drawn_by_the_temperature_of_the_moment(
+def test_actions_are_sampled_with_the_scheduled_temperature(
     fraction: float, temperature: float
 ) -> None:
     # Visits 1 : 2 give the greater one odds of 2^(1/T).
@@ -100,7 +100,7 @@ def test_moves_are_drawn_by_the_temperature_of_the_moment(
     ],
     ids=["no symmetry", "true state", "nothing replaced", "no value target", "moves counted"],
 )  # fmt: skip
-def test_what_would_do_nothing_is_reported_with_the_way_out(
+def test_option_without_effect_is_reported_with_a_remedy(
     lines: list[str], shown_messages: list[str]
 ) -> None:
     problems = problems_of("\n".join(["preset: muzero", *lines]) + "\n")
@@ -114,16 +114,14 @@ def test_what_would_do_nothing_is_reported_with_the_way_out(
      "priorities.epsilon: 0.0", "reanalyse.ratio: -1.0", "target_every: -1", "memory_mb: -1.0",
      "sequence_length: -1"],
 )  # fmt: skip
-def test_a_number_out_of_its_range_is_reported(option: str) -> None:
+def test_number_out_of_range_is_reported(option: str) -> None:
     key = option.split(":")[0]
     (problem,) = problems_of(f"preset: muzero\nprocedure.{option}\n")
     assert f"procedure.{key}" in problem
 
 
 @pytest.mark.parametrize(("fraction", "step"), [(0.0, 0.5), (0.5, 0.05), (1.0, 0.005)])
-def test_the_step_size_falls_exponentially_with_the_part_that_is_done(
-    fraction: float, step: float
-) -> None:
+def test_learning_rate_decays_exponentially_with_progress(fraction: float, step: float) -> None:
     weight = torch.zeros(1, requires_grad=True)
     settings = OptimiserConfig(
         name="sgd", learning_rate=0.5, learning_rate_decay=0.01, weight_decay=0.0

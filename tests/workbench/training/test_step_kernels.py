@@ -29,7 +29,7 @@ def procedure(changes: dict[str, Any]) -> SelfPlayLoop:
     return SelfPlayLoop(build(config), config.procedure)  # type: ignore[arg-type]
 
 
-def test_bits_stand_from_the_highest_down_and_rows_begin_a_byte() -> None:
+def test_bits_are_packed_from_the_highest_and_rows_start_at_a_byte() -> None:
     rows = torch.tensor([[[1, 0, 0], [0, 0, 1], [0, 1, 1]], [[0, 0, 0], [1, 1, 1], [0, 0, 0]]])
     steps = written(rows.bool())
     assert steps["observation"].tolist() == [[0b10000101, 0b10000000], [0b00011100, 0]]
@@ -52,7 +52,7 @@ def written(entries: Tensor) -> StepStorage:
     count=st.integers(1, 9),
     seed=st.integers(0, 9),
 )
-def test_what_is_read_is_what_was_packed(shape: list[int], count: int, seed: int) -> None:
+def test_packed_bits_round_trip(shape: list[int], count: int, seed: int) -> None:
     entries = torch.rand(count, *shape, generator=Generator().manual_seed(seed)) < 0.5
     steps = written(entries)
     assert steps["observation"].shape == (count, -(-prod(shape) // 8))
@@ -78,9 +78,7 @@ def test_what_is_read_is_what_was_packed(shape: list[int], count: int, seed: int
     ],
     ids=["plain", "prioritised", "with states"],
 )
-def test_the_bytes_of_a_step_are_known_before_the_first(
-    changes: dict[str, Any], expected: int
-) -> None:
+def test_bytes_per_step_are_known_in_advance(changes: dict[str, Any], expected: int) -> None:
     played = procedure({"procedure.capacity": 300, **changes})
     assert played.bytes_per_step == expected
     while not played._replay.ring.written:
@@ -91,7 +89,7 @@ def test_the_bytes_of_a_step_are_known_before_the_first(
 
 
 @pytest.mark.parametrize(("memory", "steps"), [(0.0, 300), (1.0, 300), (0.02, 291)])
-def test_the_replay_holds_what_fits_into_its_memory(memory: float, steps: int) -> None:
+def test_replay_capacity_is_what_fits_into_its_memory(memory: float, steps: int) -> None:
     # 0.02 * 2**20 / 72 = 291.3.
     played = procedure({"procedure.memory_mb": memory, "procedure.capacity": 300})
     assert played.result_fields()["replay_steps"] == steps
@@ -103,7 +101,7 @@ def test_the_replay_holds_what_fits_into_its_memory(memory: float, steps: int) -
     assert played._replay.ring.size == steps
 
 
-def test_where_games_are_stored_in_sequences_those_in_play_count_too() -> None:
+def test_capacity_with_sequences_includes_unfinished_episodes() -> None:
     # 16 games of tic-tac-toe, each with room for 16 steps: the longest sequence that fits is 14.
     changes = {"procedure.capacity": 300, "procedure.temperature.sampled_actions": None}
     played = procedure({**changes, "procedure.sequence_length": 14, "procedure.memory_mb": 0.036})
@@ -117,7 +115,7 @@ def test_where_games_are_stored_in_sequences_those_in_play_count_too() -> None:
     assert wider.result_fields()["replay_steps"] == int(0.05 * 2**20 / TIC_TAC_TOE) - 16 * 32
 
 
-def test_a_memory_that_the_warm_up_does_not_fit_into_is_reported_with_what_it_takes() -> None:
+def test_memory_too_small_for_the_warm_up_is_reported_with_the_required_size() -> None:
     with pytest.raises(WorkbenchError, match=r"memory_mb: 0\.01 MB hold 145 steps.*warm_up of 100"):
         procedure({"procedure.memory_mb": 0.01})
     procedure({"procedure.memory_mb": 200 * TIC_TAC_TOE / 2**20 + 1e-5})

@@ -39,7 +39,7 @@ def step(count: int, observation: torch.dtype, seed: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("observation", [torch.bool, torch.uint8, torch.float32], ids=str)
-def test_entries_are_read_as_they_were_written(observation: torch.dtype) -> None:
+def test_stored_steps_round_trip(observation: torch.dtype) -> None:
     first, second = step(12, observation, 0), step(5, observation, 1)
     layout = StepLayout(tree_map(lambda tensor: tensor[:1], first))
     table = StepStorage.empty(layout, 12)
@@ -60,7 +60,7 @@ def test_entries_are_read_as_they_were_written(observation: torch.dtype) -> None
     assert torch.equal(together["observation"], first["observation"][ROWS])
 
 
-def test_what_is_of_another_kind_or_does_not_lie_in_one_piece_is_written_as_if_it_did() -> None:
+def test_step_writer_converts_dtype_and_noncontiguous_tensors() -> None:
     table = StepStorage.empty(StepLayout(step(1, torch.bool, 0)), 12)
     expected = step(12, torch.bool, 0)
     apart = torch.stack([expected["observation"], ~expected["observation"]], -1)[..., 0]
@@ -71,7 +71,7 @@ def test_what_is_of_another_kind_or_does_not_lie_in_one_piece_is_written_as_if_i
         assert torch.equal(found[name], expected[name][ROWS])
 
 
-def test_a_step_takes_whole_words_and_bits_take_an_eighth() -> None:
+def test_steps_are_word_aligned_and_booleans_take_one_bit() -> None:
     # 75 and 18 bits in 10 and 3 bytes; 8 + 4 + 8 + 7 bytes; together 40.
     layout = StepLayout(step(1, torch.bool, 0))
     assert layout.bytes_per_step == 40
@@ -79,7 +79,7 @@ def test_a_step_takes_whole_words_and_bits_take_an_eighth() -> None:
     assert StepLayout(step(1, torch.uint8, 0)).bytes_per_step == 112
 
 
-def test_what_does_not_fit_is_refused() -> None:
+def test_step_of_another_layout_is_rejected() -> None:
     table = StepStorage.empty(StepLayout(step(1, torch.bool, 0)), 4)
     before = table.words.clone()
     for entries in (torch.zeros(5), torch.zeros(4, 2)):

@@ -69,7 +69,7 @@ everything = given(
 
 @SOME
 @given(groups=experience(), capacity=st.integers(1, 60), unroll=st.integers(0, 6))
-def test_the_replay_holds_the_newest_rows_and_windows_follow_their_own_episode(
+def test_replay_keeps_the_newest_steps_and_windows_stay_in_their_episode(
     groups: list[list[History]], capacity: int, unroll: int
 ) -> None:
     rows = [(h, t) for group in groups for h in group for t in range(h.length + 1)]
@@ -97,7 +97,7 @@ def test_the_replay_holds_the_newest_rows_and_windows_follow_their_own_episode(
 
 @SOME
 @given(groups=experience(), capacity=st.integers(1, 40), cut=st.integers(0, 5))
-def test_a_replay_taken_up_from_its_state_goes_on_as_if_never_stopped(
+def test_restored_replay_continues_as_if_uninterrupted(
     groups: list[list[History]], capacity: int, cut: int
 ) -> None:
     whole, before = stored(groups, capacity), stored(groups[:cut], capacity)
@@ -114,7 +114,7 @@ def test_a_replay_taken_up_from_its_state_goes_on_as_if_never_stopped(
 
 @SOME
 @everything
-def test_n_step_is_the_signed_discounted_sum_and_bootstrap(
+def test_n_step_return_is_the_signed_discounted_sum_plus_bootstrap(
     groups: list[list[History]], unroll: int, absorbing: bool
 ) -> None:
     for n in (1, 2, 5, 12):
@@ -128,7 +128,7 @@ def test_n_step_is_the_signed_discounted_sum_and_bootstrap(
 
 @SOME
 @everything
-def test_outcome_is_the_signed_discounted_return_to_the_end(
+def test_outcome_target_is_the_signed_discounted_return_to_the_end(
     groups: list[list[History]], unroll: int, absorbing: bool
 ) -> None:
     window, starts = windows(groups, 1000, unroll, 0)
@@ -140,7 +140,7 @@ def test_outcome_is_the_signed_discounted_return_to_the_end(
 
 
 @pytest.mark.parametrize("gamma", [0.05, 0.2, 0.5, 0.997])
-def test_n_step_keeps_its_digits_however_little_the_far_counts(gamma: float) -> None:
+def test_n_step_return_keeps_its_precision_with_small_discounts(gamma: float) -> None:
     unroll, steps, rows = 25, 10, 8
     g = Generator().manual_seed(0)
     reward, value = torch.randn(2, rows, unroll + steps + 1, generator=g)
@@ -163,7 +163,7 @@ def test_n_step_keeps_its_digits_however_little_the_far_counts(gamma: float) -> 
 
 @SOME
 @everything
-def test_search_policy_is_the_stored_one_and_nothing_past_the_end(
+def test_search_policy_target_is_stored_and_masked_past_the_end(
     groups: list[list[History]], unroll: int, absorbing: bool
 ) -> None:
     window, starts = windows(groups, 1000, unroll, 0)
@@ -177,7 +177,7 @@ def test_search_policy_is_the_stored_one_and_nothing_past_the_end(
 
 @SOME
 @everything
-def test_observed_reward_and_termination_belong_to_the_edge_into_a_state(
+def test_reward_and_termination_targets_belong_to_the_edge_into_a_state(
     groups: list[list[History]], unroll: int, absorbing: bool
 ) -> None:
     window, starts = windows(groups, 1000, unroll, 0)
@@ -231,7 +231,7 @@ def test_targets_worked_by_hand(
         assert target.mask[0].tolist() == mask
 
 
-def test_starts_are_drawn_uniformly() -> None:
+def test_window_starts_are_sampled_uniformly() -> None:
     replay = stored([[history(True), history(True)]], 100)
     window = replay.sample(12_000, 0, 0, Generator().manual_seed(2))
     # Six starts; of 12,000 draws each has 2,000 with standard deviation 41.
@@ -240,7 +240,7 @@ def test_starts_are_drawn_uniformly() -> None:
     assert all(abs(count - 4000) < 5 * 52 for count in drawn.values())
 
 
-def test_moves_past_the_end_are_drawn_among_all_actions() -> None:
+def test_actions_past_the_end_are_sampled_from_all_actions() -> None:
     replay = stored([[history(True)]], 100)
     window = replay.window(torch.full((300,), 2), 3, 0, Generator().manual_seed(0))
     assert window.action[:, 0].tolist() == [2] * 300

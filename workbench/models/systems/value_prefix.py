@@ -65,5 +65,5 @@ class ValuePrefix(Composed):
 
         learned: Any = super().build(environment, discount, seed)
         with seeded(seed, "init/value_prefix"):
-            ledger = RewardLSTM(learned.spec.latent.shape, self.units)
-        return PrefixModel(learned, ledger, self.horizon)
+            reward_lstm = RewardLSTM(learned.spec.latent.shape, self.units)
+        return PrefixModel(learned, reward_lstm, self.horizon)
