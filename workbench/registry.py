@@ -77,7 +77,7 @@ def register(kind: str, name: str) -> Callable[[C], C]:
             raise ValueError(
                 f"{kind} '{name}' is already registered as {known.__module__}.{known.__qualname__}"
             )
-        if name in _files(kind) and cls.__module__ != module:
+        if name in built_in(kind) and cls.__module__ != module:
             raise ValueError(f"{kind} '{name}' is a component of the workbench, in {module}")
         if not hasattr(cls, "model_fields"):
             raise TypeError(
@@ -101,7 +101,7 @@ def component(kind: str, name: str) -> type[ComponentConfig] | None:
     If a module has the component's name, as all do here, only that module is imported. Importing
     all modules would cost every process a quarter of a second.
     """
-    if name in _files(kind):
+    if name in built_in(kind):
         import_module(f"{FOLDERS[kind]}.{name}")
     return _components[kind].get(name) or components(kind).get(name)
 
@@ -128,15 +128,15 @@ def failed_plug_ins() -> tuple[FailedPlugIn, ...]:
 
 
 @cache
-def _files(kind: str) -> tuple[str, ...]:
-    """Return the names of the modules in a kind's folder, without importing them."""
+def built_in(kind: str) -> tuple[str, ...]:
+    """Return the names of the components in a kind's folder, without importing them."""
     modules = pkgutil.iter_modules(import_module(FOLDERS[kind]).__path__)
     return tuple(module.name for module in modules if not module.ispkg)
 
 
 @cache
 def _discover(kind: str) -> None:
-    for name in _files(kind):
+    for name in built_in(kind):
         import_module(f"{FOLDERS[kind]}.{name}")
 
 

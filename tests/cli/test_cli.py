@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -211,19 +210,6 @@ def test_first_signal_sets_flag_and_second_interrupts(
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
-
-
-def test_list_shows_every_component_with_its_options(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, "list") == 0
-    shown = capsys.readouterr().out
-    assert re.search(r"^planner\n(  .*\n)*  puct +\S", shown, re.MULTILINE)
-    assert re.search(r"^preset\n(  .*\n)*  muzero +\S", shown, re.MULTILINE)
-    assert run(monkeypatch, "list", "planner", "--options") == 0
-    assert re.search(r"^ +simulations: int = \d+  \w+", capsys.readouterr().out, re.MULTILINE)
-    assert run(monkeypatch, "list", "planer") == 2
-    assert "did you mean 'planner'?" in capsys.readouterr().err
 
 
 def test_ui_listens_on_loopback_by_default(

@@ -10,9 +10,10 @@ import typer
 from workbench import __version__
 from workbench.cli.ablate import ablate
 from workbench.cli.bench import bench
-from workbench.cli.catalogue import catalogue
+from workbench.cli.catalogue import catalogue, describe
 from workbench.cli.evaluate import evaluate
 from workbench.cli.report import report
+from workbench.cli.schema import schema
 from workbench.cli.train import train
 from workbench.cli.ui import ui
 
@@ -33,6 +34,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "report": report,
     "ui": ui,
     "list": catalogue,
+    "describe": describe,
+    "schema": schema,
     "bench": bench,
 }
 

@@ -1,97 +1,74 @@
-"""`workbench list`: list all components with their options."""
+"""`workbench list` and `workbench describe`: what configurations can name."""
 
 from __future__ import annotations
 
-from itertools import takewhile
-from pathlib import Path
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+import json
+from typing import Annotated, Any
 
 import typer
 
+from workbench.cli.completion import complete_kind, complete_name
 from workbench.errors import WorkbenchError, unknown_name
 
-if TYPE_CHECKING:
-    from workbench.components import ComponentConfig
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def catalogue(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="A kind of component, or `preset`; by default all.", show_default=False
+            help="A kind of component, `preset` or `metric`; by default all.",
+            show_default=False,
+            autocompletion=complete_kind,
         ),
     ] = None,
     options: Annotated[
         bool, typer.Option("--options", help="Also show the options of each component.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
-    """List the components and presets that configurations can use."""
-    from workbench import registry
+    """List the components and presets that configurations can use, and all metrics."""
+    from workbench.cli import entries
+    from workbench.cli.names import KINDS, names
 
-    kinds = [*registry.FOLDERS, "preset"]
-    if kind is not None and kind not in kinds:
-        raise WorkbenchError(unknown_name("kind", kind, kinds))
-    for one in kinds if kind is None else [kind]:
+    if kind is not None and kind not in KINDS:
+        raise WorkbenchError(unknown_name("kind", kind, KINDS))
+    kinds = KINDS if kind is None else (kind,)
+    found = {one: [entries.entry(one, name) for name in names(one)] for one in kinds}
+    if as_json:
+        kept = entries.WITH_OPTIONS if options else entries.SHORT
+        _print_json({one: [_only(entry, kept) for entry in found[one]] for one in found})
+        return
+    for one, listed in found.items():
         typer.secho(one, bold=True)
-        _presets() if one == "preset" else _components(registry.components(one), options)
+        entries.print_list(listed, options)
 
 
-def _components(components: dict[str, type[ComponentConfig]], options: bool) -> None:
-    width = max(map(len, components), default=0)
-    for name, component in components.items():
-        typer.echo(f"  {name:<{width}}  {first_line(component)}")
-        if options:
-            for line in describe(component):
-                typer.echo(f"      {line}")
+def describe(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A component, preset or metric; with its kind (`representation.mlp`) if several "
+            "have the name.",
+            autocompletion=complete_name,
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Describe a component with all its options, a preset with its values, or a metric."""
+    from workbench.cli import entries
+    from workbench.cli.names import find
+
+    described = entries.entry(*find(name), full=True)
+    if as_json:
+        _print_json(described)
+    else:
+        entries.print_description(described)
 
 
-def first_line(component: type[ComponentConfig]) -> str:
-    """Return the first line of a component's docstring."""
-    return (component.__doc__ or "").strip().split("\n")[0]
+def _only(entry: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: entry[key] for key in keys if key in entry}
 
 
-def describe(component: type[ComponentConfig]) -> list[str]:
-    """Return a line `name: type = default  description` for each option of a component."""
-    lines = []
-    for name, field in component.model_fields.items():
-        default = (
-            ""
-            if field.is_required()
-            else f" = {_default(field.get_default(call_default_factory=True))}"
-        )
-        note = f"  {field.description}" if field.description else ""
-        lines.append(f"{name}: {_type_name(field.annotation)}{default}{note}")
-    return lines
-
-
-def _default(value: Any) -> Any:
-    name = getattr(value, "component", None)
-    return name if isinstance(name, str) else value
-
-
-def _type_name(annotation: Any) -> str:
-    """Return a type in the terms of a YAML file."""
-    if isinstance(annotation, UnionType):
-        return " | ".join(_type_name(part) for part in get_args(annotation)).replace(
-            "NoneType", "None"
-        )
-    if isinstance(annotation, type) and not getattr(annotation, "__args__", None):
-        return annotation.__name__
-    return str(annotation).replace("typing.", "").replace("Literal", "one of ")
-
-
-def _presets() -> None:
-    from workbench.config import presets
-
-    files = presets()
-    width = max(map(len, files), default=0)
-    for name, path in files.items():
-        typer.echo(f"  {name:<{width}}  {_heading(path)}")
-
-
-def _heading(path: Path) -> str:
-    """Return the first comment paragraph of a preset file."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    paragraph = takewhile(lambda line: line.startswith("# "), lines)
-    return " ".join(line.lstrip("# ") for line in paragraph)
+def _print_json(data: Any) -> None:
+    typer.echo(json.dumps(data, indent=2))

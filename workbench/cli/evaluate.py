@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.completion import complete_study
 from workbench.cli.interruption import exit_on_signal
 from workbench.cli.report import STUDY, find, show
 from workbench.cli.shared_options import Outputs
@@ -28,7 +29,12 @@ class _Trial:
 
 
 def evaluate(
-    study: Annotated[str, typer.Argument(help="Name or folder of a study, or folder of a trial.")],
+    study: Annotated[
+        str,
+        typer.Argument(
+            help="Name or folder of a study, or folder of a trial.", autocompletion=complete_study
+        ),
+    ],
     measure: Annotated[
         list[str] | None,
         typer.Option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.completion import complete_study
 from workbench.cli.shared_options import Outputs
 from workbench.errors import WorkbenchError
 
@@ -19,7 +20,9 @@ STUDY = "study.json"
 
 
 def report(
-    study: Annotated[str, typer.Argument(help="Name or folder of a study.")],
+    study: Annotated[
+        str, typer.Argument(help="Name or folder of a study.", autocompletion=complete_study)
+    ],
     into: Annotated[
         Path | None,
         typer.Option(help="Folder to write to; by default `report` in the study's folder."),

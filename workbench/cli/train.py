@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.cli.completion import complete_preset
 from workbench.cli.interruption import INTERRUPTED, stop_on_signal
 from workbench.cli.shared_options import Outputs
 from workbench.errors import (
@@ -48,7 +49,10 @@ def train(
     config: Annotated[
         Path | None, typer.Argument(help="Configuration file of a trial.", show_default=False)
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="Name of a preset to start from.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Name of a preset to start from.", autocompletion=complete_preset),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override one key; can be repeated."),

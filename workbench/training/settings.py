@@ -69,7 +69,10 @@ class TemperatureConfig(Config):
         description="number of actions per episode sampled in proportion to visits**(1/value); "
         "later actions are greedy; null samples all (MuZero on Atari), 0 none",
     )
-    value: Annotated[tuple[tuple[float, float], ...], BeforeValidator(parse_schedule)] = Field(
+    value: Annotated[
+        tuple[tuple[float, float], ...],
+        BeforeValidator(parse_schedule, json_schema_input_type=float | list[tuple[float, float]]),
+    ] = Field(
         ((0.0, 1.0),),
         description="temperature of the sampled actions: a number, or a list of [fraction of the "
         "training, temperature]; MuZero on Atari: [[0.0, 1.0], [0.5, 0.5], [0.75, 0.25]]",
