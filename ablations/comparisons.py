@@ -6,9 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablations.axes import Axis, Combination, condition_name, read_pattern, yaml_text
+from ablations.axes import (
+    Axis,
+    Combination,
+    ascii_name,
+    condition_name,
+    named_combination,
+    read_pattern,
+)
 from workbench.documents import Node
-from workbench.errors import Problem, unknown_name
+from workbench.errors import Problem, shown, unknown_name
 from workbench.metrics import METRICS, parse, spec
 
 
@@ -20,44 +27,53 @@ class Comparison:
     against: str
 
 
-@dataclass(frozen=True)
 class ConditionIndex:
     """Resolves references to conditions in a study file."""
 
-    axes: Sequence[Axis]
-    combinations: Sequence[Combination]
-
-    @property
-    def names(self) -> list[str]:
+    def __init__(self, axes: Sequence[Axis], combinations: Sequence[Combination]) -> None:
+        self._axes, self.combinations = axes, combinations
+        self.names = [condition_name(axes, combination) for combination in combinations]
         """Names of the conditions."""
-        return [condition_name(self.axes, combination) for combination in self.combinations]
+        self._known = frozenset(self.names)
 
     def read(self, node: Node, key: str, problems: list[Problem]) -> str | None:
         """Return the one condition that a name, or a pattern `{axis: value}`, refers to."""
-        if not isinstance(node.value, dict):
-            name = yaml_text(node.value)
-            if len(self.axes) == 1 and name in self.axes[0].values:
-                name = condition_name(self.axes, {self.axes[0].name: name})
-            if name not in self.names:
-                problems.append(
-                    Problem(unknown_name("condition", name, self.names), key, node.location)
-                )
-                return None
+        if isinstance(node.value, dict):
+            return self._read_pattern(node, key, problems)
+        name = "" if isinstance(node.value, list) else node.name()
+        if name in self._known:
             return name
-        pattern = read_pattern(node, key, self.axes, problems)
+        named = named_combination(name, self._axes)
+        if named is not None and condition_name(self._axes, named) in self._known:
+            return condition_name(self._axes, named)
+        text = unknown_name("condition", name, map(ascii_name, self.names))
+        if isinstance(node.value, list):
+            text = f"expected the name of a condition, found {shown(node.plain())}"
+        elif named is not None:
+            text = f"condition '{name}' is excluded"
+        problems.append(Problem(text, key, node.location))
+        return None
+
+    def _read_pattern(self, node: Node, key: str, problems: list[Problem]) -> str | None:
+        pattern = read_pattern(node, key, self._axes, problems)
         if pattern is None:
             return None
         matching = [c for c in self.combinations if pattern.items() <= c.items()]
-        found = [condition_name(self.axes, c) for c in matching]
+        found = [condition_name(self._axes, c) for c in matching]
         if len(found) == 1:
             return found[0]
-        text = f"stands for {len(found)} conditions, not for one: {', '.join(found) or 'excluded'}"
+        listed = ", ".join(map(ascii_name, found[:5])) or "excluded"
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        text = f"stands for {len(found)} conditions, not for one: {listed}{more}"
         problems.append(Problem(text, key, node.location))
         return None
 
 
 MOST_SEEDS = 10_000
 """Maximum number of seeds; a larger number is taken for a typing error."""
+
+
+LARGEST_SEED = 2**63 - 1
 
 
 def read_seeds(node: Node | None, problems: list[Problem]) -> tuple[int, ...]:
@@ -67,11 +83,11 @@ def read_seeds(node: Node | None, problems: list[Problem]) -> tuple[int, ...]:
     if isinstance(node.value, list) and node.value:
         return _listed_seeds(node.value, problems)
     if not isinstance(node.value, int) or isinstance(node.value, bool) or node.value < 1:
-        text = f"expected how many seeds, or a list of them, found {node.plain()!r}"
+        text = f"expected how many seeds, or a list of them, found {shown(node.plain())}"
         problems.append(Problem(text, "seeds", node.location))
         return ()
     if node.value > MOST_SEEDS:
-        text = f"expected at most {MOST_SEEDS} seeds, found {node.value}"
+        text = f"expected at most {MOST_SEEDS} seeds, found {shown(node.value)}"
         problems.append(Problem(text, "seeds", node.location))
         return ()
     return tuple(range(node.value))
@@ -81,8 +97,9 @@ def _listed_seeds(items: Sequence[Node], problems: list[Problem]) -> tuple[int, 
     seeds: list[int] = []
     for item in items:
         seed: Any = item.value
-        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-            text = f"expected a whole number of at least 0, found {item.plain()!r}"
+        whole = isinstance(seed, int) and not isinstance(seed, bool)
+        if not whole or not 0 <= seed <= LARGEST_SEED:
+            text = f"expected a whole number from 0 to {LARGEST_SEED}, found {shown(item.plain())}"
             problems.append(Problem(text, "seeds", item.location))
         elif seed in seeds:
             problems.append(Problem(f"seed {seed} is there twice", "seeds", item.location))
@@ -124,7 +141,7 @@ def _comparison(
 ) -> Comparison | None:
     key = "comparisons"
     if not isinstance(node.value, dict) or "against" not in node.value:
-        text = f"expected {{baseline: condition, against: condition}}, found {node.plain()!r}"
+        text = f"expected {{baseline: condition, against: condition}}, found {shown(node.plain())}"
         problems.append(Problem(text, key, node.location))
         return None
     sides: dict[str, str | None] = {"baseline": baseline}

@@ -10,7 +10,7 @@ from ablations.axes import Axis, Combination, condition_name
 from workbench import documents
 from workbench.config import TrialConfig, load_named_preset, read_trial
 from workbench.documents import Node
-from workbench.errors import ConfigError, Problem
+from workbench.errors import ConfigError, Problem, shown
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def read_conditions(
     problems: list[Problem],
 ) -> list[Condition]:
     """Read the conditions of a study file; a problem shared by several is reported once."""
-    base = documents.expand(_base(file, problems))
+    base = documents.expand(_base(file, problems), problems)
     if steps is not None:
         base = documents.merge(base, _budget(file["budget"], base, steps, problems))
     conditions: list[Condition] = []
@@ -38,12 +38,15 @@ def read_conditions(
     for combination in chosen:
         name = condition_name(axes, combination)
         overlays = [axis.values[combination[axis.name]] for axis in axes]
+        own: list[Problem] = []
         try:
-            config = read_trial(_document(file, base, overlays))
+            config = read_trial(_document(file, base, overlays, own))
         except ConfigError as error:
-            found[name] = error.problems
+            own = list(dict.fromkeys([*own, *error.problems]))
         else:
             conditions.append(Condition(name, combination, config))
+        if own:
+            found[name] = own
     problems.extend(_shared(found, len(chosen)))
     return conditions
 
@@ -55,7 +58,7 @@ def _base(file: Mapping[str, Node], problems: list[Problem]) -> Node:
             {}, file["study"].location if "study" in file else next(iter(file.values())).location
         )
     if not isinstance(node.value, dict):
-        text = f"expected an overlay on the preset (a mapping), found {node.plain()!r}"
+        text = f"expected an overlay on the preset (a mapping), found {shown(node.plain())}"
         problems.append(Problem(text, "base", node.location))
         return Node({}, node.location)
     return node
@@ -73,7 +76,9 @@ def _budget(budget: Node, base: Node, steps: int, problems: list[Problem]) -> No
     return Node({"procedure": Node({"steps": Node(steps, place)}, place)}, place)
 
 
-def _document(file: Mapping[str, Node], base: Node, overlays: Sequence[Node]) -> Node:
+def _document(
+    file: Mapping[str, Node], base: Node, overlays: Sequence[Node], problems: list[Problem]
+) -> Node:
     """Return a trial's whole document; if several axes vary the preset, the last one counts.
 
     The layers are merged into the preset one by one, so that an option in `base` of one component
@@ -86,9 +91,9 @@ def _document(file: Mapping[str, Node], base: Node, overlays: Sequence[Node]) ->
         named = entries.pop("preset", named)
         if "seed" in entries:
             text = "seeds stand under `seeds`; every condition gets the same ones"
-            raise ConfigError([Problem(text, "seed", entries["seed"].location)])
+            problems.append(Problem(text, "seed", entries.pop("seed").location))
         layers.append(Node(entries, layer.location))
-    start = load_named_preset(named) if named else Node({}, base.location)
+    start = load_named_preset(named, problems) if named else Node({}, base.location)
     return reduce(documents.merge, layers, start)
 
 

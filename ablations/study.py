@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from ablations.axes import combinations, read_axes, read_excluded
+from ablations.axes import (
+    Axis,
+    Combination,
+    combinations,
+    read_axes,
+    read_excluded,
+    too_many,
+)
 from ablations.comparisons import (
     Comparison,
     ConditionIndex,
@@ -20,12 +28,17 @@ from ablations.comparisons import (
 )
 from ablations.conditions import Condition, read_conditions
 from workbench import documents
-from workbench.components import Config, Positive
-from workbench.config import read
+from workbench.components import MOST_STEPS, Config
+from workbench.config import TrialConfig, in_file, preset, presets
 from workbench.documents import Node, wrap
 from workbench.errors import ConfigError, Problem, SourceLocation
+from workbench.validation import Reader, read, spellings
 
 PRIMARY, PREDICTIVE = "decision/search_regret_decisive", "predictive/value_error"
+
+
+MOST_CONDITIONS = 1_000
+MOST_TRIALS = 20_000
 
 
 class Match(Config):
@@ -39,16 +52,24 @@ class Match(Config):
 class Budget(Config):
     """Budget of a study: environment steps per trial, minutes per launch."""
 
-    steps: Positive | None = None
-    minutes: Annotated[float, Field(gt=0)] | None = None
+    steps: Annotated[int, Field(gt=0, le=MOST_STEPS)] | None = None
+    minutes: Annotated[float, Field(ge=0.01, le=1_000_000)] | None = None
+
+
+def _name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_][a-z0-9_-]{0,99}", name):
+        raise ValueError(
+            "expected a name of at most 100 lower-case letters, digits, `_` and, not in front, `-`"
+        )
+    return name
 
 
 class Header(Config):
     """Keys of a study file; keys of type Any are read separately, with their locations."""
 
-    study: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
+    study: Annotated[str, AfterValidator(_name)]
     question: str = ""
-    preset: str | None = None
+    preset: Any = None
     base: Any = None
     axes: Any = None
     exclude: Any = None
@@ -89,18 +110,65 @@ def read_study(path: Path, seeds: int | None = None) -> Study:
     Raises:
         ConfigError: the file or one of its trials is invalid; the error lists all problems.
     """
-    root = documents.load(path)
     problems: list[Problem] = []
-    header = read(Header, root, problems)
+    root = _nested(documents.load(path), problems)
+    if isinstance(root.value, dict) and is_trial(root.value):
+        text = f"this is a trial, not a study; run `workbench train {path}`"
+        raise ConfigError([Problem(text, location=SourceLocation(str(path)))])
+    header = _read_header(root, problems)
     if not isinstance(root.value, dict) or not root.value:
         raise ConfigError(problems)
-    file = root.value
+    file = {key: root.value[place] for key, place in spellings(Header, root.value).items()}
     if seeds is not None:
-        file = file | {"seeds": wrap(seeds, SourceLocation(f"--seeds {seeds}"))}
+        file["seeds"] = wrap(seeds, SourceLocation(f"--seeds {seeds}"))
     study = _read(file, path, header, problems)
     if study is None or problems:
         raise ConfigError(_in_order(problems, path))
     return study
+
+
+NESTED = ("base", "budget", "match")
+"""Keys whose options may be written with dots, as in `budget.steps: 1000`."""
+
+
+def _nested(root: Node, problems: list[Problem]) -> Node:
+    """Expand dotted keys such as `budget.steps`, but no names of axes and values."""
+    if not isinstance(root.value, dict) or not any("." in key for key in root.value):
+        return root
+    here = {key: node for key, node in root.value.items() if key.partition(".")[0] in NESTED}
+    expanded = documents.expand(Node(here, root.location), problems)
+    rest = {key: node for key, node in root.value.items() if key not in here}
+    return Node({**rest, **_entries(expanded)}, root.location)
+
+
+def is_trial(entries: Iterable[str]) -> bool:
+    """Whether the keys of a file are those of a trial, and none is that of a study."""
+    keys = {key.partition(".")[0] for key in entries}
+    return bool(keys & set(TrialConfig.model_fields)) and not keys & (
+        set(Header.model_fields) - {"preset"}
+    )
+
+
+def _read_header(root: Node, problems: list[Problem]) -> Header | None:
+    """Read the keys of a study file; unknown keys that belong below others are recognised."""
+    reader = Reader()
+    header = reader.read(Header, root)
+    trial = Reader()
+    trial.read(TrialConfig, _preset_of(root))
+    reader.paths += [f"base.{path}" for path in trial.paths]
+    reader.paths += [f"budget.{field}" for field in Budget.model_fields]
+    reader.paths += [f"match.{field}" for field in Match.model_fields]
+    found = reader.problems()
+    problems += found
+    return None if found else header
+
+
+def _preset_of(root: Node) -> Node:
+    """Return the document of the study's preset, or of the default one if it has none."""
+    named = _entries(root).get("preset")
+    known = presets()
+    name = named.value if named is not None and isinstance(named.value, str) else ""
+    return preset(name if name in known else next(iter(known)))
 
 
 def _read(
@@ -108,23 +176,22 @@ def _read(
 ) -> Study | None:
     """Return the study; None if the header is invalid. The rest is read for its problems anyway."""
     axes = read_axes(file.get("axes"), problems)
-    sound = len(axes) == len(_entries(file.get("axes")))
-    chosen = combinations(axes, read_excluded(file.get("exclude"), axes, problems))
-    if not chosen:
-        problems.append(Problem("leaves no condition", "exclude", file["exclude"].location))
-    known = ConditionIndex(axes, chosen)
-    baseline = read_baseline(file.get("baseline"), known, problems)
-    comparisons = read_comparisons(file.get("comparisons"), baseline, known, problems)
+    complete = len(axes) == len(_entries(file.get("axes")))
     budget = _part(Budget, file, "budget", problems) or Budget()
     match = _part(Match, file, "match", problems)
     seeds = read_seeds(file.get("seeds"), problems)
-    if sound and chosen:
-        conditions = read_conditions(file, axes, chosen, budget.steps, problems)
-    else:  # then only the base is read, to report its problems
-        conditions = []
-        read_conditions(file, (), ({},), budget.steps, problems)
     check_metric("primary", "decision", file, problems)
     check_metric("predictive", "predictive", file, problems)
+    known = ConditionIndex((), ())
+    if complete:
+        known = ConditionIndex(axes, _chosen(file, axes, len(seeds), problems))
+    if known.combinations:
+        baseline = read_baseline(file.get("baseline"), known, problems)
+        comparisons = read_comparisons(file.get("comparisons"), baseline, known, problems)
+        conditions = read_conditions(file, axes, known.combinations, budget.steps, problems)
+    else:  # then only the base is read, to report its problems
+        baseline, comparisons, conditions = "", (), []
+        read_conditions(file, (), ({},), budget.steps, problems)
     if header is None:
         return None
     return Study(
@@ -143,6 +210,31 @@ def _read(
     )
 
 
+def _chosen(
+    file: Mapping[str, Node], axes: Sequence[Axis], seeds: int, problems: list[Problem]
+) -> list[Combination]:
+    """Return the combinations of the conditions; none if they are too many."""
+    crowded = too_many(axes)
+    if crowded is not None:
+        problems.append(Problem(crowded, "axes", file["axes"].location))
+        return []
+    chosen = combinations(axes, read_excluded(file.get("exclude"), axes, problems))
+    if not chosen:
+        problems.append(Problem("leaves no condition", "exclude", file["exclude"].location))
+    if len(chosen) > MOST_CONDITIONS:
+        text = f"{len(chosen):,} conditions; the maximum is {MOST_CONDITIONS:,}"
+        problems.append(Problem(text, "axes", file["axes"].location))
+        return []
+    if len(chosen) * seeds > MOST_TRIALS:
+        text = (
+            f"{len(chosen):,} conditions x {seeds:,} seeds = {len(chosen) * seeds:,} trials; the "
+            f"maximum is {MOST_TRIALS:,}"
+        )
+        problems.append(Problem(text, "seeds", file["seeds"].location))
+        return []
+    return chosen
+
+
 def _entries(node: Node | None) -> Mapping[str, Node]:
     return node.value if node is not None and isinstance(node.value, dict) else {}
 
@@ -156,10 +248,6 @@ def _part(schema: type[P], file: Mapping[str, Node], key: str, problems: list[Pr
 
 
 def _in_order(problems: Sequence[Problem], path: Path) -> list[Problem]:
-    """Return each problem once, those of the study file first and by line."""
-
-    def order(problem: Problem) -> tuple[bool, str, int]:
-        place = problem.location or SourceLocation("")
-        return place.file != str(path), place.file, place.line
-
-    return sorted(dict.fromkeys(problems), key=order)
+    """Return each problem once, by line; those of a preset name the study's file too."""
+    found = in_file(problems, str(path))
+    return sorted(dict.fromkeys(found), key=lambda p: p.location.line if p.location else 0)

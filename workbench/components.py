@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     from workbench.models.world_model import WorldModel
     from workbench.types import Environment, EnvironmentSpec, LatentSpec, ModelSpec
 
-Positive = Annotated[int, Field(gt=0)]
+MOST = 10**9
+"""Upper bound of numbers without one of their own; a larger number is taken for a typing error."""
+MOST_STEPS = 10**12
+"""Upper bound of environment steps."""
+
+Positive = Annotated[int, Field(gt=0, le=MOST)]
+Steps = Annotated[int, Field(gt=0, le=MOST_STEPS)]
+Width = Annotated[int, Field(gt=0, le=65_536)]
+"""Number of units, channels or features."""
+Count = Annotated[int, Field(gt=0, le=1_000)]
+"""Number of parts that are built or computed one by one, such as layers and unrolled steps."""
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

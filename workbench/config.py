@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from workbench import documents, registry, renames
+from workbench import documents
 from workbench.components import (
     ComponentConfig,
     ComponentField,
@@ -28,7 +28,8 @@ from workbench.components import (
     TargetConfig,
 )
 from workbench.documents import Node
-from workbench.errors import ConfigError, Problem, SourceLocation, did_you_mean, unknown_name
+from workbench.errors import ConfigError, Problem, SourceLocation, closest, shown, unknown_name
+from workbench.validation import MISSPELT, Reader, expand_weight
 
 SCHEMA_VERSION = 2
 """Part of every trial's identity. Increase it when the same file gets another meaning."""
@@ -53,8 +54,10 @@ class TrialConfig(Config):
     evaluate_every: Positive = Field(
         1000, description="optimiser steps between measurements; each saves a checkpoint"
     )
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="root seed of all random streams")
-    threads: Positive = Field(1, description="number of torch threads")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        0, description="root seed of all random streams"
+    )
+    threads: Annotated[int, Field(gt=0, le=1_024)] = Field(1, description="number of torch threads")
     device: Literal["cpu", "cuda", "mps"] = Field("cpu", description="device of the networks")
 
     def trained_heads(self) -> frozenset[str]:
@@ -92,27 +95,65 @@ def presets() -> dict[str, Path]:
 
 
 def preset(name: str, location: SourceLocation | None = None) -> Node:
-    """Return the document of a preset, merged into the preset that it extends, if any."""
-    known = presets()
-    if name not in known:
-        raise ConfigError([Problem(unknown_name("preset", name, known), "preset", location)])
-    return merge_into_preset(documents.expand(documents.load(known[name])))
+    """Return the document of a preset, merged into the preset that it extends, if any.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    problems: list[Problem] = []
+    document = load_named_preset(Node(name, location or SourceLocation(name)), problems)
+    if problems:
+        raise ConfigError(problems)
+    return document
 
 
-def merge_into_preset(document: Node) -> Node:
+def merge_into_preset(document: Node, problems: list[Problem]) -> Node:
     """Merge an expanded document into the preset that it names, if any."""
-    if not isinstance(document.value, dict) or "preset" not in document.value:
+    if not isinstance(document.value, dict):
         return document
     rest = dict(document.value)
-    return documents.merge(load_named_preset(rest.pop("preset")), Node(rest, document.location))
+    key = _preset_key(rest)
+    if key is None:
+        return document
+    name = rest.pop(key)
+    if key != "preset":
+        problems.append(Problem(f"unknown key '{key}'; did you mean 'preset'?", key, name.location))
+    return documents.merge(load_named_preset(name, problems), Node(rest, document.location))
 
 
-def load_named_preset(name: Node) -> Node:
-    """Return the document of the preset that a node names."""
-    if not isinstance(name.value, str):
-        text = f"expected the name of a preset, found {name.plain()!r}"
-        raise ConfigError([Problem(text, "preset", name.location)])
-    return preset(name.value, name.location)
+def _preset_key(entries: Mapping[str, Node]) -> str | None:
+    """Return the key `preset`, or the unknown key that resembles it; None if there is none."""
+    if "preset" in entries:
+        return "preset"
+    unknown = [key for key in entries if key not in TrialConfig.model_fields]
+    return next((key for key in unknown if closest(key, ["preset"], MISSPELT)), None)
+
+
+def load_named_preset(name: Node, problems: list[Problem]) -> Node:
+    """Return the document of the preset that a node names.
+
+    If there is none, that is appended to `problems`, and the preset with the closest name is
+    returned, so that the rest of the file can be checked.
+
+    Raises:
+        ConfigError: there is none, and no close name; the error lists `problems`.
+    """
+    known = presets()
+    found = name.value if isinstance(name.value, str) and name.value in known else None
+    if found is None and isinstance(name.value, str):
+        problems.append(Problem(unknown_name("preset", name.value, known), "preset", name.location))
+        found = closest(name.value, known)
+    elif found is None:
+        text = f"expected the name of a preset, found {shown(name.plain())}"
+        problems.append(Problem(text, "preset", name.location))
+    if found is None:
+        raise ConfigError(problems)
+    return _preset_document(known[found])
+
+
+@cache
+def _preset_document(path: Path) -> Node:
+    return merge_into_preset(documents.expand(documents.load(path)), [])
 
 
 def read_trial(document: Node) -> TrialConfig:
@@ -121,18 +162,49 @@ def read_trial(document: Node) -> TrialConfig:
     Raises:
         ConfigError: the document is invalid; the error lists all problems.
     """
-    document = merge_into_preset(documents.expand(document))
     problems: list[Problem] = []
-    config = _validate_partial(TrialConfig, document, problems, ())
+    document = merge_into_preset(documents.expand(document, problems), problems)
+    if _without_preset(document):
+        if not problems:
+            problems.append(Problem(NO_PRESET, "preset", document.location))
+        raise ConfigError(problems)
+    reader = Reader()
+    config = reader.read(TrialConfig, document)
     with_implied = None if config is None else _with_implied(config, document)
     if with_implied is not None:
-        document, problems = with_implied, []
-        config = _validate_partial(TrialConfig, document, problems, ())
+        document, reader = with_implied, Reader()
+        config = reader.read(TrialConfig, document)
+    problems += reader.problems()
     if config is not None:
         problems += _drop_consequential(incompatibilities(config, document), problems)
     if config is None or problems:
         raise ConfigError(problems)
     return config
+
+
+def in_file(problems: Sequence[Problem], file: str) -> list[Problem]:
+    """Return the problems with `file` named first, also those whose value a preset sets."""
+    names = {str(path): name for name, path in presets().items()}
+
+    def moved(problem: Problem) -> Problem:
+        place = problem.location or SourceLocation(file)
+        if place.file not in names:
+            return problem
+        text = f"{problem.message} (set by preset '{names[place.file]}', line {place.line})"
+        return Problem(text, problem.key, SourceLocation(file))
+
+    return list(map(moved, problems))
+
+
+NO_PRESET = (
+    "is missing; name a preset (`workbench list preset` shows all), or give `environment`, "
+    "`model`, `planner` and `procedure`"
+)
+
+
+def _without_preset(document: Node) -> bool:
+    """Whether a document lacks what every preset sets."""
+    return isinstance(document.value, dict) and not {"environment", "model"} & set(document.value)
 
 
 def _with_implied(config: TrialConfig, document: Node) -> Node | None:
@@ -151,162 +223,14 @@ def _expand_weights(document: Node) -> Node:
     losses = document.at(("losses",))
     if not isinstance(document.value, dict) or not isinstance(losses.value, dict):
         return document
-    expanded = {name: _expand_weight(entry) for name, entry in losses.value.items()}
+    expanded = {name: expand_weight(entry) for name, entry in losses.value.items()}
     return Node(document.value | {"losses": Node(expanded, losses.location)}, document.location)
-
-
-def _expand_weight(entry: Node) -> Node:
-    """Expand a bare number to `{weight: number}`."""
-    if isinstance(entry.value, bool) or not isinstance(entry.value, int | float):
-        return entry
-    return Node({"weight": Node(entry.value, entry.location)}, entry.location)
 
 
 def _drop_consequential(found: list[Problem], problems: list[Problem]) -> list[Problem]:
     """Drop incompatibilities of components that have other problems, which may be their cause."""
     keys = [f"{problem.key}." for problem in problems]
     return [m for m in found if not any(key.startswith(f"{m.key}.") for key in keys)]
-
-
-C = TypeVar("C", bound=Config)
-
-
-def read(
-    schema: type[C], node: Node, problems: list[Problem], path: tuple[str, ...] = ()
-) -> C | None:
-    """Validate a mapping against a schema, reading its components from the registry.
-
-    Appends all problems to `problems`, and returns None if there were any.
-    """
-    before = len(problems)
-    config = _validate_partial(schema, node, problems, path)
-    return config if len(problems) == before else None
-
-
-def _validate_partial(
-    schema: type[C], node: Node, problems: list[Problem], path: tuple[str, ...]
-) -> C | None:
-    """Validate as `read`, but return a result in which invalid options keep their defaults."""
-    if not isinstance(node.value, dict):
-        problems.append(Problem(_expected("a mapping", node), ".".join(path), node.location))
-        return None
-    values = {
-        key: _read_field(schema, key, child, problems, (*path, key))
-        for key, child in node.value.items()
-    }
-    failed = {
-        key for key, value in values.items() if _is_component_field(schema, key) and value is None
-    }
-    invalid: set[str] = set()
-    try:
-        return schema.model_validate(values)
-    except ValidationError as error:
-        for detail in error.errors():
-            where = tuple(str(step) for step in detail["loc"])
-            if where and where[0] in failed:
-                continue
-            invalid.update(where[:1])
-            problems.append(_to_problem(schema, detail, node, (*path, *where), where))
-    if failed:
-        return None
-    try:
-        return schema.model_validate({k: v for k, v in values.items() if k not in invalid})
-    except ValidationError:
-        return None
-
-
-def _read_field(
-    schema: type[Config], key: str, node: Node, problems: list[Problem], path: tuple[str, ...]
-) -> Any:
-    """Read the value of a key: components, a nested record, or plain data."""
-    field = schema.model_fields.get(key)
-    if field is None:
-        return node.plain()
-    marker = next((m for m in field.metadata if isinstance(m, ComponentField)), None)
-    empty = node.value is None and field.default is None
-    if marker is not None and marker.many and not empty:
-        return _read_many(marker, node, problems, path)
-    if marker is not None and not empty:
-        return _read_component(marker.kind, node, problems, path)
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
-        return _validate_partial(field.annotation, node, problems, path)
-    return node.plain()
-
-
-def _is_component_field(schema: type[Config], key: str) -> bool:
-    """Whether the key holds components or a nested record, and cannot be empty."""
-    field = schema.model_fields.get(key)
-    if field is None or field.default is None:
-        return False
-    nested = isinstance(field.annotation, type) and issubclass(field.annotation, Config)
-    return nested or any(isinstance(m, ComponentField) for m in field.metadata)
-
-
-def _read_many(
-    field: ComponentField, node: Node, problems: list[Problem], path: tuple[str, ...]
-) -> dict[str, Any] | None:
-    if not isinstance(node.value, dict | None):
-        problems.append(Problem(_expected("a mapping", node), ".".join(path), node.location))
-        return None
-    parts: dict[str, Any] = {}
-    for key, child in (node.value or {}).items():
-        if child.value is None:
-            continue  # null removes an entry of the preset
-        child = child if field.keyed else _expand_weight(child)
-        if not field.keyed and isinstance(child.value, dict) and "name" not in child.value:
-            child = Node({"name": Node(key, child.location), **child.value}, child.location)
-        parts[key] = _read_component(field.kind, child, problems, (*path, key))
-    return None if None in parts.values() else parts
-
-
-def _read_component(
-    kind: str, node: Node, problems: list[Problem], path: tuple[str, ...]
-) -> ComponentConfig | None:
-    """Read a component from its bare name or from a mapping with a `name`."""
-    if isinstance(node.value, bool):  # YAML reads the name of the dynamics `true` as a boolean
-        node = Node(str(node.value).lower(), node.location)
-    if isinstance(node.value, str):
-        node = Node({"name": node}, node.location)
-    key = ".".join(path)
-    if not isinstance(node.value, dict) or "name" not in node.value:
-        article = "an" if kind[0] in "aeiou" else "a"
-        text = f"expected {article} {kind}: its name, or a mapping with `name`; known: "
-        problems.append(Problem(text + ", ".join(registry.components(kind)), key, node.location))
-        return None
-    options = dict(node.value)
-    name = options.pop("name")
-    if isinstance(name.value, bool):
-        name = Node(str(name.value).lower(), name.location)
-    cls = registry.component(kind, name.value) if isinstance(name.value, str) else None
-    if cls is None:
-        text = registry.unknown_component(kind, str(name.value))
-        if current := renames.COMPONENTS.get((kind, str(name.value))):
-            text = f"{kind} '{name.value}' was renamed to `{current}`"
-        problems.append(Problem(text, key, name.location))
-        return None
-    return _validate_partial(cls, Node(options, node.location), problems, path)
-
-
-def _expected(what: str, node: Node) -> str:
-    return f"expected {what}, found {node.plain()!r}"
-
-
-def _to_problem(
-    schema: type[Config], detail: Any, node: Node, path: tuple[str, ...], where: tuple[str, ...]
-) -> Problem:
-    """Convert an error detail of pydantic to a problem with its location."""
-    key, location = ".".join(path), node.at(where).location
-    if detail["type"] == "extra_forbidden":
-        if current := renames.renamed_key(schema, where[-1]):
-            return Problem(f"was renamed to `{current}`", key, location)
-        return Problem(unknown_name("key", where[-1], schema.model_fields), key, location)
-    if detail["type"] == "missing":
-        return Problem("is missing", key, location)
-    message = str(detail["msg"])
-    if detail["type"] == "literal_error":
-        message += did_you_mean(str(detail["input"]), re.findall(r"'(.*?)'", message))
-    message = message[0].lower() + message[1:]
-    return Problem(f"{message}, found {detail['input']!r}", key, location)
 
 
 def incompatibilities(config: TrialConfig, document: Node) -> list[Problem]:

@@ -100,12 +100,12 @@ def test_step_budget_applies_to_every_trial_unless_an_axis_sets_it(write: Write)
         ("axes: {encoder: {}}\n", "FILE:9: axes.encoder: the axis has no values"),
         ("axes:\n  a: []\n", "FILE:10: axes.a: the axis has no values"),
         ("axes: [a]\n", "FILE:9: axes: expected a mapping of axes"),
-        ("axes: {a: 3}\n", "FILE:9: axes.a: expected named overlays, or a list of plain values"),
-        ("axes: {a: {b: 3}}\n", "FILE:9: axes.a.b: expected an overlay on the trial"),
+        ("axes: {a: 3}\n", "FILE:9: axes.a: expected named overrides, or a list of plain values"),
+        ("axes: {a: {b: 3}}\n", "FILE:9: axes.a.b: expected an override of the trial"),
         ("axes: {planner.simulations: [5, 5]}\n", "FILE:9: axes.planner.simulations: the value"),
         ("seeds: 0\n", "FILE:9: seeds: expected how many seeds, or a list of them, found 0"),
         ("seeds:\n- 1\n- 1\n", "FILE:11: seeds: seed 1 is there twice"),
-        ("seeds: [-1]\n", "FILE:9: seeds: expected a whole number of at least 0, found -1"),
+        ("seeds: [-1]\n", "FILE:9: seeds: expected a whole number from 0 to"),
         ("seeds: true\n", "FILE:9: seeds: expected how many seeds"),
         ("primary: decision/serch_regret\n", "FILE:9: primary: unknown decision metric"),
         ("primary: predictive/value_error\n", "FILE:9: primary: 'predictive/value_error' is a"),
@@ -113,8 +113,11 @@ def test_step_budget_applies_to_every_trial_unless_an_axis_sets_it(write: Write)
         ("predictive: predictive/value_eror\n", "FILE:9: predictive: unknown predictive metric"),
         ("match: {part: encoder}\n", "FILE:9: match.part: input should be 'representation'"),
         ("match: {tolerence: 0.1}\n", "FILE:9: match.tolerence: unknown key 'tolerence'; did"),
-        ("budget: {minutes: -1}\n", "FILE:9: budget.minutes: input should be greater than 0"),
-        ("budget:\n  steps: many\n", "FILE:10: budget.steps: input should be a valid integer"),
+        (
+            "budget: {minutes: -1}\n",
+            "FILE:9: budget.minutes: input should be greater than or",
+        ),
+        ("budget:\n  steps: many\n", "FILE:10: budget.steps: expected a whole number, found"),
         ("question: [a]\n", "FILE:9: question: duplicate key"),
         ("baseline: plane\n", "FILE:9: baseline: unknown condition 'plane'"),
         ("preset: [muzero]\n", "FILE:9: preset: expected the name of a preset, found ['muzero']"),
@@ -179,7 +182,7 @@ def test_unreadable_study_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     assert problems(path) == ["FILE: no such file"]
     path.write_text("study: x\naxes: {a: [\n")
-    assert problems(path)[0].startswith("FILE:3: is not valid YAML")
+    assert problems(path)[0].startswith("FILE:2:11: is not valid YAML: `[` is not closed")
     path.write_text("- a\n- b\n")
     assert "expected a mapping" in problems(path)[0]
     path.write_text("")
@@ -191,7 +194,7 @@ def test_unreadable_study_file_is_reported(tmp_path: Path) -> None:
 def test_nothing_in_a_study_file_can_run_code(write: Write, tmp_path: Path) -> None:
     target = tmp_path / "ran"
     code = f"!!python/object/apply:os.mkdir [{target}]\n"
-    assert "primary: input should be a valid string" in problems(write("primary: " + code))[0]
+    assert "primary: unknown tag '!!python/object" in problems(write("primary: " + code))[0]
     scalar = f"!!python/object/apply:os.mkdir {target}\n"
-    assert "is not valid YAML" in problems(write("primary: " + scalar))[0]
+    assert "primary: unknown tag '!!python/object" in problems(write("primary: " + scalar))[0]
     assert not target.exists()

@@ -60,8 +60,9 @@ def test_all_problems_of_a_study_are_reported_without_traceback(
         [f"{file}:1", "study"],
         [f"{file}:3", "seeds"],
         [f"{file}:4", "primry"],
+        [f"{file}:4", "primary"],
     ]
-    assert lines[-1] == "3 problems"
+    assert lines[-1] == "4 problems"
     assert not (tmp_path / "out").exists()
 
 
@@ -138,7 +139,7 @@ def test_command_line_overrides_file_and_preset(tmp_path: Path) -> None:
     ("change", "expected"),
     [
         ("planner.simulatons=3", "--set planner.simulatons=3: planner.simulatons: unknown key"),
-        ("planner.simulations=few", "--set planner.simulations=few: planner.simulations: input"),
+        ("planner.simulations=few", "--set planner.simulations=few: planner.simulations: expected"),
         ("planner.simulations", "--set planner.simulations: expected KEY=VALUE"),
         ("planner=[", "is not valid YAML"),
     ],
@@ -284,7 +285,7 @@ def test_train_rejects_a_study_file(tmp_path: Path) -> None:
         read(file, None, [], None)
     (problem,) = caught.value.problems
     assert str(problem) == (
-        f"{file}:1: study: this is a study, not a trial; run `workbench ablate {file}`"
+        f"{file}: this is a study, not a trial; run `workbench ablate {file}`"
     )
 
 

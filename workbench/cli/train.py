@@ -83,7 +83,7 @@ def read(
         ConfigError: the configuration is invalid; each problem names its file or option.
     """
     from workbench import documents
-    from workbench.config import read_trial
+    from workbench.config import in_file, read_trial
     from workbench.documents import Node, wrap
 
     if file is None and preset is None:
@@ -91,9 +91,9 @@ def read(
     document = (
         documents.expand(documents.load(file)) if file else Node({}, SourceLocation("--preset"))
     )
-    if isinstance(document.value, dict) and "study" in document.value:
+    if isinstance(document.value, dict) and {"study", "axes", "base"} & set(document.value):
         text = f"this is a study, not a trial; run `workbench ablate {file}`"
-        raise ConfigError([Problem(text, "study", document.value["study"].location)])
+        raise ConfigError([Problem(text, location=SourceLocation(str(file)))])
     overrides = [_override(text) for text in changes]
     if seed is not None:
         overrides.append(wrap({"seed": seed}, SourceLocation("--seed")))
@@ -101,7 +101,11 @@ def read(
         overrides.insert(0, wrap({"preset": preset}, SourceLocation("--preset")))
     for override in overrides:
         document = documents.merge(document, documents.expand(override))
-    return read_trial(document)
+    try:
+        return read_trial(document)
+    except ConfigError as error:
+        named = str(file) if file else f"--preset {preset}"
+        raise ConfigError(in_file(error.problems, named)) from None
 
 
 def _override(text: str) -> Node:

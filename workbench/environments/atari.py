@@ -9,7 +9,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from workbench import extras
-from workbench.components import EnvironmentConfig, Fraction, Incompatible, Positive
+from workbench.components import Count, EnvironmentConfig, Fraction, Incompatible, Positive
 from workbench.errors import did_you_mean
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
@@ -24,7 +24,7 @@ class Atari(EnvironmentConfig):
 
     game: str = Field("breakout", description="ALE name of the game, such as breakout or ms_pacman")
     frame_skip: Positive = Field(4, description="frames per step; the last two are max-pooled")
-    stack: Positive = Field(4, description="number of stacked frames, oldest first")
+    stack: Count = Field(4, description="number of stacked frames, oldest first")
     sticky: Fraction = Field(
         0.25, description="probability that a frame repeats the previous action (sticky actions)"
     )

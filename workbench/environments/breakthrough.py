@@ -20,10 +20,10 @@ DIRECTIONS = ((1, -1), (1, 0), (1, 1), (-1, -1), (-1, 0), (-1, 1))
 class Breakthrough(BoardConfig):
     """Breakthrough (OpenSpiel): reach the opposite side; a fourth plane marks the second player."""
 
-    rows: Annotated[int, Field(ge=4)] = Field(
+    rows: Annotated[int, Field(ge=4, le=26)] = Field(
         6, description="number of rows, along which pieces advance"
     )
-    columns: Annotated[int, Field(ge=2)] = Field(6, description="number of columns")
+    columns: Annotated[int, Field(ge=2, le=26)] = Field(6, description="number of columns")
 
     @override
     def spec(self) -> EnvironmentSpec:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, model_validator
 from typing_extensions import override
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 SOLVED_SIZE = (6, 7, 4)
 """Rows, columns and line length of the variant with an oracle."""
 
+BoardSide = Annotated[int, Field(gt=0, le=32)]
+
 
 @register("environment", "connect_four")
 class ConnectFour(BoardConfig):
     """Connect Four (OpenSpiel), row 0 at the bottom; oracle for 6x7; graphs: neighbours, lines."""
 
-    rows: Positive = Field(6, description="number of rows")
-    columns: Positive = Field(7, description="number of columns; each is an action")
+    rows: BoardSide = Field(6, description="number of rows")
+    columns: BoardSide = Field(7, description="number of columns; each is an action")
     in_line: Positive = Field(4, description="length of a winning line")
 
     @model_validator(mode="after")

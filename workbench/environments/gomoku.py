@@ -17,7 +17,7 @@ from workbench.types import EnvironmentSpec
 class Gomoku(BoardConfig):
     """Gomoku (OpenSpiel's mnk) of any size and line length; graphs: neighbours, lines."""
 
-    size: Annotated[int, Field(ge=2)] = Field(9, description="board side in cells")
+    size: Annotated[int, Field(ge=2, le=19)] = Field(9, description="board side in cells")
     in_line: Annotated[int, Field(ge=2)] = Field(5, description="length of a winning line")
 
     @model_validator(mode="after")

@@ -30,7 +30,7 @@ class Hex(BoardConfig):
     is all ones if the second player is to move.
     """
 
-    size: Annotated[int, Field(ge=2)] = Field(5, description="board side in cells")
+    size: Annotated[int, Field(ge=2, le=19)] = Field(5, description="board side in cells")
 
     @override
     def spec(self) -> EnvironmentSpec:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
 from typing_extensions import override
 
-from workbench.components import ComponentField, EnvironmentConfig, Positive
+from workbench.components import ComponentField, Count, EnvironmentConfig
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
@@ -31,7 +31,7 @@ class History(EnvironmentConfig):
     environment: Annotated[EnvironmentConfig, ComponentField("environment")] = Field(
         default_factory=TicTacToe, description="wrapped environment"
     )
-    frames: Positive = Field(
+    frames: Count = Field(
         4, description="number of stacked observations, including the current one"
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import LossConfig, Positive
+from workbench.components import LossConfig, Width
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class Consistency(LossConfig):
     distance: Literal["cosine", "mse"] = Field(
         "cosine", description="1 - cosine, or the mean squared difference of the entries"
     )
-    projection: Positive = Field(
+    projection: Width = Field(
         128, description="units of each projector layer (EfficientZero on Atari: 1024)"
     )
-    bottleneck: Positive = Field(
+    bottleneck: Width = Field(
         64, description="hidden units of the predictor (EfficientZero on Atari: 512)"
     )
 

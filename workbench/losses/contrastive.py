@@ -48,7 +48,7 @@ class Contrastive(LossConfig):
     sigma: Above0 = Field(
         0.5, description="hinge: unit of distance (C-SWM: 0.5, for 2 to 4 features per node)"
     )
-    projection: Annotated[int, Field(ge=0)] = Field(
+    projection: Annotated[int, Field(ge=0, le=65_536)] = Field(
         0, description="units of a learned projector before the comparison; 0 for none"
     )
 

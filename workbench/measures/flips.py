@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import MeasureConfig, Positive
+from workbench.components import Count, MeasureConfig, Positive
 from workbench.measures.exact.requirements import oracle_incompatibilities, search_incompatibilities
 from workbench.registry import register
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Flips(MeasureConfig):
     """Share of decisions that change if an oracle corrects one depth of the tree."""
 
-    depth: Positive = Field(3, description="greatest depth of the tree that is corrected")
+    depth: Count = Field(3, description="greatest depth of the tree that is corrected")
     simulations: Positive = Field(25, description="number of simulations per search")
     positions: Positive = Field(
         1000, description="number of evaluation positions, if not all can be solved"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import MeasureConfig, Positive
+from workbench.components import Count, MeasureConfig, Positive
 from workbench.registry import register
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ class MonteCarlo(MeasureConfig):
     """Error of predicted values against the return of greedy search; needs no oracle."""
 
     states: Positive = Field(64, description="number of start states, the same for all trials")
-    walk_length: Annotated[int, Field(ge=0)] = Field(
+    walk_length: Annotated[int, Field(ge=0, le=100_000)] = Field(
         20,
         description="maximum number of random actions from the start of an episode to such a state",
     )
-    depth: Positive = Field(5, description="greatest unroll depth, along random actions")
+    depth: Count = Field(5, description="greatest unroll depth, along random actions")
     max_steps: Positive = Field(
         500, description="number of steps after which play is truncated, without a bootstrap value"
     )

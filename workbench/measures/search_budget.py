@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workbench.config import TrialConfig
     from workbench.contracts import Measure, TrialParts
 
-Budget = Annotated[int, Field(ge=0)]
+Budget = Annotated[int, Field(ge=0, le=100_000)]
 
 
 @register("measure", "search_budget")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Transplant(MeasureConfig):
     """Regret with dynamics, prior and value replaced in all combinations, and its attribution."""
 
-    simulations: list[Annotated[int, Field(ge=0)]] = Field(
+    simulations: list[Annotated[int, Field(ge=0, le=100_000)]] = Field(
         default_factory=lambda: [0, 25], description="numbers of simulations; 0 is the prior alone"
     )
     positions: Positive = Field(

@@ -25,7 +25,7 @@ class ScalarHead(Config):
     )
     low: float = Field(-1.0, description="smallest value that the atoms represent")
     high: float = Field(1.0, description="largest value that the atoms represent")
-    atoms: Annotated[int, Field(ge=2)] = Field(3, description="number of atoms")
+    atoms: Annotated[int, Field(ge=2, le=10_000)] = Field(3, description="number of atoms")
     transform: Literal["h", "symlog", "none"] = Field(
         "h",
         description="transform under which the atoms are evenly spaced: MuZero's h, DreamerV3's "

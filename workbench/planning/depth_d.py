@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Positive
+from workbench.components import Count, Positive
 from workbench.planning.tree.planner_config import FullTreeConfig, MultiStepPlannerConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class DepthD(FullTreeConfig, MultiStepPlannerConfig):
     """Full tree search to a fixed depth with a maximum backup (as in TreeQN)."""
 
-    depth: Positive = Field(2, description="d, search depth in actions: A^d leaves per root")
+    depth: Count = Field(2, description="d, search depth in actions: A^d leaves per root")
     max_leaves: Positive = Field(
         1000, description="maximum number of leaves per root; larger trees are rejected"
     )

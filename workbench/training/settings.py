@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from workbench.components import Config, Fraction, NonNegative, Positive
+from workbench.components import MOST, Config, Fraction, NonNegative, Positive
 
 
 class OptimiserConfig(Config):
@@ -64,7 +64,7 @@ def parse_schedule(value: Any) -> Any:
 class TemperatureConfig(Config):
     """Sampling of actions from the search policy during training."""
 
-    sampled_actions: Annotated[int, Field(ge=0)] | None = Field(
+    sampled_actions: Annotated[int, Field(ge=0, le=MOST)] | None = Field(
         30,
         description="number of actions per episode sampled in proportion to visits**(1/value); "
         "later actions are greedy; null samples all (MuZero on Atari), 0 none",

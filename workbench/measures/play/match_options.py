@@ -14,7 +14,7 @@ from workbench.metrics import TreeSearch
 class MatchOptions(MeasureConfig):
     """Measure that plays two-player games against fixed opponents."""
 
-    games: Annotated[int, Field(gt=0, multiple_of=2)] = Field(
+    games: Annotated[int, Field(gt=0, le=1_000_000, multiple_of=2)] = Field(
         100,
         description="number of games against each opponent; every opening is played from both "
         "sides",

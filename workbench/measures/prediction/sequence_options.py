@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import EnvironmentConfig, MeasureConfig, Positive
+from workbench.components import Count, EnvironmentConfig, MeasureConfig, Positive
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
@@ -49,7 +49,7 @@ class SequenceOptions(MeasureConfig):
     supports one, a planning player.
     """
 
-    depth: Positive = Field(5, description="greatest unroll depth")
+    depth: Count = Field(5, description="greatest unroll depth")
     positions: Positive = Field(
         200,
         description="number of start positions, if there are too many to start from all; "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import DecoderConfig, Positive
+from workbench.components import DecoderConfig, Width
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class MLP(DecoderConfig):
     """One hidden layer from the flattened latent, of any kind, to the observation."""
 
-    width: Positive = Field(96, description="hidden units")
+    width: Width = Field(96, description="hidden units")
 
     @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Positive
+from workbench.components import Width
 from workbench.models.dynamics.boards.board_dynamics import BoardDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
@@ -22,7 +22,7 @@ class Conv(BoardDynamics):
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset({"grid"})
 
-    width: Positive = Field(16, description="channels between the two convolutions")
+    width: Width = Field(16, description="channels between the two convolutions")
 
     @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import ComponentField, DynamicsConfig, Incompatible, Positive
+from workbench.components import ComponentField, Count, DynamicsConfig, Incompatible
 from workbench.models.dynamics.mlp import MLP
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
@@ -26,7 +26,7 @@ class Ensemble(DynamicsConfig):
     member: Annotated[DynamicsConfig, ComponentField("dynamics")] = Field(
         default_factory=MLP, description="dynamics of one member"
     )
-    size: Positive = Field(5, description="number of members")
+    size: Count = Field(5, description="number of members")
 
     @property
     @override

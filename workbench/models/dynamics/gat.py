@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, model_validator
 from typing_extensions import override
 
-from workbench.components import Positive
+from workbench.components import Count, Width
 from workbench.models.dynamics.boards.board_dynamics import GraphDynamics
 from workbench.models.representation.boards.board_encoder import check_heads
 from workbench.registry import register
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class GAT(GraphDynamics):
     """Residual pair of graph attention layers (GATv2: Brody et al. 2022) on a latent of nodes."""
 
-    width: Positive = Field(16, description="features between the two layers")
-    heads: Positive = Field(
+    width: Width = Field(16, description="features between the two layers")
+    heads: Count = Field(
         4,
         description="attention heads of the first layer, which share its width; the second layer "
         "has one",

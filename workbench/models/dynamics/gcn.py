@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Positive
+from workbench.components import Width
 from workbench.models.dynamics.boards.board_dynamics import GraphDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class GCN(GraphDynamics):
     """Residual pair of graph convolutions on a latent of nodes; the action marks its node."""
 
-    width: Positive = Field(19, description="features between the two convolutions")
+    width: Width = Field(19, description="features between the two convolutions")
     backend: Literal["dense", "sparse"] = Field(
         "dense",
         description="implementation: adjacency matrix or torch-geometric's edge list, with equal "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Positive
+from workbench.components import Width
 from workbench.models.dynamics.boards.board_dynamics import BoardDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
@@ -26,7 +26,7 @@ class GRU(BoardDynamics):
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset({"vector", "grid"})
 
-    embedding: Positive = Field(16, description="length of an action's embedding, on a vector")
+    embedding: Width = Field(16, description="length of an action's embedding, on a vector")
 
     @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Positive
+from workbench.components import Width
 from workbench.models.boards import board_graph, check_rewirable
 from workbench.models.dynamics.boards.board_dynamics import NodeDynamics
 from workbench.registry import register
@@ -25,7 +25,7 @@ class MessagePassing(NodeDynamics):
     one-hot.
     """
 
-    width: Positive = Field(32, description="hidden units, and length of a message (C-SWM: 512)")
+    width: Width = Field(32, description="hidden units, and length of a message (C-SWM: 512)")
     graph: str = Field("neighbours", description="name of the environment's graph")
     edges: Literal["original", "shuffled", "empty", "complete"] = Field(
         "original",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import DynamicsConfig, Positive
+from workbench.components import DynamicsConfig, Width
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
 
@@ -21,7 +21,7 @@ class MLP(DynamicsConfig):
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset({"vector"})
 
-    width: Positive = Field(96, description="hidden units")
+    width: Width = Field(96, description="hidden units")
 
     @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Positive
+from workbench.components import Count, Width
 from workbench.models.dynamics.boards.board_dynamics import BoardDynamics
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentKind, LatentSpec
@@ -26,8 +26,8 @@ class Residual(BoardDynamics):
 
     accepts: ClassVar[frozenset[LatentKind]] = frozenset({"vector", "grid"})
 
-    width: Positive = Field(32, description="channels, or units, of a block")
-    depth: Positive = Field(2, description="number of residual blocks")
+    width: Width = Field(32, description="channels, or units, of a block")
+    depth: Count = Field(2, description="number of residual blocks")
 
     @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec) -> nn.Module:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Incompatible, Positive
+from workbench.components import Incompatible, Width
 from workbench.models.boards import cell_features, keeps_cells
 from workbench.models.scalar_head import ScalarHeadsConfig
 from workbench.registry import register
@@ -25,7 +25,7 @@ class Cells(ScalarHeadsConfig):
     No parameter's shape depends on the board size.
     """
 
-    width: Positive = Field(32, description="hidden units, per cell and over the pooled cells")
+    width: Width = Field(32, description="hidden units, per cell and over the pooled cells")
 
     @override
     def check(self, latent: LatentSpec, environment: EnvironmentSpec) -> None:

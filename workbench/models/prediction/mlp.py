@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Positive
+from workbench.components import Width
 from workbench.models.scalar_head import ScalarHeadsConfig
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class MLP(ScalarHeadsConfig):
     """One hidden layer for policy and value, one for a transition's reward and termination."""
 
-    width: Positive = Field(96, description="hidden units")
+    width: Width = Field(96, description="hidden units")
 
     @override
     def build(self, latent: LatentSpec, environment: EnvironmentSpec, edges: bool) -> Prediction:

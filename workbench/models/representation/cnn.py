@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from workbench.components import Positive
+from workbench.components import Count, Width
 from workbench.models.boards import board_planes
 from workbench.models.representation.boards.board_encoder import GridEncoder
 from workbench.registry import register
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class CNN(GridEncoder):
     """3x3 convolutions over the planes; the latent is a grid, or a vector by a linear layer."""
 
-    width: Positive = Field(16, description="channels of a layer")
-    depth: Positive = Field(2, description="number of convolutions")
+    width: Width = Field(16, description="channels of a layer")
+    depth: Count = Field(2, description="number of convolutions")
 
     def _cells(self, environment: EnvironmentSpec) -> LatentSpec:
         _, height, width = board_planes("representation 'cnn'", environment)

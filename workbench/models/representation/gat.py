@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, model_validator
 
-from workbench.components import Positive
+from workbench.components import Count
 from workbench.models.representation.boards.board_encoder import GraphEncoder, check_heads
 from workbench.registry import register
 from workbench.types import Graph
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class GAT(GraphEncoder):
     """Graph attention (GATv2: Brody et al. 2022) over cells; the latent is nodes or a vector."""
 
-    heads: Positive = Field(4, description="attention heads per layer; they share its width")
+    heads: Count = Field(4, description="attention heads per layer; they share its width")
 
     @model_validator(mode="after")
     def _shared(self) -> Self:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from workbench.components import Positive
+from workbench.components import Width
 from workbench.models.representation.boards.board_encoder import GraphEncoder
 from workbench.registry import register
 from workbench.types import Graph
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class GCN(GraphEncoder):
     """Graph convolutions (Kipf & Welling) over cells; the latent is nodes or a vector."""
 
-    width: Positive = Field(19, description="features per node in a layer")
+    width: Width = Field(19, description="features per node in a layer")
     backend: Literal["dense", "sparse"] = Field(
         "dense",
         description="implementation: adjacency matrix or torch-geometric's edge list, with equal "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Positive, RepresentationConfig
+from workbench.components import Count, RepresentationConfig, Width
 from workbench.registry import register
 from workbench.types import EnvironmentSpec, LatentSpec
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class MLP(RepresentationConfig):
     """Fully connected layers over the flattened observation; the latent is a vector."""
 
-    width: Positive = Field(96, description="units of a hidden layer")
-    depth: Positive = Field(1, description="number of hidden layers")
-    latent_size: Positive = Field(96, description="length of the latent vector")
+    width: Width = Field(96, description="units of a hidden layer")
+    depth: Count = Field(1, description="number of hidden layers")
+    latent_size: Width = Field(96, description="length of the latent vector")
 
     @override
     def latent(self, environment: EnvironmentSpec) -> LatentSpec:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from workbench.components import Positive
+from workbench.components import Count, Width
 from workbench.models.boards import board_planes
 from workbench.models.representation.boards.board_encoder import GridEncoder
 from workbench.registry import register
@@ -24,9 +24,9 @@ class ResNet(GridEncoder):
     computation is done on small planes (as in MuZero, appendix F).
     """
 
-    width: Positive = Field(16, description="channels of a layer")
-    depth: Positive = Field(2, description="residual blocks at the final size")
-    downsample: Annotated[int, Field(ge=0)] = Field(
+    width: Width = Field(16, description="channels of a layer")
+    depth: Count = Field(2, description="residual blocks at the final size")
+    downsample: Annotated[int, Field(ge=0, le=10)] = Field(
         0,
         description="number of times that height and width are halved, rounded up: 4 reduces 96x96 "
         "to 6x6",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, model_validator
 from typing_extensions import override
 
-from workbench.components import Positive
+from workbench.components import Count, Width
 from workbench.models.boards import board_planes
 from workbench.models.representation.boards.board_encoder import NodesEncoder, check_heads
 from workbench.registry import register
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 class Transformer(NodesEncoder):
     """Pre-norm transformer whose tokens are the board's cells; the latent is nodes or a vector."""
 
-    width: Positive = Field(16, description="features of a token")
-    depth: Positive = Field(
+    width: Width = Field(16, description="features of a token")
+    depth: Count = Field(
         2, description="number of layers: attention and an MLP of 4 times the width"
     )
-    heads: Positive = Field(4, description="attention heads per layer; they share its width")
+    heads: Count = Field(4, description="attention heads per layer; they share its width")
     position: Literal["learned", "coordinates", "none"] = Field(
         "learned",
         description="position of a token: a learned embedding (which ties the network to this "

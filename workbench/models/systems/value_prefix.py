@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Incompatible, Positive
+from workbench.components import Count, Incompatible, Width
 from workbench.models.systems.composed import Composed
 from workbench.registry import register
 from workbench.types import Environment, EnvironmentSpec, ModelSpec
@@ -28,8 +28,8 @@ class ValuePrefix(Composed):
     option `reward` is the encoding of the sums: its range must cover `horizon` rewards.
     """
 
-    horizon: Positive = Field(5, description="number of steps after which LSTM and sum restart")
-    units: Positive = Field(64, description="units of the LSTM (EfficientZero on Atari: 512)")
+    horizon: Count = Field(5, description="number of steps after which LSTM and sum restart")
+    units: Width = Field(64, description="units of the LSTM (EfficientZero on Atari: 512)")
 
     @override
     def implied_config(self) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import PlannerConfig, Positive
+from workbench.components import PlannerConfig
 
 if TYPE_CHECKING:
     from workbench.config import TrialConfig
@@ -65,7 +65,9 @@ class MultiStepPlannerConfig(ModelPlannerConfig):
 class TreeSearchConfig(MultiStepPlannerConfig):
     """A search that adds one node to the tree per simulation."""
 
-    simulations: Positive = Field(50, description="number of simulations per search")
+    simulations: Annotated[int, Field(gt=0, le=100_000)] = Field(
+        50, description="number of simulations per search"
+    )
     q_normalisation: Literal["min_max", "bounds", "none"] = Field(
         "min_max", description="scaling of Q"
     )

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Fraction, NonNegative, Positive, ProcedureConfig, target_makers
+from workbench.components import (
+    MOST,
+    Fraction,
+    NonNegative,
+    Positive,
+    ProcedureConfig,
+    Steps,
+    target_makers,
+)
 from workbench.registry import register
 from workbench.training.settings import (
     OptimiserConfig,
@@ -28,22 +36,22 @@ if TYPE_CHECKING:
 class SelfPlay(ProcedureConfig):
     """Self-play by search with updates at a fixed ratio to environment steps (MuZero)."""
 
-    steps: Positive = Field(500_000, description="environment steps of the whole trial")
-    parallel_environments: Positive = Field(
+    steps: Steps = Field(500_000, description="environment steps of the whole trial")
+    parallel_environments: Annotated[int, Field(gt=0, le=100_000)] = Field(
         512, description="number of episodes played in parallel"
     )
     batch_size: Positive = Field(256, description="number of windows per update")
     replay_ratio: Annotated[float, Field(gt=0)] = Field(
         3.0, description="number of windows trained on per environment step"
     )
-    warm_up: Positive = Field(2_000, description="number of stored steps before the first update")
-    capacity: Positive = Field(60_000, description="capacity of the replay buffer, in steps")
+    warm_up: Steps = Field(2_000, description="number of stored steps before the first update")
+    capacity: Steps = Field(60_000, description="capacity of the replay buffer, in steps")
     memory_mb: NonNegative = Field(
         0.0,
         description="memory limit of the replay buffer in MB (2**20 bytes), which may lower its "
         "capacity; with `sequence_length`, it includes episodes in progress; 0: no limit",
     )
-    sequence_length: Annotated[int, Field(ge=0)] = Field(
+    sequence_length: Annotated[int, Field(ge=0, le=MOST)] = Field(
         0,
         description="number of steps after which an unfinished episode is stored as truncated, "
         "which bounds memory (MuZero on Atari: 200); 0: store whole episodes only",
@@ -57,7 +65,7 @@ class SelfPlay(ProcedureConfig):
     augment: bool = Field(
         False, description="whether every window is transformed by a random symmetry of the board"
     )
-    unroll: Annotated[int, Field(ge=0)] = Field(
+    unroll: Annotated[int, Field(ge=0, le=1_000)] = Field(
         5, description="K, number of unrolled steps in training"
     )
     past_end: Literal["absorbing", "mask"] = Field(
@@ -75,7 +83,7 @@ class SelfPlay(ProcedureConfig):
             "decay of an exponential moving average of the weights, which acts; 0 disables it"
         ),
     )
-    target_every: Annotated[int, Field(ge=0)] = Field(
+    target_every: Annotated[int, Field(ge=0, le=MOST)] = Field(
         0,
         description="number of updates between two copies of the weights into the target network, "
         "which reanalyse and targets use; 0: they use the acting model",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Positive, TargetConfig
+from workbench.components import Count, TargetConfig
 from workbench.models.systems.value_prefix import ValuePrefix as Model
 from workbench.registry import register
 
@@ -29,7 +29,7 @@ class ValuePrefix(TargetConfig):
 
     role: ClassVar[str] = "value_prefix"
 
-    horizon: Positive = Field(5, description="number of steps after which the sum restarts")
+    horizon: Count = Field(5, description="number of steps after which the sum restarts")
 
     @override
     def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:

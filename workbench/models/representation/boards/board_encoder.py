@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from workbench.components import Positive, RepresentationConfig
+from workbench.components import Count, RepresentationConfig, Width
 from workbench.models.boards import board_graph, check_rewirable
 from workbench.types import EnvironmentSpec, Graph, LatentKind, LatentSpec
 
@@ -23,7 +23,7 @@ class BoardEncoder(RepresentationConfig):
     """Layers over cells; the result is the cells, or a vector through ReLU and a linear layer."""
 
     latent_kind: LatentKind = Field("vector", description="kind of the latent")
-    latent_size: Positive = Field(96, description="length of the latent, if it is a vector")
+    latent_size: Width = Field(96, description="length of the latent, if it is a vector")
 
     @abstractmethod
     def _cells(self, environment: EnvironmentSpec) -> LatentSpec:
@@ -64,8 +64,8 @@ class NodesEncoder(BoardEncoder):
 class GraphEncoder(NodesEncoder):
     """Layers over a graph of the board's cells, with ReLU between them."""
 
-    width: Positive = Field(16, description="features per node in a layer")
-    depth: Positive = Field(
+    width: Width = Field(16, description="features per node in a layer")
+    depth: Count = Field(
         2, description="number of layers; each extends the receptive field by one edge"
     )
     graph: str = Field("neighbours", description="name of the environment's graph")
