@@ -59,10 +59,8 @@ def spellings(schema: type[Config], entries: Iterable[str]) -> dict[str, str]:
     for key in entries:
         if key not in fields:
             absent = [field for field in fields if field not in found]
-            meant = _meant(schema, key)
-            if meant not in absent:
-                meant = closest(key, absent, MISSPELT)
-            if meant is not None:
+            meant = _meant(schema, key) or closest(key, absent, MISSPELT)
+            if meant in absent:
                 found[meant] = key
     return found
 

@@ -284,9 +284,7 @@ def test_train_rejects_a_study_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read(file, None, [], None)
     (problem,) = caught.value.problems
-    assert str(problem) == (
-        f"{file}: this is a study, not a trial; run `workbench ablate {file}`"
-    )
+    assert str(problem) == (f"{file}: this is a study, not a trial; run `workbench ablate {file}`")
 
 
 def test_unavailable_device_is_a_user_error(
