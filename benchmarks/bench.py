@@ -33,14 +33,14 @@ class Request:
     """JSON file for the figures."""
 
 
-def known() -> list[str]:
+def all_rows() -> list[str]:
     """Return the names of the rows, in alphabetical order."""
     return sorted(module.name for module in pkgutil.iter_modules(rows.__path__))
 
 
-def usual() -> list[str]:
+def default_rows() -> list[str]:
     """Return the rows that are measured by default."""
-    return [row for row in known() if row != PEERS]
+    return [row for row in all_rows() if row != PEERS]
 
 
 def bench(request: Request, watch: Watch) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def bench(request: Request, watch: Watch) -> dict[str, Any]:
         WorkbenchError: a row is unknown, a peer is not installed, or the file cannot be written.
     """
     for row in request.rows:
-        if row not in known():
-            raise WorkbenchError(unknown_name("row", row, known()))
+        if row not in all_rows():
+            raise WorkbenchError(unknown_name("row", row, all_rows()))
     machine.limit_threads(request.effort.threads)
     if PEERS in request.rows:
         import_module(f"benchmarks.rows.{PEERS}").check_installed()

@@ -141,18 +141,18 @@ def test_replay_size_is_estimated_once_per_configuration_and_checked(
     file = tmp_path / "study.yaml"
     head = "study: small\npreset: muzero\nseeds: 2\naxes: {model.dynamics: [mlp, linear]}\n"
     file.write_text(head, encoding="utf-8")
-    study, asked = read_study(file), []
+    study, estimated = read_study(file), []
 
-    def reckon(config: Any) -> tuple[int, float]:
-        asked.append(config)
+    def estimate(config: Any) -> tuple[int, float]:
+        estimated.append(config)
         return replay_memory(config)  # type: ignore[return-value]
 
-    found = replay_sizes(study, reckon)
-    assert len(asked) == 1
+    found = replay_sizes(study, estimate)
+    assert len(estimated) == 1
     (steps, mb), *rest = found.values()
     assert rest == [(steps, mb)]
     # 27 bits of observation and 9 of legal moves, nine probabilities; then the scalars.
-    assert steps == asked[0].procedure.capacity
+    assert steps == estimated[0].procedure.capacity
     assert mb * 2**20 / steps > 4 + 2 + 9 * 4
     file.write_text(head + "base: {procedure.memory_mb: 0.01}\n", encoding="utf-8")
     with pytest.raises(WorkbenchError, match=r"procedure\.memory_mb: 0\.01 MB hold \d+ steps"):

@@ -31,6 +31,6 @@ def test_every_condition_of_a_shipped_study_has_finite_predictions(file: Path) -
         built_environment, streams = parts.environment, parts.streams
         state = built_environment.reset(2, streams["test"])
         root = parts.model.represent(built_environment.observe(state), streams["test"], state)
-        said = tree_leaves(parts.model.predict(root))
-        assert said
-        assert all(bool(tensor.isfinite().all()) for tensor in said), condition.name
+        predictions = tree_leaves(parts.model.predict(root))
+        assert predictions
+        assert all(bool(tensor.isfinite().all()) for tensor in predictions), condition.name

@@ -93,8 +93,15 @@ def test_missing_peer_is_reported_with_its_extra(
 
 
 def test_peers_are_measured_only_on_request() -> None:
-    assert bench.usual() == ["environments", "learner", "search", "selfplay", "start", "study"]
-    assert set(bench.known()) - set(bench.usual()) == {"peers"}
+    assert bench.default_rows() == [
+        "environments",
+        "learner",
+        "search",
+        "selfplay",
+        "start",
+        "study",
+    ]
+    assert set(bench.all_rows()) - set(bench.default_rows()) == {"peers"}
 
 
 def test_interruption_keeps_finished_rows(tmp_path: Path) -> None:

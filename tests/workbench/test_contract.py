@@ -325,8 +325,8 @@ def test_gradients_reach_every_trainable_parameter_and_no_frozen_one(
                 assert parameter.requires_grad == declared, f"{name}: {part}.{weight}"
                 reached = parameter.grad is not None and bool(parameter.grad.abs().sum() > 0)
                 assert reached == declared, f"{name}: {part}.{weight}"
-        counted = sum(p.numel() for m in case.model.parts().values() for p in m.parameters())
-        assert counted == sum(p.numel() for p in case.model.parameters()), name
+        n_parameters = sum(p.numel() for m in case.model.parts().values() for p in m.parameters())
+        assert n_parameters == sum(p.numel() for p in case.model.parameters()), name
 
 
 def test_batch_equals_its_rows_one_by_one(tic_tac_toe: GameTableEnvironment) -> None:

@@ -53,7 +53,7 @@ def bench(
     from benchmarks.measurement import Effort
     from workbench.cli.console import SafeConsole
 
-    chosen = benchmark.usual() if rows is None else [row.strip() for row in rows.split(",")]
+    chosen = benchmark.default_rows() if rows is None else [row.strip() for row in rows.split(",")]
     request = benchmark.Request(
         rows=[*chosen, benchmark.PEERS] if peers and benchmark.PEERS not in chosen else chosen,
         effort=Effort(1 if quick else repeats, threads, quick),

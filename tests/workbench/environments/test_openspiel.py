@@ -136,7 +136,7 @@ def test_rules_are_invariant_under_the_symmetries(config: BoardConfig) -> None:
     """
     spec, environment, g = config.spec(), config.build(), Generator().manual_seed(5)
     start = environment.observe(environment.reset(1, g)).flatten(2)
-    tried = 0
+    checked_symmetries = 0
     for symmetry in spec.symmetries:
         cells, actions = list(symmetry.cells), torch.tensor(symmetry.actions)
         assert sorted(cells) == list(range(len(cells)))
@@ -144,7 +144,7 @@ def test_rules_are_invariant_under_the_symmetries(config: BoardConfig) -> None:
         if not torch.equal(start[..., cells], start):
             assert isinstance(config, Othello)
             continue
-        tried += 1
+        checked_symmetries += 1
         state = transformed = environment.reset(1, g)
         for _ in range(80):
             legal = environment.legal(state)
@@ -159,7 +159,7 @@ def test_rules_are_invariant_under_the_symmetries(config: BoardConfig) -> None:
                 environment.legal(state)[0], environment.legal(transformed)[0, actions]
             )
             assert torch.equal(transition.reward, other.reward)
-    assert tried >= 2 if spec.actions != 65 else tried == 4
+    assert checked_symmetries >= 2 if spec.actions != 65 else checked_symmetries == 4
 
 
 def test_action_planes_mark_the_cells_that_a_move_changes() -> None:

@@ -17,14 +17,14 @@ from workbench.types import Edge, Heads, LatentSpec, ModelSpec
 
 
 @dataclass(frozen=True)
-class Seen:
+class ExactLatent:
     """Environment state, and the model's memory."""
 
     state: Any
     code: Tensor  # [B, ...]
 
 
-class Seer(WorldModel):
+class ExactModel(WorldModel):
     """h is `encode` of the observation; g is h of the true next one, or `imagine` of the code.
 
     Reward, discount and end are those of the environment, changed by `edge`. Value and policy are
@@ -51,30 +51,34 @@ class Seer(WorldModel):
         )
         self._value, self._policy = value, policy
 
-    def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Seen:
+    def represent(
+        self, observation: Tensor, generator: Generator, state: Any = None
+    ) -> ExactLatent:
         assert torch.equal(observation, self.environment.observe(state))
-        return Seen(state, self._encode(observation))
+        return ExactLatent(state, self._encode(observation))
 
-    def step(self, latent: Seen, action: Tensor, generator: Generator) -> tuple[Seen, Edge]:
+    def step(
+        self, latent: ExactLatent, action: Tensor, generator: Generator
+    ) -> tuple[ExactLatent, Edge]:
         then, real = self.environment.step(latent.state, action, generator)
         if self._imagine is None:
             code = self._encode(self.environment.observe(then))
         else:
             code = self._imagine(latent.code, action)
-        return Seen(then, code), self._edge(Edge(real.reward, real.discount))
+        return ExactLatent(then, code), self._edge(Edge(real.reward, real.discount))
 
-    def predict(self, latent: Seen) -> Heads:
+    def predict(self, latent: ExactLatent) -> Heads:
         policy = torch.zeros(len(latent.code), self.spec.actions)
         if self._policy is not None:
             policy = self._policy(latent.state, latent.code)
         value = self._value(latent.state, latent.code)
         return Heads(policy, value, legal=self.environment.legal(latent.state))
 
-    def latent_tensor(self, latent: Seen) -> Tensor:
+    def latent_tensor(self, latent: ExactLatent) -> Tensor:
         return latent.code
 
 
-class Decoding(Seer):
+class Decoding(ExactModel):
     """One that also tells what it thinks it sees, from its code."""
 
     def __init__(self, environment: Any, decode: Callable[[Tensor], Tensor]) -> None:
@@ -82,7 +86,7 @@ class Decoding(Seer):
         self.spec = replace(self.spec, heads=frozenset({"observation"}))
         self._decode = decode
 
-    def decode(self, latent: Seen) -> Tensor:
+    def decode(self, latent: ExactLatent) -> Tensor:
         return self._decode(latent.code)
 
 

@@ -78,9 +78,9 @@ def test_optimal_prior_and_worst_search_have_the_extreme_scores(
     assert row["decision/search_optimal_rate_decisive"] == 0.0
     assert row["decision/search_optimal_rate"] == pytest.approx((4520 - 3191) / 4520)
     best, worst = q.max(-1).values, q.masked_fill(~q.isfinite(), torch.inf).amin(-1)
-    lost = (best - worst)[q.isfinite().any(-1)].double()
-    assert row["decision/search_regret"] == pytest.approx(float(lost.mean()))
-    assert row["decision/search_regret_decisive"] == pytest.approx(float(lost.sum()) / 3191)
+    regret = (best - worst)[q.isfinite().any(-1)].double()
+    assert row["decision/search_regret"] == pytest.approx(float(regret.mean()))
+    assert row["decision/search_regret_decisive"] == pytest.approx(float(regret.sum()) / 3191)
     assert row["decision/losing_lines"] == (
         row["decision/losing_lines_first"] + row["decision/losing_lines_second"]  # type: ignore[operator]
     )

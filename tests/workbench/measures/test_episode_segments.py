@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
-from tests.workbench.measures.exact_model import Seer
+from tests.workbench.measures.exact_model import ExactModel
 from workbench.environments.cartpole import CartPole
 from workbench.environments.forward_only.simulator_environment import SimulatorEnvironment
 from workbench.environments.games.game_table import GameTableEnvironment
@@ -49,14 +49,14 @@ class Counting:
 
     def reset(self, seed: int) -> NDArray[Any]:
         self.number, self.moves, self.cut = seed % 3, 0, CUTS[seed % 7 % 3]
-        return self._show()
+        return self._observation()
 
     def step(self, action: int) -> tuple[NDArray[Any], float, bool, bool]:
         self.number, self.moves = self.number + action, self.moves + 1
         over = self.number == END
-        return self._show(), float(over), over, self.moves == self.cut
+        return self._observation(), float(over), over, self.moves == self.cut
 
-    def _show(self) -> NDArray[Any]:
+    def _observation(self) -> NDArray[Any]:
         return np.array([self.number, self.moves, self.cut], np.float32)
 
 
@@ -103,7 +103,7 @@ def data(environment: OpenSpielEnvironment) -> EvaluationSet:
 
 
 @pytest.fixture(scope="module")
-def counted() -> EvaluationSet:
+def counter_segments() -> EvaluationSet:
     spec = EnvironmentSpec("counting", (3,), 2, cloneable=False)
     return episode_segments(SimulatorEnvironment(spec, Counting, GAMMA), MANY, DEPTH)
 
@@ -241,26 +241,26 @@ def test_rollout_player_selects_the_action_with_the_best_random_return(
 
 
 def test_forward_only_episodes_are_recorded_to_termination_and_truncation(
-    counted: EvaluationSet,
+    counter_segments: EvaluationSet,
 ) -> None:
-    assert counted.state is None
-    assert set(counted.source.tolist()) == {SOURCES.index("uniform")}
+    assert counter_segments.state is None
+    assert set(counter_segments.source.tolist()) == {SOURCES.index("uniform")}
     ends = cuts = 0
-    for row in range(len(counted.action)):
-        number, moves, last = counted.observation[row, 0].tolist()
+    for row in range(len(counter_segments.action)):
+        number, moves, last = counter_segments.observation[row, 0].tolist()
         going = True
         for k in range(DEPTH):
-            assert bool(counted.reached[row, k]) is going
+            assert bool(counter_segments.reached[row, k]) is going
             if not going:
-                assert not bool(counted.before_end[row, k + 1])
+                assert not bool(counter_segments.before_end[row, k + 1])
                 continue
-            number, moves = number + float(counted.action[row, k]), moves + 1
-            assert counted.observation[row, k + 1].tolist() == [number, moves, last]
+            number, moves = number + float(counter_segments.action[row, k]), moves + 1
+            assert counter_segments.observation[row, k + 1].tolist() == [number, moves, last]
             over, cut = number == END, moves == last
-            assert float(counted.reward[row, k]) == float(over)
-            assert float(counted.discount[row, k]) == pytest.approx(0.0 if over else GAMMA)
+            assert float(counter_segments.reward[row, k]) == float(over)
+            assert float(counter_segments.discount[row, k]) == pytest.approx(0.0 if over else GAMMA)
             # The state at a truncation is still observed.
-            assert bool(counted.before_end[row, k + 1]) is not over
+            assert bool(counter_segments.before_end[row, k + 1]) is not over
             going = not over and not cut
             ends, cuts = ends + over, cuts + (cut and not over)
     assert ends > 0
@@ -291,7 +291,7 @@ def test_exact_model_has_zero_error_and_no_value_error(
     environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
     measure = PredictiveError(data, by_source=True)
-    row = measure(Seer(environment), None)  # type: ignore[arg-type]
+    row = measure(ExactModel(environment), None)  # type: ignore[arg-type]
     names = {name.split("/")[1].split("@")[0].split("[")[0] for name in row}
     assert names == {"reward_error", "termination_error", "illegal_mass"}
     assert all(row[f"predictive/{name}_error"] == 0.0 for name in ("reward", "termination"))
@@ -308,16 +308,16 @@ def test_exact_model_has_zero_error_and_no_value_error(
 
 
 def test_imagined_returns_are_compared_with_recorded_returns(
-    environment: OpenSpielEnvironment, data: EvaluationSet, counted: EvaluationSet
+    environment: OpenSpielEnvironment, data: EvaluationSet, counter_segments: EvaluationSet
 ) -> None:
-    exact = EquivalenceError(data, cut=False)(Seer(environment), None)  # type: ignore[arg-type]
+    exact = EquivalenceError(data, cut=False)(ExactModel(environment), None)  # type: ignore[arg-type]
     assert exact["predictive/policy_evaluation_error"] == 0.0
-    chance = EquivalenceError(counted, cut=False).info().levels
+    chance = EquivalenceError(counter_segments, cut=False).info().levels
     for k in range(1, DEPTH + 1):
-        made = counted.reached[:, k - 1]
+        made = counter_segments.reached[:, k - 1]
         start_observations, acts = (
-            counted.observation[made, 0, 0],
-            counted.action[made, :k].cumsum(1),
+            counter_segments.observation[made, 0, 0],
+            counter_segments.action[made, :k].cumsum(1),
         )
         earned = [
             next((GAMMA**i for i, n in enumerate(then) if start + n == END), 0.0)
@@ -331,7 +331,7 @@ def test_imagined_returns_are_compared_with_recorded_returns(
 def test_true_states_as_latents_are_retrieved(
     environment: OpenSpielEnvironment, data: EvaluationSet
 ) -> None:
-    row = LatentAccuracy(data, 200)(Seer(environment), None)  # type: ignore[arg-type]
+    row = LatentAccuracy(data, 200)(ExactModel(environment), None)  # type: ignore[arg-type]
     for k in range(1, DEPTH + 1):
         assert row[f"predictive/latent_error@{k}"] == 0.0
         assert row[f"predictive/hits_1@{k}"] == 1.0
@@ -351,7 +351,7 @@ def test_probes_are_evaluated_on_other_games_than_those_fitted() -> None:
 def test_states_are_encoded_in_chunks(
     environment: OpenSpielEnvironment, data: EvaluationSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = LatentAccuracy(data, 200)(Seer(environment), None)  # type: ignore[arg-type]
+    whole = LatentAccuracy(data, 200)(ExactModel(environment), None)  # type: ignore[arg-type]
     asked: list[int] = []
 
     def encode(observation: Tensor) -> Tensor:
@@ -361,9 +361,9 @@ def test_states_are_encoded_in_chunks(
     monkeypatch.setattr(true_latents, "AT_ONCE", 100 * 7)
     states = true_latents.unique_states(data)[0]
     assert len(states) > 14
-    states.encode(Seer(environment, encode))
+    states.encode(ExactModel(environment, encode))
     assert asked == [7] * (len(states) // 7) + [len(states) % 7] * (len(states) % 7 > 0)
-    assert LatentAccuracy(data, 200)(Seer(environment), None) == whole  # type: ignore[arg-type]
+    assert LatentAccuracy(data, 200)(ExactModel(environment), None) == whole  # type: ignore[arg-type]
 
 
 def test_segments_depend_neither_on_the_trial_nor_on_their_number(

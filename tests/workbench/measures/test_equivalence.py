@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.workbench.measures.exact_model import Seer, sequences
+from tests.workbench.measures.exact_model import ExactModel, sequences
 from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.environments.tic_tac_toe import TicTacToe
 from workbench.measures.prediction.equivalence_error import EquivalenceError
@@ -28,24 +28,24 @@ def environment() -> GameTableEnvironment:
     return TicTacToe(discount=GAMMA).build()
 
 
-def knowing(environment: GameTableEnvironment, off: float = 0.0) -> Seer:
+def exact_value_model(environment: GameTableEnvironment, off: float = 0.0) -> ExactModel:
     """Plays perfectly, and values every position too highly by `off`."""
 
     def value(state: Tensor, code: Tensor) -> Tensor:
         return environment.q(state).max(-1).values.nan_to_num(neginf=0.0) + off
 
-    return Seer(environment, value=value, policy=lambda state, code: environment.q(state))
+    return ExactModel(environment, value=value, policy=lambda state, code: environment.q(state))
 
 
 def readings(
-    environment: GameTableEnvironment, model: Seer, cut: bool = False
+    environment: GameTableEnvironment, model: ExactModel, cut: bool = False
 ) -> dict[str, float | None]:
     measure = EquivalenceError(sequences(environment, DEPTH), cut, by_source=True)
     return measure(model, None)  # type: ignore[arg-type]
 
 
 def test_exact_model_has_zero_error(environment: GameTableEnvironment) -> None:
-    row = readings(environment, knowing(environment))
+    row = readings(environment, exact_value_model(environment))
     for name, error in row.items():
         assert error == pytest.approx(0.0, abs=1e-9), name
     for name in (VALUE, REWARDS):
@@ -61,7 +61,7 @@ def test_constant_value_offset_is_inconsistent_only_with_itself(
     environment: GameTableEnvironment,
 ) -> None:
     off = 0.3
-    row = readings(environment, knowing(environment, off))
+    row = readings(environment, exact_value_model(environment, off))
     # h and g agree on the value of the same state, right or wrong.
     assert row[VALUE] == row[REWARDS] == pytest.approx(0.0, abs=1e-9)
     state, line = environment.positions(), []
@@ -87,7 +87,9 @@ def test_returns_are_discounted_sums_signed_by_player(
         every = torch.ones(len(edge.reward))
         return Edge(reward * every, -GAMMA * every, end * every)
 
-    model = Seer(environment, edge=flat, value=lambda state, code: torch.full((len(code),), value))
+    model = ExactModel(
+        environment, edge=flat, value=lambda state, code: torch.full((len(code),), value)
+    )
     row = readings(environment, model, cut)
     data, table = sequences(environment, DEPTH), environment.table
     onward = -GAMMA * (1 - end) if cut else -GAMMA
@@ -116,15 +118,17 @@ def test_returns_end_at_a_predicted_termination(
     def likely(edge: Edge) -> Edge:
         return replace(edge, termination=torch.full_like(edge.reward, 0.6))
 
-    model = knowing(environment, 0.3)
+    model = exact_value_model(environment, 0.3)
     cut = readings(
-        environment, Seer(environment, edge=likely, value=model._value, policy=model._policy), True
+        environment,
+        ExactModel(environment, edge=likely, value=model._value, policy=model._policy),
+        True,
     )
     assert {name for name in cut if name.startswith(OWN)} == {OWN, f"{OWN}@0"}
 
 
 def test_root_actions_are_legal(environment: GameTableEnvironment) -> None:
-    class Learned(Seer):
+    class Learned(ExactModel):
         """The policy masks no actions, and the environment refuses illegal ones."""
 
         def predict(self, latent):  # type: ignore[no-untyped-def]

@@ -137,7 +137,7 @@ def test_cached_positions_equal_generated_ones_and_are_not_generated_again(
             cached_positions(other, tic_tac_toe, 41 if other is config else 40)
 
 
-class Knowing(WorldModel):
+class SolverModel(WorldModel):
     """Follows the true game and predicts the truth; the prior is that of a perfect player."""
 
     def __init__(self, environment: SolvedConnectFour) -> None:
@@ -188,7 +188,7 @@ def test_best_and_worst_moves_have_the_extreme_scores(
     measure = DecisionQuality(
         environment, SolvedPositions(environment, frozen.state, frozen.q, frozen.digest)
     )
-    row = measure(Knowing(environment), WorstPlanner())
+    row = measure(SolverModel(environment), WorstPlanner())
     assert row["decision/prior_optimal_rate"] == row["decision/prior_optimal_rate_decisive"] == 1.0
     assert row["decision/prior_regret"] == row["decision/prior_regret_decisive"] == 0.0
     assert row["decision/search_optimal_rate_decisive"] == 0.0
@@ -216,7 +216,7 @@ def test_metrics_of_decisive_positions_are_null_without_any(environment: SolvedC
     late = environment.after_moves([[*moves, 2, 3, 3, 2, 2, 3, 3, 2, 2, 3, 3, 2, 6, 6, 6, 6]])
     assert environment.legal(late).sum() == 1
     measure = DecisionQuality(environment, SolvedPositions(environment, late, environment.q(late)))
-    row = measure(Knowing(environment), WorstPlanner())
+    row = measure(SolverModel(environment), WorstPlanner())
     assert row["decision/prior_optimal_rate"] == 1.0
     assert row["decision/prior_regret_decisive"] is None
     assert "decision/prior_regret_decisive" not in measure.info().levels
@@ -228,7 +228,7 @@ def test_exact_model_of_connect_four_has_zero_error(
     monkeypatch.setattr(positions, "GAMES", 2)
     sequences = cached_sequences(ConnectFour(), environment, 6, 2)
     measure = PredictiveError(sequences)
-    row = measure(Knowing(environment), None)  # type: ignore[arg-type]
+    row = measure(SolverModel(environment), None)  # type: ignore[arg-type]
     assert {name.split("@")[0] for name in row} == {
         *(f"predictive/{part}_error" for part in ("value", "policy", "reward", "termination")),
         "predictive/illegal_mass",

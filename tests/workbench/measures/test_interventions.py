@@ -221,9 +221,11 @@ def test_illegal_actions_have_no_regret(parts: TrialParts) -> None:
 def test_empty_substitution_does_not_change_the_moves(learned: TrialParts) -> None:
     agent, solved = learned.model.eval(), solved_positions_of(learned, 1)
     same = OracleSubstitutedModel(agent, learned.environment, Substitution())  # type: ignore[arg-type]
-    usual, moves = (solved.chosen_moves(m, learned.planner, search_action) for m in (agent, same))
+    learned_moves, moves = (
+        solved.chosen_moves(m, learned.planner, search_action) for m in (agent, same)
+    )
     # In kernels and by torch sums are rounded otherwise, which may turn a tie.
-    assert (usual == moves).float().mean() > 0.999
+    assert (learned_moves == moves).float().mean() > 0.999
 
 
 def test_oracle_is_undefined_after_an_illegal_action(
@@ -277,10 +279,10 @@ def test_one_simulation_suffices_with_true_values_and_dynamics_everywhere(
     """Enough simulations with a uniform prior find the exact value of every move."""
     agent, solved = learned.model.eval(), solved_positions_of(learned, 1)
     planner, legal = (planner_with(learned, 64, interior_legality=x) for x in (False, True))
-    knowing = with_true_dynamics(
+    exact_agent = with_true_dynamics(
         agent, learned.environment, Substitution(dynamics="true", prior="uniform", value="oracle")
     )
-    assert solved.regrets(solved.chosen_moves(knowing, legal, search_action)).mean() < 0.02
+    assert solved.regrets(solved.chosen_moves(exact_agent, legal, search_action)).mean() < 0.02
     assert solved.regrets(solved.chosen_moves(agent, planner, search_action)).mean() > 0.2
 
 
@@ -321,19 +323,23 @@ def test_naive_decision_weighted_error_is_that_of_the_best_constant(
 ) -> None:
     cls: Any = components("measure")["decision_weighted_error"]
     level = cls().build(parts).info().levels["predictive/decision_weighted_error"]
-    solved, weighed = solved_positions_of(parts, 1), []
+    solved, weighted_values = solved_positions_of(parts, 1), []
     for row in solved.q.tolist():
-        worths = [action_value for action_value in row if action_value > -2]
-        worse = [action_value for action_value in worths if action_value < max(worths)]
-        gap = max(worths) - max(worse) if worse else 0.0
-        weighed += [(gap / len(worths), action_value) for action_value in worths]
-    total = sum(weight for weight, _ in weighed)
-    mean = sum(weight * action_value for weight, action_value in weighed) / total
-    spread = sum(weight * (action_value - mean) ** 2 for weight, action_value in weighed) / total
-    assert level == {"naive": pytest.approx(spread, rel=1e-6), "oracle": 0.0}
+        legal_values = [action_value for action_value in row if action_value > -2]
+        worse = [action_value for action_value in legal_values if action_value < max(legal_values)]
+        gap = max(legal_values) - max(worse) if worse else 0.0
+        weighted_values += [
+            (gap / len(legal_values), action_value) for action_value in legal_values
+        ]
+    total = sum(weight for weight, _ in weighted_values)
+    mean = sum(weight * action_value for weight, action_value in weighted_values) / total
+    variance = (
+        sum(weight * (action_value - mean) ** 2 for weight, action_value in weighted_values) / total
+    )
+    assert level == {"naive": pytest.approx(variance, rel=1e-6), "oracle": 0.0}
 
 
-class Untaught(Player):
+class UntrainedModel(Player):
     """Exact except for the value of terminal states; only `termination` marks them."""
 
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
@@ -350,7 +356,7 @@ def test_decision_weighted_error_crosses_predicted_terminations_like_the_search(
     cut: bool, tic_tac_toe: GameTableEnvironment
 ) -> None:
     parts = build(trial({"planner.use_predicted_termination": cut}))
-    found = measured("decision_weighted_error", parts, Untaught(tic_tac_toe))
+    found = measured("decision_weighted_error", parts, UntrainedModel(tic_tac_toe))
     error = found["predictive/decision_weighted_error"]
     assert error == pytest.approx(0.0, abs=1e-9) if cut else error > 0.1
 
@@ -367,13 +373,13 @@ def test_exploitability_equals_a_recursive_best_response(tic_tac_toe: GameTableE
     replies = BestReply(tic_tac_toe, solved)
     for chances in (policy, uniform, greedy):
         assert replies.exploitability(chances[positions].double()) == pytest.approx(
-            _exploited(tic_tac_toe, chances.tolist()), abs=1e-6
+            _best_response_value(tic_tac_toe, chances.tolist()), abs=1e-6
         )
     perfect = one_hot(tic_tac_toe.q(positions).argmax(-1), 9).double()
     assert replies.exploitability(perfect) == 0.0
 
 
-def _exploited(environment: GameTableEnvironment, policy: list[list[float]]) -> float:
+def _best_response_value(environment: GameTableEnvironment, policy: list[list[float]]) -> float:
     """Mean gain of the best reply from both sides, by recursion over the rules."""
     successor, reward = environment.table.successor.tolist(), environment.table.reward.tolist()
     legal, terminal = environment.table.legal.tolist(), environment.table.terminal.tolist()
@@ -397,7 +403,7 @@ def _exploited(environment: GameTableEnvironment, policy: list[list[float]]) -> 
 # --- open-loop play ------------------------------------------------------------------------------
 
 
-class Forgetful(Player):
+class ForgetfulModel(Player):
     """Imagines that nothing ever moves."""
 
     def step(self, latent: Tensor, action: Tensor, generator: Generator) -> tuple[Tensor, Edge]:
@@ -414,7 +420,7 @@ def test_exact_model_plays_equally_well_open_loop(
     assert len(set(sure.values())) == 1
     open_eyed = measured("matches", parts, Player(tic_tac_toe))["decision/search_score"]
     assert sure["decision/open_loop_score[interval=9]"] == open_eyed
-    lost = blind(Forgetful(tic_tac_toe))
+    lost = blind(ForgetfulModel(tic_tac_toe))
     assert lost["decision/open_loop_score[interval=9]"] < open_eyed  # type: ignore[operator]
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
-from tests.workbench.measures.exact_model import Seer, sequences
+from tests.workbench.measures.exact_model import ExactModel, sequences
 from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.measures.prediction.evaluation_set import SOURCES
 from workbench.measures.prediction.latent_accuracy import LatentAccuracy
@@ -31,7 +31,7 @@ def drawn(*size: int) -> Tensor:
     return torch.randn(*size, generator=Generator().manual_seed(1))
 
 
-def measured(measure: LatentAccuracy, model: Seer) -> dict[str, Any]:
+def measured(measure: LatentAccuracy, model: ExactModel) -> dict[str, Any]:
     return measure(model, None)  # type: ignore[arg-type]
 
 
@@ -44,7 +44,7 @@ def planted(observation: Tensor) -> Tensor:
 def test_true_states_as_latents_are_retrieved_and_decoded(
     tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
-    row = measured(measure, Seer(tic_tac_toe, planted))
+    row = measured(measure, ExactModel(tic_tac_toe, planted))
     for k in range(DEPTH + 1):
         for source in ("", *(f"[source={name}]" for name in SOURCES)):
             if k:
@@ -71,7 +71,7 @@ def test_probes_of_large_observations_use_a_sample_of_the_entries(
         return linear_probe(latent, truth)
 
     monkeypatch.setitem(PROBES, "linear", probe)  # type: ignore[misc]
-    row = measured(few, Seer(tic_tac_toe, planted))
+    row = measured(few, ExactModel(tic_tac_toe, planted))
     assert fitted[0].shape[1] == 9
     assert set(fitted[0].unique().tolist()) == {0.0, 1.0}
     for k in range(DEPTH + 1):
@@ -81,7 +81,7 @@ def test_probes_of_large_observations_use_a_sample_of_the_entries(
 def test_constant_latent_has_no_skill(
     tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
-    row = measured(measure, Seer(tic_tac_toe, lambda seen: torch.full((len(seen), 5), 0.7)))
+    row = measured(measure, ExactModel(tic_tac_toe, lambda seen: torch.full((len(seen), 5), 0.7)))
     levels = measure.info().levels
     assert {value for name, value in row.items() if "latent_error" in name} == {None}
     assert "predictive/latent_error@1" in row
@@ -105,7 +105,7 @@ def test_random_latents_are_retrieved_but_not_decoded(
         number = (observation.flatten(1).double() @ names).abs() * 1e6
         return (number * torch.arange(1.0, 9.0).double().sqrt()).frac().float()
 
-    row = measured(measure, Seer(tic_tac_toe, noise))
+    row = measured(measure, ExactModel(tic_tac_toe, noise))
     for k in range(DEPTH + 1):
         assert row[f"predictive/hits_1@{k}"] == 1.0
     for name in PROBES:
@@ -123,7 +123,7 @@ def test_latent_error_of_shuffled_states_is_one_at_any_scale(
     def another(code: Tensor, action: Tensor) -> Tensor:
         return known[torch.randint(len(known), (len(code),), generator=generator)]
 
-    row = measured(measure, Seer(tic_tac_toe, lambda seen: scale * planted(seen), another))
+    row = measured(measure, ExactModel(tic_tac_toe, lambda seen: scale * planted(seen), another))
     # Between any state and those that stand at depth 1, which are not drawn alike.
     assert row["predictive/latent_error@1"] == pytest.approx(1.0, abs=0.15)
     assert row["predictive/mrr@1"] < 0.1
@@ -132,7 +132,7 @@ def test_latent_error_of_shuffled_states_is_one_at_any_scale(
 def test_latent_error_is_the_mse_over_the_mean_square_of_all_pairs(
     tic_tac_toe: GameTableEnvironment, measure: LatentAccuracy
 ) -> None:
-    row = measured(measure, Seer(tic_tac_toe, planted, lambda code, action: code + 0.5))
+    row = measured(measure, ExactModel(tic_tac_toe, planted, lambda code, action: code + 0.5))
     data = sequences(tic_tac_toe, DEPTH)
     positions = planted(tic_tac_toe.observe(tic_tac_toe.positions())).double()
     pairs = torch.cdist(positions, positions).square().mean()

@@ -82,7 +82,7 @@ class Counting(WorldModel):
     def __init__(self, environment: GameTableEnvironment) -> None:
         super().__init__()
         self.spec = ModelSpec(LatentSpec("vector", (2,)), 9, frozenset(), memory=True)
-        self.environment, self.asked = environment, 0
+        self.environment, self.observe_calls = environment, 0
 
     def represent(self, observation: Tensor, generator: Generator, state: Any = None) -> Tensor:
         return torch.stack([torch.zeros_like(state), state], 1)
@@ -105,7 +105,7 @@ class Counting(WorldModel):
     def predict(self, latent: Tensor) -> Heads:
         pieces = (~self.environment.observe(latent[:, 1])[:, 2]).flatten(1).sum(-1)
         assert torch.equal(latent[:, 0], pieces)
-        self.asked += len(latent)
+        self.observe_calls += len(latent)
         return Heads(
             torch.rand(len(latent), 9, generator=fixed_generator("x")), torch.zeros(len(latent))
         )
@@ -118,7 +118,7 @@ def test_model_with_memory_observes_the_actions_of_both_players(
     players = [AgentPlayer(model, None, prior_action), RandomPlayer(fixed_generator("r"))]  # type: ignore[arg-type]
     turn = torch.arange(40) % 2
     play(tic_tac_toe, tic_tac_toe.reset(40, Generator()), players, turn, Generator())
-    assert model.asked >= 40 * 2
+    assert model.observe_calls >= 40 * 2
 
 
 def test_players_of_known_strength_have_the_expected_scores(
@@ -202,11 +202,11 @@ def test_incompatible_environment_is_reported_with_its_reason() -> None:
 def test_environment_without_openspiel_game_is_rejected_before_training(
     tic_tac_toe: GameTableEnvironment,
 ) -> None:
-    class Foreign:
+    class EnvironmentWithoutOpenSpiel:
         spec = tic_tac_toe.spec
 
     with pytest.raises(WorkbenchError, match="'tic_tac_toe': it has no `openspiel_states`"):
-        MatchScore(Foreign(), 2, 1, [10], prior=True)  # type: ignore[arg-type]
+        MatchScore(EnvironmentWithoutOpenSpiel(), 2, 1, [10], prior=True)  # type: ignore[arg-type]
 
 
 def test_matches_do_not_change_the_random_streams_of_the_trial() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import trial
-from tests.workbench.measures.exact_model import Seer
+from tests.workbench.measures.exact_model import ExactModel
 from workbench.environments.cartpole import CartPole
 from workbench.environments.games.openspiel_environment import OpenSpielEnvironment
 from workbench.environments.hex import Hex
@@ -64,7 +64,7 @@ def test_error_refers_to_the_discounted_return_from_the_true_state(
     most: int, environment: Any, walks: Walks
 ) -> None:
     guess = 3.0
-    model = Seer(environment, value=lambda state, code: torch.full((len(code),), guess))
+    model = ExactModel(environment, value=lambda state, code: torch.full((len(code),), guess))
     row = ReturnError(environment, walks, most)(model, Rightwards())  # type: ignore[arg-type]
     means = []
     for k in range(DEPTH + 1):
@@ -79,7 +79,7 @@ def test_model_that_predicts_its_own_returns_has_zero_error(environment: Any, wa
     def foresee(state: Tensor, code: Tensor) -> Tensor:
         return torch.tensor([gained(numbers[:4], 500) for numbers in state.tolist()])
 
-    row = ReturnError(environment, walks, 500)(Seer(environment, value=foresee), Rightwards())  # type: ignore[arg-type]
+    row = ReturnError(environment, walks, 500)(ExactModel(environment, value=foresee), Rightwards())  # type: ignore[arg-type]
     for error in row.values():
         assert error == pytest.approx(0.0, abs=1e-6)
 
@@ -106,7 +106,7 @@ def test_states_after_the_end_of_an_episode_are_excluded(environment: Any) -> No
     assert counts[0] == 30
     assert counts[-1] < 30
     assert counts == sorted(counts, reverse=True)
-    row = ReturnError(environment, long, 5)(Seer(environment), Rightwards())  # type: ignore[arg-type]
+    row = ReturnError(environment, long, 5)(ExactModel(environment), Rightwards())  # type: ignore[arg-type]
     assert set(row) == {NAME, *(f"{NAME}@{k}" for k, many in enumerate(counts) if many)}
 
 
@@ -152,7 +152,7 @@ def test_agent_plays_both_sides_of_a_two_player_game() -> None:
     initial = environment.observe(tree_map(lambda states: states[:, 0], walks.state)).flatten(1)
     assert len(torch.unique(initial, dim=0)) > STATES / 2  # not all where a game begins
     for off in (0.0, 0.5):
-        model = Seer(environment, value=lambda state, code, off=off: outcome(state, off))  # type: ignore[misc]
+        model = ExactModel(environment, value=lambda state, code, off=off: outcome(state, off))  # type: ignore[misc]
         row = ReturnError(environment, walks, 500)(model, Lowest())  # type: ignore[arg-type]
         for k in range(DEPTH + 1):
             assert row[f"{NAME}@{k}"] == pytest.approx(off**2, abs=1e-6)

@@ -18,7 +18,7 @@ from workbench.trial import build
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan
 
 
-class Leaning(WorldModel):
+class LeaningPrior(WorldModel):
     """The prior pushes the cart to where the pole leans; the search always to the left."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Leaning(WorldModel):
         return Heads(torch.stack([-lean, lean], 1), lean)
 
 
-class Left:
+class AlwaysLeftPlanner:
     differentiable = False
 
     def plan(
@@ -69,13 +69,13 @@ def steps(initial: Tensor, lean: bool, most: int) -> int:
 @pytest.mark.parametrize("most", [12, 300])
 def test_mean_return_equals_that_of_manually_stepped_episodes(most: int) -> None:
     measure = EpisodeReturn(CartPole(), 5, most, prior=True)
-    found = measure(Leaning(), Left())
+    found = measure(LeaningPrior(), AlwaysLeftPlanner())
     initial = CartPole().build().reset(5, fixed_generator("episodes"))[:, :-1]
     for name, lean in (("prior", True), ("search", False)):
         expected = sum(steps(row, lean, most) for row in initial) / 5
         assert found[f"decision/{name}_return"] == pytest.approx(expected)
     assert found["decision/prior_return"] > found["decision/search_return"]  # type: ignore[operator]
-    assert measure(Leaning(), Left()) == found
+    assert measure(LeaningPrior(), AlwaysLeftPlanner()) == found
 
 
 def test_random_play_balances_the_pole_for_about_20_steps() -> None:
@@ -87,7 +87,10 @@ def test_random_play_balances_the_pole_for_about_20_steps() -> None:
 
 
 def test_score_is_undiscounted() -> None:
-    rows = [EpisodeReturn(CartPole(discount=g), 3, 50, True)(Leaning(), Left()) for g in (1.0, 0.5)]
+    rows = [
+        EpisodeReturn(CartPole(discount=g), 3, 50, True)(LeaningPrior(), AlwaysLeftPlanner())
+        for g in (1.0, 0.5)
+    ]
     assert rows[0] == rows[1]
 
 

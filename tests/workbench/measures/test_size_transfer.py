@@ -23,16 +23,16 @@ CELLS: dict[str, Any] = {
 }
 
 
-def taking(there: Any, over: Mapping[str, Any] = {}, **options: Any) -> dict[str, Any]:
-    entry = {"environment": there, "games": 6, "opening_moves": 2, **options}
+def transfer_config(target: Any, over: Mapping[str, Any] = {}, **options: Any) -> dict[str, Any]:
+    entry = {"environment": target, "games": 6, "opening_moves": 2, **options}
     measures = {"predictive": None, "decision": None, "size_transfer": entry}
     return {**CELLS, "measures": measures, **over}
 
 
-def messages(there: Any, over: Mapping[str, Any] = {}, **options: Any) -> list[str]:
+def messages(target: Any, over: Mapping[str, Any] = {}, **options: Any) -> list[str]:
     """Problems found when the trial is read."""
     try:
-        trial(taking(there, over, **options))
+        trial(transfer_config(target, over, **options))
     except ConfigError as error:
         return [str(problem) for problem in error.problems]
     return []
@@ -48,12 +48,12 @@ NODES: dict[str, Any] = {
 def test_transferred_agent_equals_one_built_there_with_the_same_weights(
     over: dict[str, Any],
 ) -> None:
-    config = trial(taking({"name": "hex", "size": 5}, over, mcts_rollouts=[10]))
+    config = trial(transfer_config({"name": "hex", "size": 5}, over, mcts_rollouts=[10]))
     parts = build(config)
     measure = config.measures["size_transfer"].build(parts)
     assert isinstance(measure, TransferScore)
     unmeasured = {"measures": {"predictive": None, "decision": None}}
-    there = build(trial({**CELLS, **over, **unmeasured, "environment.size": 5, "seed": 9}))
+    target = build(trial({**CELLS, **over, **unmeasured, "environment.size": 5, "seed": 9}))
     rows = []
     for _ in range(2):
         for parameter in parts.model.parameters():
@@ -61,9 +61,9 @@ def test_transferred_agent_equals_one_built_there_with_the_same_weights(
         before = {name: value.clone() for name, value in parts.model.state_dict().items()}
         row = measure(parts.model.eval(), None)  # type: ignore[arg-type]
         assert all(torch.equal(before[k], v) for k, v in parts.model.state_dict().items())
-        there.model.load_state_dict(parts.model.state_dict())
-        played = MatchScore(there.environment, 6, 2, [10], prior=True)
-        expected = played(there.model.eval(), there.planner)
+        target.model.load_state_dict(parts.model.state_dict())
+        played = MatchScore(target.environment, 6, 2, [10], prior=True)
+        expected = played(target.model.eval(), target.planner)
         assert row == {name.replace("/", "/transfer_"): score for name, score in expected.items()}
         rows.append(row)
     assert set(rows[0]) == {
@@ -73,11 +73,11 @@ def test_transferred_agent_equals_one_built_there_with_the_same_weights(
     }
     facts = measure.info()
     assert set(facts.levels) == set(rows[0])
-    assert facts.digest == MatchScore(there.environment, 6, 2, [10], prior=True).info().digest
+    assert facts.digest == MatchScore(target.environment, 6, 2, [10], prior=True).info().digest
 
 
 def test_transfer_uses_the_current_weights() -> None:
-    config = trial(taking({"name": "hex", "size": 4}))
+    config = trial(transfer_config({"name": "hex", "size": 4}))
     parts = build(config)
     measure: Any = config.measures["size_transfer"].build(parts)
     for _ in range(2):

@@ -43,9 +43,9 @@ def test_tic_tac_toe_has_627_positions_up_to_symmetry() -> None:
     assert len({smallest_image(board) for board in found}) == 627
     environment = TicTacToe().build()
     positions = environment.positions()
-    judged = SolvedPositions(environment, positions, environment.q(positions))
-    assert len(judged) == 4520
-    assert judged.n_classes == 627
+    solved = SolvedPositions(environment, positions, environment.q(positions))
+    assert len(solved) == 4520
+    assert solved.n_classes == 627
 
 
 def test_symmetry_class_is_the_first_equal_position() -> None:

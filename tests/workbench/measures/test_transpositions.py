@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from tests.workbench.fakes import problems_of, trial
-from tests.workbench.measures.exact_model import Seer
+from tests.workbench.measures.exact_model import ExactModel
 from workbench.environments.cartpole import CartPole
 from workbench.environments.games.game_table import GameTableEnvironment
 from workbench.errors import WorkbenchError
@@ -23,7 +23,7 @@ GAP, VALUE_GAP = "predictive/transposition_gap", "predictive/transposition_value
 PAIRS = 40
 
 
-def readings(measure: TranspositionGap, model: Seer) -> dict[str, float | None]:
+def readings(measure: TranspositionGap, model: ExactModel) -> dict[str, float | None]:
     return measure(model, None)  # type: ignore[arg-type]
 
 
@@ -47,7 +47,7 @@ def test_both_orders_are_legal_and_lead_to_the_same_position(
 
 
 def test_exact_model_has_no_transposition_gap(tic_tac_toe: GameTableEnvironment) -> None:
-    model = Seer(tic_tac_toe, value=lambda state, code: state.float())
+    model = ExactModel(tic_tac_toe, value=lambda state, code: state.float())
     measure = TranspositionGap(tic_tac_toe, tic_tac_toe.positions(), PAIRS)
     assert readings(measure, model) == {GAP: 0.0, VALUE_GAP: 0.0}
     assert measure.info().levels[GAP] == {"naive": 1.0, "oracle": 0.0}
@@ -64,7 +64,7 @@ def test_model_that_encodes_move_order_has_a_gap(tic_tac_toe: GameTableEnvironme
         clock = code[:, 1] + 1
         return torch.stack([code[:, 0] + clock * action, clock], 1)
 
-    model = Seer(
+    model = ExactModel(
         tic_tac_toe, count, later_moves_weigh_more, value=lambda state, code: code[:, 0] / 10
     )
     positions = tic_tac_toe.positions()
@@ -78,7 +78,7 @@ def test_model_that_encodes_move_order_has_a_gap(tic_tac_toe: GameTableEnvironme
 
 
 def test_gap_of_a_constant_latent_is_undefined(tic_tac_toe: GameTableEnvironment) -> None:
-    model = Seer(tic_tac_toe, lambda seen: torch.ones(len(seen), 3))
+    model = ExactModel(tic_tac_toe, lambda seen: torch.ones(len(seen), 3))
     row = readings(TranspositionGap(tic_tac_toe, tic_tac_toe.positions(), PAIRS), model)
     assert row == {GAP: None, VALUE_GAP: 0.0}
 
@@ -129,7 +129,7 @@ def test_transpositions_need_no_oracle() -> None:
         assert str(game) == str(other)
         assert not game.is_terminal()
     measure = Transpositions(pairs=PAIRS, positions=30).build(parts)
-    assert measure(Seer(built_environment), None) == {GAP: 0.0, VALUE_GAP: 0.0}  # type: ignore[arg-type]
+    assert measure(ExactModel(built_environment), None) == {GAP: 0.0, VALUE_GAP: 0.0}  # type: ignore[arg-type]
 
 
 def test_environment_that_observes_history_is_rejected() -> None:

@@ -78,14 +78,14 @@ def test_mixing_has_neither_parameters_nor_saved_state() -> None:
 def test_node_linear_equals_a_torch_linear_layer_at_every_node(
     rows: int, inputs: int, outputs: int
 ) -> None:
-    layer, there = NodesLinear(inputs, outputs), torch.nn.Linear(inputs, outputs)
-    layer.load_state_dict(there.state_dict())
+    layer, torch_layer = NodesLinear(inputs, outputs), torch.nn.Linear(inputs, outputs)
+    layer.load_state_dict(torch_layer.state_dict())
     nodes = torch.randn(2, rows // 2, inputs)
-    result, expected_value = layer(nodes), there(nodes)
+    result, expected_value = layer(nodes), torch_layer(nodes)
     assert torch.allclose(result, expected_value, atol=1e-5)
     gradient = torch.randn_like(expected_value)
     found = torch.autograd.grad(result, [*layer.parameters()], gradient)
-    expected = torch.autograd.grad(expected_value, [*there.parameters()], gradient)
+    expected = torch.autograd.grad(expected_value, [*torch_layer.parameters()], gradient)
     for one, other in zip(found, expected, strict=True):
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-3 if rows == MANY else 1e-5)
 

@@ -140,12 +140,12 @@ def test_output_is_equivariant_under_permutations_of_nodes_and_graph(
     name: str, graph: Graph
 ) -> None:
     place = torch.randperm(graph.nodes, generator=torch.Generator().manual_seed(3)).tolist()
-    here, there = layers(name, graph), layers(name, relabelled(graph, place))
+    original, permuted = layers(name, graph), layers(name, relabelled(graph, place))
     x = random(3, graph.nodes, 4)
     moved = torch.empty_like(x)
     moved[:, place] = x
-    assert torch.allclose(there(moved)[:, place], here(x), atol=1e-5)
-    assert not torch.allclose(here(moved)[:, place], here(x), atol=1e-3)
+    assert torch.allclose(permuted(moved)[:, place], original(x), atol=1e-5)
+    assert not torch.allclose(original(moved)[:, place], original(x), atol=1e-3)
 
 
 @pytest.mark.parametrize("depth", [1, 2])

@@ -125,8 +125,8 @@ def test_gradients_reach_every_parameter_and_rows_are_independent(config: Any) -
     prediction = heads_of(built_environment)
     latent = random(6, *latents(built_environment).shape)
     heads, edge = prediction.heads(latent), prediction.edge(latent)
-    said = [heads.policy, *heads.raw.values(), *edge.values()]
-    sum((t * random(*t.shape, seed=i)).sum() for i, t in enumerate(said)).backward()
+    outputs = [heads.policy, *heads.raw.values(), *edge.values()]
+    sum((t * random(*t.shape, seed=i)).sum() for i, t in enumerate(outputs)).backward()
     for name, parameter in prediction.named_parameters():
         assert bool(parameter.grad.abs().sum() > 0), name
     alone = prediction.heads(latent[2:3])
@@ -227,8 +227,8 @@ def test_decoder_adds_a_head_without_changing_other_weights(dynamics: str) -> No
     model = GRID["model"] | {"dynamics": dynamics}
     rules = {"planner.interior_legality": True} if dynamics == "true" else {}
     terms = {"losses": {"reward": None, "termination": None}} if dynamics == "true" else {}
-    aims = {"targets": {"reward": None, "termination": None}} if dynamics == "true" else {}
-    changes = {"model": model} | rules | terms | aims
+    targets_off = {"targets": {"reward": None, "termination": None}} if dynamics == "true" else {}
+    changes = {"model": model} | rules | terms | targets_off
     plain = build(tiny(changes))
     parts = build(tiny(changes | {"model": model | {"decoder": "cells"}}))
     assert "observation" not in plain.model.spec.heads

@@ -41,21 +41,23 @@ def test_contrastive_encoder_adds_loss_and_target() -> None:
 
 def test_options_are_those_of_the_loss_and_the_file_overrides_them() -> None:
     options = {"model.representation.weight": 0.5, "model.representation.term": "hinge"}
-    for said, weight, term, margin in (
+    for overrides, weight, term, margin in (
         ({}, 0.5, "hinge", 1.0),
         ({"losses.contrastive": 0.25}, 0.25, "hinge", 1.0),
         ({"losses.contrastive.margin": 3.0}, 0.5, "hinge", 3.0),
         ({"losses.contrastive": {"term": "infonce"}}, 0.5, "infonce", 1.0),
     ):
-        loss = plain(trial({**CHOSEN, **options, **said}))["losses"]["contrastive"]
-        assert (loss["weight"], loss["term"], loss["margin"]) == (weight, term, margin), said
+        loss = plain(trial({**CHOSEN, **options, **overrides}))["losses"]["contrastive"]
+        assert (loss["weight"], loss["term"], loss["margin"]) == (weight, term, margin), overrides
     slow = plain(trial({**CHOSEN, "targets.latent": {"name": "next_latent", "network": "agent"}}))
     assert slow["targets"]["latent"]["network"] == "agent"
 
 
-@pytest.mark.parametrize("said", [{}, {"losses.contrastive": 0.25}, {"losses.policy": 2}], ids=str)
-def test_resolved_configuration_is_a_fixed_point(said: dict[str, Any]) -> None:
-    config = trial({**CHOSEN, "model.representation.term": "hinge", **said})
+@pytest.mark.parametrize(
+    "overrides", [{}, {"losses.contrastive": 0.25}, {"losses.policy": 2}], ids=str
+)
+def test_resolved_configuration_is_a_fixed_point(overrides: dict[str, Any]) -> None:
+    config = trial({**CHOSEN, "model.representation.term": "hinge", **overrides})
     again = read_trial(documents.wrap(dump(config), SourceLocation("dump")))
     assert again == config
     assert identity(again) == identity(config)

@@ -397,8 +397,8 @@ def test_perturbation_has_the_configured_size(
         assert torch.equal(edge.reward, exact.reward)
         assert torch.equal(edge.discount, exact.discount)
         assert torch.equal(model.predict(blurred).legal, true.predict(clear).legal)
-        spread = clear.latent.std(1, correction=0, keepdim=True)
-        errors.append((blurred.latent - clear.latent) / (size * spread))
+        deviation = clear.latent.std(1, correction=0, keepdim=True)
+        errors.append((blurred.latent - clear.latent) / (size * deviation))
     for k, error in enumerate(errors, 1):
         expected = sqrt(k) if compounding else 1.0
         # 12,800 draws: the standard deviation is known within 2 % at more than three sigmas.

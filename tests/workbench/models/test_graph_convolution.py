@@ -77,14 +77,14 @@ def test_output_is_equivariant_under_permutations_of_nodes_and_graph(
 ) -> None:
     place = torch.randperm(graph.nodes, generator=torch.Generator().manual_seed(3)).tolist()
     torch.manual_seed(0)
-    here = GraphStack(graph, [4, 6, 5], backend)
+    original = GraphStack(graph, [4, 6, 5], backend)
     torch.manual_seed(0)
-    there = GraphStack(relabelled(graph, place), [4, 6, 5], backend)
+    permuted = GraphStack(relabelled(graph, place), [4, 6, 5], backend)
     x = torch.randn(3, graph.nodes, 4)
     moved = torch.empty_like(x)
     moved[:, place] = x
-    assert torch.allclose(there(moved)[:, place], here(x), atol=1e-5)
-    assert not torch.allclose(here(moved)[:, place], here(x), atol=1e-2)
+    assert torch.allclose(permuted(moved)[:, place], original(x), atol=1e-5)
+    assert not torch.allclose(original(moved)[:, place], original(x), atol=1e-2)
 
 
 @pytest.mark.parametrize("edges", ["original", "empty", "shuffled"])

@@ -162,12 +162,13 @@ def test_memory_is_reset_after_the_horizon(model: PrefixModel) -> None:
     latents = line(model).latents
     fresh = [type(x)(model.reward_lstm.blank(x.code), x.code) for x in latents]
     for k, latent in enumerate(latents):
-        whole, anew = (model.step(x, action, g) for x in (latent, fresh[k]))
+        whole, from_reset = (model.step(x, action, g) for x in (latent, fresh[k]))
         alike = all(
-            torch.equal(a, b) for a, b in zip(tree_leaves(whole), tree_leaves(anew), strict=True)
+            torch.equal(a, b)
+            for a, b in zip(tree_leaves(whole), tree_leaves(from_reset), strict=True)
         )
         assert alike == (k % HORIZON == 0)
-        assert torch.equal(whole[0].code, anew[0].code)
+        assert torch.equal(whole[0].code, from_reset[0].code)
 
 
 def test_rows_may_be_at_different_steps_of_the_horizon(model: PrefixModel) -> None:
@@ -204,8 +205,8 @@ def test_heads_and_value_encodings_include_the_value_prefix(model: PrefixModel) 
     assert model.spec.heads == {"policy", "value", "termination", "value_prefix"}
     assert model.value_encodings.keys() == {"value", "value_prefix"}
     assert edges(line(model)).raw.keys() == {"value_prefix", "termination"}
-    counted = sum(p.numel() for part in model.parts().values() for p in part.parameters())
-    assert counted == sum(p.numel() for p in model.parameters())
+    total = sum(p.numel() for part in model.parts().values() for p in part.parameters())
+    assert total == sum(p.numel() for p in model.parameters())
 
 
 def test_gradient_of_the_prefix_reaches_every_part_except_the_latent_heads(

@@ -189,13 +189,13 @@ def test_full_tree_with_true_dynamics_gives_the_value_of_every_legal_action(
         plan = parts.planner.plan(model, root, legal, random)
         for row, move in legal.nonzero().tolist():
             then = environment.table.successor[state[row], move]
-            values = _worth(model, environment, int(then), planner.get("depth", 1) - 1)
+            values = _negamax(model, environment, int(then), planner.get("depth", 1) - 1)
             expected = float(environment.table.reward[state[row], move]) - values
             assert float(plan.q[row, move]) == pytest.approx(expected, abs=1e-5)
     assert not plan.policy[~legal].any()
 
 
-def _worth(model: Any, environment: GameTableEnvironment, state: int, depth: int) -> float:
+def _negamax(model: Any, environment: GameTableEnvironment, state: int, depth: int) -> float:
     """To the player to move, by plain recursion over the rules."""
     if environment.table.terminal[state]:
         return 0.0
@@ -206,7 +206,7 @@ def _worth(model: Any, environment: GameTableEnvironment, state: int, depth: int
     moves = environment.table.legal[state].nonzero().flatten().tolist()
     return max(
         float(environment.table.reward[state, move])
-        - _worth(model, environment, int(environment.table.successor[state, move]), depth - 1)
+        - _negamax(model, environment, int(environment.table.successor[state, move]), depth - 1)
         for move in moves
     )
 

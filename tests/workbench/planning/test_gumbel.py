@@ -147,13 +147,13 @@ def test_single_agent_search_equals_a_recursive_reference() -> None:
         assert plan.visits[b].tolist() == [tree.count(a) for a in range(ACTIONS)]
 
 
-@pytest.mark.parametrize("spread", [0.0, 1.0, 4.0, 16.0])
-def test_unvisited_actions_contribute_to_the_improved_policy(spread: float) -> None:
+@pytest.mark.parametrize("prior_scale", [0.0, 1.0, 4.0, 16.0])
+def test_unvisited_actions_contribute_to_the_improved_policy(prior_scale: float) -> None:
     # Moves stand by their priors, and of those without visits the first is looked at for all. Equal
     # priors (0), and such of which some are e^-80 of others and yet weigh where q tells them apart.
     actions = 13
     model = random_table(STATES, actions, seed=5, legality=True)
-    model.logits = (model.logits * 4).round() / 4 * spread  # many of them alike
+    model.logits = (model.logits * 4).round() / 4 * prior_scale  # many of them alike
     made = Gumbel(simulations=60, interior_legality=True, c_scale=0.5)
     made = made.build(EnvironmentSpec("table", (1,), actions, bounds=BOUNDS))
     assert model.legal is not None

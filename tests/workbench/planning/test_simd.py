@@ -173,7 +173,7 @@ def test_records_are_transposed() -> None:
     assert np.array_equal(rows["c"][1:].T, found["singles"][:, 4:])
 
 
-_turn = transpose_records(
+_transpose = transpose_records(
     RECORD.itemsize,
     field_offset(RECORD, "doubles"),
     field_offset(RECORD, "singles"),
@@ -184,7 +184,7 @@ _turn = transpose_records(
 
 @njit
 def lay_beside(source: np.ndarray, places: np.ndarray, rows: np.ndarray) -> None:
-    _turn(source, places, 2, 1, rows)
+    _transpose(source, places, 2, 1, rows)
 
 
 def test_kernels_state_the_digest_of_simd() -> None:

@@ -277,17 +277,17 @@ def test_number_of_updates_is_the_exact_ratio_of_steps_since_the_warm_up(
         }
     )
     procedure = SelfPlayLoop(build(config), config.procedure)  # type: ignore[arg-type]
-    began = None
+    first_update_step = None
     for step in range(1, 41):
         procedure.advance()
         assert procedure.steps == step * games
-        if began is None and procedure._replay and len(procedure._replay) >= warm_up:
-            began = procedure.steps - games
-        if began is not None:
-            owed = (procedure.steps - began) * ratio / batch
+        if first_update_step is None and procedure._replay and len(procedure._replay) >= warm_up:
+            first_update_step = procedure.steps - games
+        if first_update_step is not None:
+            expected_updates = (procedure.steps - first_update_step) * ratio / batch
             # Each window trained on is one of the batch; never more than one update behind.
-            assert procedure.updates == int(owed + 1e-9)
-    assert began is not None
+            assert procedure.updates == int(expected_updates + 1e-9)
+    assert first_update_step is not None
     assert procedure.updates > 0
 
 

@@ -20,7 +20,7 @@ from workbench.registry import components
 from workbench.types import Heads, Target, Window
 
 
-class Seer(nn.Module):
+class ScalingModel(nn.Module):
     """Encodes what it sees times a factor in a latent [2, 1], whose sum times it is the value."""
 
     latent_tensor = WorldModel.latent_tensor
@@ -37,7 +37,7 @@ class Seer(nn.Module):
 
 
 def made(target: str, window: Window, absorbing: bool, **options: str) -> Target:
-    context = Context(absorbing, Seer(2.0), Seer(-3.0), None, Generator())  # type: ignore[arg-type]
+    context = Context(absorbing, ScalingModel(2.0), ScalingModel(-3.0), None, Generator())  # type: ignore[arg-type]
     cls: Any = components("target")[target]
     result: Target = cls(**options).build()(window, context)
     assert not result.value.requires_grad
@@ -115,7 +115,7 @@ def test_last_trained_edge_leads_into_the_last_state() -> None:
             assert float(mask[b, k]) == transition_mask(h, t + k, absorbing=False)
 
 
-class Recorder(Seer):
+class RecordModel(ScalingModel):
     """Whose latent is a record."""
 
     def represent(self, observation: Tensor, generator: Generator) -> Any:
@@ -123,20 +123,20 @@ class Recorder(Seer):
 
 
 def test_next_latent_of_a_record_is_its_latent_tensor() -> None:
-    class Told(Recorder):
+    class RecordModelWithTensor(RecordModel):
         def latent_tensor(self, latent: Any) -> Tensor:
             code: Tensor = latent.latent
             return code
 
     window, _ = windows([[history()]], 100, 2, 0)
-    context = Context(True, Told(1.0), None, None, Generator())  # type: ignore[arg-type]
+    context = Context(True, RecordModelWithTensor(1.0), None, None, Generator())  # type: ignore[arg-type]
     maker: Any = components("target")["next_latent"]
     assert torch.equal(maker().build()(window, context).value, window.observation)
 
 
 def test_record_without_latent_tensor_is_rejected() -> None:
     window, _ = windows([[history()]], 100, 2, 0)
-    context = Context(True, Recorder(1.0), None, None, Generator())  # type: ignore[arg-type]
+    context = Context(True, RecordModel(1.0), None, None, Generator())  # type: ignore[arg-type]
     maker: Any = components("target")["next_latent"]
     with pytest.raises(TypeError, match=r"Recorder.*no code.*Simulated"):
         maker().build()(window, context)

@@ -62,14 +62,14 @@ KILLS = {"board": ([3], 2), "cartpole": ([2], 1)}
 """Checkpoints, counted from a start, that are torn, and how often it is killed after a new row."""
 
 
-def work(name: str, folder: Path, torn: int | None) -> None:
+def run_worker(name: str, folder: Path, interrupted_checkpoint: int | None) -> None:
     """One start of a trial; with `torn`, it dies with half of that checkpoint written."""
-    if torn is not None:
-        checkpoint.torch.save = tear(torch.save, torn)  # type: ignore[attr-defined]
+    if interrupted_checkpoint is not None:
+        checkpoint.torch.save = interrupting_save(torch.save, interrupted_checkpoint)  # type: ignore[attr-defined]
     run_trial(trial(TRIALS[name], base=QUICK), folder)
 
 
-def tear(save: Callable[..., None], nth: int) -> Callable[..., None]:
+def interrupting_save(save: Callable[..., None], nth: int) -> Callable[..., None]:
     left = [nth]
 
     def half(state: Any, stream: Any) -> None:
@@ -91,8 +91,8 @@ def start() -> Callable[..., Any]:
     # The optimisers import the latter when first made, which takes longer than a whole trial.
     context.set_forkserver_preload([__name__, "torch._dynamo"])
 
-    def begin(name: str, folder: Path, torn: int | None = None) -> Any:
-        process = context.Process(target=work, args=(name, folder, torn))
+    def begin(name: str, folder: Path, interrupted_checkpoint: int | None = None) -> Any:
+        process = context.Process(target=run_worker, args=(name, folder, interrupted_checkpoint))
         process.start()
         return process
 
@@ -148,9 +148,9 @@ def test_killed_and_resumed_trial_has_identical_files_and_weights(
     # Just started; with half of a checkpoint written; at any moment after a row is there that was
     # not there before.
     kill_when(start(name, cut), lambda: cut.exists(), delays.uniform(0, 0.03))
-    tearings, others = KILLS[name]
-    for torn in tearings:
-        process = start(name, cut, torn)
+    interruptions, others = KILLS[name]
+    for interrupted_checkpoint in interruptions:
+        process = start(name, cut, interrupted_checkpoint)
         process.join(PATIENCE)
         assert process.exitcode == -signal.SIGKILL
         assert list(cut.glob(".checkpoint.pt.*.part"))

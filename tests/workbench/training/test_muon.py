@@ -11,7 +11,7 @@ from workbench.training.muon import orthogonalise
 from workbench.training.settings import OptimiserConfig
 
 
-def _drawn(*shape: int, seed: int = 0) -> Tensor:
+def _random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=Generator().manual_seed(seed))
 
 
@@ -25,7 +25,7 @@ def _descend(weights: list[Tensor], gradients: list[Tensor], rate: float, decay:
 def test_muon_keeps_singular_vectors_and_sets_singular_values_near_one(
     shape: tuple[int, ...],
 ) -> None:
-    left, values, right = torch.linalg.svd(_drawn(*shape).double(), full_matrices=False)
+    left, values, right = torch.linalg.svd(_random(*shape).double(), full_matrices=False)
     values = torch.linspace(1.0, 0.0, values.shape[-1]).double() ** 4 * 7.0
     made = orthogonalise((left * values @ right).float()).double()
     inner = left.mT @ made @ right.mT
@@ -41,7 +41,7 @@ def test_muon_keeps_singular_vectors_and_sets_singular_values_near_one(
 
 
 def test_muon_step_does_not_depend_on_the_gradient_norm_unless_tiny() -> None:
-    matrix = _drawn(1, 30, 30)
+    matrix = _random(1, 30, 30)
     made = orthogonalise(matrix)
     assert torch.allclose(orthogonalise(matrix * 1e6), made, atol=1e-3)
     assert torch.allclose(orthogonalise(matrix * 1e-4), made, atol=1e-3)
@@ -53,8 +53,8 @@ def test_muon_step_does_not_depend_on_the_gradient_norm_unless_tiny() -> None:
 
 def test_first_step_with_equal_singular_values_equals_the_scalar_iteration() -> None:
     size, rate, decay = 64, 0.01, 0.1
-    turn = torch.linalg.qr(_drawn(size, size).double())[0].float()
-    weight = _drawn(size, size, seed=1).requires_grad_()
+    turn = torch.linalg.qr(_random(size, size).double())[0].float()
+    weight = _random(size, size, seed=1).requires_grad_()
     before = weight.detach().clone()
     _descend([weight], [3.0 * turn], rate, decay)
     # Fourth powers of 64 equal numbers s: (64 s^8)^(1/8) = 64^(1/8) s is what s is divided by.
@@ -70,7 +70,7 @@ def test_first_step_with_equal_singular_values_equals_the_scalar_iteration() -> 
 @pytest.mark.parametrize("shape", [(24, 80), (80, 24)])
 def test_muon_follows_torch_muon(shape: tuple[int, int]) -> None:
     rate, decay = 0.002, 0.1
-    own = _drawn(*shape, seed=1).requires_grad_()
+    own = _random(*shape, seed=1).requires_grad_()
     reference = own.detach().clone().requires_grad_()
     theirs = torch.optim.Muon(
         [reference], lr=5 * rate, weight_decay=decay / 5, adjust_lr_fn="match_rms_adamw"
@@ -78,7 +78,7 @@ def test_muon_follows_torch_muon(shape: tuple[int, int]) -> None:
     settings = OptimiserConfig(name="muon", learning_rate=rate, weight_decay=decay)
     optimisers = Optimisers({"all": ([own], settings)})
     for step in range(6):
-        gradient = _drawn(*shape, seed=10 + step)
+        gradient = _random(*shape, seed=10 + step)
         before, theirs_before = own.detach().clone(), reference.detach().clone()
         optimisers.step("all", (own * gradient).sum())
         reference.grad = gradient
@@ -91,30 +91,30 @@ def test_muon_follows_torch_muon(shape: tuple[int, int]) -> None:
 
 
 def test_convolution_kernels_and_stacked_matrices_are_orthogonalised_separately() -> None:
-    kernels, several = _drawn(20, 8, 3, 3), _drawn(3, 17, 18, seed=1)
+    kernels, stacked = _random(20, 8, 3, 3), _random(3, 17, 18, seed=1)
     weights = [
         kernels.clone().to(memory_format=torch.channels_last).requires_grad_(),
-        several.clone().requires_grad_(),
+        stacked.clone().requires_grad_(),
     ]
-    _descend(weights, [_drawn(20, 8, 3, 3, seed=2), _drawn(3, 17, 18, seed=3)], 0.1, 0.0)
+    _descend(weights, [_random(20, 8, 3, 3, seed=2), _random(3, 17, 18, seed=3)], 0.1, 0.0)
     flat = kernels.flatten(1).clone().requires_grad_()
-    _descend([flat], [_drawn(20, 8, 3, 3, seed=2).flatten(1)], 0.1, 0.0)
+    _descend([flat], [_random(20, 8, 3, 3, seed=2).flatten(1)], 0.1, 0.0)
     assert torch.allclose(weights[0].flatten(1), flat, atol=1e-5)
     for index in range(3):
-        single = several[index].clone().requires_grad_()
-        _descend([single], [_drawn(3, 17, 18, seed=3)[index]], 0.1, 0.0)
+        single = stacked[index].clone().requires_grad_()
+        _descend([single], [_random(3, 17, 18, seed=3)[index]], 0.1, 0.0)
         assert torch.allclose(weights[1][index], single, atol=1e-5)
 
 
 def test_vectors_and_narrow_matrices_use_adamw() -> None:
     shapes = [(30,), (), (15, 40), (40, 4)]
-    gradients = [_drawn(*shape, seed=5) for shape in shapes]
-    alone = [_drawn(*shape).requires_grad_() for shape in shapes]
-    beside = [_drawn(*shape).requires_grad_() for shape in shapes]
-    _descend([*beside, _drawn(16, 16).requires_grad_()], [*gradients, _drawn(16, 16)], 0.01, 0.1)
+    gradients = [_random(*shape, seed=5) for shape in shapes]
+    alone = [_random(*shape).requires_grad_() for shape in shapes]
+    beside = [_random(*shape).requires_grad_() for shape in shapes]
+    _descend([*beside, _random(16, 16).requires_grad_()], [*gradients, _random(16, 16)], 0.01, 0.1)
     _descend(alone, gradients, 0.01, 0.1)
     for one, other, start, gradient in zip(
-        alone, beside, (_drawn(*shape) for shape in shapes), gradients, strict=True
+        alone, beside, (_random(*shape) for shape in shapes), gradients, strict=True
     ):
         assert torch.equal(one, other)
         # The first step of Loshchilov & Hutter 2019: m / sqrt(v) is the gradient's sign.
@@ -126,7 +126,7 @@ def test_muon_resumes_from_a_checkpoint_exactly() -> None:
     settings = OptimiserConfig(name="muon", learning_rate=0.05)
     ends = []
     for stopped in (False, True):
-        weights = [_drawn(20, 20).requires_grad_(), _drawn(20).requires_grad_()]
+        weights = [_random(20, 20).requires_grad_(), _random(20).requires_grad_()]
         optimisers = Optimisers({"all": (weights, settings)})
         for step in range(5):
             if stopped and step == 3:
@@ -140,8 +140,8 @@ def test_muon_resumes_from_a_checkpoint_exactly() -> None:
 
 
 def test_weight_without_gradient_is_unchanged() -> None:
-    used, unused = _drawn(20, 20).requires_grad_(), _drawn(20, 20).requires_grad_()
+    used, unused = _random(20, 20).requires_grad_(), _random(20, 20).requires_grad_()
     settings = OptimiserConfig(name="muon")
     Optimisers({"all": ([used, unused], settings)}).step("all", used.sum())
-    assert torch.equal(unused, _drawn(20, 20))
-    assert not torch.equal(used, _drawn(20, 20))
+    assert torch.equal(unused, _random(20, 20))
+    assert not torch.equal(used, _random(20, 20))
