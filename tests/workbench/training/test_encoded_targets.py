@@ -138,7 +138,7 @@ def test_record_without_latent_tensor_is_rejected() -> None:
     window, _ = windows([[history()]], 100, 2, 0)
     context = Context(True, RecordModel(1.0), None, None, Generator())  # type: ignore[arg-type]
     maker: Any = components("target")["next_latent"]
-    with pytest.raises(TypeError, match=r"Recorder.*no code.*Simulated"):
+    with pytest.raises(TypeError, match=r"RecordModel.*no code.*Simulated"):
         maker().build()(window, context)
 
 
