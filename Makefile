@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev ablate test lint types unit faults examples report ui benchmark clean
+.PHONY: help install dev ablate test lint types unit faults examples references report ui benchmark clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ faults: $(DEV)  ## all faulty inputs, with the slow ones that `make test` leaves
 
 examples: $(DEV)  ## every command and every Python example of the documents
 	$(BIN)/pytest -m '' tests/docs
+
+references: $(STAMP)  ## rewrite docs/reference from the commands, configurations and metrics
+	$(BIN)/python docs/generate_reference.py
 
 benchmark: $(STAMP)  ## time every part; rewrites the tables of benchmarks/README.md
 	$(BIN)/workbench bench --json outputs/benchmark.json
