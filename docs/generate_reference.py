@@ -16,8 +16,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 from typer.models import ArgumentInfo, ParameterInfo
 
-from workbench import registry
+from ablations.study import Header
+from ablations.study_schema import study_schema
+from workbench import config_schema, registry
 from workbench.cli.app import COMMANDS
+from workbench.cli.entries import type_text
 from workbench.components import EnvironmentConfig, Incompatible, MeasureConfig
 from workbench.config import TrialConfig, dump, preset, presets, read_trial
 from workbench.documents import Node
@@ -34,6 +37,7 @@ def pages() -> dict[str, str]:
     """Return the text of every page by file name."""
     return {
         "commands.md": commands_page(),
+        "study_file.md": study_file_page(),
         "presets.md": presets_page(),
         "metrics.md": metrics_page(),
     }
@@ -189,6 +193,123 @@ def command_lines(name: str, function: Callable[..., Any]) -> Iterator[str]:
             for o in options
         ],
     )
+
+
+# Study files
+
+KINDS: Mapping[str, str] = {
+    "environment": "The task",
+    "model": "A complete world model",
+    "representation": "h, from an observation to a latent; key `model.representation`",
+    "dynamics": "g, from a latent and an action to the next latent; key `model.dynamics`",
+    "prediction": "f, from a latent to policy and value; key `model.prediction`",
+    "decoder": "From a latent to an observation; key `model.decoder`",
+    "planner": "The search; key `planner`",
+    "target": "What the losses compare with; keys below `targets`",
+    "loss": "Terms of the objective; keys below `losses`",
+    "procedure": "The training loop; key `procedure`",
+    "measure": "What is measured during training; keys below `measures`",
+}
+
+
+VALUES: Mapping[str, str] = {
+    "axes": "for each axis, a list of values, or a mapping {name: overrides}",
+    "baseline": "a condition: its name, or {axis: value}",
+    "exclude": "list of {axis: value}",
+    "primary": "a decision metric",
+    "predictive": "a predictive metric",
+}
+"""Values of study keys whose schema is hard to read as text."""
+
+
+def study_file_page() -> str:
+    """Return the keys of a study file and of a trial, and the options of all components."""
+    lines = [
+        " · ".join(f"[{kind}](#{kind})" for kind in ("study", "trial", *KINDS)),
+        "",
+        "## study",
+        "",
+        "Keys of a study file. A study trains every combination of the values of its axes, with "
+        "every seed.",
+        "",
+        *study_lines(),
+        "## trial",
+        "",
+        "Keys of a trial. They stand in `base`, in the values of an axis, in a file for `workbench "
+        "train`, and after `--set`. A key may be nested or dotted: `planner.simulations: 25`. A "
+        "component is a name, or a mapping with `name` and options; options without `name` change "
+        "the component of the preset. `null` removes a loss, a target or a measure.",
+        "",
+        *option_lines(config_schema.options(TrialConfig)),
+    ]
+    for kind, meaning in KINDS.items():
+        lines += [f"## {kind}", "", f"{meaning}.", ""]
+        for name, cls in registry.components(kind).items():
+            lines += [f"### {kind} `{name}`", "", inspect.cleandoc(cls.__doc__ or ""), ""]
+            lines += option_lines(config_schema.options(cls))
+    introduction = (
+        "Generated from the schema against which files are checked; `workbench schema` prints the "
+        "same as JSON Schema for editors, and `workbench describe NAME` a single component. An "
+        "option without a default is required. The "
+        "[README](../../README.md#a-first-study-of-your-own) has an example."
+    )
+    return page("Study files", introduction, lines)
+
+
+def study_lines() -> list[str]:
+    """Return the table of the keys of a study file."""
+    keys = study_schema()["properties"]
+    defaults = {name: field.default for name, field in Header.model_fields.items()}
+    rows = [
+        (
+            code(name),
+            VALUES.get(name) or schema_text(schema),
+            "required" if name == "study" else code(defaults.get(name) or ""),
+            schema.get("description", ""),
+        )
+        for name, schema in keys.items()
+    ]
+    return table(("key", "value", "default", "meaning"), rows)
+
+
+def schema_text(schema: Mapping[str, Any]) -> str:
+    """Return the values that a JSON Schema allows in a few words."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(map(schema_text, schema["anyOf"])))
+    if "enum" in schema:
+        few = len(schema["enum"]) <= 10
+        return ", ".join(map(code, schema["enum"])) if few else "a name"
+    if schema.get("type") == "array":
+        return f"list of ({schema_text(schema.get('items', {}))})"
+    if schema.get("type") == "object":
+        inside = schema.get("properties") or {}
+        values = schema.get("additionalProperties") or {}
+        keys = f" {{{', '.join(inside)}}}" if inside else ""
+        return f"mapping{keys}" + (f" of ({schema_text(values)})" if values else "")
+    kind = schema.get("type", "any")
+    plain = "text, number or boolean" if isinstance(kind, list) else type_text(dict(schema))
+    return {"str": "text", "any": "text"}.get(plain, plain)
+
+
+def option_lines(options: Mapping[str, Any]) -> list[str]:
+    """Return the table of the options of a component, nested ones with dotted keys."""
+    rows = [
+        (code(key), type_text(schema), default, schema.get("description", ""))
+        for key, schema in flat(options)
+        for default in [code(value_text(schema["default"])) if "default" in schema else "required"]
+    ]
+    return table(("option", "value", "default", "meaning"), rows)
+
+
+def flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every option with its dotted key."""
+    for name, schema in options.items():
+        if "properties" in schema:
+            yield from flat(schema["properties"], f"{prefix}{name}.")
+        else:
+            yield prefix + name, schema
 
 
 # Presets
