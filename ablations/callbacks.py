@@ -16,9 +16,9 @@ class TrialCallback(Protocol):
         ...
 
     def progressed(
-        self, trial: TrialPlan, fraction: float, metrics: Mapping[str, float | None]
+        self, trial: TrialPlan, phase: str, fraction: float, metrics: Mapping[str, float | None]
     ) -> None:
-        """Handle progress of a trial."""
+        """Handle progress of a trial; the metrics are empty between measurements."""
         ...
 
     def finished(self, trial: TrialPlan, failure: str | None) -> None:
@@ -38,11 +38,11 @@ class CallbackList:
             listener.started(trial)
 
     def progressed(
-        self, trial: TrialPlan, fraction: float, metrics: Mapping[str, float | None]
+        self, trial: TrialPlan, phase: str, fraction: float, metrics: Mapping[str, float | None]
     ) -> None:
-        """Handle progress of a trial."""
+        """Handle progress of a trial; the metrics are empty between measurements."""
         for listener in self._listeners:
-            listener.progressed(trial, fraction, metrics)
+            listener.progressed(trial, phase, fraction, metrics)
 
     def finished(self, trial: TrialPlan, failure: str | None) -> None:
         """Handle the end of a trial."""

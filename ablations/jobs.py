@@ -5,13 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
+from ablations.limits import TrialLimits
 from ablations.plan import TrialPlan
 from workbench.config import TrialConfig
 
-Report: TypeAlias = Callable[[float, Mapping[str, float | None]], None]
-RunTrial: TypeAlias = Callable[[TrialConfig, Path, Report | None], Any]
+OnMeasurement: TypeAlias = Callable[[float, Mapping[str, float | None]], None]
+OnStatus: TypeAlias = Callable[[str, float], None]
+
+
+class RunTrial(Protocol):
+    """The call of `workbench.trial.run_trial`."""
+
+    def __call__(
+        self,
+        config: TrialConfig,
+        folder: Path,
+        on_measurement: OnMeasurement,
+        on_status: OnStatus,
+        should_stop: Callable[[], bool],
+    ) -> Any:
+        """Run a trial."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -24,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Launch:
-    """Trials to run, the function that runs them, their concurrency, and the deadline."""
+    """Trials to run, the function that runs them, their concurrency, and their limits."""
 
     trials: Sequence[TrialPlan]
     function: str | RunTrial
@@ -32,3 +48,6 @@ class Launch:
     threads: int
     deadline: float | None = None
     """Time of time.monotonic() after which no trial starts."""
+    limits: TrialLimits = TrialLimits()
+    fail_fast: bool = False
+    """Whether the first failed trial stops the launch."""

@@ -18,10 +18,15 @@ from ablations.callbacks import TrialCallback
 from ablations.interruption import Interruption
 from ablations.jobs import Job, Launch
 from ablations.plan import TrialPlan
+from ablations.slots import gpu_share
 from ablations.worker import work
 
 MAX_WORKER_RESTARTS = 1
 """Number of restarts after a worker process dies; an exception is never retried."""
+
+
+class FirstFailure(KeyboardInterrupt):
+    """The launch stops at its first failed trial; Ray's processes end at once."""
 
 
 def run(launch: Launch, scratch: Path, listener: TrialCallback, interruption: Interruption) -> None:
@@ -29,11 +34,12 @@ def run(launch: Launch, scratch: Path, listener: TrialCallback, interruption: In
 
     Raises:
         Interrupted: the user asked to stop; unfinished trials keep their checkpoints.
+        FirstFailure: a trial failed, and the launch is to stop then.
     """
     for trial in launch.trials:
         trial.record.clear_failure()
     jobs = {trial.id: Job(trial.config, trial.folder) for trial in launch.trials}
-    bound = tune.with_parameters(partial(work), jobs=jobs, function=launch.function)
+    bound = tune.with_parameters(partial(work), jobs=jobs, function=launch.function, limits=launch.limits)
     tuner = tune.Tuner(
         tune.with_resources(bound, _resources(launch)),
         tune_config=tune.TuneConfig(
@@ -48,7 +54,7 @@ def run(launch: Launch, scratch: Path, listener: TrialCallback, interruption: In
             name="trials",
             storage_path=str(scratch),
             verbose=0,
-            callbacks=[ProgressCallback(launch.trials, listener, interruption)],
+            callbacks=[ProgressCallback(launch, listener, interruption)],
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_RESTARTS),
         ),
     )
@@ -60,11 +66,13 @@ def _name(trial: Any) -> str:
 
 
 def _resources(launch: Launch) -> dict[str, float]:
-    devices = {trial.config.device for trial in launch.trials}
-    if "cuda" not in devices:
-        return {"cpu": launch.threads}
-    gpus = float(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
-    return {"cpu": launch.threads, "gpu": min(1.0, gpus / launch.concurrent)}
+    resources: dict[str, float] = {"cpu": launch.threads}
+    if launch.limits.memory is not None:
+        resources["memory"] = launch.limits.memory
+    if any(trial.config.device == "cuda" for trial in launch.trials):
+        gpus = float(ray.cluster_resources().get("GPU", 0))  # type: ignore[no-untyped-call]
+        resources["gpu"] = gpu_share(gpus, launch.concurrent)
+    return resources
 
 
 class TrialQueue(Searcher):
@@ -94,12 +102,14 @@ class ProgressCallback(tune.Callback):
     """Passes Tune's events to the callback, and stops Tune if the user asks."""
 
     def __init__(
-        self, trials: Sequence[TrialPlan], listener: TrialCallback, interruption: Interruption
+        self, launch: Launch, listener: TrialCallback, interruption: Interruption
     ) -> None:
-        self._trials = {trial.id: trial for trial in trials}
+        self._trials = {trial.id: trial for trial in launch.trials}
         self._listener = listener
         self._interruption = interruption
+        self._fail_fast = launch.fail_fast
         self._begun: set[str] = set()
+        self._failed = False
 
     def __getstate__(self) -> dict[str, Any]:
         """Return an empty state: Tune pickles callbacks to resume in a way that is not used."""
@@ -109,6 +119,8 @@ class ProgressCallback(tune.Callback):
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         # Not an Exception, for which Tune would first wait for its workers.
         self._interruption.check()
+        if self._failed and self._fail_fast:
+            raise FirstFailure
 
     @override
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -123,7 +135,7 @@ class ProgressCallback(tune.Callback):
     ) -> None:
         if "fraction" in result:
             plan = self._trials[_name(trial)]
-            self._listener.progressed(plan, result["fraction"], result["last"])
+            self._listener.progressed(plan, result["phase"], result["fraction"], result["last"])
 
     @override
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -147,6 +159,7 @@ class ProgressCallback(tune.Callback):
         if record.state() == "done":
             self._listener.finished(plan, None)
             return
+        self._failed = True
         if record.failure() is None:
             record.fail(otherwise)
         self._listener.finished(plan, record.failure())

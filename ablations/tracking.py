@@ -67,7 +67,7 @@ class Tracker:
             self._tails[trial.id] = NewRows(trial.folder / ROWS)
 
     def progressed(
-        self, trial: TrialPlan, fraction: float, metrics: Mapping[str, float | None]
+        self, trial: TrialPlan, phase: str, fraction: float, metrics: Mapping[str, float | None]
     ) -> None:
         """Handle progress of a trial."""
         with self._never_fail():
