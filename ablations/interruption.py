@@ -38,6 +38,10 @@ class Interrupted(KeyboardInterrupt):
     """The user or the system asked to stop."""
 
 
+class FirstFailure(KeyboardInterrupt):
+    """The launch stops because a trial failed; it ends Ray as an interruption does."""
+
+
 class Interruption:
     """Context manager that catches SIGINT, SIGTERM and SIGHUP in the main thread.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from ablations.limits import TrialLimits
+from ablations.limits import NO_LIMITS, TrialLimits
 from ablations.plan import TrialPlan
 from workbench.config import TrialConfig
 
@@ -48,6 +48,6 @@ class Launch:
     threads: int
     deadline: float | None = None
     """Time of time.monotonic() after which no trial starts."""
-    limits: TrialLimits = TrialLimits()
+    limits: TrialLimits = NO_LIMITS
     fail_fast: bool = False
     """Whether the first failed trial stops the launch."""

@@ -15,7 +15,7 @@ from ray.tune.search import Searcher
 from typing_extensions import override
 
 from ablations.callbacks import TrialCallback
-from ablations.interruption import Interruption
+from ablations.interruption import FirstFailure, Interruption
 from ablations.jobs import Job, Launch
 from ablations.plan import TrialPlan
 from ablations.slots import gpu_share
@@ -23,10 +23,6 @@ from ablations.worker import work
 
 MAX_WORKER_RESTARTS = 1
 """Number of restarts after a worker process dies; an exception is never retried."""
-
-
-class FirstFailure(KeyboardInterrupt):
-    """The launch stops at its first failed trial; Ray's processes end at once."""
 
 
 def run(launch: Launch, scratch: Path, listener: TrialCallback, interruption: Interruption) -> None:
@@ -39,7 +35,9 @@ def run(launch: Launch, scratch: Path, listener: TrialCallback, interruption: In
     for trial in launch.trials:
         trial.record.clear_failure()
     jobs = {trial.id: Job(trial.config, trial.folder) for trial in launch.trials}
-    bound = tune.with_parameters(partial(work), jobs=jobs, function=launch.function, limits=launch.limits)
+    bound = tune.with_parameters(
+        partial(work), jobs=jobs, function=launch.function, limits=launch.limits
+    )
     tuner = tune.Tuner(
         tune.with_resources(bound, _resources(launch)),
         tune_config=tune.TuneConfig(
@@ -101,9 +99,7 @@ class TrialQueue(Searcher):
 class ProgressCallback(tune.Callback):
     """Passes Tune's events to the callback, and stops Tune if the user asks."""
 
-    def __init__(
-        self, launch: Launch, listener: TrialCallback, interruption: Interruption
-    ) -> None:
+    def __init__(self, launch: Launch, listener: TrialCallback, interruption: Interruption) -> None:
         self._trials = {trial.id: trial for trial in launch.trials}
         self._listener = listener
         self._interruption = interruption

@@ -28,6 +28,9 @@ class TrialLimits:
     """Bytes of resident memory."""
 
 
+NO_LIMITS = TrialLimits()
+
+
 class LimitWatch:
     """Context manager that enforces the limits of a trial.
 
@@ -51,7 +54,7 @@ class LimitWatch:
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> LimitWatch:
-        if self._limits != TrialLimits():
+        if self._limits != NO_LIMITS:
             self._thread.start()
         return self
 

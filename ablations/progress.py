@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from ablations.plan import Plan, TrialPlan
 from ablations.preview import duration
-from ablations.status import StudyStatus, TrialStatus
+from ablations.status import TRAINING, StudyStatus, TrialStatus
 
 SUMMARY_SECONDS = 30.0
 STYLES = {"pending": "dim", "running": "cyan", "done": "green", "failed": "bold red"}
@@ -33,7 +33,8 @@ class MatrixDisplay(StudyStatus):
         for condition in study.conditions:
             cells = [_drawn(by_place[condition.name, seed]) for seed in study.seeds]
             table.add_row(Text(condition.name), *cells)
-        return Group(table, Text(f"{study.primary} where done; {summary(self)}"), Text(self.last))
+        line = f"{study.primary} where done; {summary(self)}"
+        return Group(table, Text(line), Text(activity(self)), Text(self.last))
 
 
 def _drawn(cell: TrialStatus) -> Text:
@@ -53,6 +54,7 @@ class LineDisplay(StudyStatus):
         super().__init__(plan)
         self._console = console
         self._summed = time.monotonic()
+        self._trained = False
 
     @override
     def started(self, trial: TrialPlan) -> None:
@@ -61,12 +63,17 @@ class LineDisplay(StudyStatus):
 
     @override
     def progressed(
-        self, trial: TrialPlan, fraction: float, metrics: Mapping[str, float | None]
+        self, trial: TrialPlan, phase: str, fraction: float, metrics: Mapping[str, float | None]
     ) -> None:
-        super().progressed(trial, fraction, metrics)
+        before = self.cells[trial.id].phase
+        super().progressed(trial, phase, fraction, metrics)
+        if not self._trained and phase != before:  # later trials go through the same phases
+            self._print(f"       {trial.id}  {phase}")
+            self._trained = phase == TRAINING
         if time.monotonic() - self._summed >= SUMMARY_SECONDS:
             self._summed = time.monotonic()
-            self._print(f"{summary(self)}; last: {self.last}")
+            last = f"; last: {self.last}" if self.last else ""
+            self._print(f"{summary(self)}; {activity(self)}{last}")
 
     @override
     def finished(self, trial: TrialPlan, failure: str | None) -> None:
@@ -82,10 +89,18 @@ def summary(board: StudyStatus) -> str:
     """Return counts, elapsed time and time left in one line."""
     counted = ", ".join(f"{n} {state}" for state, n in board.counts().items() if n)
     left = board.left()
-    rest = (
-        f", about {duration(left)} left" if left is not None and board.counts()["running"] else ""
-    )
+    rest = ""
+    if left is not None and board.counts()["running"]:
+        basis = board.basis()
+        source = "" if basis is None else f" (estimate from the first {basis:.0f} s of training)"
+        rest = f", about {duration(left)} left{source}"
     return f"{counted}; {duration(board.elapsed())} passed{rest}"
+
+
+def activity(board: StudyStatus) -> str:
+    """Return what the running trials do, in one line."""
+    phases = ", ".join(f"{n} {phase}" for phase, n in board.phases().items())
+    return f"now: {phases}" if phases else ""
 
 
 @contextmanager

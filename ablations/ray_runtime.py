@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from ablations.scratch import default_root, scratch_folder
+from ablations.slots import Machine
 from workbench.errors import WorkbenchError
 from workbench.terminal import termination_signals
 
@@ -43,24 +44,20 @@ QUIET = {
 }
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @contextlib.contextmanager
 def ray_runtime(
-    concurrent: int,
+    cpus: int,
     threads: int,
     address: str | None,
     shared: Path,
     check: Callable[[], None] = lambda: None,
+    memory: int | None = None,
 ) -> Iterator[Path]:
     """Context manager: run Ray with silenced standard output; yields a folder for Tune's files.
 
-    Without an address, a private Ray starts in a temporary folder of its own, which also separates
-    the users of one machine. Everything of it is removed at the end. A cluster needs `shared`, a
-    folder that all of its machines see.
+    Without an address, a private Ray starts with `cpus` and `memory` in a temporary folder of its
+    own, which also separates the users of one machine. Everything of it is removed at the end. A
+    cluster needs `shared`, a folder that all of its machines see.
 
     A separate thread starts Ray and lives as long as Ray, because Ray's processes end with that
     thread. In the main thread, Ray would install a SIGTERM handler that raises SystemExit at any
@@ -83,7 +80,7 @@ def ray_runtime(
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         starter = ThreadPoolExecutor(1, initializer=_block_signals)
         if address is None:
-            starting = starter.submit(_start, concurrent * threads, scratch)
+            starting = starter.submit(_start, cpus, memory, scratch)
         else:
             starting = starter.submit(_join, address, variables)
         try:
@@ -140,12 +137,13 @@ def _wait(starting: Future[None], check: Callable[[], None]) -> None:
     starting.result()
 
 
-def _start(cores: int, scratch: Path) -> None:
+def _start(cpus: int, memory: int | None, scratch: Path) -> None:
     import ray
 
     ray.init(
         address="local",
-        num_cpus=cores,
+        num_cpus=cpus,
+        _memory=memory,
         object_store_memory=OBJECT_STORE,
         include_dashboard=False,
         log_to_driver=False,
@@ -179,6 +177,14 @@ def _join(address: str, variables: dict[str, str]) -> None:
         raise WorkbenchError(
             f"cannot join a Ray cluster at {address}: {' '.join(str(error).split())}"
         ) from error
+
+
+def cluster_machines() -> list[Machine]:
+    """Return the resources of the nodes of the cluster that this process has joined."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [Machine(n.get("CPU", 0), n.get("GPU", 0), n.get("memory", 0)) for n in nodes]
 
 
 def _kill(processes: Iterable[psutil.Process]) -> None:

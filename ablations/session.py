@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,12 +14,12 @@ from rich.console import Console
 from rich.text import Text
 
 from ablations.callbacks import CallbackList
-from ablations.interruption import EXIT_CODE, Interrupted, Interruption
+from ablations.interruption import EXIT_CODE, FirstFailure, Interrupted, Interruption
 from ablations.jobs import Launch, RunTrial
+from ablations.limits import NO_LIMITS, TrialLimits
 from ablations.manifest import StudyManifest, locked
 from ablations.plan import (
     Plan,
-    TrialPlan,
     check_match,
     check_schema,
     make_plan,
@@ -27,7 +28,8 @@ from ablations.plan import (
 )
 from ablations.preview import show_plan
 from ablations.progress import display
-from ablations.ray_runtime import cores, ray_runtime
+from ablations.ray_runtime import cluster_machines, ray_runtime
+from ablations.slots import Demand, cluster_slots, local_slots, this_machine
 from ablations.study import read_study
 from ablations.tracking import Tracker, open_tracker
 
@@ -51,6 +53,8 @@ class Request:
     address: str | None = None
     tracking_uri: str | None = None
     dry_run: bool = False
+    fail_fast: bool = False
+    limits: TrialLimits = NO_LIMITS
     function: str | RunTrial = RUN_TRIAL
 
 
@@ -74,10 +78,10 @@ def ablate(request: Request, console: Console) -> int:
         ledger = StudyManifest(plan, request.command)
         ledger.write()
         tracker = None
-        if missing := plan.missing():
+        if plan.missing():
             ledger.begin()
             try:
-                tracker = _launch(request, plan, missing, concurrent, console)
+                tracker = _launch(request, plan, concurrent, console)
             except Interrupted:
                 return _interrupted(request, plan, console)
             finally:
@@ -85,21 +89,29 @@ def ablate(request: Request, console: Console) -> int:
         return _finish(request, plan, tracker, console)
 
 
-def _concurrent(request: Request, plan: Plan) -> int:
-    return request.concurrent or max(1, cores() // _threads(plan.trials))
+def _concurrent(request: Request, plan: Plan) -> int | None:
+    """Return the number of concurrent trials; None if a cluster determines it."""
+    if request.address is not None:
+        return request.concurrent
+    slots = local_slots(this_machine(), _demand(request, plan))  # also checks the memory
+    return request.concurrent or slots
 
 
-def _threads(trials: Sequence[TrialPlan]) -> int:
-    return max(trial.config.threads for trial in trials)
+def _demand(request: Request, plan: Plan) -> Demand:
+    configs = [trial.config for trial in plan.trials]
+    return Demand(
+        threads=max(config.threads for config in configs),
+        gpu=any(config.device == "cuda" for config in configs),
+        memory=request.limits.memory,
+    )
 
 
-def _launch(
-    request: Request, plan: Plan, missing: Sequence[TrialPlan], concurrent: int, console: Console
-) -> Tracker:
+def _launch(request: Request, plan: Plan, concurrent: int | None, console: Console) -> Tracker:
     """Run the missing trials; the tracking store is opened while Ray starts."""
-    console.print(f"\nStarting {len(missing)} trials, {concurrent} at once", highlight=False)
-    launch = _launch_spec(request, plan, missing, concurrent)
-    place = (concurrent, launch.threads, request.address, plan.folder / ".tune")
+    demand = _demand(request, plan)
+    cpus = (concurrent or 0) * demand.threads
+    memory = None if demand.memory is None else (concurrent or 0) * demand.memory
+    shared = plan.folder / ".tune"
     with Interruption() as interruption, ThreadPoolExecutor(1) as pool:
         import_module(
             "ablations.launch"
@@ -108,20 +120,61 @@ def _launch(
             open_tracker, plan, request.outputs, request.tracking_uri, request.command
         )
         try:
-            with ray_runtime(*place, interruption.check) as scratch:
-                _run(launch, plan, scratch, opening.result(), console, interruption)
+            with (
+                suppress(FirstFailure),
+                _starting(request, plan, concurrent, console) as started,
+                ray_runtime(
+                    cpus, demand.threads, request.address, shared, interruption.check, memory
+                ) as scratch,
+            ):
+                tracker = opening.result()
+                started()
+                launch = _launch_spec(request, plan, demand, concurrent, console)
+                _run(launch, plan, scratch, tracker, console, interruption)
         finally:
             if opening.exception() is None:
                 opening.result().close(_status(plan, interruption))
-    return opening.result()
+    return tracker
+
+
+@contextmanager
+def _starting(
+    request: Request, plan: Plan, concurrent: int | None, console: Console
+) -> Iterator[Callable[[], None]]:
+    """Context manager: show that Ray and the tracking store start; yields the end of the notice."""
+    how = f"{concurrent} at once" if concurrent else f"on the cluster at {request.address}"
+    console.print(f"\nStarting {len(plan.missing())} trials, {how}", highlight=False)
+    phase = "joining the Ray cluster" if request.address else "starting Ray"
+    text = f"{phase} and opening the tracking store"
+    if not console.is_terminal:
+        console.print(text)
+        console.file.flush()
+    with ExitStack() as notice:
+        notice.enter_context(console.status(text))
+        yield notice.close
 
 
 def _launch_spec(
-    request: Request, plan: Plan, missing: Sequence[TrialPlan], concurrent: int
+    request: Request, plan: Plan, demand: Demand, concurrent: int | None, console: Console
 ) -> Launch:
+    """Return the launch; on a cluster, which must be joined, at most as many trials as fit it."""
+    if request.address is not None:
+        nodes = cluster_machines()
+        slots = cluster_slots(nodes, demand)
+        concurrent = min(concurrent or slots, slots)
+        text = f"{concurrent} trials at once: the cluster has {sum(n.cpus for n in nodes):g} CPUs"
+        console.print(f"{text} on {len(nodes)} nodes", highlight=False)
+    assert concurrent is not None
     minutes = plan.study.budget.minutes
-    deadline = time.monotonic() + 60 * minutes if minutes else None
-    return Launch(missing, request.function, concurrent, _threads(missing), deadline)
+    return Launch(
+        trials=plan.missing(),
+        function=request.function,
+        concurrent=concurrent,
+        threads=demand.threads,
+        deadline=time.monotonic() + 60 * minutes if minutes else None,
+        limits=request.limits,
+        fail_fast=request.fail_fast,
+    )
 
 
 def _run(
@@ -169,10 +222,13 @@ def _finish(request: Request, plan: Plan, tracker: Tracker | None, console: Cons
             console.print(Text(reason, "red"), Text(f"  {trial.folder}"), sep="\n")
     waiting = sum(state in ("new", "partial") for state in states.values())
     if waiting:
-        console.print(
-            f"{waiting} trials did not start within the budget of time; the same command goes on",
-            highlight=False,
+        stopped = request.fail_fast and "failed" in states.values()
+        reason = (
+            "were stopped or did not start, because a trial failed (--fail-fast)"
+            if stopped
+            else "did not start within the budget of time"
         )
+        console.print(f"{waiting} trials {reason}; the same command goes on", highlight=False)
     if tracker is not None and tracker.warning:
         console.print(Text(f"Warning: {tracker.warning}", "yellow"))
     files = request.report(plan.folder)

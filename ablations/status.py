@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ablations.plan import Plan, TrialPlan
 from workbench.record import METRICS, read_rows
+
+STARTING, TRAINING = "starting", "training"
+
+LEAST_SECONDS = 2.0
+"""Seconds of training before a first estimate."""
+
+
+@dataclass
+class Pace:
+    """Progress of a trial since it began to train in this launch."""
+
+    began: float
+    """Seconds of time.monotonic()."""
+    fraction: float
+    """Fraction that was done then."""
+    seconds: float = 0.0
+    done: float = 0.0
+
+    def update(self, fraction: float) -> None:
+        """Note the fraction that is done now."""
+        self.seconds, self.done = time.monotonic() - self.began, fraction - self.fraction
 
 
 @dataclass
@@ -17,8 +39,10 @@ class TrialStatus:
     state: str
     """`pending`, `running`, `done` or `failed`."""
     fraction: float = 0.0
-    begun_at: float = 0.0
-    """Fraction that was done before this launch."""
+    phase: str = ""
+    """What a running trial does, such as `compiling kernels` or `training`."""
+    pace: Pace | None = None
+    """Speed of the trial in this launch; None before it trains."""
     primary: float | None = None
 
 
@@ -33,14 +57,19 @@ class StudyStatus:
 
     def started(self, trial: TrialPlan) -> None:
         """Handle the start of a trial."""
-        self.cells[trial.id].state = "running"
+        cell = self.cells[trial.id]
+        cell.state, cell.phase = "running", STARTING
 
     def progressed(
-        self, trial: TrialPlan, fraction: float, metrics: Mapping[str, float | None]
+        self, trial: TrialPlan, phase: str, fraction: float, metrics: Mapping[str, float | None]
     ) -> None:
         """Handle progress of a trial."""
         cell, primary = self.cells[trial.id], self.plan.study.primary
-        cell.fraction = fraction
+        cell.phase, cell.fraction = phase, max(fraction, cell.fraction)
+        if cell.pace is not None:
+            cell.pace.update(fraction)
+        elif phase == TRAINING:
+            cell.pace = Pace(time.monotonic(), fraction)
         cell.primary = metrics.get(primary, cell.primary)
         if metrics.get(primary) is not None:
             self.last = f"{trial.label}: {primary} {metrics[primary]:.4g} at {fraction:.0%}"
@@ -50,6 +79,8 @@ class StudyStatus:
         cell = self.cells[trial.id]
         cell.state = "done" if failure is None else "failed"
         cell.fraction = 1.0
+        if cell.pace is not None and failure is None:
+            cell.pace.update(1.0)
         cell.primary = self._measured(trial)
         self.last = f"{trial.label}: {failure}" if failure is not None else self.outcome(trial)
 
@@ -65,9 +96,25 @@ class StudyStatus:
 
     def left(self) -> float | None:
         """Return the estimated seconds left; None until there is an estimate."""
-        done = sum(cell.fraction - cell.begun_at for cell in self.cells.values())
+        paces = self._paces()
+        if not paces:
+            return None
+        seconds = sum(pace.seconds for pace in paces) / sum(pace.done for pace in paces)
         rest = sum(1 - cell.fraction for cell in self.cells.values())
-        return self.elapsed() * rest / done if done > 0.02 else None
+        return seconds * rest / max(1, self.counts()["running"])
+
+    def basis(self) -> float | None:
+        """Return the seconds of training behind the estimate; None once a trial has ended."""
+        ended = any(c.pace is not None and c.fraction == 1 for c in self.cells.values())
+        return None if ended else max((pace.seconds for pace in self._paces()), default=None)
+
+    def phases(self) -> dict[str, int]:
+        """Return the number of running trials in each phase."""
+        return Counter(cell.phase for cell in self.cells.values() if cell.state == "running")
+
+    def _paces(self) -> list[Pace]:
+        found = [cell.pace for cell in self.cells.values() if cell.pace is not None]
+        return [pace for pace in found if pace.done > 0 and pace.seconds >= LEAST_SECONDS]
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials in each state."""
@@ -77,9 +124,11 @@ class StudyStatus:
     def _cell(self, trial: TrialPlan) -> TrialStatus:
         state = trial.record.state()
         if state == "done":
-            return TrialStatus("done", 1.0, 1.0, self._measured(trial))
-        fraction = float(trial.record.last_progress()["fraction"]) if state == "partial" else 0.0
-        return TrialStatus("pending", fraction, fraction)
+            return TrialStatus("done", 1.0, primary=self._measured(trial))
+        # A failed trial also resumes from its checkpoint, if it has one.
+        resumes = trial.record.checkpoint.exists()
+        fraction = float(trial.record.last_progress()["fraction"]) if resumes else 0.0
+        return TrialStatus("pending", fraction)
 
     def _measured(self, trial: TrialPlan) -> float | None:
         rows = read_rows(trial.folder / METRICS)

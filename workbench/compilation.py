@@ -14,7 +14,7 @@ def announce_compilation(on_compilation: Callable[[], None]) -> Iterator[None]:
     """Context manager: call back when numba begins to compile a kernel that its cache lacks."""
     from numba.core import event
 
-    class Listener(event.Listener):  # type: ignore[misc]
+    class Listener(event.Listener):
         def on_start(self, event: Any) -> None:
             on_compilation()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fake_trials
 from rich.console import Console
@@ -21,16 +23,16 @@ def report(folder: Path) -> Sequence[Path]:
     return [index]
 
 
-def request(file: Path, outputs: Path, *, dry_run: bool = False) -> Request:
-    return Request(
+def request(file: Path, outputs: Path, **changes: Any) -> Request:
+    usual = Request(
         file=file,
         outputs=outputs,
         command=f"workbench ablate {file}",
         report=report,
         concurrent=2,
-        dry_run=dry_run,
         function="fake_trials:run_trial",
     )
+    return replace(usual, **changes)
 
 
 if __name__ == "__main__":

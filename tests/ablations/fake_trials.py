@@ -22,6 +22,7 @@ from workbench.components import (
     RepresentationConfig,
 )
 from workbench.config import TrialConfig, dump
+from workbench.errors import TrialStopped
 from workbench.record import TrialRecord
 from workbench.types import EnvironmentSpec, LatentSpec, ModelSpec
 
@@ -129,7 +130,9 @@ def unregister_fakes() -> None:
 def run_trial(
     config: TrialConfig,
     folder: Path,
-    report: Callable[[float, Mapping[str, float]], None] | None = None,
+    on_measurement: Callable[[float, Mapping[str, float | None]], None] | None = None,
+    on_status: Callable[[str, float], None] = lambda activity, fraction: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """A trial with four measurements; every start appends a line to `runs.txt`."""
     procedure = config.procedure
@@ -140,7 +143,11 @@ def run_trial(
     runs.write_text((runs.read_text() if runs.exists() else "") + f"{os.getpid()}\n")
     _misbehave(procedure, len(runs.read_text().splitlines()))
     for quarter in range(1, 5):
+        on_status("training", (quarter - 1) / 4)
         time.sleep(procedure.seconds / 4)
+        if should_stop():
+            record.checkpoint.touch()
+            raise TrialStopped
         row = {
             "step": procedure.steps * quarter // 4,
             "updates": quarter,
@@ -150,8 +157,8 @@ def run_trial(
         }
         record.append(row, {"step": row["step"], "updates": quarter, "seconds": 0.1})
         record.progress(quarter / 4, row)
-        if report is not None:
-            report(quarter / 4, row)
+        if on_measurement is not None:
+            on_measurement(quarter / 4, row)
     result = {"seconds": procedure.seconds, "threads": os.environ.get("OMP_NUM_THREADS")}
     record.finish(result)
     return result

@@ -23,6 +23,7 @@ from rich.console import Console
 
 from ablations import ray_runtime
 from ablations.launch import TrialQueue
+from ablations.limits import TrialLimits
 from ablations.plan import Plan, TrialPlan, make_plan
 from ablations.session import ablate
 from ablations.study import read_study
@@ -75,9 +76,9 @@ def tracked(outputs: Path, study: str) -> list[Run]:
     return list(client.search_runs([experiment.experiment_id])) if experiment else []
 
 
-def launch(file: Path, outputs: Path) -> Launched:
+def launch(file: Path, outputs: Path, **changes: Any) -> Launched:
     stream = StringIO()
-    code = ablate(fake_session.request(file, outputs), Console(file=stream, width=160))
+    code = ablate(fake_session.request(file, outputs, **changes), Console(file=stream, width=160))
     return Launched(make_plan(read_study(file), outputs), outputs, code, stream.getvalue())
 
 
@@ -328,6 +329,55 @@ def test_ray_keeps_signal_handlers_and_rejects_clients_without_token(
     assert not ray.is_initialized()
     assert not token.exists()
     assert os.environ["RAY_ADDRESS"] == "192.0.2.1:6379"
+
+
+@pytest.mark.slow
+def test_fail_fast_stops_at_the_first_failed_trial(fakes: None, tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    axes = "  procedure.behaviour: [raises, works]"
+    file.write_text(STUDY.format(name="fails", seconds=60, axes=axes))
+    launched = launch(file, tmp_path / "outputs", fail_fast=True)
+    assert launched.code == 1
+    states = list(launched.plan.states().values())
+    assert "failed" in states
+    assert "done" not in states
+    assert "because a trial failed (--fail-fast)" in launched.printed
+    assert launched.latest_launch().info.status == "FAILED"
+    assert "RUNNING" not in {run.info.status for run in launched.runs()}
+
+
+@pytest.mark.slow
+def test_trial_over_its_time_fails_and_can_be_resumed(fakes: None, tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    axes = "  procedure.behaviour: [works]"
+    file.write_text(STUDY.format(name="slow", seconds=12, axes=axes))
+    first = launch(file, tmp_path / "outputs", limits=TrialLimits(minutes=0.05))
+    assert first.code == 1
+    assert [started(trial) for trial in first.plan.trials] == [1, 1]
+    assert "stopped after 0.05 min, the limit of --trial-minutes" in first.printed
+    again = launch(file, tmp_path / "outputs")
+    assert again.code == 0
+
+
+@pytest.mark.slow
+def test_concurrency_on_a_cluster_follows_from_its_nodes(
+    fakes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
+    file = tmp_path / "study.yaml"
+    axes = "  procedure.behaviour: [works]"
+    file.write_text(STUDY.format(name="cluster", seconds=8, axes=axes))
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        cluster.add_node(num_cpus=2)
+        launched = launch(file, tmp_path / "outputs", address=cluster.address, concurrent=None)
+    finally:
+        cluster.shutdown()
+    assert launched.code == 0, launched.printed
+    assert "3 trials at once: the cluster has 3 CPUs on 2 nodes" in launched.printed
+    assert not (launched.plan.folder / ".tune").exists()
 
 
 @pytest.mark.slow

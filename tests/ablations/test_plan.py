@@ -240,20 +240,30 @@ def test_preview_warns_about_metrics_that_no_trial_measures(
     )
 
 
-def test_status_matrix_shows_every_trial_and_the_time_left(plan: Plan) -> None:
+def test_status_matrix_shows_every_trial_and_the_time_left(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: clock)
     matrix = MatrixDisplay(plan)
     first, second, third = plan.trials[:3]
     for trial in (first, second, third):
         matrix.started(trial)
-    matrix.progressed(first, 0.5, {plan.study.primary: 0.25})
+    clock = 1010.0
+    matrix.progressed(third, "compiling kernels", 0.0, {})
+    matrix.progressed(first, "training", 0.1, {})
+    assert matrix.left() is None
+    clock = 1014.0
+    matrix.progressed(first, "measuring", 0.5, {plan.study.primary: 0.25})
     matrix.finished(second, "the loss is not finite")
     text = printed(lambda console: console.print(matrix))
     assert "50%" in text
     assert "2 running, 1 failed, 7 pending" in text
+    assert "now: 1 measuring, 1 compiling kernels" in text
     assert "the loss is not finite" in text
-    left = matrix.left()
-    assert left is not None
-    assert left == pytest.approx(matrix.elapsed() * 8.5 / 1.5, rel=0.2)
+    # 0.4 of a trial took 4 s; 8.5 trials are left, two at once.
+    assert matrix.left() == pytest.approx(10 * 8.5 / 2)
+    assert "about 42 s left (estimate from the first 4 s of training)" in text
 
 
 def test_progress_is_plain_lines_without_a_terminal(plan: Plan) -> None:
@@ -261,11 +271,21 @@ def test_progress_is_plain_lines_without_a_terminal(plan: Plan) -> None:
         with display(plan, console) as board:
             assert isinstance(board, StudyStatus)
             board.started(plan.trials[0])
+            for phase in ("imports", "compiling kernels", "training", "measuring"):
+                board.progressed(plan.trials[0], phase, 0.0, {})
             board.finished(plan.trials[0], None)
+            board.started(plan.trials[1])
+            board.progressed(plan.trials[1], "imports", 0.0, {})
 
     lines = printed(follow).splitlines()
     assert lines[0] == f"start  {plan.trials[0].id}  plain · simulations=5 | seed 0"
-    assert lines[1].endswith("decision/search_regret_decisive not measured")
+    assert [line.split()[1:] for line in lines[1:4]] == [
+        ["imports"],
+        ["compiling", "kernels"],
+        ["training"],
+    ]
+    assert lines[4].endswith("decision/search_regret_decisive not measured")
+    assert len(lines) == 6, "only the first trials show their phases"
 
 
 def test_durations_are_readable() -> None:

@@ -31,6 +31,23 @@ def ablate(
             "OUTPUTS. By default Ray is started on this machine only, as by `local`.",
         ),
     ] = None,
+    trial_minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            help="Minutes of one trial in this launch; over it, a trial saves a checkpoint and "
+            "fails, and a later launch resumes it.",
+        ),
+    ] = None,
+    trial_memory: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Memory of one trial in GB; over it, a trial fails. No more run at once."
+        ),
+    ] = None,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop the launch at the first failed trial.")
+    ] = False,
     outputs: Outputs = Path("outputs"),
     tracking_uri: TrackingUri = None,
     seeds: Annotated[
@@ -46,6 +63,7 @@ def ablate(
     # Covers planning and reporting only: while trials run, the launch handles signals itself.
     with exit_on_signal(lambda: f"Interrupted. To resume:\n  {command}"):
         from ablations.interruption import exit_process
+        from ablations.limits import TrialLimits
         from ablations.session import Request, ablate
         from workbench.cli.console import SafeConsole
         from workbench.cli.report import show
@@ -59,8 +77,12 @@ def ablate(
             report=partial(show, console=console),
             seeds=seeds,
             concurrent=concurrent,
-            address=address,
+            address=None if address == "local" else address,
             tracking_uri=tracking_uri,
             dry_run=dry_run,
+            fail_fast=fail_fast,
+            limits=TrialLimits(
+                trial_minutes, None if trial_memory is None else round(trial_memory * 1e9)
+            ),
         )
         exit_process(ablate(request, console))
