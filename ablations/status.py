@@ -40,7 +40,7 @@ class TrialStatus:
     """`pending`, `running`, `done` or `failed`."""
     fraction: float = 0.0
     phase: str = ""
-    """What a running trial does, such as `compiling kernels` or `training`."""
+    """Phase of a running trial, such as `compiling kernels` or `training`."""
     pace: Pace | None = None
     """Speed of the trial in this launch; None before it trains."""
     primary: float | None = None

@@ -1,4 +1,4 @@
-"""How many trials run at once, from the resources of the machines."""
+"""Number of concurrent trials, from the resources of the machines."""
 
 from __future__ import annotations
 
