@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ablations.config_diff import config_diff
+from ablations.config_diff import differences
 from ablations.plan import Plan
 from workbench.errors import WorkbenchError
 from workbench.record import write_text
@@ -87,7 +87,7 @@ def _contents(plan: Plan, command: str, launches: list[dict[str, Any]]) -> dict[
         "axes": {name: list(values) for name, values in study.axes.items()},
         "baseline": study.baseline,
         "conditions": [
-            {"name": c.name, "values": dict(c.values), "differs": config_diff(study, c)}
+            {"name": c.name, "values": dict(c.values), "differs": differences(study, c)}
             for c in study.conditions
         ],
         "comparisons": [{"baseline": c.baseline, "against": c.against} for c in study.comparisons],

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ablations.config_diff import config_diff
+from ablations.config_diff import differences
 from ablations.plan import Plan, ReplaySize, left_behind, older_code, seconds_left, smallest_p
 from ablations.study import Study
 from workbench.config import TrialConfig
@@ -48,7 +48,7 @@ def _conditions(plan: Plan, counts: Mapping[str, int]) -> Table:
     table.add_column(f"what differs from '{study.baseline}'", overflow="fold")
     for condition in study.conditions:
         sizes = [f"{counts[condition.name]:,}"] if counts else []
-        changes = config_diff(study, condition)
+        changes = differences(study, condition)
         table.add_row(Text(condition.name), *sizes, Text("\n".join(changes) or "-"))
     return table
 

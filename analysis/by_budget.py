@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 from analysis.frames import StudyResults
 from analysis.legend import condition_legend, finished_seeds
 from analysis.line_panel import LEVELS, draw_line_panel
-from analysis.style import PAGE, new_figure, styled
+from analysis.style import PAGE, panel_grid, styled
 from workbench.metrics import METRICS
 
 NO_SEARCH = {"naive": "no search"}
@@ -25,40 +25,36 @@ MAX_LABELLED_TICKS = 5
 OPEN_LOOP = ("decision/open_loop_return", "decision/open_loop_score")
 
 
-def search_budget(results: StudyResults) -> Figure | None:
+def search_budget(results: StudyResults, width: float = PAGE) -> Figure | None:
     """Draw regret, planning gain and the share of worsened decisions over search simulations."""
     data = {name: _rows(results, name, "simulations") for name in BUDGET_METRICS}
     data = {name: rows for name, rows in data.items() if not rows.empty}
     if not data:
         return None
     with styled():
-        figure = new_figure(PAGE, 2.7)
-        panels = figure.subplots(1, len(data), squeeze=False).ravel()
+        figure, panels = panel_grid(len(data), 3, width)
         for axes, (name, rows) in zip(panels, data.items(), strict=True):
             draw_line_panel(
                 axes, results, METRICS[name], rows, "simulations", BUDGET_METRICS[name], (0.0,)
             )
             _set_log1p_axis(axes, rows["simulations"])
-        figure.supxlabel("search simulations (0: the policy prior decides alone)")
+        figure.supxlabel("search simulations (0: the policy prior alone)")
         condition_legend(figure, results, finished_seeds(pd.concat(data.values())))
     return figure
 
 
-def open_loop_play(results: StudyResults) -> Figure | None:
+def open_loop_play(results: StudyResults, width: float = PAGE) -> Figure | None:
     """Draw the score or return of open-loop play over the observation interval."""
     data = {name: _rows(results, name, "interval") for name in OPEN_LOOP}
     data = {name: rows for name, rows in data.items() if not rows.empty}
     if not data:
         return None
     with styled():
-        figure = new_figure(PAGE * (0.5 + 0.25 * len(data)), 2.7)
-        panels = figure.subplots(1, len(data), squeeze=False).ravel()
+        figure, panels = panel_grid(len(data), 2, width)
         for axes, (name, rows) in zip(panels, data.items(), strict=True):
             draw_line_panel(axes, results, METRICS[name], rows, "interval")
             _set_log1p_axis(axes, rows["interval"])
-        figure.supxlabel(
-            "observation interval n: the agent observes every n-th state and imagines the others"
-        )
+        figure.supxlabel("observation interval: every n-th state is observed")
         condition_legend(figure, results, finished_seeds(pd.concat(data.values())))
     return figure
 

@@ -15,7 +15,7 @@ from analysis.frames import StudyResults
 from analysis.legend import condition_legend, finished_seeds
 from analysis.line_panel import draw_line_panel
 from analysis.statistics import mean_interval
-from analysis.style import DASHES, INK, PAGE, QUIET, LineStyle, condition_styles, new_figure, styled
+from analysis.style import DASHES, INK, PAGE, QUIET, LineStyle, condition_styles, panel_grid, styled
 from workbench.metrics import METRICS, MetricSpec
 
 PANEL_ORDER = (
@@ -42,7 +42,7 @@ SOURCE_STYLES: dict[str, tuple[LineStyle, str]] = {
 FLIP_METRICS = ("decision/flip_rate", "decision/flip_gain")
 
 
-def error_by_depth(results: StudyResults) -> Figure | None:
+def error_by_depth(results: StudyResults, width: float = PAGE) -> Figure | None:
     """Draw error over unroll depth, one panel per metric, with the number of cases per depth."""
     data = results.by_depth[results.by_depth["state"] == "done"].dropna(subset=["value"])
     shown = [metric for metric in METRICS.values()
@@ -50,15 +50,15 @@ def error_by_depth(results: StudyResults) -> Figure | None:
     if not shown:
         return None
     with styled():
-        figure, panels = _panels(len(shown))
+        figure, panels = panel_grid(len(shown), 2, width)
         for axes, metric in zip(panels, shown, strict=True):
             _depth_panel(axes, results, metric, data[data["metric"] == metric.name])
-        figure.supxlabel("unroll depth, with the number of cases measured at that depth")
+        figure.supxlabel("unroll depth, with the number of cases")
         condition_legend(figure, results, results.done.groupby("condition").size())
     return figure
 
 
-def depth_error_by_source(results: StudyResults) -> Figure | None:
+def depth_error_by_source(results: StudyResults, width: float = PAGE) -> Figure | None:
     """Draw error over unroll depth for each action source: behaviour, uniform, oracle."""
     data = results.evaluation.dropna(subset=["depth", "source", "value"])
     data = data[data["source"].isin(SOURCE_STYLES) & ~(data["n"] < MIN_CASES)]
@@ -70,44 +70,33 @@ def depth_error_by_source(results: StudyResults) -> Figure | None:
     if not shown:
         return None
     with styled():
-        figure, panels = _panels(len(shown))
+        figure, panels = panel_grid(len(shown), 2, width)
         for axes, metric in zip(panels, shown, strict=True):
             _source_panel(axes, results, metric, data[data["metric"] == metric.name])
-        for axes in panels[-2:]:
+        columns = 2 if width >= PAGE else 1
+        for axes in panels[-columns:]:
             axes.set_xlabel("unroll depth, fewest cases per source")
         condition_legend(figure, results, finished_seeds(data), marked=False)
         _source_legend(figure, set(data["source"]))
     return figure
 
 
-def flip_rate(results: StudyResults) -> Figure | None:
+def flip_rate(results: StudyResults, width: float = PAGE) -> Figure | None:
     """Draw decision changes under oracle correction at one depth, and the regret they save."""
     known = results.evaluation.dropna(subset=["depth", "value"])
     data = {name: largest_search(known[known["metric"] == name]) for name in FLIP_METRICS}
     if any(rows.empty for rows in data.values()):
         return None
     with styled():
-        figure = new_figure(PAGE, 2.7)
-        panels = figure.subplots(1, len(FLIP_METRICS))
+        figure, panels = panel_grid(len(FLIP_METRICS), 2, width)
         for axes, (name, rows) in zip(panels, data.items(), strict=True):
             draw_line_panel(axes, results, METRICS[name], rows, "depth", {}, (0.0,))
             axes.axhline(0, color=INK, linewidth=0.8, zorder=1)
             axes.set_xticks(sorted(rows["depth"].unique()))
         simulations = data[FLIP_METRICS[0]]["simulations"].iloc[0]
-        figure.supxlabel(f"depth of the oracle correction, {simulations:g} search simulations")
+        figure.supxlabel(f"depth of the oracle correction, {simulations:g} simulations")
         condition_legend(figure, results, finished_seeds(data[FLIP_METRICS[0]]))
     return figure
-
-
-def _panels(n_panels: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure with two panels per row; an unused place stays empty."""
-    columns = min(2, n_panels)
-    rows = -(-n_panels // columns)
-    figure = new_figure(PAGE, 0.5 + 2.1 * rows)
-    panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
-    for axes in panels[n_panels:]:
-        axes.set_axis_off()
-    return figure, panels[:n_panels]
 
 
 def _depth_panel(axes: Axes, results: StudyResults, metric: MetricSpec, data: pd.DataFrame) -> None:
@@ -180,5 +169,6 @@ def _source_legend(figure: Figure, measured: set[str]) -> None:
         if source in measured
     ]
     handles.append(Line2D([], [], color=QUIET, linestyle=DASHES, linewidth=0.8, label="naive"))
-    figure.legend(handles=handles, loc="outside lower left", ncols=4, title="action source",
+    columns = 4 if figure.get_figwidth() >= PAGE else 2
+    figure.legend(handles=handles, loc="outside lower left", ncols=columns, title="action source",
                   alignment="left")  # fmt: skip

@@ -69,9 +69,9 @@ def captions(results: StudyResults) -> dict[str, str]:
         ),
         "flip_rate": (
             "How to read: the predictions at one depth of the search tree (reward, termination, "
-            "value) are replaced by the truth. Left: how often the search then chooses another "
-            "action. Right: how much regret this saves. Many changes that save nothing are errors "
-            f"between actions of similar value. {bands}"
+            "value) are replaced by the truth. First panel: how often the search then chooses "
+            "another action. Second panel: how much regret this saves. Many changes that save "
+            f"nothing are errors between actions of similar value. {bands}"
         ),
         "open_loop_play": (
             "How to read: the agent observes the true state only at every n-th step and imagines "

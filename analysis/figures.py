@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,45 +18,44 @@ from analysis.formatting import (
     axis_label,
     difference_unit,
     display_factor,
+    format_number,
     resolve_metric,
     title_in_sentence,
 )
 from analysis.frames import StudyResults
 from analysis.gallery import gallery
 from analysis.legend import condition_legend
-from analysis.paired_comparisons import Comparison, compare, compared_metrics
+from analysis.paired_comparisons import Comparison, compare, compared_metrics, difference_places
 from analysis.statistics import Floats, finite, mean_interval
 from analysis.style import (
+    CHARACTER,
     INK,
     PAGE,
     ConditionStyle,
     condition_styles,
-    escape_dollars,
+    label,
     new_figure,
+    panel_grid,
     styled,
 )
 from analysis.waterfall import regret_waterfall
 from workbench.metrics import MetricSpec
 
 
-def draw_figures(results: StudyResults) -> dict[str, Figure]:
-    """Draw every figure that the results allow; keys are file names without suffix."""
-    drawn = {
-        "accuracy_and_decisions": accuracy_and_decisions(results),
-        "learning_curves": learning_curves(results),
-        "error_by_depth": error_by_depth(results),
-        "depth_error_by_source": depth_error_by_source(results),
-        "search_budget": search_budget(results),
-        "regret_waterfall": regret_waterfall(results),
-        "flip_rate": flip_rate(results),
-        "open_loop_play": open_loop_play(results),
-        "gallery": gallery(results),
-        "paired_differences": paired_differences(results),
-    }
+def draw_figures(results: StudyResults, width: float = PAGE) -> dict[str, Figure]:
+    """Draw every figure that the results allow; keys are file names without suffix.
+
+    No figure is wider than `width`, in inches; font sizes do not depend on it.
+    """
+    draw: list[Callable[[StudyResults, float], Figure | None]] = [
+        accuracy_and_decisions, learning_curves, error_by_depth, depth_error_by_source,
+        search_budget, regret_waterfall, flip_rate, open_loop_play, gallery, paired_differences,
+    ]  # fmt: skip
+    drawn = {function.__name__: function(results, width) for function in draw}
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def accuracy_and_decisions(results: StudyResults) -> Figure | None:
+def accuracy_and_decisions(results: StudyResults, width: float = PAGE) -> Figure | None:
     """Draw one point per trial and, per condition, the mean with t intervals on both axes."""
     x, y = resolve_metric(results.study["predictive"]), resolve_metric(results.study["primary"])
     xs, ys = _shown(results, x), _shown(results, y)
@@ -64,7 +63,8 @@ def accuracy_and_decisions(results: StudyResults) -> Figure | None:
     if not both.to_numpy().any():
         return None
     with styled():
-        figure = new_figure(PAGE if len(results.conditions) > 5 else PAGE * 0.72, 3.5)
+        wide = len(results.conditions) > 5 or width < PAGE
+        figure = new_figure(width if wide else width * 0.72, 3.5)
         axes = figure.add_subplot()
         for name, style in condition_styles(results.conditions).items():
             known = both[name]
@@ -79,7 +79,7 @@ def accuracy_and_decisions(results: StudyResults) -> Figure | None:
     return figure
 
 
-def learning_curves(results: StudyResults) -> Figure | None:
+def learning_curves(results: StudyResults, width: float = PAGE) -> Figure | None:
     """Draw the primary and the predictive metric over environment steps."""
     drawn = set(results.curves.dropna(subset=["value"])["metric"])
     names = [results.study[key] for key in ("primary", "predictive")]
@@ -87,8 +87,7 @@ def learning_curves(results: StudyResults) -> Figure | None:
     if not metrics:
         return None
     with styled():
-        figure = new_figure(PAGE, 2.7)
-        panels = figure.subplots(1, len(metrics), squeeze=False).ravel()
+        figure, panels = panel_grid(len(metrics), 2, width)
         for axes, metric in zip(panels, metrics, strict=True):
             curves = results.curves[results.curves["metric"] == metric.name]
             curves = curves.assign(value=curves["value"] * display_factor(metric)).dropna(
@@ -104,21 +103,33 @@ def learning_curves(results: StudyResults) -> Figure | None:
     return figure
 
 
-def paired_differences(results: StudyResults) -> Figure | None:
+def paired_differences(results: StudyResults, width: float = PAGE) -> Figure | None:
     """Draw a forest plot: mean difference, t interval and seeds of each comparison."""
     families = [compare(results, name) for name in compared_metrics(results)]
     if not any(c.test.differences.size for family in families for c in family):
         return None
     with styled():
-        figure = new_figure(PAGE, 0.95 + 0.42 * len(families[0]))
-        panels = figure.subplots(1, len(families), sharey=True, squeeze=False).ravel()
+        labels = [_comparison_label(comparison, 0.3 * width) for comparison in families[0]]
+        row_height = max(0.42, 0.18 + 0.125 * max(text.count("\n") + 1 for text in labels))
+        stacked = len(families) if width < PAGE else 1
+        figure = new_figure(width, stacked * (0.75 + row_height * len(labels)))
+        panels = figure.subplots(
+            stacked, len(families) // stacked, sharey=True, squeeze=False
+        ).ravel()
         for axes, family in zip(panels, families, strict=True):
             _draw_forest(axes, family, condition_styles(results.conditions))
-        panels[0].set_yticks(
-            range(len(families[0])), [escape_dollars(c.label) for c in families[0]]
-        )
-        panels[0].set_ylim(len(families[0]) - 0.4, -0.6)
+            axes.set_yticks(range(len(labels)), labels)
+        panels[0].set_ylim(len(labels) - 0.4, -0.6)
     return figure
+
+
+def _comparison_label(comparison: Comparison, inches: float) -> str:
+    """Return `against − baseline`; on a line each if this is wider than `inches`."""
+    font = 7
+    if len(comparison.label) * font * CHARACTER <= inches:
+        return label(comparison.label)
+    against, baseline = comparison.against, f"− {comparison.baseline}"
+    return f"{label(against, inches, font)}\n{label(baseline, inches, font)}"
 
 
 def _shown(results: StudyResults, metric: MetricSpec) -> pd.DataFrame:
@@ -169,7 +180,7 @@ def _draw_forest(
     axes: Axes, family: Sequence[Comparison], styles: dict[str, ConditionStyle]
 ) -> None:
     metric = family[0].metric
-    factor = display_factor(metric)
+    factor, places = display_factor(metric), difference_places(family)
     for row, comparison in enumerate(family):
         style, interval = styles[comparison.against], comparison.test.interval
         axes.scatter(factor * comparison.test.differences,
@@ -180,8 +191,13 @@ def _draw_forest(
                       color=style.color, linewidth=1.6, solid_capstyle="butt")  # fmt: skip
         axes.plot(factor * interval.mean, row, style.marker, color=style.color, markersize=6,
                   markeredgecolor="white", markeredgewidth=0.8)  # fmt: skip
+        if np.isfinite(interval.mean):
+            axes.annotate(format_number(factor * interval.mean, places, sign=True),
+                          (factor * interval.mean, row), (0, 4), textcoords="offset points",
+                          ha="center", va="bottom", fontsize=6.5,
+                          bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3})  # fmt: skip
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    axes.margins(x=0.08)
+    axes.margins(x=0.12)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)

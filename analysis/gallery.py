@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,18 @@ from numpy.typing import NDArray
 from analysis.formatting import decimal_places, format_number
 from analysis.frames import StudyResults
 from analysis.statistics import Floats
-from analysis.style import INK, PAGE, QUIET, condition_styles, escape_dollars, new_figure, styled
+from analysis.style import INK, PAGE, QUIET, condition_styles, label, new_figure, styled
 
 SATURATION_SHARE = 0.5
 """Share from which a cell has its full colour, and a bar its full length."""
-MAX_POSITIONS = 8
-"""Largest number of positions in the figure."""
-GAP, HEAD = 0.35, 0.5
-"""Gap between boards and height of the heading, in board widths."""
+MIN_POSITIONS, MAX_POSITIONS, MAX_ROWS = 3, 8, 16
+"""Bounds of the number of positions in the figure, and of the number of its rows."""
+GAP = 0.35
+"""Gap between boards, in board widths."""
+MIN_BOARD, MAX_BOARD = 0.84, 1.0
+"""Bounds of the width of a board with its gap, in inches."""
+BOLD = 10.0
+"""Font size of regular text that is as wide as the bold titles."""
 BEST_COLOR, SHARE_COLOR, CHOSEN_COLOR = "#d9d9d9", "#0173b2", "#d55e00"
 """Colours of the best moves, of shares, and of the frame around chosen moves."""
 
@@ -153,36 +157,47 @@ def _board_text(observation: NDArray[np.bool_]) -> str:
     return "/".join("".join(row) for row in signs)
 
 
-def gallery(results: StudyResults) -> Figure | None:
-    """Draw one row per position: exact move values, then prior and visits by condition."""
+def gallery(results: StudyResults, width: float = PAGE) -> Figure | None:
+    """Draw one row per position: exact move values, then prior and visits by condition.
+
+    Conditions that do not fit in the width form further bands below, with the same positions.
+    """
     records = load_positions(results)
     if records is None or not _drawable(records):
         return None
-    positions = costliest(records)
     names = [name for name in results.conditions if records.agents_of(name)]
+    per_band = max(1, int((width / MIN_BOARD - 1) / 2))
+    bands = [names[i : i + per_band] for i in range(0, len(names), per_band)]
+    positions = costliest(records, max(MIN_POSITIONS, min(MAX_POSITIONS, MAX_ROWS // len(bands))))
     if not positions:
         return None
-    _, _, height, width = records.observation.shape
-    drops = records.q.shape[1] == width
-    columns, board_height = 1 + 2 * len(names), height + 2 * drops
-    total_width = columns * (1 + GAP) * width - GAP * width
-    row_height = board_height + (GAP + 0.15) * width
+    _, _, height, cells = records.observation.shape
+    drops = records.q.shape[1] == cells
+    columns, step = 1 + 2 * len(bands[0]), (1 + GAP) * cells
+    total_width = columns * step - GAP * cells
+    scale = min(width, MAX_BOARD * columns) / total_width
+    row_height = (height + 2 * drops) + (GAP + 0.15) * cells
+    titles = {name: label(name, 1.7 * step * scale, BOLD) for name in names}
+    lines = 1 + max(title.count("\n") for title in titles.values())
+    head = (0.3 + 0.15 * lines) / scale
     with styled():
-        inches = max(PAGE, 0.85 * columns)
-        scale = inches / total_width
-        figure = new_figure(inches, scale * (len(positions) * row_height + HEAD * width))
+        total_height = len(bands) * (head + len(positions) * row_height)
+        figure = new_figure(scale * total_width, scale * total_height)
         figure.set_layout_engine("none")
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set_axis_off()
         axes.set_xlim(-0.1, total_width + 0.1)
-        axes.set_ylim(len(positions) * row_height, -HEAD * width)
-        _draw_headings(axes, results, names, width)
-        for row, position in enumerate(positions):
-            boards = [
-                BoardLayout(column * (1 + GAP) * width, row * row_height, height, width, drops)
-                for column in range(columns)
-            ]
-            _draw_position(axes, records, position, names, boards)
+        axes.set_ylim(total_height - head, -head)
+        styles = condition_styles(results.conditions)
+        for number, band in enumerate(bands):
+            top = number * (head + len(positions) * row_height)
+            _draw_headings(axes, {titles[n]: styles[n].color for n in band}, top, cells, scale)
+            for row, position in enumerate(positions):
+                boards = [
+                    BoardLayout(column * step, top + row * row_height, height, cells, drops)
+                    for column in range(1 + 2 * len(band))
+                ]
+                _draw_position(axes, records, position, band, boards)
     return figure
 
 
@@ -202,17 +217,28 @@ def _drawable(records: PositionRecords) -> bool:
     return records.q.shape[1] in (shape[2] * shape[3], shape[3])
 
 
-def _draw_headings(axes: Axes, results: StudyResults, names: list[str], width: int) -> None:
+def _draw_headings(
+    axes: Axes, conditions: Mapping[str, str], top: float, width: int, scale: float
+) -> None:
+    """Write the headings of a band above `top`.
+
+    Args:
+        axes: the figure's only axes.
+        conditions: titles of the conditions and their colours.
+        top: upper edge of the boards.
+        width: width of a board in cells.
+        scale: inches per cell.
+    """
     step = (1 + GAP) * width
     alignment: dict[str, Any] = {"ha": "center", "va": "bottom"}
-    axes.text(width / 2, -0.08 * width, "exact\nmove values", fontsize=7, **alignment)
-    styles = condition_styles(results.conditions)
-    for i, name in enumerate(names):
+    axes.text(width / 2, top - 0.04 / scale, "exact\nvalues", fontsize=7, **alignment)
+    for i, (title, color) in enumerate(conditions.items()):
         left = (1 + 2 * i) * step
-        axes.text(left + (step + width) / 2, -0.28 * width, escape_dollars(name), fontsize=8.5,
-                  color=styles[name].color, weight="bold", **alignment)  # fmt: skip
+        axes.text(left + (step + width) / 2, top - 0.18 / scale, title, fontsize=8.5, color=color,
+                  weight="bold", **alignment)  # fmt: skip
         for j, what in enumerate(("prior", "visits")):
-            axes.text(left + j * step + width / 2, -0.08 * width, what, fontsize=7, **alignment)
+            axes.text(left + j * step + width / 2, top - 0.04 / scale, what, fontsize=7,
+                      **alignment)  # fmt: skip
 
 
 def _draw_position(

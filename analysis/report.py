@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from markupsafe import Markup, escape
 
 from analysis.captions import captions
 from analysis.caveats import caveats, matched_sizes
+from analysis.configurations import baseline, configurations, differences, unplanned_trials
 from analysis.figures import draw_figures
 from analysis.findings import CONCLUSION, Findings, derive_findings, findings_table
 from analysis.formatting import count
 from analysis.frames import StudyResults, load_study
 from analysis.provenance import data_digest, provenance
-from analysis.style import save
+from analysis.style import PAGE, save
 from analysis.table_format import Table
 from analysis.tables import (
     all_correlations_table,
@@ -31,9 +32,12 @@ from analysis.tables import (
     write_tables,
 )
 from analysis.terms import used_terms
+from workbench.config_diff import as_written, flat
 from workbench.record import write_text
 
 FOLDER = "report"
+CSS_INCH = 96
+"""Number of CSS pixels per inch."""
 
 
 @dataclass(frozen=True)
@@ -47,25 +51,38 @@ class Report:
     """At most three sentences."""
     summary: str
     """Plain-text tables for the terminal."""
+    notices: list[str]
+    """Sentences about what the report does not cover; often empty."""
 
 
-def write_report(folder: Path, into: Path | None = None) -> Report:
+def write_report(
+    folder: Path,
+    into: Path | None = None,
+    width: float = PAGE,
+    design: Mapping[str, Any] | None = None,
+    notices: Sequence[str] = (),
+) -> Report:
     """Write the report of a study from its stored results.
 
     Args:
         folder: folder of the study.
         into: folder to write to; by default `<folder>/report/`.
+        width: width of the figures in inches.
+        design: keys of the study's design that replace the stored ones, such as `primary`.
+        notices: sentences for the top of the report.
 
     Raises:
         WorkbenchError: the results cannot be read.
     """
     results = load_study(folder)
+    results = replace(results, study=results.study | dict(design or {}))
     target = into or folder / FOLDER
-    drawn = draw_figures(results)
+    drawn = draw_figures(results, width)
     data = provenance(results)
     figures = {name: save(figure, target / "figures", name, data) for name, figure in drawn.items()}
     tables = write_tables(results, target / "tables")
     findings, sections = derive_findings(results), _sections(results)
+    notices = [*notices, *unplanned_trials(results)]
     texts = captions(results)
     shown = {name: text for name, text in texts.items() if name in figures}
     downloads = [path for paths in figures.values() for path in paths] + tables
@@ -74,12 +91,16 @@ def write_report(folder: Path, into: Path | None = None) -> Report:
         study=results.study,
         findings=findings,
         conclusion=CONCLUSION,
+        notices=notices,
         caveats=caveats(results),
         images={name: _embedded(paths) for name, paths in figures.items()},
+        widths={name: round(figure.get_figwidth() * CSS_INCH) for name, figure in drawn.items()},
         captions=texts,
         terms=used_terms(_words(findings, sections, shown)),
         sections=sections,
-        conditions=_conditions(results),
+        conditions=differences(results) or _stored_differences(results),
+        baseline=baseline(results),
+        options=flat(configurations(results).get(baseline(results), {})),
         provenance=_provenance(results),
         launches=results.study.get("launches") or [],
         notes=sorted({note for notes in results.trials["notes"] for note in notes}),
@@ -93,6 +114,7 @@ def write_report(folder: Path, into: Path | None = None) -> Report:
         tables=tables,
         findings=findings.text,
         summary=_summary(results, sections),
+        notices=notices,
     )
 
 
@@ -114,6 +136,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["code"] = _code
+    environment.filters["written"] = as_written
     return environment
 
 
@@ -145,8 +168,8 @@ def _sections(results: StudyResults) -> dict[str, list[Table]]:
     }
 
 
-def _conditions(results: StudyResults) -> dict[str, list[str]]:
-    """Return each condition's differences from the baseline; empty if they were not recorded."""
+def _stored_differences(results: StudyResults) -> dict[str, list[str]]:
+    """Return the differences from the baseline that the launch recorded; empty if it did not."""
     conditions = results.study["conditions"]
     if not all("differs" in condition for condition in conditions):
         return {}
@@ -172,7 +195,7 @@ def _provenance(results: StudyResults) -> dict[str, str]:
         "Evaluation set": ", ".join(
             sorted({str(h)[:16] for h in done["evaluation_hash"].dropna()})
         ),
-        "Positions in the evaluation set": _range(done["positions"]),
+        "Positions in the evaluation set": _positions(done),
         "Data": f"SHA-256 {data_digest(results)}, also in the metadata of every figure",
         "Checkpoint": "the last one of each finished trial, never the best",
     }
@@ -186,6 +209,12 @@ def _range(values: pd.Series[Any]) -> str:
         return ""
     low, high = float(known.min()), float(known.max())
     return f"{low:,.0f}" if round(low) == round(high) else f"{low:,.0f} to {high:,.0f}"
+
+
+def _positions(done: pd.DataFrame) -> str:
+    """Return the number of positions, and the number up to symmetry if it is known."""
+    positions, classes = _range(done["positions"]), _range(done["symmetry_classes"])
+    return f"{positions} ({classes} up to symmetry)" if positions and classes else positions
 
 
 def _matched(results: StudyResults) -> str:

@@ -11,16 +11,23 @@ from typing import Any, Literal
 
 import matplotlib
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from workbench.record import write_bytes
 
-COLUMN, PAGE = 3.4, 7.0
+COLUMN, PAGE = 3.25, 6.75
 """Widths in inches of one column and of the full text of a two-column paper."""
+WIDTHS: Mapping[str, float] = {"column": COLUMN, "page": PAGE}
+"""Width of the figures of a report by name."""
+CHARACTER = 0.0085
+"""Mean width of a character in inches, per point of font size."""
 INK, QUIET = "#222222", "#6b6b6b"
 DASHES = (0, (4, 3))
 MARKERS = "osD^vPX*hp"
+SEPARATORS = " _-·/,.="
+"""Characters after which a long name is wrapped."""
 LineStyle = Literal["-", "--", "-.", ":"]
 LINE_STYLES: tuple[LineStyle, ...] = ("-", "--", "-.", ":")
 FORMATS: Mapping[str, Mapping[str, Any]] = {"pdf": {}, "png": {"dpi": 220}, "svg": {}}
@@ -109,9 +116,24 @@ def styled() -> Iterator[None]:
         yield
 
 
-def escape_dollars(text: str) -> str:
-    """Escape `$`, which matplotlib would read as the delimiter of a formula."""
-    return text.replace("$", r"\$")
+def label(name: str, inches: float = float("inf"), fontsize: float = 7.5) -> str:
+    """Return a condition's name as the text of a figure.
+
+    Lines are wrapped to a width in inches, if possible after a separator. `$` is escaped, because
+    matplotlib would read it as the delimiter of a formula.
+    """
+    lines = [name] if inches == float("inf") else wrap(name, int(inches / fontsize / CHARACTER))
+    return "\n".join(lines).replace("$", r"\$")
+
+
+def wrap(name: str, width: int) -> list[str]:
+    """Return the lines of a name, each of at most `width` characters (at least 8)."""
+    width, lines, rest = max(8, width), [], name
+    while len(rest) > width:
+        cut = max((i for i in range(width // 2, width) if rest[i] in SEPARATORS), default=width - 1)
+        lines.append(rest[: cut + 1].strip())
+        rest = rest[cut + 1 :].lstrip()
+    return [*lines, rest] if rest or not lines else lines
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -119,6 +141,20 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
+
+
+def panel_grid(panels: int, most: int, width: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `most` panels per row, or one if it is narrow.
+
+    An unused place stays empty. The height includes a legend of two rows.
+    """
+    columns = min(most, panels) if width >= PAGE else 1
+    rows = -(-panels // columns)
+    figure = new_figure(width, 0.5 + 2.2 * rows)
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for unused in axes[panels:]:
+        unused.set_axis_off()
+    return figure, axes[:panels]
 
 
 def save(figure: Figure, folder: Path, name: str, provenance: str) -> list[Path]:

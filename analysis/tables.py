@@ -8,6 +8,7 @@ from typing import get_args
 
 import pandas as pd
 
+from analysis.configurations import configuration_frame
 from analysis.formatting import (
     MISSING,
     decimal_places,
@@ -224,6 +225,7 @@ def write_tables(results: StudyResults, folder: Path) -> list[Path]:
         "evaluation": ([], results.evaluation),
         "regret_parts": ([], regret_parts(results).reset_index()),
         "gallery": ([], gallery_frame(results)),
+        "configuration": ([], configuration_frame(results)),
         "main": (main_tables(results), main_frame(results)),
         "comparisons": (comparisons_tables(results), comparisons_frame(results)),
         "selection": ([selection_table(results)], selection_frame(results)),

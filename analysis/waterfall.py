@@ -13,14 +13,16 @@ from analysis.formatting import decimal_places, format_number, title_with_unit
 from analysis.frames import StudyResults
 from analysis.statistics import mean_interval
 from analysis.style import (
+    CHARACTER,
     INK,
     PAGE,
     QUIET,
     ConditionStyle,
     condition_styles,
-    escape_dollars,
+    label,
     new_figure,
     styled,
+    wrap,
 )
 from workbench.metrics import METRICS
 
@@ -35,8 +37,8 @@ STEPS = {
 }
 """Label of the bar of each column of `regret_parts`."""
 PARTS = ("dynamics", "prior", "value")
-PANELS_PER_ROW = 4
-"""Largest number of panels in a row."""
+MIN_PANEL, LABELS = 1.6, 0.9
+"""Smallest width of a panel, and width of the labels of the bars, in inches."""
 
 
 def regret_parts(results: StudyResults) -> pd.DataFrame:
@@ -60,7 +62,7 @@ def regret_parts(results: StudyResults) -> pd.DataFrame:
     return table.reindex(columns=[*STEPS]).dropna()
 
 
-def regret_waterfall(results: StudyResults) -> Figure | None:
+def regret_waterfall(results: StudyResults, width: float = PAGE) -> Figure | None:
     """Draw one panel per condition: regret, effect of replacing each part, remaining regret."""
     trials = regret_parts(results).groupby(level="condition")
     parts = {str(name): rows for name, rows in trials}
@@ -69,21 +71,25 @@ def regret_waterfall(results: StudyResults) -> Figure | None:
     if not shown:
         return None
     with styled():
-        columns = min(PANELS_PER_ROW, len(shown))
+        columns = min(int(width / MIN_PANEL), len(shown))
         rows = -(-len(shown) // columns)
-        figure = new_figure(PAGE, 0.4 + 1.7 * rows)
+        room = (width - LABELS) / columns
+        titles = {n: label(f"{n} ({len(parts[n])})", room - 0.1, 8.5) for n in shown}
+        lines = max(title.count("\n") for title in titles.values())
+        figure = new_figure(width, 0.4 + (1.7 + 0.14 * lines) * rows)
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, (name, style) in zip(panels, shown.items(), strict=False):
             _draw_panel(axes, parts[name], style)
-            axes.set_title(f"{escape_dollars(name)} ({len(parts[name])})", loc="left")
+            axes.set_title(titles[name], loc="left")
         for axes in panels[len(shown) :]:
             axes.set_axis_off()
         panels[0].set_yticks(range(len(STEPS)), [*STEPS.values()])
         panels[0].invert_yaxis()
-        panels[0].margins(x=0.2)
+        panels[0].margins(x=0.5 / room)
         effects = results.evaluation[results.evaluation["metric"] == EFFECT]
         simulations = effects["simulations"].max()
-        figure.supxlabel(f"{title_with_unit(METRICS[REGRET])}, {simulations:g} search simulations")
+        text = f"{title_with_unit(METRICS[REGRET])}, {simulations:g} simulations"
+        figure.supxlabel("\n".join(wrap(text, int(width / 8 / CHARACTER))))
     return figure
 
 
@@ -107,8 +113,8 @@ def _draw_panel(axes: Axes, parts: pd.DataFrame, style: ConditionStyle) -> None:
                   alpha=0.9 if is_total else 0.45, linewidth=0)  # fmt: skip
         ends = begin + parts[name]
         axes.scatter(ends, [row] * len(ends), s=9, color=INK, alpha=0.7, linewidths=0, zorder=4)
-        label = format_number(means[name], places, sign=not is_total)
-        axes.annotate(label, (max(begin, end, *ends), row), (4, 0), textcoords="offset points",
+        change = format_number(means[name], places, sign=not is_total)
+        axes.annotate(change, (max(begin, end, *ends), row), (4, 0), textcoords="offset points",
                       va="center", fontsize=7, color=INK)  # fmt: skip
         if name != REMAINDER:
             axes.plot([end, end], [row + 0.31, row + 0.69], color=QUIET, linewidth=0.7)

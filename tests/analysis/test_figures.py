@@ -22,8 +22,9 @@ from analysis.figures import (
 )
 from analysis.frames import load_study
 from analysis.provenance import data_digest, provenance
-from analysis.style import condition_styles, save
+from analysis.style import WIDTHS, condition_styles, save, styled
 from tests.analysis.evaluated_study import write_states
+from tests.analysis.legibility import faults
 
 REGRET, ERROR = "decision/search_regret_decisive", "predictive/value_error"
 
@@ -154,6 +155,41 @@ def test_shares_are_drawn_in_percent_with_higher_as_better(
     assert figure is not None
     assert "%   better →" in figure.axes[0].get_ylabel()
     assert 50 < figure.axes[0].get_ylim()[1] < 110
+
+
+LONG = ("a" * 60, "simulations=25 · representation_with_a_long_name · unroll=5")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("names", [("cnn", "gcn"), LONG], ids=["short names", "60 characters"])
+def test_figures_are_legible_and_as_wide_as_asked(
+    evaluated_study: Path, names: tuple[str, str], width: str
+) -> None:
+    """No text overlaps another one or is cut off, and no panel collapses."""
+    manifest = (evaluated_study / "study.json").read_text()
+    for old, new in zip(("cnn", "gcn"), names, strict=True):
+        manifest = manifest.replace(f'"{old}"', json.dumps(new))
+    (evaluated_study / "study.json").write_text(manifest)
+    drawn = draw_figures(load_study(evaluated_study), WIDTHS[width])
+    assert len(drawn) == 10
+    for name, figure in drawn.items():
+        assert figure.get_figwidth() <= WIDTHS[width] + 1e-9, name
+        with styled():
+            assert faults(figure) == [], name
+    assert drawn["paired_differences"].get_figwidth() == WIDTHS[width]
+
+
+def test_legend_follows_the_order_of_the_conditions_row_by_row(
+    make_study: Callable[..., Path],
+) -> None:
+    names = [f"condition_{i}" for i in range(5)]
+    figure = accuracy_and_decisions(load_study(make_study(conditions=names)), WIDTHS["column"])
+    assert figure is not None
+    figure.draw_without_rendering()
+    places = {t.get_text(): t.get_window_extent() for t in figure.legends[0].get_texts()}
+    reading_order = sorted(places, key=lambda text: (-round(places[text].y0), places[text].x0))
+    assert reading_order == [f"{name} (3)" for name in names]
+    assert len({round(box.x0) for box in places.values()}) > 1, "several columns"
 
 
 def test_values_that_span_decades_get_a_log_axis(make_study: Callable[..., Path]) -> None:

@@ -7,15 +7,19 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from analysis.caveats import caveats
 from analysis.figures import draw_figures
 from analysis.findings import Findings, derive_findings, findings_table
 from analysis.formatting import resolve_metric, title_in_sentence
 from analysis.frames import StudyResults, load_study
+from analysis.gallery import gallery, gallery_frame
 from analysis.paired_comparisons import compare
 from analysis.report import write_report
 from analysis.table_format import Table
@@ -94,7 +98,7 @@ def test_page_has_findings_numbers_failures_figures_and_files(broken_study: Path
     assert "TrialDiverged: loss is nan at 2500" in page.text
     assert "workbench ablate configs/gcn_vs_cnn.yaml" in page.text
     assert sum(address.startswith("data:image/svg+xml") for address in page.addresses) == 4
-    files = [address for address in page.addresses if not address.startswith("data:")]
+    files = [a for a in page.addresses if not a.startswith(("data:", "#"))]
     assert files
     assert all((report.index.parent / address).is_file() for address in files)
     assert len(report.figures) == 12
@@ -119,6 +123,15 @@ def test_dollar_signs_in_condition_names_are_not_drawn_as_formulas(
     assert not (folder / "report").exists()
 
 
+def check_contents(html: str) -> None:
+    """Check that the table of contents leads to every section of the page."""
+    targets = re.findall(r'href="#([\w-]+)"', html)
+    sections = re.findall(r'<section[^>]* id="([\w-]+)"', html)
+    assert sorted(targets) == sorted(sections)
+    assert {"findings", "gallery", "regret_waterfall", "reading"} <= set(targets)
+    assert html.index("<nav") < html.index('id="results"')
+
+
 def test_page_of_evaluated_study_shows_all_figures(evaluated_study: Path) -> None:
     report = write_report(evaluated_study)
     page = Page(report.index.read_text(encoding="utf-8"))
@@ -130,12 +143,11 @@ def test_page_of_evaluated_study_shows_all_figures(evaluated_study: Path) -> Non
         assert heading in page.text
     assert resolve_metric("predictive/decision_weighted_error").title in page.text
     assert any(path.name == "evaluation.csv" for path in report.tables)
+    check_contents(report.index.read_text(encoding="utf-8"))
 
 
-def test_user_text_is_escaped_in_the_page(
-    make_study: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("analysis.report.draw_figures", lambda results: {})
+@pytest.mark.usefixtures("without_figures")
+def test_user_text_is_escaped_in_the_page(make_study: Callable[..., Path]) -> None:
     evil = '</title><script>alert(1)</script>"><img src=x onerror=alert(1)>'
     folder = make_study(question=evil, command=evil)
     (folder / "trials" / "gcn-0" / "result.json").unlink()
@@ -398,14 +410,120 @@ def test_report_explains_the_terms_that_it_uses(study: Path) -> None:
     assert list(used_terms("A trial of a condition.")) == ["condition", "trial"]
 
 
-def test_report_shows_the_differences_between_conditions(make_study: Callable[..., Path]) -> None:
-    folder = make_study()
-    write_report(folder)
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write reports without figures, which take seconds."""
+    monkeypatch.setattr("analysis.report.draw_figures", lambda results, width: {})
+
+
+def configure(folder: Path, name: str, config: dict[str, Any]) -> None:
+    """Write the configuration of a trial; the seed is the end of its name."""
+    path = folder / "trials" / name / "config.yaml"
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text(yaml.safe_dump(config | {"seed": int(name[-1])}))
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_report_shows_differences_between_conditions_and_all_options(
+    make_study: Callable[..., Path],
+) -> None:
+    folder = make_study(conditions=("cnn", "gcn"), seeds=(0,))
+    for trial in (folder / "trials").iterdir():
+        (trial / "config.yaml").unlink()
     page = folder / "report" / "index.html"
-    assert "Configuration of the conditions" not in page.read_text()
-    manifest = json.loads((folder / "study.json").read_text())
-    for condition in manifest["conditions"]:
-        condition["differs"] = [f"planner: simulations=7{condition['name']}"]
-    (folder / "study.json").write_text(json.dumps(manifest))
     write_report(folder)
-    assert f"planner: simulations=7{manifest['conditions'][1]['name']}" in page.read_text()
+    assert "Configuration of the conditions" not in page.read_text()
+    losses: dict[str, Any] = {"reward": {"name": "r", "weight": 1.0}, "value": {"name": "v"}}
+    configure(folder, "cnn-0", {"planner": {"simulations": 5}, "losses": losses})
+    configure(
+        folder, "gcn-0", {"planner": {"simulations": 7}, "losses": {**losses, "reward": None}}
+    )
+    report = write_report(folder)
+    text = Page(page.read_text()).text
+    assert "planner: simulations=7" in text
+    assert "without losses.reward" in text
+    assert "All 4 options of cnn" in text
+    assert "losses.reward.weight" in text
+    (path,) = [path for path in report.tables if path.name == "configuration.csv"]
+    table = pd.read_csv(path, keep_default_na=False).set_index("key")
+    assert dict(table.loc["planner.simulations"]) == {"cnn": "5", "gcn": "7"}
+    assert "seed" not in table.index
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_finished_trials_outside_the_plan_are_stated_at_the_top(
+    make_study: Callable[..., Path],
+) -> None:
+    folder = make_study(conditions=("cnn", "gcn"), seeds=(0, 1, 2))
+    for trial in (folder / "trials").iterdir():
+        configure(folder, trial.name, {"encoder": trial.name[:-2]})
+    assert write_report(folder).notices == []
+    manifest = json.loads((folder / "study.json").read_text())
+    manifest["seeds"] = [0, 1]
+    manifest["trials"] = [trial for trial in manifest["trials"] if trial["seed"] < 2]
+    (folder / "study.json").write_text(json.dumps(manifest))
+    (notice,) = write_report(folder).notices
+    assert "covers seeds 0 and 1. Finished trials of seeds 2 are not part of it" in notice
+    text = Page((folder / "report" / "index.html").read_text()).text
+    assert text.index("covers seeds 0 and 1") < text.index("Contents")
+    configure(folder, "gcn-2", {"encoder": "another"})
+    assert "1 finished trial in the folder" in write_report(folder).notices[1]
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_only_tables_with_contents_are_offered(make_study: Callable[..., Path]) -> None:
+    folder = make_study(conditions=("cnn",), seeds=(0,), comparisons=[])
+    report = write_report(folder)
+    names = {path.name for path in report.tables}
+    assert {"main.csv", "trials.csv"} <= names
+    assert not {"comparisons.csv", "comparisons.md", "evaluation.csv", "gallery.csv"} & names
+    assert all(path.stat().st_size > 1 for path in report.tables)
+    page = Page(report.index.read_text(encoding="utf-8"))
+    assert not any("comparisons" in address for address in page.addresses)
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_given_design_replaces_the_stored_one(make_study: Callable[..., Path]) -> None:
+    folder = make_study()
+    design = {
+        "primary": "decision/prior_regret",
+        "comparisons": [{"baseline": "gcn", "against": "cnn"}],
+    }
+    report = write_report(folder, design=design, notices=["edited"])
+    assert "cnn − gcn" in report.summary
+    assert "gcn-shuffled − cnn" not in report.summary
+    assert "regret (prior)" in report.findings
+    assert "edited" in Page(report.index.read_text(encoding="utf-8")).text
+
+
+def test_gallery_shows_one_position_per_symmetry_class(evaluated_study: Path) -> None:
+    """Positions 3 and 5 are equal up to symmetry, position 4 is alone; all have a regret."""
+    for trial in (evaluated_study / "trials").iterdir():
+        path = trial / "evaluation" / "by_state.npz"
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        arrays["regret"] = np.array([0, 0, 0, 1, 0.5, 1], np.float32)
+        arrays["symmetry_class"] = np.array([0, 1, 2, 3, 4, 3])
+        np.savez(path, **arrays)
+    results = load_study(evaluated_study)
+    frame = gallery_frame(results)
+    assert list(frame["position"]) == [3, 3, 4, 4]
+    assert list(frame["multiplicity"]) == [2, 2, 1, 1]
+    assert list(frame["condition"]) == ["cnn", "gcn"] * 2
+    assert list(frame["regret"]) == [1.0, 1.0, 0.5, 0.5]
+    assert frame["board"].iloc[0] == "xo./..."
+    figure = gallery(results)
+    assert figure is not None
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts.count("2 positions") == 1
+    assert texts.count("regret 1.0") == 2
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_positions_are_counted_up_to_symmetry(study: Path) -> None:
+    for trial in (study / "trials").iterdir():
+        result = json.loads((trial / "result.json").read_text())
+        result["evaluation_set"]["symmetry_classes"] = 627
+        (trial / "result.json").write_text(json.dumps(result))
+    page = Page(write_report(study).index.read_text(encoding="utf-8"))
+    assert "4,520 (627 up to symmetry)" in page.text

@@ -103,7 +103,10 @@ def test_report_is_written_and_shown(
 ) -> None:
     (tmp_path / "study.json").write_text("{}")
 
-    def write_report(folder: Path, into: Path | None) -> SimpleNamespace:
+    def write_report(
+        folder: Path, into: Path | None, width: float, design: object, notices: list[str]
+    ) -> SimpleNamespace:
+        widths.append(width)
         folder = into or folder
         figures = [folder / "curves.png", folder / "curves.pdf"]
         return SimpleNamespace(
@@ -112,16 +115,20 @@ def test_report_is_written_and_shown(
             tables=[folder / "a.csv"],
             summary="a table",
             findings="it depends",
+            notices=["not covered"],
         )
 
+    widths: list[float] = []
     monkeypatch.setitem(sys.modules, "analysis.report", SimpleNamespace(write_report=write_report))
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, "report", tmp_path) == 0
     shown = capsys.readouterr().out
     assert "a table" in shown
     assert "it depends" in shown
+    assert "Note: not covered" in shown
     assert "  index.html\n  curves.{pdf,png}\n" in shown
-    assert run(monkeypatch, "report", tmp_path, "--into", "elsewhere") == 0
+    assert run(monkeypatch, "report", tmp_path, "--into", "elsewhere", "--width", "column") == 0
+    assert widths == [6.75, 3.25]
     assert "  elsewhere/index.html\n" in capsys.readouterr().out
     assert report.find(str(tmp_path), Path("outputs")) == tmp_path
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,13 +27,23 @@ def report(
         Path | None,
         typer.Option(help="Folder to write to; by default `report` in the study's folder."),
     ] = None,
+    width: Annotated[
+        Literal["column", "page"],
+        typer.Option(
+            help="Width of the figures: one column (3.25 in) or the page (6.75 in) of a paper."
+        ),
+    ] = "page",
     outputs: Outputs = Path("outputs"),
 ) -> None:
-    """Write the report of a study, and show its table and findings."""
+    """Write the report of a study, and show its table and findings.
+
+    Edits of `primary`, `predictive`, `baseline`, `comparisons`, `match` and `question` in the study
+    file take effect without a new launch.
+    """
     folder = find(study, outputs)
     from workbench.cli.console import SafeConsole
 
-    show(folder, SafeConsole(), into)
+    show(folder, SafeConsole(), into, width)
 
 
 def find(study: str, outputs: Path) -> Path:
@@ -50,21 +60,30 @@ def find(study: str, outputs: Path) -> Path:
     raise WorkbenchError(f"no study '{study}' in {outputs}; {existing}")
 
 
-def show(folder: Path, console: Console, into: Path | None = None) -> list[Path]:
+def show(
+    folder: Path,
+    console: Console,
+    into: Path | None = None,
+    width: Literal["column", "page"] = "page",
+) -> list[Path]:
     """Write a study's report, show its table, findings and files, and return the files."""
     from rich.text import Text
 
+    from ablations.edited_design import edited_design
     from analysis.report import write_report
+    from analysis.style import WIDTHS
+
+    design, edits = edited_design(folder)
 
     try:
         with console.status(f"drawing the figures of {folder.name}"):
-            written = write_report(folder, into)
+            written = write_report(folder, into, WIDTHS[width], design, edits)
     except OSError as error:
         raise WorkbenchError(
-            f"{error.filename}: cannot be written: {error.strerror} "
-            "(`workbench report --into` writes a report elsewhere)"
+            f"{error.filename or into or folder}: cannot be written: {error.strerror} "
+            "(`workbench report --into DIR` writes a report elsewhere)"
         ) from None
-    for text in (written.summary, written.findings):
+    for text in (written.summary, written.findings, *(f"Note: {n}" for n in written.notices)):
         console.print(Text(f"\n{text}"), soft_wrap=True)
     console.print()
     for line in (str(_short(written.index)), *_grouped(written.figures)):
