@@ -15,10 +15,11 @@ from typing import Any
 
 from ablations.config_diff import differences
 from ablations.plan import Plan
+from ablations.study_folder import LOCK, STUDY
 from workbench.errors import WorkbenchError
 from workbench.record import write_text
 
-STUDY, COPY, LOCK = "study.json", "study.yaml", ".lock"
+COPY = "study.yaml"
 PACKAGES = ("muzero-workbench", "torch", "torch-geometric", "numpy", "ray", "mlflow")
 
 

@@ -14,6 +14,7 @@ from workbench.cli.catalogue import catalogue, describe
 from workbench.cli.evaluate import evaluate
 from workbench.cli.report import report
 from workbench.cli.schema import schema
+from workbench.cli.status import status
 from workbench.cli.train import train
 from workbench.cli.ui import ui
 
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": train,
     "evaluate": evaluate,
     "report": report,
+    "status": status,
     "ui": ui,
     "list": catalogue,
     "describe": describe,

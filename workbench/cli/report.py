@@ -11,7 +11,7 @@ import typer
 
 from workbench.cli.completion import complete_study
 from workbench.cli.shared_options import Outputs
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,7 +57,8 @@ def find(study: str, outputs: Path) -> Path:
             return folder
     known = sorted(path.parent.name for path in outputs.glob(f"*/{STUDY}"))
     existing = f"existing studies: {', '.join(known)}" if known else "it has no studies yet"
-    raise WorkbenchError(f"no study '{study}' in {outputs}; {existing}")
+    meant = did_you_mean(Path(study).name, known)
+    raise WorkbenchError(f"no study '{study}' in {outputs}{meant or ';'} {existing}")
 
 
 def show(
