@@ -42,7 +42,7 @@ def status(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """One trial is done, one failed, one is under way, and one was not begun."""
+    """One trial is done, one failed, one is under way, and one has not started."""
     done, failed, partial, _ = write_folder(tmp_path / "out" / "small")
     done.start({})
     done.finish({"metrics": {PRIMARY: 0.125}})
