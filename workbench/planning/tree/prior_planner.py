@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from workbench.models.world_model import WorldModel
-from workbench.planning.tree.search import check_plan
+from workbench.planning.tree.plan_check import check_plan
 from workbench.types import Latent, Plan
 
 

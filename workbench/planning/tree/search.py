@@ -22,6 +22,7 @@ from workbench.planning.tree.compiled_network import (
 )
 from workbench.planning.tree.kernels import FINITE, NO_PLAN, NO_ROOT
 from workbench.planning.tree.latent_store import LatentStore
+from workbench.planning.tree.plan_check import check_finite
 from workbench.planning.tree.simd import TREES_PER_TILE
 from workbench.planning.tree.trees import (
     Leaves,
@@ -250,18 +251,3 @@ def _numpy(tensor: Tensor) -> np.ndarray:
     # Skip a call of torch if nothing has to be moved.
     array: np.ndarray = tensor.numpy() if tensor.is_cpu else tensor.cpu().numpy()
     return array
-
-
-def check_plan(plan: Plan) -> Plan:
-    """Return the plan. Raises TrialDiverged if it is not finite."""
-    # numpy takes a tenth of torch's time for the few numbers of a small batch.
-    check_finite(
-        all(np.isfinite(_numpy(part.detach())).all() for part in (plan.policy, plan.value))
-    )
-    return plan
-
-
-def check_finite(finite: bool) -> None:
-    """Raise TrialDiverged if a plan is not finite."""
-    if not finite:
-        raise TrialDiverged("the plan is not made of finite numbers")
