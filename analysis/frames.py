@@ -85,13 +85,14 @@ class StudyResults:
 def find_study(name: str) -> Path:
     """Return the study folder for a notebook.
 
-    This is WORKBENCH_STUDY if set, else `outputs/NAME` in this folder or the nearest parent.
+    This is WORKBENCH_STUDY if set, else NAME in the outputs folder. A relative path holds in this
+    folder or in the nearest parent that has the study: Jupyter starts notebooks in their folder.
     """
-    given, here = os.environ.get("WORKBENCH_STUDY"), Path.cwd()
-    if given:
-        return Path(given)
-    candidates = [folder / "outputs" / name for folder in (here, *here.parents)]
-    return next((folder for folder in candidates if folder.is_dir()), candidates[0])
+    outputs = Path(os.environ.get("WORKBENCH_OUTPUTS") or "outputs")
+    given = Path(os.environ.get("WORKBENCH_STUDY") or outputs / name)
+    here = Path.cwd()
+    candidates = [folder / given for folder in (here, *here.parents)]
+    return next((folder for folder in candidates if (folder / STUDY).is_file()), candidates[0])
 
 
 def load_study(folder: Path) -> StudyResults:

@@ -10,6 +10,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 import analysis
+from analysis.frames import find_study
 
 FOLDER = Path(analysis.__file__).parent / "notebooks"
 ACCURACY, LOSSES = "accuracy_vs_decision", "where_decisions_are_lost"
@@ -50,6 +51,36 @@ def test_losses_notebook_asks_for_evaluation(study: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("WORKBENCH_STUDY", str(study))
     with pytest.raises(CellExecutionError, match="run `workbench evaluate`"):
         run(LOSSES)
+
+
+def test_relative_study_folder_is_found_from_the_folder_of_the_notebook(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jupyter starts a kernel in the notebook's folder, not where its command was given."""
+    root = study.parent
+    notebooks = root / "analysis" / "notebooks"
+    notebooks.mkdir(parents=True)
+    monkeypatch.chdir(notebooks)
+    monkeypatch.setenv("WORKBENCH_STUDY", "gcn_vs_cnn")
+    assert find_study("another") == root / "gcn_vs_cnn"
+    monkeypatch.setenv("WORKBENCH_STUDY", str(study))
+    assert find_study("another") == study
+    monkeypatch.delenv("WORKBENCH_STUDY")
+    monkeypatch.setenv("WORKBENCH_OUTPUTS", ".")
+    assert find_study("gcn_vs_cnn") == root / "gcn_vs_cnn"
+
+
+def test_command_in_the_readme_writes_to_the_outputs_only() -> None:
+    """`jupyter execute` resolves `--output` from the folder of the notebook."""
+    root = FOLDER.parents[1]
+    text = (root / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    (command,) = [line for line in text.splitlines() if "jupyter execute" in line]
+    assert "--inplace" not in command
+    notebook = next(word for word in command.split() if word.endswith(".ipynb"))
+    assert (root / notebook).is_file()
+    output = command.split("--output=")[1].split()[0]
+    target = (root / notebook).parent.joinpath(output).resolve()
+    assert target.is_relative_to((root / "outputs").resolve())
 
 
 def test_notebooks_are_stored_without_outputs() -> None:
