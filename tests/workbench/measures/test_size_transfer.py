@@ -53,7 +53,8 @@ def test_transferred_agent_equals_one_built_there_with_the_same_weights(
     measure = config.measures["size_transfer"].build(parts)
     assert isinstance(measure, TransferScore)
     unmeasured = {"measures": {"predictive": None, "decision": None}}
-    target = build(trial({**CELLS, **over, **unmeasured, "environment.size": 5, "seed": 9}))
+    larger = {"environment": {"name": "hex", "size": 5}, "seed": 9}
+    target = build(trial({**CELLS, **over, **unmeasured, **larger}))
     rows = []
     for _ in range(2):
         for parameter in parts.model.parameters():
