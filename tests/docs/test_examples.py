@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]{2,}\b|\.\.\.")
 NOT_EXECUTED = {
     "make": "its targets are checked instead",
     "ray": "needs a cluster",
-    "pip": "changes the environment of the tests",
+    "pip": "changes the environment of the tests; `pip install -e FOLDER` is imitated",
     "git": "needs a remote repository",
     "ssh": "needs another machine",
 }
@@ -58,6 +59,8 @@ def test_inline_command_exists_with_its_options(page: Path, command: str) -> Non
     name, *arguments = shlex.split(re.sub(r"\[.*?\]", "", command))[1:] or ["--help"]
     if name.startswith("-"):
         assert name in ("--help", "--version", "-h") or "completion" in name
+        return
+    if PLACEHOLDER.fullmatch(name):
         return
     found = COMMANDS.get(name)
     assert found is not None, f"{named(page)}: there is no command `workbench {name}`"
@@ -110,15 +113,42 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small(study: dict[str, object]) -> None:
-    """Let a study train a few updates with two seeds; its conditions stay as they are."""
+    """Let a study train some updates with two seeds; its conditions stay as they are."""
     base = dict(study.get("base") or {})  # type: ignore[call-overload]
     base |= {
-        "procedure": {"steps": 1024, "warm_up": 256, "batch_size": 16, "replay_ratio": 0.5},
+        "procedure": {
+            "steps": 1024,
+            "parallel_environments": 64,
+            "warm_up": 256,
+            "batch_size": 64,
+            "replay_ratio": 1.0,
+        },
         "evaluate_every": 1000,
     }
-    base.pop("procedure.steps", None)
+    for key in [key for key in base if key.startswith("procedure.")]:
+        del base[key]
     study |= {"base": base, "seeds": 2}
     study.pop("budget", None)
+
+
+SITE = ".site"
+"""Folder of packages that a page installs, in its own folder."""
+
+
+def install_package(package: Path, site: Path) -> None:
+    """Do what `pip install -e` does, in a folder of its own: no network, nothing stays behind."""
+    facts = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    metadata = site / f"{facts['name'].replace('-', '_')}-{facts['version']}.dist-info"
+    metadata.mkdir(parents=True)
+    head = f"Metadata-Version: 2.1\nName: {facts['name']}\nVersion: {facts['version']}\n"
+    (metadata / "METADATA").write_text(head, encoding="utf-8")
+    groups = [
+        f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in entries.items())
+        for group, entries in facts["entry-points"].items()
+    ]
+    (metadata / "entry_points.txt").write_text("\n".join(groups), encoding="utf-8")
+    for module in package.glob("*.py"):
+        shutil.copy(module, site)
 
 
 def run(command: str, folder: Path) -> str:
@@ -130,7 +160,8 @@ def run(command: str, folder: Path) -> str:
         script.write_text(f'#!/bin/sh\nexec {sys.executable} {call} "$@"\n', encoding="utf-8")
         script.chmod(0o755)
     path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
-    python_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    paths = (str(ROOT), str(folder / SITE), os.environ.get("PYTHONPATH"))
+    python_path = os.pathsep.join(filter(None, paths))
     done = subprocess.run(
         ["bash", "-c", command.replace(".venv/bin/", "")],
         cwd=folder,
@@ -154,8 +185,12 @@ def test_page_runs_from_top_to_bottom(page: Path, shipped: Path, tmp_path: Path)
     shutil.copytree(shipped, tmp_path / "outputs")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     shutil.copytree(ROOT / "analysis/notebooks", tmp_path / "analysis/notebooks")
-    python = ""
-    for block in blocks(page):
+    python, pending = "", False
+    for block in [*blocks(page), Block("sh", "", 0, None)]:
+        if pending and block.language == "sh":  # once, and not after every block
+            (tmp_path / "example.py").write_text(python, encoding="utf-8")
+            run("python example.py", tmp_path)
+            pending = False
         if block.file is not None:
             path = written(block, tmp_path)
             if block.language == "yaml" and block.text.startswith("study:"):
@@ -163,18 +198,25 @@ def test_page_runs_from_top_to_bottom(page: Path, shipped: Path, tmp_path: Path)
                 small(study)
                 path.write_text(json.dumps(study), encoding="utf-8")  # JSON is YAML
         elif block.language == "python":
-            python += block.text + "\n"
-            (tmp_path / "example.py").write_text(python, encoding="utf-8")
-            run("python example.py", tmp_path)
+            python, pending = python + block.text + "\n", True
         elif block.language == "sh":
             for command in commands(block):
-                if command.split()[0] not in NOT_EXECUTED and not PLACEHOLDER.search(command):
+                if is_executed(command):
                     execute(command, tmp_path)
+
+
+def is_executed(command: str) -> bool:
+    """Whether a command runs here: placeholders stand for what the reader puts there."""
+    program = command.split()[0]
+    local = "pip install -e " in command
+    return (program not in NOT_EXECUTED or local) and not PLACEHOLDER.search(command)
 
 
 def execute(command: str, folder: Path) -> None:
     """Run a command of a page; the interface of MLflow runs until it is stopped."""
-    if command.split()[:2] == ["workbench", "ui"]:
+    if install := re.fullmatch(r"(?:\.venv/bin/)?pip install -e (\S+)", command):
+        install_package(folder / install[1], folder / SITE)
+    elif command.split()[:2] == ["workbench", "ui"]:
         assert "http://127.0.0.1" in run(f"timeout --preserve-status 15 {command} || true", folder)
     else:
         run(command, folder)
