@@ -13,11 +13,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Thread
@@ -48,6 +49,9 @@ class MeasureStatus:
     """Reason, if the state is `incompatible` or `failed`."""
     seconds: float = 0.0
 
+
+POLL_SECONDS = 0.2
+"""Seconds between two looks at what other processes have started."""
 
 OnMeasureStart = Callable[[Path, str], None]
 """Callback before each measurement, with the trial's folder and the name of the measure."""
@@ -143,7 +147,8 @@ def evaluate_trials(
         names: names of measures; by default all that measure finished agents.
         concurrent: number of parallel processes; by default one per core. A single trial at a
             time is measured in this process.
-        on_start: called before each measurement, if one trial at a time is measured.
+        on_start: called in this process before each measurement; of several processes, up to a
+            fifth of a second late.
 
     Yields:
         each folder, with the statuses of its measures or with an error message.
@@ -153,13 +158,35 @@ def evaluate_trials(
         for folder in folders:
             yield folder, _result_or_error(partial(evaluate_trial, folder, names, on_start))
         return
-    # Spawned processes: torch's threads do not survive a fork.
+    context = get_context("spawn")  # torch's threads do not survive a fork
+    starts: SimpleQueue[tuple[Path, str]] = context.SimpleQueue()
     with ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=_exit_with_parent, initargs=(os.getpid(),)
+        processes, context, initializer=_start_process, initargs=(os.getpid(), starts)
     ) as pool:
-        jobs = {pool.submit(evaluate_trial, folder, names): folder for folder in folders}
-        for job in as_completed(jobs):
-            yield jobs[job], _result_or_error(job.result)
+        jobs = {pool.submit(_evaluate_in_process, folder, names): folder for folder in folders}
+        waiting = set(jobs)
+        while waiting:
+            done, waiting = wait(waiting, POLL_SECONDS, FIRST_COMPLETED)
+            while not starts.empty():
+                start = starts.get()
+                if on_start:
+                    on_start(*start)
+            for job in done:
+                yield jobs[job], _result_or_error(job.result)
+
+
+_STARTS: list[SimpleQueue[tuple[Path, str]]] = []
+"""Queue to the parent in a process that measures; empty elsewhere."""
+
+
+def _evaluate_in_process(folder: Path, names: Sequence[str]) -> list[MeasureStatus]:
+    return evaluate_trial(folder, names, lambda *start: _STARTS[0].put(start))
+
+
+def _start_process(parent: int, starts: SimpleQueue[tuple[Path, str]]) -> None:
+    """Keep the queue to the parent, and exit within about a second after the parent."""
+    _STARTS.append(starts)
+    _exit_with_parent(parent)
 
 
 def _exit_with_parent(parent: int) -> None:

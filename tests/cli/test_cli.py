@@ -20,6 +20,8 @@ from workbench.cli import main, report, ui
 from workbench.cli.interruption import stop_on_signal
 from workbench.cli.train import read
 from workbench.errors import ConfigError, WorkbenchError
+from workbench.evaluation import evaluate_trials
+from workbench.trial import run_trial
 
 TINY_TRIAL = {
     "procedure.steps": 600, "procedure.warm_up": 100, "planner.simulations": 2,
@@ -274,7 +276,7 @@ def test_evaluate_measures_finished_trials_and_reports_the_others(
     assert (folder / "trials" / "one" / "evaluation" / "exploitability.json").exists()
     one = folder / "trials" / "one"
     assert run(monkeypatch, "evaluate", one, "--measure", "exploitability") == 0
-    assert "0 measured in 0 s, 1 already stored" in capsys.readouterr().out
+    assert ": 1 skipped, already measured (exploitability)" in capsys.readouterr().out
     assert run(monkeypatch, "evaluate", one, "--measure", "exploitabilty") == 2
     assert "did you mean 'exploitability'?" in capsys.readouterr().err
     (one / "result.json").unlink()
@@ -312,3 +314,18 @@ def test_unwritable_report_is_a_user_error(
     error = capsys.readouterr().err
     assert "cannot be written" in error
     assert str(study / "report") in error
+
+
+@pytest.mark.slow
+def test_evaluation_reports_measures_of_several_processes(tmp_path: Path) -> None:
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for seed, folder in enumerate(folders):
+        changes = [f"{key}={value}" for key, value in TINY_TRIAL.items()]
+        run_trial(read(None, "muzero", changes, seed), folder)
+    started: list[tuple[Path, str]] = []
+    names = ["exploitability"]
+    for _ in range(2):
+        found = evaluate_trials(folders, names, 2, lambda *start: started.append(start))
+        states = {folder: [s.state for s in result] for folder, result in found if result}
+    assert sorted(started) == [(folder, "exploitability") for folder in folders]
+    assert states == {key: ["stored"] for key in folders}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,11 @@ from workbench.cli.shared_options import Outputs
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from workbench.evaluation import MeasureStatus
+
+MOST_NAMES = 5
+"""Number of skipped measures that a line still names."""
 
 ALL_MEASURED, NOT_ALL_MEASURED = 0, 1
 
@@ -109,28 +114,28 @@ def _evaluate(
     failures, inapplicable = 0, dict[str, str]()
     labels = {trial.folder: trial.label for trial in trials}
     with console.status("") as status_line:
-        done = 0
+        done, current = 0, dict[Path, str]()
 
-        def show_progress(activity: str = "") -> None:
-            status_line.update(f"{done} of {len(trials)} trials done{activity}")
+        def show_progress() -> None:
+            activities = [f"{labels[one]}: measuring {name}" for one, name in current.items()]
+            counts = f"{done} of {len(trials)} trials done"
+            status_line.update(Text("; ".join([counts, *(activities or ["loading"])])))
 
         def on_start(folder: Path, measure: str) -> None:
-            show_progress(f"; {labels[folder]}: measuring {measure}")
+            current[folder] = measure
+            show_progress()
 
         show_progress()
         for folder, result in evaluate_trials([*labels], measures, concurrent, on_start):
             done += 1
+            current.pop(folder, None)
             show_progress()
             label = labels[folder]
             if isinstance(result, str):
                 failures += 1
                 console.print(Text(f"{label}: {result}", "red"), soft_wrap=True)
                 continue
-            counts = Counter(status.state for status in result)
-            seconds = sum(status.seconds for status in result)
-            console.print(
-                f"{label}: {counts['measured']} measured in {seconds:.0f} s, "
-                f"{counts['stored']} already stored", highlight=False)  # fmt: skip
+            console.print(Text(f"{label}: {_summary(result)}"), soft_wrap=True)
             for status in result:
                 if status.state == "failed":
                     failures += 1
@@ -143,3 +148,14 @@ def _evaluate(
         for name, reason in inapplicable.items():
             console.print(Text(f"  {name}: {reason}"), soft_wrap=True)
     return failures
+
+
+def _summary(result: Sequence[MeasureStatus]) -> str:
+    """Return how many measures were run and which were skipped, in one line."""
+    measured = [status.seconds for status in result if status.state == "measured"]
+    stored = [status.measure for status in result if status.state == "stored"]
+    parts = [f"{len(measured)} measured in {sum(measured):.0f} s"] if measured else []
+    if stored:
+        names = f" ({', '.join(stored)})" if len(stored) <= MOST_NAMES else ""
+        parts.append(f"{len(stored)} skipped, already measured{names}")
+    return ", ".join(parts) or "nothing measured"
