@@ -37,10 +37,24 @@ State: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Graph:
-    """A graph over the cells of a board. `edges` holds both directions of every connected pair."""
+    """An undirected graph without loops. `edges` holds both directions of every connected pair.
+
+    Raises:
+        ValueError: an edge is there twice, has no opposite direction, or is outside the nodes.
+    """
 
     nodes: int
     edges: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        known = set(self.edges)
+        if len(known) < len(self.edges):
+            raise ValueError("a graph has an edge twice")
+        for a, b in self.edges:
+            if a == b or not (0 <= a < self.nodes and 0 <= b < self.nodes):
+                raise ValueError(f"edge ({a}, {b}) does not connect two of {self.nodes} nodes")
+            if (b, a) not in known:
+                raise ValueError(f"edge ({a}, {b}) lacks its opposite direction ({b}, {a})")
 
 
 @dataclass(frozen=True)

@@ -286,3 +286,17 @@ def test_heads_must_divide_the_width(name: str) -> None:
     (problem,) = problems_of(text)
     assert problem.startswith("t.yaml:2: model.representation: ")
     assert "width 6 cannot be shared evenly by 4 heads" in problem
+
+
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        (((0, 1),), "lacks its opposite direction"),
+        (((0, 1), (1, 0), (0, 1)), "twice"),
+        (((0, 3), (3, 0)), "does not connect"),
+        (((1, 1),), "does not connect"),
+    ],
+)
+def test_graph_with_directed_or_duplicate_edges_is_refused(edges: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Graph(3, edges)
