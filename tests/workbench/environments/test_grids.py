@@ -443,11 +443,11 @@ def test_trial_trains_and_is_measured_on_every_position(
 def invalid_entries() -> Iterator[tuple[str, str]]:
     yield (
         "{name: four_rooms, goal: [0, 3]}",
-        "environment.goal: value error, [0, 3] is not a free cell",
+        "environment.goal: [0, 3] is not a free cell",
     )
     yield "{name: four_rooms, goal: [7]}", "environment.goal"
     yield "{name: four_rooms, slip: 1.0}", "environment.slip"
-    yield "{name: maze, size: 8}", "environment.size: value error, a maze has an odd size"
+    yield "{name: maze, size: 8}", "environment.size: a maze has an odd size"
     yield "{name: collect, size: 5, goals: 20}", "room for 1 to 7 goals"
     yield "{name: collect, goals: 12, steps: 40}", "MB; allowed are 256"
 
