@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from ablations.plan import Plan
 from ablations.study_folder import LOCK, STUDY
 from workbench.errors import WorkbenchError
 from workbench.record import write_text
+from workbench.result_files import DamagedFile, StudyRecord, read_object
 
 COPY = "study.yaml"
 PACKAGES = ("muzero-workbench", "torch", "torch-geometric", "numpy", "ray", "mlflow")
@@ -39,12 +41,12 @@ class StudyManifest:
 
     def begin(self) -> None:
         """Record the start of a launch."""
-        self._started = datetime.now(UTC)
+        self._started, self._clock = datetime.now(UTC), time.monotonic()
         self._write([*self._earlier, self._launch(None)])
 
     def end(self) -> None:
         """Record the duration of the launch, however it ended."""
-        seconds = (datetime.now(UTC) - self._started).total_seconds()
+        seconds = time.monotonic() - self._clock
         self._write([*self._earlier, self._launch(round(seconds, 1))])
 
     def _launch(self, seconds: float | None) -> dict[str, Any]:
@@ -67,14 +69,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         WorkbenchError: it is damaged.
     """
-    path = folder / STUDY
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except ValueError as error:
-        raise WorkbenchError(
-            f"{path}: cannot be read as JSON ({error}); move it away; the next launch rewrites it"
-        ) from None
-    return data
+        return read_object(folder / STUDY, StudyRecord) or {}
+    except DamagedFile as error:
+        text = f"{error}; move it away, and the next launch writes it again"
+        raise WorkbenchError(text) from None
 
 
 def _contents(plan: Plan, command: str, launches: list[dict[str, Any]]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class TrialPlan:
     @property
     def record(self) -> TrialRecord:
         """Files of the trial."""
-        return TrialRecord(self.folder)
+        return TrialRecord(self.folder, self.id)
 
     @property
     def label(self) -> str:

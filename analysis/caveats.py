@@ -15,9 +15,9 @@ def caveats(results: StudyResults) -> list[str]:
     """Return the caveats of a study, one sentence or two each."""
     comparisons = compare(results, results.study["primary"])
     found = [
-        *_unfinished(results), *_missing_values(results), *_few_seeds(comparisons),
-        *_many_comparisons(comparisons), *match_caveats(results), *_unequal(results),
-        *_evaluated(results), *_sources(results),
+        *_damaged(results), *_unfinished(results), *_missing_values(results),
+        *_few_seeds(comparisons), *_many_comparisons(comparisons), *match_caveats(results),
+        *_unequal(results), *_evaluated(results), *_sources(results),
     ]  # fmt: skip
     if correlate(results).alarm:
         found.append(
@@ -50,6 +50,14 @@ def matched_sizes(results: StudyResults) -> dict[str, float]:
         return {}
     sizes = results.trials.groupby("condition")[f"parameters_{match['part']}"].max().dropna()
     return {name: float(sizes[name]) for name in results.conditions if name in sizes.index}
+
+
+def _damaged(results: StudyResults) -> list[str]:
+    """Return a caveat for each trial with files that cannot be used."""
+    return [
+        f"Trial `{condition}`, seed {seed}, has damaged files: {'; '.join(rows['reason'])}."
+        for (condition, seed), rows in results.damage.groupby(["condition", "seed"], sort=False)
+    ]
 
 
 def _unfinished(results: StudyResults) -> list[str]:

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from workbench.metrics import METRICS, Reading, parse, spec
-from workbench.record import EVALUATION, read_json
+from workbench.record import EVALUATION
 from workbench.renames import with_current_names
+from workbench.result_files import DamagedFile, MeasureResult, read_arrays, read_object
 
 COORDINATE_COLUMNS = {
     name: "value_of" if name == "value" else name
@@ -21,6 +22,8 @@ COORDINATE_COLUMNS = {
 }
 """Column of each coordinate; coordinate `value` is renamed, as column `value` is the result."""
 NUMERIC_COORDINATES = ("simulations", "interval")
+POSITION_FILE = "by_state.npz"
+POSITION_ARRAYS = ("observation", "q", "prior", "visits", "move", "regret")
 _TRIAL = ("trial", "condition", "seed")
 
 
@@ -53,14 +56,70 @@ class Measurement:
         return {kind: value for kind, value in known.items() if value == value}
 
 
-def read_evaluation(trial: Path) -> list[Measurement]:
-    """Read all measurements in a trial's folder; an incomplete file is skipped."""
-    found = []
-    for path in sorted((trial / EVALUATION).glob("*.json")):
-        contents = read_json(path)
-        if contents is not None:
-            found += _parse(with_current_names(contents))
-    return found
+@dataclass(frozen=True)
+class StoredEvaluation:
+    """What `workbench evaluate` left in a trial's folder."""
+
+    measurements: list[Measurement]
+    positions: Path | None
+    """The file with records by position, if there is one."""
+    damage: list[str]
+    """One message for each file that cannot be used."""
+
+
+def read_evaluation(folder: Path, trial: str | None = None) -> StoredEvaluation:
+    """Read all measurements in a trial's folder.
+
+    Args:
+        folder: folder of the trial.
+        trial: id of the trial that must have been measured, if it is known.
+    """
+    found, damage, positions = list[Measurement](), list[str](), None
+    digests: dict[str, str] = {}
+    for path in sorted((folder / EVALUATION).glob("*.json")):
+        try:
+            contents = read_object(path, MeasureResult)
+            if contents is not None:
+                _check_trial(path, contents, trial)
+                digests[path.stem] = contents.get("arrays", "")
+                found += _parse(with_current_names(contents))
+        except DamagedFile as error:
+            damage.append(str(error))
+    path = folder / EVALUATION / POSITION_FILE
+    try:
+        arrays = read_arrays(path, digests.get(path.stem, ""))
+        if arrays is not None:
+            _check_positions(path, arrays)
+            positions = path
+    except DamagedFile as error:
+        damage.append(str(error))
+    return StoredEvaluation(found, positions, damage)
+
+
+def _check_trial(path: Path, contents: Mapping[str, Any], trial: str | None) -> None:
+    measured = contents.get("trial")
+    if trial is not None and measured not in (None, trial):
+        raise DamagedFile(path, f"measures trial {measured}, but this folder is that of {trial}")
+
+
+def _check_positions(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Check that P positions with A moves each are described by arrays of fitting shapes."""
+    missing = [name for name in POSITION_ARRAYS if name not in arrays]
+    if missing:
+        raise DamagedFile(path, f"lacks the arrays {', '.join(missing)}")
+    positions, moves = len(arrays["observation"]), arrays["q"].shape[-1:]
+    for name, kinds, shape in (
+        ("q", "f", (positions, *moves)),
+        ("prior", "f", (positions, *moves)),
+        ("visits", "f", (positions, *moves)),
+        ("move", "iu", (positions,)),
+        ("regret", "f", (positions,)),
+    ):
+        array = arrays[name]
+        if array.shape != shape or array.dtype.kind not in kinds:
+            raise DamagedFile(path, f"array '{name}' is {array.dtype} of shape {array.shape}")
+    if positions and not (0 <= arrays["move"].min() <= arrays["move"].max() < moves[0]):
+        raise DamagedFile(path, "array 'move' has moves that do not exist")
 
 
 def evaluation_frame(

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis.evaluation import evaluation_frame, finite_or_nan, read_evaluation
+from analysis.evaluation import StoredEvaluation, evaluation_frame, finite_or_nan, read_evaluation
 from workbench import record
 from workbench.errors import WorkbenchError
 from workbench.record import TrialRecord
 from workbench.renames import with_current_names
+from workbench.result_files import StudyRecord, read_object, read_stored_rows
 
 STUDY = "study.json"
-POSITION_FILE = "by_state.npz"
 PARTS = ("representation", "dynamics", "prediction", "total")
 _ROW = ("trial", "condition", "seed", "state")
 _COUNTERS = ("step", "updates")
@@ -46,6 +47,11 @@ class StudyResults:
     naive, oracle, n, set."""
     failures: pd.DataFrame
     """Trials that are not done: trial, condition, seed, state, reason, detail."""
+    damage: pd.DataFrame
+    """Files that cannot be used, and values that are not finite: trial, condition, seed, state,
+    reason. The trial is reported without them."""
+    position_files: dict[str, Path]
+    """Files with records by position, by finished trial; only those that can be read."""
     levels: dict[str, dict[str, float]]
     """Levels `naive` and `oracle` by metric; only levels on which all trials agree."""
 
@@ -63,14 +69,6 @@ class StudyResults:
     def name(self) -> str:
         """Name of the study."""
         return str(self.study["study"])
-
-    @property
-    def position_files(self) -> dict[str, Path]:
-        """Files with records by position, of the finished trials for which they exist."""
-        done = set(self.done["trial"])
-        files = {entry["id"]: self.folder / entry["folder"] / record.EVALUATION / POSITION_FILE
-                 for entry in self.study["trials"] if entry["id"] in done}  # fmt: skip
-        return {trial: path for trial, path in files.items() if path.exists()}
 
     def by_seed(self, metric: str) -> pd.DataFrame:
         """Return the values of finished trials as a table seed x condition; NaN if missing."""
@@ -106,6 +104,7 @@ def load_study(folder: Path) -> StudyResults:
     curves = [row for trial in trials for row in trial.curve()]
     depths = [row for trial in trials for row in trial.depths()]
     failures = [trial.failure() for trial in trials if trial.state != "done"]
+    damage = [row for trial in trials for row in trial.damage_rows(folder)]
     return StudyResults(
         folder=folder,
         study=study,
@@ -115,6 +114,12 @@ def load_study(folder: Path) -> StudyResults:
         by_depth=pd.DataFrame(depths, columns=[*_ROW, "metric", "depth", "value", "n"]),
         evaluation=evaluation_frame((trial.row, trial.measurements) for trial in trials),
         failures=pd.DataFrame(failures, columns=[*_ROW, "reason", "detail"]),
+        damage=pd.DataFrame(damage, columns=[*_ROW, "reason"]),
+        position_files={
+            trial.row["trial"]: trial.evaluation.positions
+            for trial in trials
+            if trial.evaluation.positions is not None
+        },
         levels=_levels([trial.levels() for trial in trials]),
     )
 
@@ -124,20 +129,44 @@ class _Trial:
 
     def __init__(self, entry: dict[str, Any], study: Path) -> None:
         self.row = {"trial": entry["id"], "condition": entry["condition"], "seed": entry["seed"]}
-        self.record = TrialRecord(study / entry["folder"])
+        self.record = TrialRecord(study / entry["folder"], entry["id"])
         self.result = with_current_names(self.record.result() or {})
         self.state = self.record.state()
-        damaged = not self.result and (self.record.folder / record.RESULT).exists()
-        self.unreadable = f"{record.RESULT} cannot be read" if damaged else ""
+        self.untrusted = self.record.damage() or ""
         self.row["state"] = self.state
-        self.rows = with_current_names(record.read_rows(self.record.folder / record.METRICS))
+        stored = read_stored_rows(self.record.folder / record.METRICS)
+        self.rows = with_current_names([row.data for row in stored.rows])
         self.last: dict[str, Any] = (self.rows or [{}])[-1]
-        self.measurements = read_evaluation(self.record.folder) if self.result else []
+        self.evaluation = (
+            read_evaluation(self.record.folder, entry["id"])
+            if self.result
+            else StoredEvaluation([], None, [])
+        )
+        self.measurements = self.evaluation.measurements
         self.scalars = [one for one in self.measurements if one.is_scalar]
+        self.damage = [
+            *([self.untrusted] if self.untrusted else []),
+            *self.result.get("damage", []),
+            *stored.damage,
+            *self.evaluation.damage,
+            *self._non_finite(),
+        ]
         if self.result:
             reached = {"step": self.result.get("steps"), "updates": self.result.get("updates")}
             afterwards = {one.reading.metric: one.value for one in self.scalars}
             self.last = reached | afterwards | self.result.get("metrics", {})
+
+    def _non_finite(self) -> Iterator[str]:
+        """Yield a message for each value of the last checkpoint that is not a finite number."""
+        file = self.record.folder / (record.RESULT if self.result else record.METRICS)
+        values = self.result.get("metrics", {}) if self.result else self.last
+        for name, value in values.items():
+            if value is not None and not math.isfinite(value):
+                yield f"{file}: {name} is {value}; the value counts as missing"
+
+    def damage_rows(self, study: Path) -> list[dict[str, Any]]:
+        """Return one row per damaged file, with paths relative to the study's folder."""
+        return [{**self.row, "reason": text.replace(f"{study}/", "")} for text in self.damage]
 
     def summary(self) -> dict[str, Any]:
         parameters = self.result.get("parameters", {})
@@ -200,7 +229,7 @@ class _Trial:
     def failure(self) -> dict[str, Any]:
         detail = self.record.failure() or ""
         reached = f"reached step {self.last['step']:,}" if "step" in self.last else ""
-        reason = self.unreadable or (detail.splitlines()[-1].strip() if detail else "")
+        reason = self.untrusted or (detail.splitlines()[-1].strip() if detail else "")
         if not reason:
             reason = f"not finished, {reached}" if reached else "not started"
         return {**self.row, "reason": reason, "detail": detail}
@@ -210,20 +239,14 @@ def read_study(folder: Path) -> dict[str, Any]:
     """Read `study.json`.
 
     Raises:
-        WorkbenchError: it is missing, is not JSON, or lacks keys.
+        WorkbenchError: it is missing or damaged.
     """
     path = folder / STUDY
-    try:
-        study: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    study = read_object(path, StudyRecord)
+    if study is None:
         raise WorkbenchError(
             f"{path}: no such file; give the folder of a study that `workbench ablate` has run"
-        ) from None
-    except ValueError as error:
-        raise WorkbenchError(f"{path}: cannot be read as JSON: {error}") from None
-    missing = {"study", "question", "primary", "predictive", "conditions", "trials"} - set(study)
-    if missing:
-        raise WorkbenchError(f"{path}: lacks {', '.join(sorted(missing))}")
+        )
     current: dict[str, Any] = with_current_names(study)
     return current
 
@@ -244,7 +267,7 @@ def _levels(trials: list[dict[str, dict[str, float | None]]]) -> dict[str, dict[
     for by_metric in trials:
         for metric, levels in by_metric.items():
             for kind, value in levels.items():
-                if value is not None:
+                if value is not None and math.isfinite(value):
                     seen.setdefault((metric, kind), set()).add(float(value))
     shared: dict[str, dict[str, float]] = {}
     for (metric, kind), values in seen.items():

@@ -246,6 +246,8 @@ def _downloads(paths: list[Path], target: Path) -> dict[str, list[str]]:
 def _summary(results: StudyResults, sections: Mapping[str, list[Table]]) -> str:
     tables = [*sections["main"], *sections["comparisons"], *sections["findings"]]
     lines = [f"{table.title}\n\n{table.plain_text()}" for table in tables]
+    for trial in results.damage.itertuples():
+        lines.append(f"Damaged: {trial.condition}, seed {trial.seed}: {trial.reason}")
     if len(results.failures):
         lines.append(
             f"{count(len(results.failures), 'trial')} did not finish; the report gives the reasons."

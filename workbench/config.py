@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -29,6 +27,7 @@ from workbench.components import (
 )
 from workbench.documents import Node
 from workbench.errors import ConfigError, Problem, SourceLocation, closest, shown, unknown_name
+from workbench.result_files import config_id
 from workbench.validation import MISSPELT, Reader, expand_weight
 
 SCHEMA_VERSION = 2
@@ -72,8 +71,7 @@ class TrialConfig(Config):
 
 def identity(config: TrialConfig) -> str:
     """Return a trial's id: the first twelve hex digits of the SHA-256 of its configuration."""
-    text = json.dumps([SCHEMA_VERSION, dump(config)], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return config_id(dump(config), SCHEMA_VERSION)
 
 
 def dump(value: Any) -> Any:

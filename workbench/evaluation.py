@@ -20,7 +20,6 @@ from functools import partial
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from threading import Thread
 from typing import Any, Literal
 
@@ -29,12 +28,13 @@ from torch import Tensor
 
 from workbench import documents, host, metrics
 from workbench.components import Incompatible, MeasureConfig
-from workbench.config import TrialConfig, dump, read_trial
+from workbench.config import TrialConfig, dump, identity, read_trial
 from workbench.contracts import Measure, TrialParts
 from workbench.errors import ConfigError, TrialDiverged, WorkbenchError, unknown_name
 from workbench.models.world_model import WorldModel
-from workbench.record import CONFIG, EVALUATION, TrialRecord, read_json, write_text
+from workbench.record import CONFIG, EVALUATION, TrialRecord, replacing, write_text
 from workbench.registry import components
+from workbench.result_files import DamagedFile, MeasureResult, read_arrays, read_object
 from workbench.trial import check_schema, code_digest, load_agent
 
 
@@ -107,20 +107,21 @@ def evaluate_trial(
     """Run the measures on a finished trial that have no stored result for its checkpoint.
 
     Raises:
-        WorkbenchError: there is no trial or no complete checkpoint, or its schema differs.
+        WorkbenchError: there is no trial or no complete checkpoint, its schema differs, or the
+            files of the folder belong to different trials.
     """
     record = TrialRecord(folder)
-    if (result := record.result()) is not None:
+    if (result := record.read_result()) is not None:
         check_schema(record, result)
     trial = _read_config(folder)
     applicable, inapplicable = applicable_measures(trial, names)
     statuses = [MeasureStatus(name, "incompatible", why) for name, why in inapplicable.items()]
     if not record.checkpoint.exists():
         raise WorkbenchError(f"{record.checkpoint}: there is no checkpoint; run the trial first")
-    checkpoint = _sha256(record.checkpoint)
+    checkpoint, identifier = _sha256(record.checkpoint), identity(trial)
     missing = {}
     for name, config in applicable.items():
-        if _is_stored(folder, config, checkpoint):
+        if _is_stored(folder, config, checkpoint, identifier):
             statuses.append(MeasureStatus(name, "stored"))
         else:
             missing[name] = config
@@ -241,10 +242,12 @@ def _measure(
     except (WorkbenchError, TrialDiverged) as error:
         return MeasureStatus(config.component, "failed", str(error))
     seconds = round(time.perf_counter() - start, 3)
+    arrays = _path(folder, config, "npz")
     if details:
-        _write_arrays(_path(folder, config, "npz"), details)
+        _write_arrays(arrays, details)
     info = measure.info()
     contents = {
+        "trial": identity(parts.config),
         **_cache_key(config, checkpoint),
         "metric_versions": _versions(readings),
         "code": code_digest(),
@@ -253,6 +256,7 @@ def _measure(
         "counts": dict(info.counts),
         "evaluation_set": {"hash": info.digest, "positions": info.positions},
         "details": bool(details),
+        "arrays": _sha256(arrays) if details else "",
         "seconds": seconds,
     }
     write_text(_path(folder, config, "json"), json.dumps(contents, indent=1) + "\n")
@@ -265,15 +269,22 @@ def _details(measure: Measure, agent: WorldModel, parts: TrialParts) -> Mapping[
     return arrays
 
 
-def _is_stored(folder: Path, config: MeasureConfig, checkpoint: str) -> bool:
-    """Whether a current result of this measure for this checkpoint is stored."""
-    stored = read_json(_path(folder, config, "json"))
-    return (
-        stored is not None
-        and all(stored.get(key) == value for key, value in _cache_key(config, checkpoint).items())
-        and stored.get("metric_versions") == _versions(stored.get("metrics", {}))
-        and (not stored["details"] or _path(folder, config, "npz").exists())
-    )
+def _is_stored(folder: Path, config: MeasureConfig, checkpoint: str, trial: str) -> bool:
+    """Whether a current and undamaged result of this measure for this checkpoint is stored."""
+    try:
+        stored = read_object(_path(folder, config, "json"), MeasureResult)
+        return (
+            stored is not None
+            and stored.get("trial", trial) == trial
+            and all(stored.get(k) == value for k, value in _cache_key(config, checkpoint).items())
+            and stored.get("metric_versions") == _versions(stored["metrics"])
+            and (
+                not stored.get("details")
+                or read_arrays(_path(folder, config, "npz"), stored.get("arrays", "")) is not None
+            )
+        )
+    except DamagedFile:
+        return False
 
 
 def _cache_key(config: MeasureConfig, checkpoint: str) -> dict[str, Any]:
@@ -298,8 +309,6 @@ def _sha256(path: Path) -> str:
 
 def _write_arrays(path: Path, details: Mapping[str, Tensor]) -> None:
     """Replace the file atomically: readers see the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {name: tensor.cpu().numpy() for name, tensor in details.items()}
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
+    with replacing(path) as stream:
         np.savez_compressed(stream, **arrays)
-    Path(stream.name).replace(path)

@@ -7,24 +7,74 @@ timing.jsonl       one row per measurement: {"step", "updates", "seconds", "cpu_
 progress.json      the completed fraction and the latest metrics, replaced at every measurement
 checkpoint.pt      everything needed to resume, replaced atomically
 error.txt          why the trial failed
-result.json        written last: its existence means that the trial is done
+result.json        written last: if it is valid, the trial is done
 evaluation/        measurements of the finished agent, one file per measure
+
+`workbench/result_files.py` has the schemas of these files.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
+
+from workbench.errors import WorkbenchError
+from workbench.result_files import (
+    DamagedFile,
+    MixedTrials,
+    Progress,
+    TrialResult,
+    checksum,
+    read_object,
+    read_stored_rows,
+    read_text,
+    stored_config_id,
+)
 
 CONFIG, METRICS, TIMING = "config.yaml", "metrics.jsonl", "timing.jsonl"
 PROGRESS, CHECKPOINT, ERROR, RESULT = "progress.json", "checkpoint.pt", "error.txt", "result.json"
 EVALUATION = "evaluation"
+
+MeasuredRow = tuple[int, int, int]
+"""Steps, updates and CRC-32 of a row of metrics."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Context manager: a stream whose contents replace the file atomically at the end.
+
+    Readers see the old file or the new one, never a part. After an error no partial file remains,
+    and an OSError names the file.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Context manager: an OSError raised inside names the file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
 
 
 def write_bytes(path: Path, contents: bytes) -> None:
@@ -33,19 +83,8 @@ def write_bytes(path: Path, contents: bytes) -> None:
     Raises:
         OSError: it cannot be written; the error names the file, and no partial file remains.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.write(contents)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        error.filename = str(path)
-        raise
+    with replacing(path) as stream:
+        stream.write(contents)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -54,34 +93,77 @@ def write_text(path: Path, text: str) -> None:
 
 
 class TrialRecord:
-    """Reads and writes one trial's folder."""
+    """Reads and writes one trial's folder.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: the folder.
+        trial: id of the trial that the folder should hold, if it is known.
+    """
+
+    def __init__(self, folder: Path, trial: str | None = None) -> None:
+        self.folder, self._trial = folder, trial
 
     def start(self, config: Mapping[str, Any]) -> None:
         """Create the folder with the resolved configuration, and remove an earlier error.
 
         Also delete partial files of a killed process: one process owns the folder.
+
+        Raises:
+            WorkbenchError: something in the folder is in the way of a file.
         """
+        for name in (CONFIG, METRICS, TIMING, PROGRESS, CHECKPOINT, ERROR, RESULT):
+            if (self.folder / name).is_dir():
+                raise WorkbenchError(
+                    f"{self.folder / name}: is a folder in the place of a file; remove it"
+                )
         for partial_file in self.folder.glob(".*.part"):
             partial_file.unlink(missing_ok=True)
         write_text(self.folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
         self.clear_failure()
 
-    def append(self, metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> None:
-        """Append one row to the metrics and one to the timings."""
-        for name, row in ((METRICS, metrics), (TIMING, timing)):
-            with (self.folder / name).open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(row) + "\n")
+    def append(self, metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> MeasuredRow:
+        """Append one row to the metrics and one to the timings, and flush both to the disk."""
+        lines = [json.dumps(row) for row in (metrics, timing)]
+        for name, line in zip((METRICS, TIMING), lines, strict=True):
+            path = self.folder / name
+            with naming(path), path.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+        return metrics["step"], metrics["updates"], checksum(lines[0])
 
-    def drop_rows_after(self, steps: int, updates: int) -> None:
-        """Remove the rows after a checkpoint with the given numbers of steps and updates."""
+    def restore_rows(
+        self, steps: int, updates: int, measured: Sequence[MeasuredRow] | None
+    ) -> tuple[list[MeasuredRow], list[str]]:
+        """Remove the rows after a checkpoint, and all that are not what was measured before it.
+
+        Args:
+            steps: number of steps at the checkpoint.
+            updates: number of updates at the checkpoint.
+            measured: the rows that were written before the checkpoint; None if it does not know.
+
+        Returns:
+            the rows of metrics that remain, and one sentence for each file that lost rows.
+        """
+        checksums = None if measured is None else {(s, u): crc for s, u, crc in measured}
+        remaining: list[MeasuredRow] = []
+        lost = []
         for name in (METRICS, TIMING):
             path = self.folder / name
-            rows = read_rows(path)
-            kept = [row for row in rows if row["step"] <= steps and row["updates"] <= updates]
-            write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+            stored = read_stored_rows(path)
+            rows = {row.at: row for row in stored.rows if row.at <= (steps, updates)}
+            if checksums is not None:
+                expected = checksums if name == METRICS else dict.fromkeys(checksums)
+                rows = {at: row for at, row in rows.items()
+                        if at in expected and expected[at] in (None, row.checksum)}  # fmt: skip
+                if gone := [at for at in expected if at not in rows]:
+                    lost.append(f"{path}: lost {_named(gone)}, measured before step {steps}")
+            elif stored.damage:
+                lost.append(f"{path}: lost {len(stored.damage)} damaged rows before step {steps}")
+            write_text(path, "".join(row.line + "\n" for row in rows.values()))
+            if name == METRICS:
+                remaining = [(*at, row.checksum) for at, row in rows.items()]
+        return remaining, lost
 
     def last_row(self) -> dict[str, Any]:
         """Return the metrics of the last measurement; empty before the first."""
@@ -102,8 +184,11 @@ class TrialRecord:
 
     def failure(self) -> str | None:
         """Return why the trial failed, or None if it did not."""
-        path = self.folder / ERROR
-        return path.read_text(encoding="utf-8").strip() if path.exists() else None
+        try:
+            text = read_text(self.folder / ERROR)
+        except DamagedFile as error:
+            return str(error)
+        return None if text is None else text.strip()
 
     def clear_failure(self) -> None:
         """Remove the reason of an earlier failure."""
@@ -114,9 +199,45 @@ class TrialRecord:
         """Path of the checkpoint."""
         return self.folder / CHECKPOINT
 
+    def read_result(self) -> dict[str, Any] | None:
+        """Return the result, or None while there is none.
+
+        Raises:
+            DamagedFile: the result or the configuration is damaged.
+            MixedTrials: result, configuration and folder belong to different trials.
+        """
+        path = self.folder / RESULT
+        result = read_object(path, TrialResult)
+        if result is None:
+            return None
+        if self._trial is not None and result["id"] != self._trial:
+            raise MixedTrials(
+                f"{path}: is the result of trial {result['id']}, but this folder is that of trial "
+                f"{self._trial}; put the right file back, or remove this one to run the trial again"
+            )
+        configured = stored_config_id(self.folder / CONFIG, result["schema"])
+        if configured not in (None, result["id"]):
+            raise MixedTrials(
+                f"{self.folder / CONFIG}: describes trial {configured}, but {RESULT} is that of "
+                f"trial {result['id']}, so one of them was edited or belongs elsewhere; put the "
+                f"right file back, or remove {RESULT} to run the trial again"
+            )
+        return result
+
     def result(self) -> dict[str, Any] | None:
-        """Return the result, or None while the trial is not done."""
-        return read_json(self.folder / RESULT)
+        """Return the result, or None while there is none that can be trusted."""
+        try:
+            return self.read_result()
+        except WorkbenchError:
+            return None
+
+    def damage(self) -> str | None:
+        """Return why the result cannot be trusted; None if it can, or if there is none."""
+        try:
+            self.read_result()
+        except WorkbenchError as error:
+            return str(error)
+        return None
 
     def state(self) -> str:
         """Return `done`, `failed`, `partial` (a checkpoint exists) or `new`."""
@@ -129,25 +250,21 @@ class TrialRecord:
 
     def last_progress(self) -> dict[str, Any]:
         """Return the last written fraction and metrics; 0 and none before the first."""
-        return read_json(self.folder / PROGRESS) or {"fraction": 0.0, "last": {}}
+        try:
+            found = read_object(self.folder / PROGRESS, Progress)
+        except DamagedFile:
+            found = None
+        return found or {"fraction": 0.0, "last": {}}
+
+
+def _named(rows: Sequence[tuple[int, int]]) -> str:
+    """Return `the row of step 10`, or the number of rows and the first steps."""
+    steps = ", ".join(str(step) for step, _ in rows[:5])
+    if len(rows) == 1:
+        return f"the row of step {steps}"
+    return f"{len(rows)} rows (of steps {steps}{', ...' if len(rows) > 5 else ''})"
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a JSON-lines file, up to the first line that a crash cut short."""
-    rows = []
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-    return rows
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the object in a JSON file; None if the file is missing or holds no valid object."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError, json.JSONDecodeError):
-        return None
-    return data if isinstance(data, dict) else None
+    """Return the valid rows of a JSON-lines file, without an incomplete last line."""
+    return [row.data for row in read_stored_rows(path).rows]

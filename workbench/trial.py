@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from workbench.errors import TrialStopped, WorkbenchError
 from workbench.models.world_model import WorldModel
 from workbench.models.world_model import count_parameters as parameters_of
 from workbench.randomness import Streams, seeded
-from workbench.record import CONFIG, TrialRecord
+from workbench.record import CHECKPOINT, CONFIG, RESULT, MeasuredRow, TrialRecord
+from workbench.result_files import DamagedFile, MixedTrials, stored_config_id
 from workbench.training import checkpoint
 
 OnMeasurement = Callable[[float, Mapping[str, float | None]], None]
@@ -61,20 +63,23 @@ def run_trial(
         WorkbenchError: the folder holds another trial, or its checkpoint cannot be read.
     """
     record = TrialRecord(folder)
-    done = record.result()
+    done, damage = _trusted(record.read_result)
     if done is not None:
-        _check_identity(record, done, config)
+        _check_identity(record, RESULT, done, config)
         return done
     host.configure(config.threads)
     host.reset_peak_memory()
     parts = build(config)
     measures = _build_measures(parts, on_status)
     procedure = config.procedure.build(parts)
-    state = checkpoint.load(record.checkpoint)
+    state, lost = _trusted(partial(checkpoint.load, record.checkpoint))
     if state is not None:
-        _check_identity(record, state, config)
+        _check_identity(record, CHECKPOINT, state, config)
     record.start(dump(config))
     clock = _resume(record, state, parts, procedure)
+    clock.damage += [*damage, *(f"{text}; the trial began anew" for text in lost)]
+    for text in clock.damage:
+        on_status(f"Warning: {text}", procedure.fraction)
     del state  # it holds a second copy of the replay buffer
     row = record.last_row()
     while True:
@@ -85,7 +90,8 @@ def run_trial(
         if clock.is_due(procedure):
             on_status("measuring", procedure.fraction)
             row = _measure(procedure, measures, parts, clock)
-            record.append({"step": procedure.steps, "updates": procedure.updates, **row}, clock.row)
+            at = {"step": procedure.steps, "updates": procedure.updates}
+            clock.rows.append(record.append({**at, **row}, clock.row))
             checkpoint.save(record.checkpoint, _state(parts, procedure, clock))
             record.progress(procedure.fraction, row)
             if on_measurement:
@@ -97,6 +103,16 @@ def run_trial(
     result = _result(config, parts, procedure, measures, clock, row)
     record.finish(result)
     return result
+
+
+def _trusted(
+    read: Callable[[], dict[str, Any] | None],
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return what `read` returns, or None and the message if its file is damaged."""
+    try:
+        return read(), []
+    except DamagedFile as error:
+        return None, [str(error)]
 
 
 def build(config: TrialConfig) -> TrialParts:
@@ -141,13 +157,25 @@ def load_agent(folder: Path) -> tuple[TrialParts, WorldModel]:
     Raises:
         WorkbenchError: there is no trial or no complete checkpoint, or its version differs.
     """
+    record = TrialRecord(folder)
+    record.read_result()  # raises an error if it belongs to another trial
     parts = build(read_trial(documents.load(folder / CONFIG)))
     procedure = parts.config.procedure.build(parts)
-    record = TrialRecord(folder)
-    state = checkpoint.load(record.checkpoint)
+    try:
+        state = checkpoint.load(record.checkpoint)
+    except DamagedFile as error:
+        text = f"{error}; remove it and {RESULT} to train the trial again"
+        raise WorkbenchError(text) from None
     if state is None:
         raise WorkbenchError(f"{record.checkpoint}: there is no checkpoint")
     check_schema(record, state)
+    configured = stored_config_id(folder / CONFIG, state["schema"])
+    if state["id"] != configured:
+        raise MixedTrials(
+            f"{record.checkpoint}: is the checkpoint of trial {state['id']}, but {CONFIG} beside "
+            f"it describes trial {configured}, so one of them was edited or belongs elsewhere; put "
+            "the right file back, or train the trial again in a new folder"
+        )
     _restore(record, state, procedure)
     return parts, procedure.agent.eval()
 
@@ -184,6 +212,8 @@ class _Clock:
         self.last_measured: list[int] = []  # [steps, updates]
         self.training_seconds = self.cpu_seconds = self.evaluation_seconds = 0.0
         self.row: dict[str, float] = {}
+        self.rows: list[MeasuredRow] = []
+        self.damage: list[str] = []  # what was lost before the trial was resumed
         self.code_digests = [code_digest()]  # of every version that trained it, latest last
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
@@ -248,6 +278,8 @@ def _state(parts: TrialParts, procedure: Procedure, clock: _Clock) -> dict[str, 
         "procedure": procedure.state_dict(),
         "streams": parts.streams.state_dict(),
         "code": clock.code_digests,
+        "rows": clock.rows,
+        "damage": clock.damage,
         "clock": [
             clock.next_update,
             clock.last_measured,
@@ -258,13 +290,16 @@ def _state(parts: TrialParts, procedure: Procedure, clock: _Clock) -> dict[str, 
     }
 
 
-def _check_identity(record: TrialRecord, stored: Mapping[str, Any], config: TrialConfig) -> None:
+def _check_identity(
+    record: TrialRecord, file: str, stored: Mapping[str, Any], config: TrialConfig
+) -> None:
     """Refuse a folder of another trial, so that its data is neither reused nor overwritten."""
     check_schema(record, stored)
     if stored["id"] != identity(config):
-        raise WorkbenchError(
-            f"{record.folder}: holds trial {stored['id']}, but this is trial {identity(config)}; "
-            "give it a folder of its own"
+        raise MixedTrials(
+            f"{record.folder / file}: holds trial {stored['id']}, but this is trial "
+            f"{identity(config)}; give it a folder of its own, or remove the file to run the trial "
+            "again"
         )
 
 
@@ -283,7 +318,7 @@ def _resume(
     """Restore a checkpoint, if there is one, and remove the rows written after it."""
     clock = _Clock(parts.config.evaluate_every)
     if state is None:
-        record.drop_rows_after(-1, -1)
+        record.restore_rows(-1, -1, [])
         return clock
     _restore(record, state, procedure)
     parts.streams.load_state_dict(state["streams"])
@@ -291,7 +326,14 @@ def _resume(
     clock.training_seconds, clock.cpu_seconds, clock.evaluation_seconds = seconds
     current = clock.code_digests
     clock.code_digests = [*(x for x in state.get("code", []) if x not in current), *current]
-    record.drop_rows_after(procedure.steps, procedure.updates)
+    known = state.get("rows")
+    clock.rows, lost = record.restore_rows(procedure.steps, procedure.updates, known)
+    clock.damage = [*state.get("damage", []), *lost]
+    if clock.last_measured == [procedure.steps, procedure.updates] and (
+        not clock.rows or [*clock.rows[-1][:2]] != clock.last_measured
+    ):
+        # The row of this very checkpoint is lost; the agent is still there to be measured.
+        clock.last_measured, clock.next_update = [], procedure.updates
     return clock
 
 
@@ -334,6 +376,7 @@ def _result(
         **getattr(procedure, "result_fields", dict)(),
         "threads": config.threads,
         "notes": [*_notes(parts)],
+        **({"damage": clock.damage} if clock.damage else {}),
         "versions": {name: version(name) for name in ("torch", "numpy", "numba", "open-spiel")},
     }
 

@@ -399,7 +399,7 @@ def test_finished_study_does_not_start_ray(first: Launched, monkeypatch: Any) ->
     for trial in first.plan.trials:
         if trial.record.state() == "failed":
             trial.record.clear_failure()
-            trial.record.finish({"seconds": 1})
+            trial.record.finish(fake_trials.finished(trial.config))
     before = len(first.runs())
     monkeypatch.setattr(ray, "init", lambda **options: pytest.fail("Ray was started"))
     again = launch(first.plan.study.file, first.outputs)

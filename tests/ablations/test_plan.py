@@ -78,7 +78,7 @@ def test_identical_conditions_are_an_error(write: Write, tmp_path: Path) -> None
 def test_missing_trials_run_in_order_of_seeds(plan: Plan) -> None:
     assert [trial.seed for trial in plan.missing()] == [0] * 5 + [7] * 5
     done, failed, partial = plan.trials[:3]
-    done.record.finish({"seconds": 28, "evaluation_seconds": 2})
+    done.record.finish(fake_trials.finished(done.config, seconds=28, evaluation_seconds=2))
     failed.record.fail("the loss is not finite")
     partial.record.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     partial.record.checkpoint.touch()
@@ -93,14 +93,15 @@ def test_trials_of_other_code_or_of_an_earlier_study_are_reported(plan: Plan) ->
         return " ".join(printed(lambda console: show_plan(console, plan, {}, 2, {})).split())
 
     one, other, third = plan.trials[:3]
-    one.record.finish({"seconds": 1, "code": code_digest()})
+    one.record.finish(fake_trials.finished(one.config, code=code_digest()))
     assert "another version" not in messages()
-    other.record.finish({"seconds": 1, "code": "older"})
+    other.record.finish(fake_trials.finished(other.config, code="older"))
     assert "1 of the finished trials comes from another version of the code" in messages()
-    third.record.finish({"seconds": 1, "code": f"older+{code_digest()}"})
+    third.record.finish(fake_trials.finished(third.config, code=f"older+{code_digest()}"))
     assert "2 of the finished trials come from another version of the code" in messages()
     assert "as it was before" not in messages()
-    TrialRecord(plan.folder / "trials" / "abandoned").finish({"seconds": 1})
+    left = fake_trials.finished(one.config)
+    TrialRecord(plan.folder / "trials" / "abandoned").finish(left)
     TrialRecord(plan.folder / "trials" / "unfinished").start({})
     assert f"1 finished trial in {plan.folder.name} belong" in messages()
 
@@ -161,15 +162,17 @@ def test_replay_size_is_estimated_once_per_configuration_and_checked(
 
 def test_folder_with_trials_of_another_schema_is_rejected(plan: Plan) -> None:
     check_schema(plan)
-    plan.trials[0].record.finish({"seconds": 600, "schema": SCHEMA_VERSION})
+    first, second = plan.trials[:2]
+    first.record.finish(fake_trials.finished(first.config))
     check_schema(plan)
-    plan.trials[1].record.finish({"seconds": 600, "schema": SCHEMA_VERSION - 1})
+    second.record.finish(fake_trials.finished(second.config, schema=SCHEMA_VERSION - 1))
     with pytest.raises(WorkbenchError, match=r"1 finished trials of schema .* rename the study"):
         check_schema(plan)
 
 
 def test_preview_shows_the_plan_and_the_differences(plan: Plan) -> None:
-    plan.trials[0].record.finish({"seconds": 600})
+    first = plan.trials[0]
+    first.record.finish(fake_trials.finished(first.config, seconds=600))
     text = printed(lambda console: show_plan(console, plan, {}, 2, {}))
     assert "10 trials = 5 conditions x 2 seeds: 9 to run, 1 done" in text
     assert "planner: simulations=25" in text

@@ -65,7 +65,7 @@ def finish_trial(
 ) -> None:
     """Write a finished trial; `final` replaces values of the last row."""
     trial = TrialRecord(folder)
-    trial.start({"seed": seed})
+    folder.mkdir(parents=True)
     rows = [measurement(condition, seed, step) for step in STEPS]
     rows[-1] |= final or {}
     for row in rows:
@@ -73,7 +73,7 @@ def finish_trial(
     metrics = {name: value for name, value in rows[-1].items() if name not in ("step", "updates")}
     sizes = {"representation": 20_000 + 400 * len(condition), "dynamics": 9_000, "prediction": 700}
     trial.finish(
-        {**ENDS, "id": folder.name, "metrics": metrics, "steps": STEPS[-1],
+        {**ENDS, "id": folder.name, "schema": 2, "metrics": metrics, "steps": STEPS[-1],
          "updates": STEPS[-1] // 8, "parameters": {**sizes, "total": sum(sizes.values())}}
     )  # fmt: skip
 

@@ -75,7 +75,8 @@ def test_null_is_nan_and_damaged_result_is_a_failure(make_study: Callable[..., P
     (folder / "trials" / "cnn-0" / "result.json").write_text("{")
     results = load_study(folder)
     assert np.isnan(results.by_seed("predictive/value_error").loc[1, "gcn"])
-    assert "cannot be read" in results.failures.set_index("trial").loc["cnn-0", "reason"]
+    reason = results.failures.set_index("trial").loc["cnn-0", "reason"]
+    assert "cnn-0/result.json: is damaged: no JSON at line 1" in reason
 
 
 def test_levels_that_differ_between_trials_are_dropped(study: Path) -> None:
@@ -107,5 +108,5 @@ def test_unknown_oracle_level_is_unknown_at_every_depth(tmp_path: Path) -> None:
     file.parent.mkdir()
     for levels, oracle in (({name: {"oracle": None}}, None), ({}, 0.0)):
         file.write_text(json.dumps(contents | {"levels": levels}))
-        found = [one.oracle for one in read_evaluation(tmp_path)]
+        found = [one.oracle for one in read_evaluation(tmp_path).measurements]
         assert [None if value != value else value for value in found] == [oracle] * 3

@@ -31,6 +31,7 @@ ALL_MEASURED, NOT_ALL_MEASURED = 0, 1
 class _Trial:
     label: str
     folder: Path
+    id: str | None = None
 
 
 def evaluate(
@@ -93,12 +94,17 @@ def _trials(folder: Path) -> tuple[list[_Trial], list[tuple[str, str]]]:
 
     if (folder / STUDY).exists():
         known = [
-            _Trial(f"{entry['condition']}, seed {entry['seed']}", folder / entry["folder"])
+            _Trial(
+                f"{entry['condition']}, seed {entry['seed']}",
+                folder / entry["folder"],
+                entry["id"],
+            )
             for entry in read_study(folder)["trials"]
         ]
     else:
         known = [_Trial(folder.name, folder)]
-    states = {trial.label: TrialRecord(trial.folder).state() for trial in known}
+    records = {trial.label: TrialRecord(trial.folder, trial.id) for trial in known}
+    states = {label: record.damage() or record.state() for label, record in records.items()}
     done = [trial for trial in known if states[trial.label] == "done"]
     return done, [(label, state) for label, state in states.items() if state != "done"]
 
