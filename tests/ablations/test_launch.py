@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import fake_session
+import fake_trials
 import psutil
 import pytest
 import ray

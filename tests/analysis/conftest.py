@@ -65,7 +65,7 @@ def finish_trial(
 ) -> None:
     """Write a finished trial; `final` replaces values of the last row."""
     trial = TrialRecord(folder)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     rows = [measurement(condition, seed, step) for step in STEPS]
     rows[-1] |= final or {}
     for row in rows:

@@ -68,7 +68,9 @@ def test_unknown_metrics_and_truncated_files_are_tolerated(evaluated_study: Path
     trial = evaluated_study / "trials" / "cnn-0"
     write_measure(trial, "later", {"predictive/unheard_of@3[planet=mars]": 1.0})
     (trial / "evaluation" / "torn.json").write_text('{"metrics": {"predic')
-    assert any(m.reading.metric == "predictive/unheard_of" for m in read_evaluation(trial))
+    stored = read_evaluation(trial)
+    assert any(m.reading.metric == "predictive/unheard_of" for m in stored.measurements)
+    assert [text.split(": ")[0] for text in stored.damage] == [f"{trial}/evaluation/torn.json"]
     assert only(load_study(evaluated_study).evaluation.query("metric.str.contains('unheard')"))[
         "value"
     ] == pytest.approx(1.0)

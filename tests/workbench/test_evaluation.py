@@ -78,6 +78,32 @@ def test_changed_checkpoint_or_damaged_file_is_measured_again(folder: Path) -> N
     assert set(states(folder).values()) == {"measured"}
 
 
+def test_damaged_or_foreign_measurement_is_measured_again(folder: Path) -> None:
+    states(folder, ["by_state", "exploitability"])
+    arrays = folder / "evaluation" / "by_state.npz"
+    data = bytearray(arrays.read_bytes())
+    data[len(data) // 2] ^= 1
+    arrays.write_bytes(data)
+    other = stored(folder, "exploitability") | {"trial": "0123456789ab"}
+    (folder / "evaluation" / "exploitability.json").write_text(json.dumps(other))
+    assert states(folder, ["by_state", "exploitability"]) == {
+        "by_state": "measured", "exploitability": "measured"
+    }  # fmt: skip
+    assert arrays.stat().st_mode & 0o777 == (folder / "config.yaml").stat().st_mode & 0o777
+
+
+def test_files_of_different_trials_are_not_measured(folder: Path) -> None:
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(result | {"id": "0123456789ab"}))
+    with pytest.raises(WorkbenchError, match=r"describes trial .* is that of trial 0123456789ab"):
+        evaluate_trial(folder)
+    (folder / "result.json").write_text(json.dumps(result))
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("simulations: 4", "simulations: 2"))
+    with pytest.raises(WorkbenchError, match=r"config\.yaml: describes trial"):
+        evaluate_trial(folder)
+
+
 def test_stored_results_equal_the_last_measurement_of_the_trial(folder: Path) -> None:
     states(folder, ["decision", "by_state"])
     found = stored(folder, "decision")
@@ -131,6 +157,7 @@ def test_invalid_inputs_are_reported(folder: Path, tmp_path: Path) -> None:
     (folder / "checkpoint.pt").unlink()
     with pytest.raises(WorkbenchError, match=r"there is no checkpoint; run the trial first"):
         evaluate_trial(folder)
+    (folder / "result.json").unlink()
     config = folder / "config.yaml"
     config.write_text(config.read_text(encoding="utf-8") + "surplus: 1\n", encoding="utf-8")
     with pytest.raises(WorkbenchError, match=r"written by another version .* surplus"):

@@ -39,5 +39,21 @@ def test_missing_or_damaged_files_are_reported(finished: Path, tmp_path: Path) -
     with pytest.raises(WorkbenchError, match=r"checkpoint\.pt: there is no checkpoint"):
         load_agent(tmp_path)
     (tmp_path / "checkpoint.pt").write_bytes((finished / "checkpoint.pt").read_bytes()[:500])
-    with pytest.raises(WorkbenchError, match=r"checkpoint\.pt: is not a complete checkpoint"):
+    with pytest.raises(WorkbenchError, match=r"checkpoint\.pt: is damaged"):
         load_agent(tmp_path)
+
+
+def test_checkpoint_of_another_trial_and_edited_configuration_are_rejected(
+    finished: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(finished, tmp_path / "trial"))
+    other = torch.load(folder / "checkpoint.pt", weights_only=True)
+    torch.save(other | {"id": "0123456789ab"}, folder / "checkpoint.pt")
+    with pytest.raises(WorkbenchError, match=r"checkpoint\.pt: is the checkpoint of trial 01234"):
+        load_agent(folder)
+    (folder / "result.json").unlink()
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("simulations: 4", "simulations: 2"))
+    shutil.copy(finished / "checkpoint.pt", folder)
+    with pytest.raises(WorkbenchError, match=r"config\.yaml beside it describes trial"):
+        load_agent(folder)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -253,14 +255,82 @@ def test_damaged_result_is_rebuilt_from_the_checkpoint(tmp_path: Path) -> None:
     assert again["metrics"] == whole["metrics"]
 
 
-def test_damaged_checkpoint_error_names_the_file_and_a_remedy(tmp_path: Path) -> None:
+def test_damaged_checkpoint_begins_the_trial_anew_with_a_warning(
+    tmp_path: Path, uninterrupted: Path
+) -> None:
     with pytest.raises(Killed):
         run_trial(quick(), tmp_path, _killer(2))
     checkpoint = TrialRecord(tmp_path).checkpoint
-    for kept in (0, 10, checkpoint.stat().st_size // 2):
-        checkpoint.write_bytes(checkpoint.read_bytes()[:kept])
-        with pytest.raises(WorkbenchError, match=r"checkpoint\.pt.*delete it"):
-            run_trial(quick(), tmp_path)
+    data = bytearray(checkpoint.read_bytes())
+    data[len(data) // 2] ^= 1
+    checkpoint.write_bytes(data)
+    statuses: list[str] = []
+    result = run_trial(quick(), tmp_path, on_status=lambda status, _: statuses.append(status))
+    assert_same_trial(tmp_path, uninterrupted)
+    (lost,) = result["damage"]
+    assert lost.startswith(f"{checkpoint}: is damaged: ")
+    assert lost.endswith("; the trial began anew")
+    assert f"Warning: {lost}" in statuses
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK", b"{}"], ids=["empty", "cut", "foreign"])
+def test_checkpoint_that_is_not_whole_begins_the_trial_anew(
+    tmp_path: Path, uninterrupted: Path, damage: bytes
+) -> None:
+    TrialRecord(tmp_path).checkpoint.write_bytes(damage)
+    assert len(run_trial(quick(), tmp_path)["damage"]) == 1
+    assert_same_trial(tmp_path, uninterrupted)
+
+
+@pytest.mark.parametrize("line", [0, 1])
+@pytest.mark.parametrize("damage", [b"\xff", b"[1]", b"", b"1"], ids=["byte", "list", "", "text"])
+def test_rows_damaged_before_resuming_are_named_and_the_others_stay(
+    tmp_path: Path, uninterrupted: Path, line: int, damage: bytes
+) -> None:
+    with pytest.raises(Killed):
+        run_trial(quick(), tmp_path, _killer(3))
+    path = tmp_path / "metrics.jsonl"
+    lines = path.read_bytes().splitlines()
+    step = json.loads(lines[line])["step"]
+    changed = lines[line].replace(b": ", b":  ", 1) if damage == b"1" else damage
+    path.write_bytes(b"\n".join([*lines[:line], changed, *lines[line + 1 :]]) + b"\n")
+    result = run_trial(quick(), tmp_path)
+    whole = read_rows(uninterrupted / "metrics.jsonl")
+    assert read_rows(path) == [*whole[:line], *whole[line + 1 :]]
+    (lost,) = result["damage"]
+    assert lost.startswith(f"{path}: lost the row of step {step}, ")
+
+
+def test_lost_row_of_the_last_checkpoint_is_measured_again(
+    tmp_path: Path, uninterrupted: Path
+) -> None:
+    shutil.copytree(uninterrupted, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "metrics.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    (tmp_path / "result.json").unlink()
+    result = run_trial(quick({}), tmp_path)
+    assert len(read_rows(path)) == len(lines)
+    assert len(result["damage"]) == 1
+    assert result["steps"] == read_rows(path)[-1]["step"]
+
+
+def test_rows_are_on_the_disk_before_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    fsync = os.fsync
+
+    def recorded(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    with pytest.raises(Killed):
+        run_trial(quick(), tmp_path, _killer(1))
+    rows = [name for name in flushed if name.endswith(".jsonl") or "checkpoint" in name][-3:]
+    assert rows[:2] == ["metrics.jsonl", "timing.jsonl"]
+    assert rows[2].startswith(".checkpoint.pt")
 
 
 def test_finished_trial_is_not_run_again(tmp_path: Path) -> None:
