@@ -16,10 +16,9 @@ from typing import Any
 
 from ablations.config_diff import differences
 from ablations.plan import Plan
-from ablations.study_folder import LOCK, STUDY
+from ablations.study_folder import LOCK, STUDY, read_manifest
 from workbench.errors import WorkbenchError
 from workbench.record import write_text
-from workbench.result_files import DamagedFile, StudyRecord, read_object
 
 COPY = "study.yaml"
 PACKAGES = ("muzero-workbench", "torch", "torch-geometric", "numpy", "ray", "mlflow")
@@ -61,19 +60,6 @@ class StudyManifest:
     def _write(self, launches: list[dict[str, Any]]) -> None:
         text = json.dumps(_contents(self._plan, self._command, launches), indent=2)
         write_text(self._path, text + "\n")
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read a study's manifest; empty if there is none.
-
-    Raises:
-        WorkbenchError: it is damaged.
-    """
-    try:
-        return read_object(folder / STUDY, StudyRecord) or {}
-    except DamagedFile as error:
-        text = f"{error}; move it away, and the next launch writes it again"
-        raise WorkbenchError(text) from None
 
 
 def _contents(plan: Plan, command: str, launches: list[dict[str, Any]]) -> dict[str, Any]:

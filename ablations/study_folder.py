@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.record import CONFIG, TrialRecord, read_json
+from workbench.record import CONFIG, TrialRecord
+from workbench.result_files import DamagedFile, StudyRecord, read_object
 
 STUDY, LOCK = "study.json", ".lock"
 
@@ -35,6 +36,7 @@ class TrialState:
     primary: float | None
     """Primary metric at the last measurement."""
     failure: str | None
+    """Why it failed, or why its result cannot be trusted."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,28 @@ def read_state(folder: Path) -> StudyState:
     Raises:
         WorkbenchError: its manifest is damaged.
     """
-    manifest = read_json(folder / STUDY) or {}
+    manifest = read_manifest(folder)
+    if not manifest:
+        raise WorkbenchError(f"{folder / STUDY}: no such file")
     holder = lock_holder(folder)
     running = holder is not None and is_held(folder, holder)
+    started = _started(manifest) if running else None
+    primary = str(manifest["primary"])
+    trials = tuple(_trial(folder, entry, primary, started) for entry in manifest["trials"])
+    return StudyState(str(manifest["study"]), primary, running, holder, trials)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read a study's manifest; empty if there is none.
+
+    Raises:
+        WorkbenchError: it is damaged.
+    """
     try:
-        started = _started(manifest) if running else None
-        primary = str(manifest["primary"])
-        trials = tuple(_trial(folder, entry, primary, started) for entry in manifest["trials"])
-        return StudyState(str(manifest["study"]), primary, running, holder, trials)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        return read_object(folder / STUDY, StudyRecord) or {}
+    except DamagedFile as error:
         raise WorkbenchError(
-            f"{folder / STUDY}: is damaged; `workbench ablate` of the study file rewrites it"
+            f"{error}; move it away, and `workbench ablate` of the study file writes it again"
         ) from None
 
 
@@ -115,13 +128,16 @@ def is_held(folder: Path, holder: str) -> bool:
 def _started(manifest: Mapping[str, Any]) -> float | None:
     """Return the time at which the latest launch began, in seconds since the epoch."""
     launches = manifest.get("launches") or []
-    return datetime.fromisoformat(launches[-1]["started"]).timestamp() if launches else None
+    try:
+        return datetime.fromisoformat(launches[-1]["started"]).timestamp() if launches else None
+    except (ValueError, OverflowError):  # written by hand
+        return None
 
 
 def _trial(
     folder: Path, entry: Mapping[str, Any], primary: str, started: float | None
 ) -> TrialState:
-    record = TrialRecord(folder / entry["folder"])
+    record = TrialRecord(folder / entry["folder"], entry["id"])
     state = {"partial": "stopped"}.get(record.state(), record.state())
     progress = record.last_progress()
     metrics, fraction = progress.get("last") or {}, float(progress.get("fraction", 0.0))
@@ -137,7 +153,7 @@ def _trial(
         state=state,
         fraction=fraction,
         primary=float(value) if isinstance(value, int | float) else None,
-        failure=record.failure() if state == "failed" else None,
+        failure=record.failure() if state == "failed" else record.damage(),
     )
 
 

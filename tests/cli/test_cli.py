@@ -284,7 +284,7 @@ def test_evaluate_measures_finished_trials_and_reports_the_others(
     assert "one: is not done (partial); run `workbench train` first" in capsys.readouterr().out
     (folder / "study.json").write_text("{")
     assert run(monkeypatch, *arguments) == 2
-    assert "study.json: cannot be read as JSON" in capsys.readouterr().err
+    assert "study.json: is damaged: no JSON at line 1, column 2" in capsys.readouterr().err
 
 
 def test_train_rejects_a_study_file(tmp_path: Path) -> None:

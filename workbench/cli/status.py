@@ -51,7 +51,8 @@ def status(
     console.print(Text(_launch(state)))
     for trial in state.trials:
         if trial.failure is not None:
-            text = f"FAILED {trial.condition} | seed {trial.seed}: {trial.failure}"
+            word = "FAILED" if trial.state == "failed" else "DAMAGED"
+            text = f"{word} {trial.condition} | seed {trial.seed}: {trial.failure}"
             console.print(Text(text, "red"), soft_wrap=True)
 
 
