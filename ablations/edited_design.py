@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ablations.manifest import COPY, read_manifest
+from ablations.manifest import COPY
 from ablations.study import Study, read_study
+from ablations.study_folder import read_manifest
 from workbench import documents
 from workbench.errors import ConfigError
 
