@@ -58,7 +58,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class StoredEvaluation:
-    """What `workbench evaluate` left in a trial's folder."""
+    """Results of `workbench evaluate` in a trial's folder."""
 
     measurements: list[Measurement]
     positions: Path | None
