@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -113,22 +114,57 @@ def matched_parameters(study: Study, count: ParameterCounter = count_parameters)
         return {}
     part, counts = study.match.part, {}
     for condition in study.conditions:
-        counted = _built(study, condition.name, partial(count, condition.config))
+        counted = built(_place(study, condition.name), partial(count, condition.config))
         counts[condition.name] = counted[part]
     return counts
 
 
-def _built(study: Study, condition: str, build: Callable[[], _Built]) -> _Built:
-    """Return the result of a call that builds a condition's model, which may be too large."""
+def check_models(study: Study, count: ParameterCounter = count_parameters) -> None:
+    """Build the model of every condition, so that none fails after hours of others.
+
+    Raises:
+        WorkbenchError: some cannot be built; each has a line.
+    """
+    problems, known = [], set[str]()
+    for condition in study.conditions:
+        config = condition.config
+        key = repr((config.environment, config.model))
+        if key in known:
+            continue
+        known.add(key)
+        try:
+            built(_place(study, condition.name), partial(count, config))
+        except WorkbenchError as error:
+            problems.append(str(error))
+    if problems:
+        raise WorkbenchError("\n".join(problems))
+
+
+def _place(study: Study, condition: str) -> str:
+    return f"{study.file}: condition '{condition}'"
+
+
+def built(place: str, build: Callable[[], _Built]) -> _Built:
+    """Return the result of a call that builds a part of a trial, which may be too large.
+
+    Raises:
+        WorkbenchError: it cannot be built; the message begins with `place`.
+    """
     try:
         return build()
     except WorkbenchError as error:
-        raise WorkbenchError(f"{study.file}: condition '{condition}': {error}") from None
-    except (MemoryError, RuntimeError) as error:  # raised by torch and numpy
-        reason = str(error).splitlines()[0]
-        raise WorkbenchError(
-            f"{study.file}: the model of condition '{condition}' cannot be built: {reason}"
-        ) from None
+        raise WorkbenchError(f"{place}: {error}") from None
+    except Exception as error:  # of torch, of numpy, or of a plug-in
+        raise WorkbenchError(f"{place}: the trial cannot be built: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    text = (str(error) or "there is too little memory").splitlines()[0]
+    wanted = re.search(r"tried to allocate (\d+) bytes", text)
+    if wanted is not None:  # torch's message also holds a line of its source
+        return f"{int(wanted[1]) / 1e9:,.1f} GB do not fit the memory; reduce the sizes"
+    kind = "" if isinstance(error, MemoryError | RuntimeError) else f"{type(error).__name__}: "
+    return f"{kind}{text}"
 
 
 def replay_memory(config: TrialConfig) -> ReplaySize | None:
@@ -158,7 +194,7 @@ def replay_sizes(study: Study, reckon: ReplayEstimator = replay_memory) -> dict[
         # The size of a step depends on environment, planner and procedure.
         key = repr((config.environment, config.planner, config.procedure))
         if key not in known:
-            known[key] = _built(study, condition.name, partial(reckon, config))
+            known[key] = built(_place(study, condition.name), partial(reckon, config))
         replay = known[key]
         if replay is not None:
             found[condition.name] = replay

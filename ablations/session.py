@@ -19,9 +19,12 @@ from ablations.jobs import Launch, RunTrial
 from ablations.limits import NO_LIMITS, TrialLimits
 from ablations.manifest import StudyManifest, locked
 from ablations.plan import (
+    ParameterCounter,
     Plan,
     check_match,
+    check_models,
     check_schema,
+    count_parameters,
     make_plan,
     matched_parameters,
     replay_sizes,
@@ -56,19 +59,21 @@ class Request:
     fail_fast: bool = False
     limits: TrialLimits = NO_LIMITS
     function: str | RunTrial = RUN_TRIAL
+    count: ParameterCounter = count_parameters
 
 
 def ablate(request: Request, console: Console) -> int:
     """Run the missing trials of a study and report it. Returns the exit code.
 
     Raises:
-        WorkbenchError: the study file, the match of budgets, the lock, the schema or the store is
-            invalid; nothing was launched.
+        WorkbenchError: the study file, a model, the match of budgets, the lock, the schema or the
+            store is invalid; nothing was launched.
     """
     study = read_study(request.file, request.seeds)
     plan = make_plan(study, request.outputs)
     check_schema(plan)
-    counts = matched_parameters(study)
+    check_models(study, request.count)
+    counts = matched_parameters(study, request.count)
     concurrent = _concurrent(request, plan)
     show_plan(console, plan, counts, concurrent, replay_sizes(study))
     check_match(study, counts)

@@ -31,6 +31,7 @@ def request(file: Path, outputs: Path, **changes: Any) -> Request:
         report=report,
         concurrent=2,
         function="fake_trials:run_trial",
+        count=fake_trials.count_parameters,
     )
     return replace(usual, **changes)
 

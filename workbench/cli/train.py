@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,6 +72,7 @@ def train(
     from workbench.config import identity
 
     folder = output or outputs / "train" / identity(trial)
+    _check_size(trial, folder, str(config or f"--preset {preset}"))
     raise typer.Exit(_run(trial, folder, SafeConsole()))
 
 
@@ -142,6 +144,16 @@ def _run(trial: TrialConfig, folder: Path, console: Console) -> int:
         return INTERRUPTED
     _show(result, console)
     return 0
+
+
+def _check_size(trial: TrialConfig, folder: Path, place: str) -> None:
+    """Refuse a trial whose model or replay buffer does not fit the memory; nothing is written."""
+    from ablations.plan import built, count_parameters, replay_memory
+    from workbench.record import TrialRecord
+
+    if TrialRecord(folder).state() in ("new", "failed"):
+        for build in (count_parameters, replay_memory):
+            built(place, partial(build, trial))
 
 
 def _train(trial: TrialConfig, folder: Path, console: Console) -> dict[str, Any]:
