@@ -41,9 +41,9 @@ MOST_STEPS = 10**12
 
 Positive = Annotated[int, Field(gt=0, le=MOST)]
 Steps = Annotated[int, Field(gt=0, le=MOST_STEPS)]
-Width = Annotated[int, Field(gt=0, le=65_536)]
+Width = Annotated[int, Field(gt=0, le=16_384)]
 """Number of units, channels or features."""
-Count = Annotated[int, Field(gt=0, le=1_000)]
+Count = Annotated[int, Field(gt=0, le=256)]
 """Number of parts that are built or computed one by one, such as layers and unrolled steps."""
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -83,6 +83,13 @@ class ComponentConfig(Config):
 
     def incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
         """Yield one message for each incompatibility with the rest of the trial."""
+        return iter(())
+
+    def costly_incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        """Yield incompatibilities that are found by building parts of the trial.
+
+        They are checked only if the trial has no other problem.
+        """
         return iter(())
 
     def implied_config(self) -> Mapping[str, Any]:

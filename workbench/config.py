@@ -175,6 +175,8 @@ def read_trial(document: Node) -> TrialConfig:
     problems += reader.problems()
     if config is not None:
         problems += _drop_consequential(incompatibilities(config, document), problems)
+    if config is not None and not problems:
+        problems += incompatibilities(config, document, costly=True)
     if config is None or problems:
         raise ConfigError(problems)
     return config
@@ -231,16 +233,18 @@ def _drop_consequential(found: list[Problem], problems: list[Problem]) -> list[P
     return [m for m in found if not any(key.startswith(f"{m.key}.") for key in keys)]
 
 
-def incompatibilities(config: TrialConfig, document: Node) -> list[Problem]:
+def incompatibilities(config: TrialConfig, document: Node, costly: bool = False) -> list[Problem]:
     """Return a problem for each pair of components that are valid but cannot be combined."""
     problems: list[Problem] = []
     for path, part in iter_components(config):
+        check = part.costly_incompatibilities if costly else part.incompatibilities
         try:
-            for message in part.incompatibilities(config):
+            for message in check(config):
                 problems.append(Problem(message, ".".join(path), document.at(path).location))
         except Incompatible as error:
             problems.append(Problem(str(error), ".".join(path), document.at(path).location))
-    problems += _duplicate_measures(config, document)
+    if not costly:
+        problems += _duplicate_measures(config, document)
     unique = {problem.message: problem for problem in reversed(problems)}
     return list(reversed(unique.values()))
 

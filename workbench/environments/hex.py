@@ -58,8 +58,9 @@ class Hex(BoardConfig):
     def build(self) -> OpenSpielEnvironment | GameTableEnvironment:
         if self.size > MAX_LISTED_SIZE:
             return super().build()
+        from workbench.environments.games.game_info import game_string
         from workbench.environments.games.game_table import GameTableEnvironment, enumerate_game
-        from workbench.environments.games.openspiel_environment import BoardPlanes, game_string
+        from workbench.environments.games.openspiel_environment import BoardPlanes
 
         table = enumerate_game(game_string(*self._game()), BoardPlanes(**self._planes()))
         return GameTableEnvironment(self.spec(), table, self.discount)

@@ -14,7 +14,8 @@ from workbench.registry import register
 from workbench.types import EnvironmentSpec
 
 if TYPE_CHECKING:
-    from workbench.environments.games.openspiel_environment import GameInfo, OpenSpielEnvironment
+    from workbench.environments.games.game_info import GameInfo
+    from workbench.environments.games.openspiel_environment import OpenSpielEnvironment
 
 
 @register("environment", "openspiel")
@@ -43,16 +44,16 @@ class OpenSpiel(EnvironmentConfig):
         )
 
     def _game_info(self) -> GameInfo:
-        from workbench.environments.games.openspiel_environment import game_info
+        from workbench.environments.games.game_info import game_info
 
         return game_info(self.game, dict(self.parameters))
 
     @override
     def build(self) -> OpenSpielEnvironment:
+        from workbench.environments.games.game_info import game_string
         from workbench.environments.games.openspiel_environment import (
             OpenSpielEnvironment,
             OpenSpielTensor,
-            game_string,
         )
 
         info = self._game_info()

@@ -41,9 +41,11 @@ class SizeTransfer(MatchOptions):
         problems = [*self.unplayable(self.environment), *self._differences(trial)]
         if not problems:
             problems = [*self._elsewhere(trial)]
-        if not problems:
-            problems = [*self._shapes(trial)]
         yield from problems
+
+    @override
+    def costly_incompatibilities(self, trial: TrialConfig) -> Iterator[str]:
+        return self._shapes(trial)
 
     def _differences(self, trial: TrialConfig) -> Iterator[str]:
         """Yield differences between the two environments that prevent a transfer."""
@@ -83,7 +85,13 @@ class SizeTransfer(MatchOptions):
             return changed_shapes(trial, self.environment)
 
         name = f"changed_shapes {dump(self.environment)}"
-        for part, change in remembered(name, trial, changes).items():
+        try:
+            found = remembered(name, trial, changes)
+        except (MemoryError, RuntimeError) as error:  # raised by torch and numpy
+            reason = str(error).splitlines()[0]
+            yield f"measure 'size_transfer': the model cannot be built: {reason}"
+            return
+        for part, change in found.items():
             component = getattr(getattr(trial.model, part, trial.model), "component", part)
             yield (
                 f"measure 'size_transfer': the weights of {part} '{component}' do not fit "

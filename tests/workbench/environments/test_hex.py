@@ -11,11 +11,8 @@ import pytest
 import torch
 from torch import Generator
 
-from workbench.environments.games.openspiel_environment import (
-    BoardPlanes,
-    OpenSpielEnvironment,
-    game_string,
-)
+from workbench.environments.games.game_info import game_string
+from workbench.environments.games.openspiel_environment import BoardPlanes, OpenSpielEnvironment
 from workbench.environments.games.solved_hex import SolvedHex, moves_to_end
 from workbench.environments.hex import Hex
 

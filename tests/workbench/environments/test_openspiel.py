@@ -18,6 +18,7 @@ from workbench.environments.breakthrough import Breakthrough
 from workbench.environments.connect_four import ConnectFour
 from workbench.environments.games import openspiel_environment
 from workbench.environments.games.board_config import BoardConfig
+from workbench.environments.games.game_info import game_string
 from workbench.environments.gomoku import Gomoku
 from workbench.environments.hex import Hex
 from workbench.environments.openspiel import OpenSpiel
@@ -44,7 +45,7 @@ def named(config: Any) -> str:
 def game_of(config: Any) -> Any:
     if isinstance(config, OpenSpiel):
         return pyspiel.load_game(config.game)
-    return pyspiel.load_game(openspiel_environment.game_string(*config._game()))
+    return pyspiel.load_game(game_string(*config._game()))
 
 
 @pytest.mark.parametrize("config", ALL, ids=named)

@@ -27,7 +27,8 @@ class BoardConfig(EnvironmentConfig):
 
     @override
     def build(self) -> OpenSpielEnvironment | GameTableEnvironment:
-        from workbench.environments.games.openspiel_environment import BoardPlanes, game_string
+        from workbench.environments.games.game_info import game_string
+        from workbench.environments.games.openspiel_environment import BoardPlanes
 
         game = game_string(*self._game())
         return self._environment_class()(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from itertools import combinations, product
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ def _graph(nodes: int, pairs: Iterable[tuple[int, int]]) -> Graph:
     return Graph(nodes, tuple(sorted(directed)))
 
 
+@cache
 def eight_neighbours(height: int, width: int) -> Graph:
     """Return the graph that connects each cell with its up to eight adjacent cells."""
     cells = list(product(range(height), range(width)))
@@ -45,6 +47,7 @@ def four_neighbours(open_cells: NDArray[np.bool_]) -> Graph:
     return _graph(height * width, pairs)
 
 
+@cache
 def lines(height: int, width: int, length: int) -> Graph:
     """Return the graph that connects two cells if a line of `length` cells contains both."""
     pairs: set[tuple[int, int]] = set()
@@ -56,6 +59,7 @@ def lines(height: int, width: int, length: int) -> Graph:
     return _graph(height * width, pairs)
 
 
+@cache
 def board_symmetries(height: int, width: int) -> tuple[Symmetry, ...]:
     """Return the rotations and reflections of a board whose actions are its cells.
 
@@ -72,6 +76,7 @@ def board_symmetries(height: int, width: int) -> tuple[Symmetry, ...]:
     )
 
 
+@cache
 def six_neighbours(size: int) -> Graph:
     """Return the cell graph of a `size` x `size` Hex board.
 
