@@ -128,6 +128,9 @@ def _unclosed(text: str) -> tuple[str, int, int] | None:
                 bracket = "{" if isinstance(token, yaml.FlowMappingStartToken) else "["
                 opened.append((bracket, token.start_mark.line + 1, token.start_mark.column + 1))
             elif isinstance(token, yaml.FlowMappingEndToken | yaml.FlowSequenceEndToken) and opened:
+                bracket = "{" if isinstance(token, yaml.FlowMappingEndToken) else "["
+                if opened[-1][0] != bracket:
+                    break
                 opened.pop()
     except yaml.YAMLError:
         pass
