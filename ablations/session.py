@@ -225,6 +225,8 @@ def _finish(request: Request, plan: Plan, tracker: Tracker | None, console: Cons
         if states[trial.id] == "failed":
             reason = f"FAILED {trial.label}: {trial.record.failure()}"
             console.print(Text(reason, "red"), Text(f"  {trial.folder}"), sep="\n")
+        for damage in (trial.record.result() or {}).get("damage", ()):
+            console.print(Text(f"Warning: {trial.label}: {damage}", "yellow"), soft_wrap=True)
     waiting = sum(state in ("new", "partial") for state in states.values())
     if waiting:
         stopped = request.fail_fast and "failed" in states.values()

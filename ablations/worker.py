@@ -86,7 +86,12 @@ class Reporter:
         self.fraction = 0.0
 
     def on_status(self, activity: str, fraction: float) -> None:
-        """Report the current activity and the completed fraction of the training."""
+        """Report the current activity and the completed fraction of the training.
+
+        A warning is no activity; the trial's result holds it.
+        """
+        if activity.startswith("Warning"):
+            return
         phase = PREPARING if activity.startswith("preparing") else activity
         if (phase in SET_UP and phase != self._phase) or self._is_due():
             self._report(phase, fraction, {})
