@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
@@ -18,13 +18,18 @@ dev: $(DEV)  ## add the test tools and every optional environment, three of them
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) -V). Try: make PYTHON=python3.12 ..."; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) torch==2.13.0
-	$(PIP) -e .
+	@echo "[1/3] creating $(VENV) with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "[2/3] installing torch, the largest package"
+	@$(PIP) torch==2.13.0
+	@echo "[3/3] installing the workbench and its other packages"
+	@$(PIP) -e .
 	@touch $@
+	@echo "Installed. Next: $(BIN)/workbench --help"
 
 $(DEV): $(STAMP)
-	$(PIP) -e '.[dev,environments]'
+	@echo "Installing the test tools and optional environments"
+	@$(PIP) -e '.[dev,environments]'
 	@touch $@
 
 ablate: $(STAMP)  ## run the shipped study: graph encoder against CNN
