@@ -12,35 +12,18 @@ from torch import Generator, Tensor, nn
 
 from workbench import documents
 from workbench.config import TrialConfig, read_trial
-from workbench.errors import ConfigError, SourceLocation
+from workbench.contract_check.scenes import GAME, read
+from workbench.errors import ConfigError
 from workbench.models.world_model import WorldModel
 from workbench.types import Edge, Heads, LatentSpec, ModelSpec, Plan
 
-TINY: dict[str, Any] = {
-    "preset": "muzero",
-    "planner.simulations": 4,
-    "model.representation.width": 8,
-    "model.representation.latent_size": 8,
-    "model.dynamics.width": 8,
-    "model.prediction.width": 8,
-    "procedure.steps": 600,
-    "procedure.parallel_environments": 16,
-    "procedure.batch_size": 16,
-    "procedure.warm_up": 100,
-    "procedure.capacity": 300,
-    "procedure.replay_ratio": 0.7,
-    "procedure.unroll": 3,
-    "measures": {"predictive": {"depth": 2}},
-    "evaluate_every": 10,
-}
+TINY: dict[str, Any] = GAME
 """Overrides of the preset `muzero` with which a complete trial takes about a second."""
 
 
 def trial(changes: Mapping[str, Any] = {}, base: Mapping[str, Any] = TINY) -> TrialConfig:
     """Return a trial's configuration from `base`, overridden by `changes`; keys may be dotted."""
-    document = documents.expand(documents.wrap(dict(base), SourceLocation("tiny.yaml")))
-    over = documents.expand(documents.wrap(dict(changes), SourceLocation("changes.yaml")))
-    return read_trial(documents.merge(document, over))
+    return read(changes, base)
 
 
 def problems_of(text: str) -> list[str]:

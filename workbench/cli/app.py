@@ -11,6 +11,7 @@ from workbench import __version__
 from workbench.cli.ablate import ablate
 from workbench.cli.bench import bench
 from workbench.cli.catalogue import catalogue, describe
+from workbench.cli.check import check
 from workbench.cli.evaluate import evaluate
 from workbench.cli.report import report
 from workbench.cli.schema import schema
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "ui": ui,
     "list": catalogue,
     "describe": describe,
+    "check": check,
     "schema": schema,
     "bench": bench,
 }

@@ -1,0 +1,1 @@
+"""Checks that a component does what its kind promises; `workbench check` runs them."""
