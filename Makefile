@@ -60,8 +60,10 @@ faults: $(DEV)  ## all faulty inputs, with the slow ones that `make test` leaves
 examples: $(DEV)  ## every command and every Python example of the documents
 	$(BIN)/pytest -m '' tests/docs
 
-references: $(STAMP)  ## rewrite docs/reference from the commands, configurations and metrics
+references: $(STAMP)  ## rewrite docs/reference and the JSON Schemas from commands, configurations and metrics
 	$(BIN)/python docs/generate_reference.py
+	$(BIN)/workbench schema study > configs/study.schema.json
+	$(BIN)/workbench schema trial > workbench/presets/trial.schema.json
 
 benchmark: $(STAMP)  ## time every part; rewrites the tables of benchmarks/README.md
 	$(BIN)/workbench bench --json outputs/benchmark.json

@@ -56,8 +56,12 @@ class Budget(Config):
     minutes: Annotated[float, Field(ge=0.01, le=1_000_000)] | None = None
 
 
+NAME = r"[a-z0-9_][a-z0-9_-]{0,99}"
+"""Regular expression of the name of a study."""
+
+
 def _name(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9_][a-z0-9_-]{0,99}", name):
+    if not re.fullmatch(NAME, name):
         raise ValueError(
             "expected a name of at most 100 lower-case letters, digits, `_` and, not in front, `-`"
         )

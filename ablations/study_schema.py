@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ablations.comparisons import MOST_SEEDS
-from ablations.study import Budget, Header, Match
+from ablations.study import NAME, Budget, Header, Match
 from workbench.config_schema import (
     DIALECT,
     Schema,
@@ -64,7 +64,7 @@ def _keys() -> dict[str, Schema]:
     seed = {"type": "integer", "minimum": 0}
     count = {"type": "integer", "minimum": 1, "maximum": MOST_SEEDS}
     return {
-        "study": option_entries(Header)["study"],
+        "study": {"type": "string", "pattern": f"^{NAME}$"},
         "question": {"type": "string"},
         "preset": preset_schema(),
         "base": {"anyOf": [OVERRIDES, {"type": "null"}]},

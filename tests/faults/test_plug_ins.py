@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 GOOD = '''
 from workbench.models.representation.mlp import MLP
 from workbench.registry import register
@@ -44,15 +42,14 @@ FAILING = {
 }
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of installed packages, as pip leaves it."""
-    folder = tmp_path_factory.mktemp("site")
-    for name, text in MODULES.items():
-        (folder / f"fake_{name}.py").write_text(text)
-    for name in [*MODULES, "missing"]:
+def install(folder: Path, *names: str) -> Path:
+    """Make a folder of installed packages, as pip leaves it."""
+    for name in names:
+        folder.mkdir(exist_ok=True)
+        if name in MODULES:
+            (folder / f"fake_{name}.py").write_text(MODULES[name])
         metadata = folder / f"fake_{name}-1.0.dist-info"
-        metadata.mkdir()
+        metadata.mkdir(parents=True)
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: fake-{name}\n")
         entry = f"[workbench.components]\n{name}_encoders = fake_{name}\n"
         (metadata / "entry_points.txt").write_text(entry)
@@ -66,7 +63,8 @@ def workbench(site: Path, *arguments: str | Path) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
-def test_failing_plug_ins_are_named_and_skipped(site: Path) -> None:
+def test_failing_plug_ins_are_named_and_skipped(tmp_path: Path) -> None:
+    site = install(tmp_path, *MODULES, "missing")
     ran = workbench(site, "list")
     assert ran.returncode == 0
     assert "from_good" in ran.stdout
@@ -82,7 +80,8 @@ def test_failing_plug_ins_are_named_and_skipped(site: Path) -> None:
         assert len(line) < 500
 
 
-def test_unknown_component_names_the_plug_ins_that_failed(site: Path, tmp_path: Path) -> None:
+def test_unknown_component_names_the_plug_ins_that_failed(tmp_path: Path) -> None:
+    site = install(tmp_path / "site", "good", "missing", "raises")
     study = tmp_path / "study.yaml"
     study.write_text("study: s\npreset: muzero\nbase: {model.representation: from_raises}\n")
     ran = workbench(site, "ablate", study, "--outputs", tmp_path / "out")

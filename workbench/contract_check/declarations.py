@@ -11,10 +11,11 @@ import yaml
 
 from workbench import documents
 from workbench.components import ComponentConfig, ComponentField, Config
-from workbench.config import dump, read
+from workbench.config import dump
 from workbench.contract_check.check import Check, require
 from workbench.contract_check.variants import label, variants
 from workbench.errors import Problem
+from workbench.validation import read
 
 HEAVY = ("torch", "numba", "pyspiel", "networkx", "torch_geometric", "ray", "mlflow", "pandas")
 """Packages that only `build` may import, because every command imports the component."""
