@@ -35,7 +35,7 @@ class CheckResult:
 
     promise: str
     failure: str = ""
-    """How the promise was broken; empty if it was kept."""
+    """Reason of the failure; empty if it was kept."""
 
 
 def run_checks(checks: Iterable[Check]) -> Iterator[CheckResult]:

@@ -80,7 +80,7 @@ class ModelCase:
         return f"{self.parts} on {self.environment.spec.name}"
 
     def build(self, norm: str = "min_max") -> WorldModel:
-        """Build the model anew."""
+        """Build another model of the same parts."""
         return self.parts.model(norm).build(self.environment, 1.0, seed=1)
 
     def root(self, rows: slice = slice(None), model: WorldModel | None = None) -> Any:
