@@ -19,6 +19,8 @@ from workbench.metrics import MetricSpec
 Side = Literal["x", "y"]
 MIN_LOG_RATIO = 20.0
 """Smallest ratio of the largest to the smallest value that makes an axis logarithmic."""
+BESIDE_TICK = 14
+"""Distance in points that clears the label of a tick at the end of the axis."""
 
 
 def fit_axis(
@@ -108,7 +110,8 @@ def _draw_offscale_levels(axes: Axes, axis: Side, end: Literal[0, 1], labels: li
     arrow = {"x": "←→", "y": "↓↑"}[axis][end]
     separator = "   " if axis == "x" else "\n"
     text = separator.join(f"{label} {arrow}" for label in labels)
-    at, offset = ((end, 1.0), (0, 11)) if axis == "x" else ((1.0, end), (3, 0 if end else -6))
+    beside = (3, 0) if end else (BESIDE_TICK, -6)
+    at, offset = ((end, 1.0), (0, 11)) if axis == "x" else ((1.0, end), beside)
     axes.annotate(
         text, at, offset, xycoords="axes fraction", textcoords="offset points", fontsize=6.5,
         color=QUIET, ha="right" if axis == "x" and end else "left",

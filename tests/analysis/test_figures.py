@@ -179,6 +179,14 @@ def test_figures_are_legible_and_as_wide_as_asked(
     assert drawn["paired_differences"].get_figwidth() == WIDTHS[width]
 
 
+def test_ten_conditions_in_a_column_are_legible(make_study: Callable[..., Path]) -> None:
+    names = [f"condition_{i}" for i in range(10)]
+    results = load_study(make_study(conditions=names, seeds=(0, 1)))
+    for name, figure in draw_figures(results, WIDTHS["column"]).items():
+        with styled():
+            assert faults(figure) == [], name
+
+
 def test_legend_follows_the_order_of_the_conditions_row_by_row(
     make_study: Callable[..., Path],
 ) -> None:
