@@ -15,6 +15,7 @@ import typer
 from workbench.cli.completion import complete_preset
 from workbench.cli.interruption import INTERRUPTED, stop_on_signal
 from workbench.cli.shared_options import Outputs
+from workbench.compilation import COMPILING, announce_compilation
 from workbench.errors import (
     ConfigError,
     Problem,
@@ -157,16 +158,18 @@ def _check_size(trial: TrialConfig, folder: Path, place: str) -> None:
 
 
 def _train(trial: TrialConfig, folder: Path, console: Console) -> dict[str, Any]:
-    from workbench.trial import run_trial
-
     try:
-        with console.status("") as status, stop_on_signal(STOPPING) as should_stop:
+        with console.status("imports") as status, stop_on_signal(STOPPING) as should_stop:
+            from workbench.trial import run_trial
+
             progress = _Progress(console, status)
-            return run_trial(
-                trial, folder, progress.on_measurement, progress.on_status, should_stop
-            )
+            with announce_compilation(lambda: progress.on_status(COMPILING, 0.0)):
+                return run_trial(
+                    trial, folder, progress.on_measurement, progress.on_status, should_stop
+                )
     except OSError as error:
-        raise WorkbenchError(f"{folder}: cannot be written: {error}") from None
+        file = error.filename or folder
+        raise WorkbenchError(f"{file}: cannot be written: {error.strerror or error}") from None
 
 
 class _Progress:
@@ -174,6 +177,7 @@ class _Progress:
 
     def __init__(self, console: Console, status: Status) -> None:
         self._console, self._status = console, status
+        self._printed: set[str] = set()
         self._start: tuple[float, float] | None = None
         """Time at which training started or resumed, and the fraction done by then."""
 
@@ -185,11 +189,17 @@ class _Progress:
 
     def on_status(self, activity: str, fraction: float) -> None:
         """Show the current activity, with the estimated remaining time of the training."""
+        from rich.text import Text
+
+        if activity.startswith("Warning"):
+            self._console.print(Text(activity, "yellow"), soft_wrap=True)
+            return
         if activity == "training":
             activity = f"training, {fraction:.1%}{self._time_left(fraction)}"
-        elif activity != "measuring" and not self._console.is_terminal:
-            self._console.print(activity, highlight=False)
-        self._status.update(activity)
+        elif not self._console.is_terminal and activity not in {"measuring", *self._printed}:
+            self._printed.add(activity)
+            self._console.print(Text(activity), soft_wrap=True)
+        self._status.update(Text(activity))
 
     def _time_left(self, fraction: float) -> str:
         from ablations.preview import duration
