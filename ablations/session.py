@@ -34,7 +34,12 @@ from ablations.progress import display
 from ablations.ray_runtime import cluster_machines, ray_runtime
 from ablations.slots import Demand, cluster_slots, local_slots, this_machine
 from ablations.study import read_study
-from ablations.tracking import Tracker, open_tracker
+from ablations.tracking.address import store_of
+from ablations.tracking.study import read_tracked_study
+from ablations.tracking.sync import bring_up_to_date
+from ablations.tracking.tracker import Tracker, open_tracker
+from ablations.tracking.views import invitation
+from workbench.errors import WorkbenchError
 
 RUN_TRIAL = "workbench.trial:run_trial"
 
@@ -121,9 +126,8 @@ def _launch(request: Request, plan: Plan, concurrent: int | None, console: Conso
         import_module(
             "ablations.launch"
         )  # import Ray first: two imports in two threads can deadlock
-        opening = pool.submit(
-            open_tracker, plan, request.outputs, request.tracking_uri, request.command
-        )
+        store = store_of(request.outputs, request.tracking_uri)
+        opening = pool.submit(open_tracker, read_tracked_study(plan.folder), store)
         try:
             with (
                 suppress(FirstFailure),
@@ -236,9 +240,27 @@ def _finish(request: Request, plan: Plan, tracker: Tracker | None, console: Cons
             else "did not start within the budget of time"
         )
         console.print(f"{waiting} trials {reason}; the same command goes on", highlight=False)
-    if tracker is not None and tracker.warning:
-        console.print(Text(f"Warning: {tracker.warning}", "yellow"))
     files = request.report(plan.folder)
-    if tracker is not None:
-        tracker.keep(files, "report")
+    for line in _tracked(request, plan, tracker, files):
+        console.print(line, soft_wrap=True)
     return ALL_DONE if set(states.values()) == {"done"} else NOT_ALL_DONE
+
+
+def _tracked(
+    request: Request, plan: Plan, tracker: Tracker | None, files: Sequence[Path]
+) -> list[Text]:
+    """Store the report in MLflow, with all that it lacks, and return what to tell the user."""
+    store = store_of(request.outputs, request.tracking_uri)
+    if tracker is not None:
+        tracker.keep_report(files)
+        experiment, warnings = tracker.experiment.id, tracker.warnings
+    else:
+        try:
+            synced = bring_up_to_date(read_tracked_study(plan.folder), store, files)
+        except WorkbenchError as error:
+            return [Text(f"Warning: {error}", "yellow")]
+        experiment, warnings = synced.experiment, list(synced.warnings)
+    return [
+        *(Text(f"Warning: {warning}", "yellow") for warning in warnings),
+        *(Text(line) for line in invitation(store, experiment, plan.study.name)),
+    ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fake_trials
 import pytest
+from tracked_study import write_study
+
+from ablations.tracking.store import prepare_store
 
 BASE = """\
 # Components that cost nothing.
@@ -37,3 +41,20 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write_study
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow store; its migrations take seconds, so that tests copy it."""
+    file = tmp_path_factory.mktemp("template") / "mlflow.db"
+    prepare_store(file)
+    return file
+
+
+@pytest.fixture
+def folder(template: Path, tmp_path: Path) -> Path:
+    """Folder of a finished study in an output folder with an empty store."""
+    outputs = tmp_path / "outputs"
+    outputs.mkdir()
+    shutil.copyfile(template, outputs / "mlflow.db")
+    return write_study(outputs / "small")

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ from ablations.limits import TrialLimits
 from ablations.plan import Plan, TrialPlan, make_plan
 from ablations.session import ablate
 from ablations.study import read_study
-from ablations.tracking import PARENT, default_uri, open_tracker
+from ablations.tracking.address import own_store
+from ablations.tracking.experiment import PARENT
 from tests.faults.terminal import run_in_terminal
 from workbench.errors import WorkbenchError
 
@@ -72,7 +73,7 @@ def started(trial: TrialPlan) -> int:
 
 
 def tracked(outputs: Path, study: str) -> list[Run]:
-    client = MlflowClient(default_uri(outputs))
+    client = MlflowClient(own_store(outputs / "mlflow.db").uri)
     experiment = client.get_experiment_by_name(study)
     return list(client.search_runs([experiment.experiment_id])) if experiment else []
 
@@ -228,7 +229,7 @@ def test_mlflow_runs_agree_with_the_trials(first: Launched) -> None:
 
 
 def test_metrics_are_logged_at_their_steps_and_files_as_artifacts(first: Launched) -> None:
-    client = MlflowClient(default_uri(first.outputs))
+    client = MlflowClient(own_store(first.outputs / "mlflow.db").uri)
     named = [run for run in first.runs() if run.info.run_name == "works | seed 1"]
     (run,) = (run for run in named if run.info.status == "FINISHED")
     history = client.get_metric_history(run.info.run_id, first.plan.study.primary)
@@ -260,29 +261,12 @@ def test_dry_run_writes_nothing(first: Launched, tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_unwritable_tracking_store_stops_the_launch(first: Launched, tmp_path: Path) -> None:
-    (tmp_path / "mlflow.db").write_text("this is no database")
-    with pytest.raises(WorkbenchError, match="cannot write to the tracking store"):
-        open_tracker(first.plan, tmp_path, None, "workbench ablate")
-
-
 def test_unreachable_cluster_stops_the_launch(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(WorkbenchError, match=f"cannot join a Ray cluster at {address}"):
         ray_runtime.ray_runtime(1, 1, address, tmp_path).__enter__()
-
-
-def test_runs_of_dead_launches_are_ended(first: Launched, tmp_path: Path) -> None:
-    dead = open_tracker(first.plan, tmp_path, None, "workbench ablate")
-    dead.started(first.plan.trials[0])
-    elsewhere = replace(first.plan, folder=tmp_path / "another" / "first")
-    open_tracker(elsewhere, tmp_path, None, "workbench ablate")
-    assert [run.info.status for run in tracked(tmp_path, "first")] == ["RUNNING"] * 3
-    open_tracker(first.plan, tmp_path, None, "workbench ablate").close("FINISHED")
-    statuses = sorted(run.info.status for run in tracked(tmp_path, "first"))
-    assert statuses == ["FINISHED", "KILLED", "KILLED", "RUNNING"]
 
 
 def test_no_trial_starts_after_the_deadline() -> None:

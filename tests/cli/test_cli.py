@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from tests.analysis.conftest import write_study
-from workbench.cli import main, report, ui
+from workbench.cli import main, report
 from workbench.cli.interruption import stop_on_signal
 from workbench.cli.train import read
-from workbench.errors import ConfigError, WorkbenchError
+from workbench.errors import ConfigError
 from workbench.evaluation import evaluate_trials
 from workbench.trial import run_trial
 
@@ -220,29 +220,6 @@ def test_first_signal_sets_flag_and_second_interrupts(
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
-
-
-def test_ui_listens_on_loopback_by_default(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    served: list[list[str]] = []
-    monkeypatch.setattr("os.environ", dict(os.environ))
-    monkeypatch.setattr("os.execv", lambda path, command: served.append(command))
-    with pytest.raises(WorkbenchError, match="no tracking store"):
-        ui.ui(outputs=tmp_path)
-    (tmp_path / "mlflow.db").touch()
-    ui.ui(outputs=tmp_path)
-    assert f"sqlite:///{tmp_path / 'mlflow.db'}" in served[0]
-    assert served[0][served[0].index("--host") + 1] == "127.0.0.1"
-    assert "Warning" not in capsys.readouterr().err
-    ui.ui(outputs=tmp_path, host="0.0.0.0", tracking_uri="http://tracking:5000")
-    assert "http://tracking:5000" in served[1]
-    assert "Warning: 0.0.0.0 can be reached from other machines" in capsys.readouterr().err
-    assert [ui.is_loopback(host) for host in ("::1", "localhost", "10.0.0.1")] == [
-        True,
-        True,
-        False,
-    ]
 
 
 def test_evaluate_measures_finished_trials_and_reports_the_others(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.command_line import command_line
 from workbench.cli.interruption import exit_on_signal
 from workbench.cli.shared_options import Outputs, TrackingUri
 
@@ -59,7 +59,7 @@ def ablate(
     The same command resumes an interrupted study and repeats nothing. Exit code 0: all done;
     1: some trials failed or did not start; 2: bad input; 130: interrupted.
     """
-    command = shlex.join(["workbench", *sys.argv[1:]])
+    command = command_line()
     # Covers planning and reporting only: while trials run, the launch handles signals itself.
     with exit_on_signal(lambda: f"Interrupted. To resume:\n  {command}"):
         from ablations.interruption import exit_process

@@ -16,6 +16,7 @@ from workbench.cli.evaluate import evaluate
 from workbench.cli.report import report
 from workbench.cli.schema import schema
 from workbench.cli.status import status
+from workbench.cli.sync import sync
 from workbench.cli.train import train
 from workbench.cli.ui import ui
 
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "report": report,
     "status": status,
     "ui": ui,
+    "sync": sync,
     "list": catalogue,
     "describe": describe,
     "check": check,

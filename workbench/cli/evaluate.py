@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.command_line import command_line
 from workbench.cli.completion import complete_study
 from workbench.cli.interruption import exit_on_signal
 from workbench.cli.report import STUDY, find, show
-from workbench.cli.shared_options import Outputs
+from workbench.cli.shared_options import Outputs, TrackingUri
+from workbench.cli.tracking import track_study, track_trial
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,6 +52,7 @@ def evaluate(
         typer.Option(min=1, help="Number of parallel trials; by default one per core."),
     ] = None,
     outputs: Outputs = Path("outputs"),
+    tracking_uri: TrackingUri = None,
 ) -> None:
     """Run all applicable measures on the checkpoints of finished trials, without training.
 
@@ -59,7 +60,7 @@ def evaluate(
     applicable measures are done; 1: some failed or trials are not done; 2: bad input;
     130: interrupted, the same command resumes.
     """
-    command = shlex.join(["workbench", *sys.argv[1:]])
+    command = command_line()
     with exit_on_signal(
         lambda: f"Interrupted; finished measurements are stored. To resume:\n  {command}"
     ):
@@ -75,7 +76,9 @@ def evaluate(
             console.print(f"{label}: is not done ({state}); run {runner} first")
         failures = _evaluate(trials, measure or [], concurrent, console)
         if (folder / STUDY).exists():
-            show(folder, console)
+            track_study(folder, tracking_uri, console, show(folder, console))
+        else:
+            track_trial(folder, tracking_uri, console)
     raise typer.Exit(NOT_ALL_MEASURED if failures or unfinished else ALL_MEASURED)
 
 

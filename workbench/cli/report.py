@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from workbench.cli.completion import complete_study
-from workbench.cli.shared_options import Outputs
+from workbench.cli.shared_options import Outputs, TrackingUri
+from workbench.cli.tracking import track_study
 from workbench.errors import WorkbenchError, did_you_mean
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def report(
         ),
     ] = "page",
     outputs: Outputs = Path("outputs"),
+    tracking_uri: TrackingUri = None,
 ) -> None:
     """Write the report of a study, and show its table and findings.
 
@@ -43,7 +45,8 @@ def report(
     folder = find(study, outputs)
     from workbench.cli.console import SafeConsole
 
-    show(folder, SafeConsole(), into, width)
+    console = SafeConsole()
+    track_study(folder, tracking_uri, console, show(folder, console, into, width))
 
 
 def find(study: str, outputs: Path) -> Path:

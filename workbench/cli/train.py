@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -12,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.cli.command_line import command_line
 from workbench.cli.completion import complete_preset
 from workbench.cli.interruption import INTERRUPTED, stop_on_signal
-from workbench.cli.shared_options import Outputs
+from workbench.cli.shared_options import Outputs, TrackingUri
+from workbench.cli.tracking import track_trial
 from workbench.compilation import COMPILING, announce_compilation
 from workbench.errors import (
     ConfigError,
@@ -66,6 +66,7 @@ def train(
         Path | None, typer.Option(help="Folder of the trial; by default OUTPUTS/train/ID.")
     ] = None,
     outputs: Outputs = Path("outputs"),
+    tracking_uri: TrackingUri = None,
 ) -> None:
     """Train and measure one agent; the same command resumes a stopped trial."""
     trial = read(config, preset, changes or [], seed)
@@ -74,7 +75,10 @@ def train(
 
     folder = output or outputs / "train" / identity(trial)
     _check_size(trial, folder, str(config or f"--preset {preset}"))
-    raise typer.Exit(_run(trial, folder, SafeConsole()))
+    console = SafeConsole()
+    code = _run(trial, folder, console)
+    track_trial(folder, tracking_uri, console)
+    raise typer.Exit(code)
 
 
 def read(
@@ -138,7 +142,7 @@ def _run(trial: TrialConfig, folder: Path, console: Console) -> int:
         console.print(f"FAILED: {error}", style="red", highlight=False)
         return FAILED
     except (KeyboardInterrupt, TrialStopped) as end:
-        command = shlex.join(["workbench", *sys.argv[1:]])
+        command = command_line()
         how = "Stopped, all progress saved" if isinstance(end, TrialStopped) else "Interrupted"
         text = f"{how}; to resume from the checkpoint:\n  {command}"
         console.print(text, highlight=False, soft_wrap=True)
