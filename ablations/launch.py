@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -157,5 +158,6 @@ class ProgressCallback(tune.Callback):
             return
         self._failed = True
         if record.failure() is None:
-            record.fail(otherwise)
-        self._listener.finished(plan, record.failure())
+            with suppress(OSError):  # a full disk must not stop the other trials
+                record.fail(otherwise)
+        self._listener.finished(plan, record.failure() or otherwise)

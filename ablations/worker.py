@@ -6,13 +6,14 @@ import gc
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 from ablations.jobs import Job, RunTrial
 from ablations.limits import LimitWatch, TrialLimits
 from workbench.compilation import COMPILING, announce_compilation
-from workbench.errors import TrialStopped
+from workbench.errors import TrialStopped, TrialTakenOver
 from workbench.record import TrialRecord, write_text
 
 REPORT_SECONDS = 2.0
@@ -48,8 +49,11 @@ def work(
                 _run(job, function, reporter, watch.time_is_up)
             except TrialStopped:
                 record.fail(watch.time_reason())
+            except TrialTakenOver:  # its successor writes to the folder
+                pass
             except (Exception, SystemExit) as error:
-                write_text(job.folder / TRACEBACK, traceback.format_exc())
+                with suppress(OSError):  # on a full disk the next line fails too
+                    write_text(job.folder / TRACEBACK, traceback.format_exc())
                 record.fail(f"{type(error).__name__}: {error}")
         gc.collect()  # free the trial's memory before this process starts another
     return {"ended": True}

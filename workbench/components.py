@@ -307,6 +307,9 @@ def target_makers(role: str) -> list[str]:
 class ProcedureConfig(ComponentConfig):
     """The configuration of a training procedure."""
 
+    makes_updates: ClassVar[bool] = True
+    """Whether it updates the model. If so, a trial that ends without an update fails."""
+
     @abstractmethod
     def build(self, parts: TrialParts) -> Procedure:
         """Build the procedure for the objects of a trial."""

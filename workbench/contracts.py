@@ -117,8 +117,9 @@ class Loss(Protocol):
 class Procedure(Protocol):
     """Training procedure: owns the data and the schedule.
 
-    Its state dict holds everything needed to resume. A procedure may define a method
-    `result_fields() -> dict`, whose entries are added to the trial's result.
+    Its state dict holds everything needed to resume. A procedure may define these methods:
+    `result_fields() -> dict`, whose entries are added to the trial's result; `notes()`, remarks for
+    readers of the result; `why_no_update() -> str`, the reason if it ended without an update.
     """
 
     steps: int

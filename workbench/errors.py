@@ -92,8 +92,24 @@ def _spelt(value: Any, depth: int) -> str:
     return str(value)
 
 
-class TrialDiverged(Exception):
-    """Training produced a non-finite number. The trial fails; other trials continue."""
+class TrialFailed(Exception):
+    """A trial cannot yield a result. Other trials continue."""
+
+
+class TrialDiverged(TrialFailed):
+    """Training produced a non-finite number."""
+
+
+class TrialNeverLearned(TrialFailed):
+    """The training ended without a single update."""
+
+
+class InvalidReading(TrialFailed):
+    """A measure returned something that is no finite number."""
+
+
+class TrialTakenOver(WorkbenchError):
+    """Another process runs the trial now; this one must not write beside it."""
 
 
 class TrialStopped(Exception):

@@ -30,12 +30,12 @@ from workbench import documents, host, metrics
 from workbench.components import Incompatible, MeasureConfig
 from workbench.config import TrialConfig, dump, identity, read_trial
 from workbench.contracts import Measure, TrialParts
-from workbench.errors import ConfigError, TrialDiverged, WorkbenchError, unknown_name
+from workbench.errors import ConfigError, TrialFailed, WorkbenchError, unknown_name
 from workbench.models.world_model import WorldModel
 from workbench.record import CONFIG, EVALUATION, TrialRecord, replacing, write_text
 from workbench.registry import components
 from workbench.result_files import DamagedFile, MeasureResult, read_arrays, read_object
-from workbench.trial import check_schema, code_digest, load_agent
+from workbench.trial import check_schema, checked_readings, code_digest, load_agent
 
 
 @dataclass(frozen=True)
@@ -237,10 +237,12 @@ def _measure(
     start = time.perf_counter()
     try:
         measure = config.build(parts)
-        readings = measure(agent, parts.planner)
+        readings = checked_readings(config.component, measure(agent, parts.planner))
         details = _details(measure, agent, parts)
-    except (WorkbenchError, TrialDiverged) as error:
+    except (WorkbenchError, TrialFailed) as error:
         return MeasureStatus(config.component, "failed", str(error))
+    except Exception as error:  # whatever a plug-in raises, the other measures run
+        return MeasureStatus(config.component, "failed", f"{type(error).__name__}: {error}")
     seconds = round(time.perf_counter() - start, 3)
     arrays = _path(folder, config, "npz")
     if details:

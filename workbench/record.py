@@ -7,6 +7,7 @@ timing.jsonl       one row per measurement: {"step", "updates", "seconds", "cpu_
 progress.json      the completed fraction and the latest metrics, replaced at every measurement
 checkpoint.pt      everything needed to resume, replaced atomically
 error.txt          why the trial failed
+owner.txt          the process that runs the trial; a process that is no longer named here stops
 result.json        written last: if it is valid, the trial is done
 evaluation/        measurements of the finished agent, one file per measure
 
@@ -17,6 +18,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +27,7 @@ from typing import Any, BinaryIO
 
 import yaml
 
-from workbench.errors import WorkbenchError
+from workbench.errors import TrialTakenOver, WorkbenchError
 from workbench.result_files import (
     DamagedFile,
     MixedTrials,
@@ -39,7 +42,7 @@ from workbench.result_files import (
 
 CONFIG, METRICS, TIMING = "config.yaml", "metrics.jsonl", "timing.jsonl"
 PROGRESS, CHECKPOINT, ERROR, RESULT = "progress.json", "checkpoint.pt", "error.txt", "result.json"
-EVALUATION = "evaluation"
+EVALUATION, OWNER = "evaluation", "owner.txt"
 
 MeasuredRow = tuple[int, int, int]
 """Steps, updates and CRC-32 of a row of metrics."""
@@ -102,11 +105,13 @@ class TrialRecord:
 
     def __init__(self, folder: Path, trial: str | None = None) -> None:
         self.folder, self._trial = folder, trial
+        self._mark = ""
 
     def start(self, config: Mapping[str, Any]) -> None:
         """Create the folder with the resolved configuration, and remove an earlier error.
 
-        Also delete partial files of a killed process: one process owns the folder.
+        Also delete partial files of a killed process: one process owns the folder. From now on
+        this object writes only while the folder is not taken over by a later start.
 
         Raises:
             WorkbenchError: something in the folder is in the way of a file.
@@ -118,11 +123,31 @@ class TrialRecord:
                 )
         for partial_file in self.folder.glob(".*.part"):
             partial_file.unlink(missing_ok=True)
+        mark = f"{uuid.uuid4().hex} process {os.getpid()} on {platform.node()}"
+        write_text(self.folder / OWNER, f"{mark}\n")
+        self._mark = mark
         write_text(self.folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
         self.clear_failure()
 
+    def check_owner(self) -> None:
+        """Check that no other process took the trial over since `start`.
+
+        A worker on a node that was given up may wake again, while its successor runs the trial. It
+        calls this before it writes anything.
+
+        Raises:
+            TrialTakenOver: another process runs the trial.
+        """
+        if not self._mark:
+            return
+        owner = read_text(self.folder / OWNER)
+        if owner is None or owner.strip() != self._mark:
+            name = "another process" if owner is None else owner.strip().partition(" ")[2]
+            raise TrialTakenOver(f"{self.folder}: {name} runs this trial now; nothing was written")
+
     def append(self, metrics: Mapping[str, Any], timing: Mapping[str, Any]) -> MeasuredRow:
         """Append one row to the metrics and one to the timings, and flush both to the disk."""
+        self.check_owner()
         lines = [json.dumps(row) for row in (metrics, timing)]
         for name, line in zip((METRICS, TIMING), lines, strict=True):
             path = self.folder / name
@@ -172,11 +197,14 @@ class TrialRecord:
 
     def progress(self, fraction: float, last: Mapping[str, Any]) -> None:
         """Write the completed fraction and the latest metrics."""
+        self.check_owner()
         write_text(self.folder / PROGRESS, json.dumps({"fraction": fraction, "last": dict(last)}))
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result, which marks the trial as done."""
+        self.check_owner()
         write_text(self.folder / RESULT, json.dumps(result, indent=2) + "\n")
+        (self.folder / OWNER).unlink(missing_ok=True)
 
     def fail(self, reason: str) -> None:
         """Write the reason of a failure."""

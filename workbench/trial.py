@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from workbench.config import (
     read_trial,
 )
 from workbench.contracts import Loss, Measure, Procedure, TrialParts
-from workbench.errors import TrialStopped, WorkbenchError
+from workbench.errors import InvalidReading, TrialNeverLearned, TrialStopped, WorkbenchError
 from workbench.models.world_model import WorldModel
 from workbench.models.world_model import count_parameters as parameters_of
 from workbench.randomness import Streams, seeded
@@ -58,7 +59,9 @@ def run_trial(
         the contents of `result.json`.
 
     Raises:
-        TrialDiverged: training produced a non-finite number.
+        TrialFailed: training produced a non-finite number or made no update, or a measure returned
+            something that is no number.
+        TrialTakenOver: another process began to run the trial in the same folder.
         TrialStopped: `should_stop` returned true; the checkpoint holds all progress.
         WorkbenchError: the folder holds another trial, or its checkpoint cannot be read.
     """
@@ -85,14 +88,14 @@ def run_trial(
     while True:
         if should_stop():
             clock.add_training_time()
-            checkpoint.save(record.checkpoint, _state(parts, procedure, clock))
+            _save(record, parts, procedure, clock)
             raise TrialStopped(f"{folder}: stopped after {procedure.steps} steps")
         if clock.is_due(procedure):
             on_status("measuring", procedure.fraction)
             row = _measure(procedure, measures, parts, clock)
             at = {"step": procedure.steps, "updates": procedure.updates}
             clock.rows.append(record.append({**at, **row}, clock.row))
-            checkpoint.save(record.checkpoint, _state(parts, procedure, clock))
+            _save(record, parts, procedure, clock)
             record.progress(procedure.fraction, row)
             if on_measurement:
                 on_measurement(procedure.fraction, row)
@@ -100,9 +103,25 @@ def run_trial(
             break
         on_status("training", procedure.fraction)
         procedure.advance()
+    _check_updates(config, procedure)
     result = _result(config, parts, procedure, measures, clock, row)
     record.finish(result)
     return result
+
+
+def _save(record: TrialRecord, parts: TrialParts, procedure: Procedure, clock: _Clock) -> None:
+    record.check_owner()
+    checkpoint.save(record.checkpoint, _state(parts, procedure, clock))
+
+
+def _check_updates(config: TrialConfig, procedure: Procedure) -> None:
+    """Refuse to pass off a model as trained that still has its initial weights."""
+    if config.procedure.makes_updates and not procedure.updates:
+        reason = getattr(procedure, "why_no_update", str)() or "it never had enough data for one"
+        raise TrialNeverLearned(
+            f"procedure '{config.procedure.component}' ended after {procedure.steps:,} steps "
+            f"without a single update: {reason}"
+        )
 
 
 def _trusted(
@@ -244,8 +263,8 @@ def _measure(
     clock.add_training_time()
     row: dict[str, float | None] = dict(procedure.diagnostics())
     procedure.agent.eval()
-    for measure in measures.values():
-        row |= measure(procedure.agent, parts.planner)
+    for name, measure in measures.items():
+        row |= checked_readings(name, measure(procedure.agent, parts.planner))
     procedure.agent.train()
     clock.last_measured = [procedure.steps, procedure.updates]
     while clock.next_update <= procedure.updates:
@@ -257,6 +276,31 @@ def _measure(
         **_times(clock),
     }
     return row
+
+
+def checked_readings(measure: str, readings: Any) -> dict[str, float | None]:
+    """Return the readings of a measure, which are finite numbers, or None if undefined.
+
+    Raises:
+        InvalidReading: the measure returned something else.
+    """
+    if not isinstance(readings, Mapping):
+        raise InvalidReading(
+            f"measure '{measure}' returned {_described(readings)}; expected values by metric"
+        )
+    for name, value in readings.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not isinstance(name, str) or not (value is None or (number and isfinite(value))):
+            raise InvalidReading(
+                f"measure '{measure}' returned {_described(value)} for metric '{name}'; expected a "
+                "finite float, or None if the metric is undefined"
+            )
+    return dict(readings)
+
+
+def _described(value: Any) -> str:
+    shown = repr(value).replace("\n", " ")
+    return f"{type(value).__name__} {shown if len(shown) <= 60 else shown[:57] + '...'}"
 
 
 def _times(clock: _Clock) -> dict[str, float]:
@@ -375,7 +419,7 @@ def _result(
         "memory_mb": host.peak_memory(),
         **getattr(procedure, "result_fields", dict)(),
         "threads": config.threads,
-        "notes": [*_notes(parts)],
+        "notes": [*_notes(parts), *getattr(procedure, "notes", list)()],
         **({"damage": clock.damage} if clock.damage else {}),
         "versions": {name: version(name) for name in ("torch", "numpy", "numba", "open-spiel")},
     }

@@ -20,7 +20,7 @@ from workbench.errors import (
     ConfigError,
     Problem,
     SourceLocation,
-    TrialDiverged,
+    TrialFailed,
     TrialStopped,
     WorkbenchError,
 )
@@ -137,7 +137,7 @@ def _run(trial: TrialConfig, folder: Path, console: Console) -> int:
         with locked(folder):
             console.print(f"{folder}: {record.state()}", highlight=False)
             result = _train(trial, folder, console)
-    except TrialDiverged as error:
+    except TrialFailed as error:
         record.fail(f"{type(error).__name__}: {error}")
         console.print(f"FAILED: {error}", style="red", highlight=False)
         return FAILED

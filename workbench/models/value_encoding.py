@@ -78,6 +78,8 @@ class ValueEncoding(Protocol):
     """Number of network outputs."""
     scale: ScalarLayout
     """Layout that `decode` applies, as numbers."""
+    bounds: tuple[float, float] | None
+    """Smallest and largest scalar that it can express; None if all can be."""
 
     def decode(self, raw: Tensor) -> Tensor:
         """Decode raw outputs [..., size] to scalars [...]."""
@@ -93,6 +95,7 @@ class Scalar:
 
     size = 1
     scale = ScalarLayout(1, "none", torch.empty(0))
+    bounds: tuple[float, float] | None = None
 
     def decode(self, raw: Tensor) -> Tensor:
         """Decode raw outputs [..., size] to scalars [...]."""
@@ -108,6 +111,7 @@ class Symlog:
 
     size = 1
     scale = ScalarLayout(1, "symlog", torch.empty(0))
+    bounds: tuple[float, float] | None = None
 
     def decode(self, raw: Tensor) -> Tensor:
         """Decode raw outputs [..., size] to scalars [...]."""
@@ -128,6 +132,7 @@ class Categorical:
         self._squeeze, self._stretch = TRANSFORMS[transform]
         ends = self._squeeze(torch.tensor([low, high], dtype=torch.float64))
         self.size = atoms
+        self.bounds: tuple[float, float] | None = (low, high)
         self._low, self._high = ends.tolist()
         support = torch.linspace(self._low, self._high, atoms, dtype=torch.float64).float()
         self.scale = ScalarLayout(atoms, transform, support)

@@ -16,7 +16,10 @@ from workbench.result_files import DamagedFile, check_archive
 def save(path: Path, state: dict[str, Any]) -> None:
     """Replace the checkpoint atomically: a crash leaves the old or the new file."""
     with replacing(path) as stream:
-        torch.save(state, stream)
+        try:
+            torch.save(state, stream)
+        except RuntimeError as error:  # torch's own, while it closes a file that it could not write
+            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
 
 def load(path: Path) -> dict[str, Any] | None:

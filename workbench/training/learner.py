@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 from workbench.contracts import Context, Loss, TrialParts
 from workbench.errors import TrialDiverged
 from workbench.models.world_model import WorldModel
+from workbench.training.clamped_targets import ClampedTargets
 from workbench.training.ema import WeightAverage
 from workbench.training.muon import Muon
 from workbench.training.settings import OptimiserConfig
@@ -173,6 +174,7 @@ class Learner:
         self._optimisers = Optimisers({"model": (parameters, settings)})
         self._weight_average = WeightAverage(parts, average) if average else None
         self._target_network = TargetNetwork(parts, target_every) if target_every else None
+        self.clamped = ClampedTargets(self.model.value_encodings)
 
     @property
     def agent(self) -> WorldModel:
@@ -209,6 +211,7 @@ class Learner:
         )
         context = self._context(generator)
         targets = {name: make(window, context) for name, make in self._parts.targets.items()}
+        self.clamped.count(targets)
         rows = None if rows is None else rows.to(self._device)
         loss, terms = self._objective(unroll, targets, plan, rows)
         self._optimisers.set_learning_rates(fraction)
@@ -260,6 +263,7 @@ class Learner:
             "optimisers": self._optimisers.state_dict(),
             "average": self._weight_average.state_dict() if self._weight_average else None,
             "target": self._target_network.state_dict() if self._target_network else None,
+            "clamped": self.clamped.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -271,6 +275,7 @@ class Learner:
             self._weight_average.load_state_dict(state["average"])
         if self._target_network:
             self._target_network.load_state_dict(state["target"])
+        self.clamped.load_state_dict(state.get("clamped", {}))
 
 
 def _absolute_error(value: Tensor, target: Target) -> Tensor:

@@ -163,13 +163,34 @@ class SelfPlayLoop:
         self._sums, self._since = torch.zeros((), dtype=torch.float64), 0
         return {f"training/{name}": mean for name, mean in means}
 
-    def result_fields(self) -> dict[str, float]:
-        """Return the capacity of the replay buffer in steps and in MB."""
+    def result_fields(self) -> dict[str, Any]:
+        """Return the capacity of the replay buffer, and the shares of targets that were clamped."""
         steps = self._replay.ring.capacity
+        shares = self._learner.clamped.shares()
         return {
             "replay_steps": steps,
             "replay_mb": round(steps * self.bytes_per_step / MB, 3),
+            **({"clamped_targets": shares} if shares else {}),
         }
+
+    def notes(self) -> list[str]:
+        """Return remarks for readers of the result."""
+        return [*self._learner.clamped.notes()]
+
+    def why_no_update(self) -> str:
+        """Return why the training ended before the first update."""
+        config = self._config
+        text = (
+            f"the replay buffer holds {len(self._replay)} steps that can be trained on, of the "
+            f"{config.warm_up} of the warm_up"
+        )
+        if not config.sequence_length:
+            text += (
+                "; only finished episodes are stored, so let `steps` be many times "
+                f"`parallel_environments` ({config.parallel_environments}) episodes, or store "
+                "unfinished ones by `sequence_length`"
+            )
+        return text
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state for a checkpoint."""
