@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from ablations.study import Study
 from workbench.cache import remembered
+from workbench.code_version import code_digest, code_files
 from workbench.config import SCHEMA_VERSION, TrialConfig, identity
 from workbench.errors import ConfigError, Problem, SourceLocation, WorkbenchError
 from workbench.record import TrialRecord
@@ -230,12 +231,11 @@ def check_schema(plan: Plan) -> None:
 
 def older_code(plan: Plan) -> int:
     """Return the number of finished trials that were trained, partly or wholly, by other code."""
-    results = [trial.record.result() for trial in plan.trials]
-    done = [result for result in results if result is not None]
-    if not done:
-        return 0
-    now = import_module("workbench.trial").code_digest()
-    return sum(result.get("code") != now for result in done)
+    return sum(
+        result.get("code") != code_digest(code_files(trial.config))
+        for trial in plan.trials
+        if (result := trial.record.result()) is not None
+    )
 
 
 def check_match(study: Study, counts: Mapping[str, int]) -> None:

@@ -40,7 +40,9 @@ class Measurement:
     n: float
     """Number of cases that `value` averages over; NaN if the measure does not count them."""
     code: str
-    """Hash of the workbench's source code at the time of measuring."""
+    """Hash of the source code that the measurement depended on."""
+    code_files: Mapping[str, str]
+    """Hash of each module of it; empty in older results."""
     evaluation_set: str
     """First 16 digits of the hash of the evaluation set."""
 
@@ -200,6 +202,7 @@ def _parse(contents: Mapping[str, Any]) -> list[Measurement]:
                 oracle=finite_or_nan(level.get("oracle", defaults["oracle"])),
                 n=float(counts[index]) if 0 <= index < len(counts) else float("nan"),
                 code=str(contents["code"]),
+                code_files=contents.get("code_files", {}),
                 evaluation_set=str(contents["evaluation_set"]["hash"])[:16],
             )
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ def load_study(folder: Path) -> StudyResults:
     return StudyResults(
         folder=folder,
         study=study,
-        trials=pd.DataFrame([trial.summary() for trial in trials]),
+        trials=pd.DataFrame([trial.summary(_changed_modules(trials)) for trial in trials]),
         curves=pd.DataFrame(curves, columns=[*_ROW, *_COUNTERS, "metric", "value"]),
         final=_final(trials),
         by_depth=pd.DataFrame(depths, columns=[*_ROW, "metric", "depth", "value", "n"]),
@@ -168,7 +168,28 @@ class _Trial:
         """Return one row per damaged file, with paths relative to the study's folder."""
         return [{**self.row, "reason": text.replace(f"{study}/", "")} for text in self.damage]
 
-    def summary(self) -> dict[str, Any]:
+    def version(self, changed: Set[str]) -> str | None:
+        """Return the version of the code that trained it: equal unless a changed module differs."""
+        code: str | None = self.result.get("code")
+        files = self.result.get("code_files", {})
+        if not files or "+" in (code or ""):
+            return code
+        return ",".join(f"{module} {files.get(module)}" for module in sorted(changed)) or "same"
+
+    def evaluation_versions(self, version: str | None) -> tuple[str | None, ...]:
+        """Return the versions of the code that measured it: `version` unless a module differs."""
+        trained = self.result.get("code_files", {})
+        return tuple(
+            sorted({
+                version
+                if trained and one.code_files and not _changed([trained, one.code_files])
+                else one.code
+                for one in self.measurements
+            }, key=str)
+        )  # fmt: skip
+
+    def summary(self, changed: Set[str]) -> dict[str, Any]:
+        version = self.version(changed)
         parameters = self.result.get("parameters", {})
         evaluation = self.result.get("evaluation_set", {})
         return {
@@ -177,8 +198,8 @@ class _Trial:
             **{name: self.result.get(name) for name in ("seconds", "evaluation_seconds")},
             "memory_mb": self.result.get("memory_mb"),
             **{f"parameters_{part}": parameters.get(part) for part in PARTS},
-            "code": self.result.get("code"),
-            "evaluation_code": tuple(sorted({one.code for one in self.measurements})),
+            "code": version,
+            "evaluation_code": self.evaluation_versions(version),
             "evaluation_hash": evaluation.get("hash"),
             "positions": evaluation.get("positions"),
             "symmetry_classes": evaluation.get("symmetry_classes") or None,
@@ -233,6 +254,20 @@ class _Trial:
         if not reason:
             reason = f"not finished, {reached}" if reached else "not started"
         return {**self.row, "reason": reason, "detail": detail}
+
+
+def _changed_modules(trials: list[_Trial]) -> set[str]:
+    """Return the modules of which finished trials used different versions."""
+    return _changed([trial.result.get("code_files", {}) for trial in trials])
+
+
+def _changed(versions: Iterable[Mapping[str, str]]) -> set[str]:
+    """Return the modules that do not have the same hash wherever they are used."""
+    hashes: dict[str, set[str]] = {}
+    for files in versions:
+        for module, digest in files.items():
+            hashes.setdefault(module, set()).add(digest)
+    return {module for module, found in hashes.items() if len(found) > 1}
 
 
 def read_study(folder: Path) -> dict[str, Any]:

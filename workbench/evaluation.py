@@ -27,6 +27,7 @@ import numpy as np
 from torch import Tensor
 
 from workbench import documents, host, metrics
+from workbench.code_version import code_digest, code_files
 from workbench.components import Incompatible, MeasureConfig
 from workbench.config import TrialConfig, dump, identity, read_trial
 from workbench.contracts import Measure, TrialParts
@@ -35,7 +36,7 @@ from workbench.models.world_model import WorldModel
 from workbench.record import CONFIG, EVALUATION, TrialRecord, replacing, write_text
 from workbench.registry import components
 from workbench.result_files import DamagedFile, MeasureResult, read_arrays, read_object
-from workbench.trial import check_schema, checked_readings, code_digest, load_agent
+from workbench.trial import check_schema, checked_readings, load_agent
 
 
 @dataclass(frozen=True)
@@ -247,12 +248,13 @@ def _measure(
     arrays = _path(folder, config, "npz")
     if details:
         _write_arrays(arrays, details)
-    info = measure.info()
+    info, files = measure.info(), code_files(parts.config, config)
     contents = {
         "trial": identity(parts.config),
         **_cache_key(config, checkpoint),
         "metric_versions": _versions(readings),
-        "code": code_digest(),
+        "code": code_digest(files),
+        "code_files": files,
         "metrics": readings,
         "levels": {name: dict(level) for name, level in info.levels.items()},
         "counts": dict(info.counts),

@@ -71,6 +71,7 @@ class TrialResult(_Record):
     updates: Count
     metrics: dict[str, Number]
     code: str = ""
+    code_files: dict[str, str] = {}
     levels: Levels = {}
     parameters: dict[str, Count] = {}
     evaluation_set: EvaluationSet = EvaluationSet()
@@ -106,6 +107,7 @@ class MeasureResult(_Record):
     counts: dict[str, list[Count]]
     evaluation_set: EvaluationSet
     code: str
+    code_files: dict[str, str] = {}
     trial: str | None = None
     checkpoint: str = ""
     measure: dict[str, Any] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from workbench import documents, host
+from workbench.code_version import code_digest, code_files
 from workbench.config import (
     SCHEMA_VERSION,
     TrialConfig,
@@ -226,14 +226,15 @@ def replay_memory(config: TrialConfig) -> tuple[int, float] | None:
 class _Clock:
     """Tracks when to measure next, the time spent, and the versions of the code that ran."""
 
-    def __init__(self, interval: int) -> None:
-        self.interval, self.next_update = interval, 0
+    def __init__(self, config: TrialConfig) -> None:
+        self.interval, self.next_update = config.evaluate_every, 0
         self.last_measured: list[int] = []  # [steps, updates]
         self.training_seconds = self.cpu_seconds = self.evaluation_seconds = 0.0
         self.row: dict[str, float] = {}
         self.rows: list[MeasuredRow] = []
         self.damage: list[str] = []  # what was lost before the trial was resumed
-        self.code_digests = [code_digest()]  # of every version that trained it, latest last
+        self.code_files = code_files(config)
+        self.code_digests = [code_digest(self.code_files)]  # of every version that trained it
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def is_due(self, procedure: Procedure) -> bool:
@@ -360,7 +361,7 @@ def _resume(
     record: TrialRecord, state: dict[str, Any] | None, parts: TrialParts, procedure: Procedure
 ) -> _Clock:
     """Restore a checkpoint, if there is one, and remove the rows written after it."""
-    clock = _Clock(parts.config.evaluate_every)
+    clock = _Clock(parts.config)
     if state is None:
         record.restore_rows(-1, -1, [])
         return clock
@@ -404,6 +405,7 @@ def _result(
         "id": identity(config),
         "schema": SCHEMA_VERSION,
         "code": "+".join(clock.code_digests),
+        "code_files": clock.code_files,
         "steps": procedure.steps,
         "updates": procedure.updates,
         "metrics": dict(row),
@@ -431,12 +433,3 @@ def _notes(parts: TrialParts) -> Iterator[str]:
         yield from part.notes(parts.environment.spec)
     for head in parts.config.untrained_heads():
         yield f"no loss trains the {head} head; its predictions stay random"
-
-
-def code_digest() -> str:
-    """Return the first twelve hex digits of the SHA-256 of the workbench's source files."""
-    total = hashlib.sha256()
-    here = Path(__file__).parent
-    for path in sorted(here.rglob("*.py")):
-        total.update(path.relative_to(here).as_posix().encode() + path.read_bytes())
-    return total.hexdigest()[:12]

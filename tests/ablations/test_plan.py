@@ -14,6 +14,7 @@ from rich.console import Console
 from ablations.manifest import StudyManifest, locked, read_manifest
 from ablations.plan import (
     Plan,
+    TrialPlan,
     check_match,
     check_schema,
     make_plan,
@@ -27,10 +28,10 @@ from ablations.preview import duration, show_plan
 from ablations.progress import MatrixDisplay, display
 from ablations.status import StudyStatus
 from ablations.study import read_study
+from workbench.code_version import code_digest, code_files
 from workbench.config import SCHEMA_VERSION
 from workbench.errors import ConfigError, WorkbenchError
 from workbench.record import TrialRecord
-from workbench.trial import code_digest
 
 Write = Callable[..., Path]
 
@@ -92,12 +93,15 @@ def test_trials_of_other_code_or_of_an_earlier_study_are_reported(plan: Plan) ->
     def messages() -> str:
         return " ".join(printed(lambda console: show_plan(console, plan, {}, 2, {})).split())
 
+    def version(trial: TrialPlan) -> str:
+        return code_digest(code_files(trial.config))
+
     one, other, third = plan.trials[:3]
-    one.record.finish(fake_trials.finished(one.config, code=code_digest()))
+    one.record.finish(fake_trials.finished(one.config, code=version(one)))
     assert "another version" not in messages()
     other.record.finish(fake_trials.finished(other.config, code="older"))
     assert "1 of the finished trials comes from another version of the code" in messages()
-    third.record.finish(fake_trials.finished(third.config, code=f"older+{code_digest()}"))
+    third.record.finish(fake_trials.finished(third.config, code=f"older+{version(third)}"))
     assert "2 of the finished trials come from another version of the code" in messages()
     assert "as it was before" not in messages()
     left = fake_trials.finished(one.config)
