@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 GOOD = '''
 from workbench.models.representation.mlp import MLP
 from workbench.registry import register
@@ -90,3 +92,13 @@ def test_unknown_component_names_the_plug_ins_that_failed(tmp_path: Path) -> Non
     assert "unknown representation 'from_raises'" in problem
     assert "plug-in 'raises_encoders' of package 'fake-raises' was skipped: ZeroDivision" in problem
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.slow
+def test_contract_of_a_plug_in_is_checked(tmp_path: Path) -> None:
+    site = install(tmp_path, "good", "raises")
+    ran = workbench(site, "check", "from_good")
+    assert ran.returncode == 0
+    assert ran.stdout.startswith("representation from_good\n")
+    assert ran.stdout.endswith("14 checks, none failed\n")
+    assert "plug-in 'raises_encoders'" in ran.stderr
