@@ -74,13 +74,16 @@ def ablate(request: Request, console: Console) -> int:
         WorkbenchError: the study file, a model, the match of budgets, the lock, the schema or the
             store is invalid; nothing was launched.
     """
-    study = read_study(request.file, request.seeds)
-    plan = make_plan(study, request.outputs)
-    check_schema(plan)
-    check_models(study, request.count)
-    counts = matched_parameters(study, request.count)
+    with console.status("reading the study"):
+        study = read_study(request.file, request.seeds)
+        plan = make_plan(study, request.outputs)
+        check_schema(plan)
+    with console.status("building the models, to check them"):
+        check_models(study, request.count)
+        counts = matched_parameters(study, request.count)
+        memory = replay_sizes(study)
     concurrent = _concurrent(request, plan)
-    show_plan(console, plan, counts, concurrent, replay_sizes(study))
+    show_plan(console, plan, counts, concurrent, memory)
     check_match(study, counts)
     if request.dry_run:
         return ALL_DONE

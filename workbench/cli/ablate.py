@@ -62,14 +62,15 @@ def ablate(
     command = command_line()
     # Covers planning and reporting only: while trials run, the launch handles signals itself.
     with exit_on_signal(lambda: f"Interrupted. To resume:\n  {command}"):
-        from ablations.interruption import exit_process
-        from ablations.limits import TrialLimits
-        from ablations.session import Request, ablate
         from workbench.cli.console import SafeConsole
         from workbench.cli.report import show
 
         # Ray's output is silenced while trials run, so the display keeps the real stdout.
         console = SafeConsole(file=sys.stdout)
+        with console.status("imports"):
+            from ablations.interruption import exit_process
+            from ablations.limits import TrialLimits
+            from ablations.session import Request, ablate
         request = Request(
             file=study,
             outputs=outputs,
