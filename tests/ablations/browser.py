@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,15 @@ OPTIONS = (
     "--disable-features=IsolateSandboxedIframes", "--window-size=1600,1000",
     "--remote-debugging-pipe",
 )  # fmt: skip
+
+START = """
+import fcntl, os, sys
+read, write = (fcntl.fcntl(int(one), fcntl.F_DUPFD, 10) for one in sys.argv[1:3])
+os.dup2(read, 3)
+os.dup2(write, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Program that starts the browser, which reads descriptor 3 and writes descriptor 4."""
 
 
 def find_chromium() -> str | None:
@@ -32,7 +42,7 @@ class Browser:
         to_browser, self._out = os.pipe()
         self._in, from_browser = os.pipe()
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", program,
+            [sys.executable, "-c", START, str(to_browser), str(from_browser), program,
              *OPTIONS, f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(to_browser, from_browser), stderr=subprocess.DEVNULL,
         )  # fmt: skip

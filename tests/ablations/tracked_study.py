@@ -68,7 +68,9 @@ def write_study(folder: Path, *, name: str = "small") -> Path:
             for c, seed in trials
         ],
         "command": "workbench ablate small.yaml",
-        "launches": [{"started": "2026-12-01T04:25:50+00:00", "seconds": 29.3}],
+        "launches": [
+            {"started": "2026-12-01T04:25:50+00:00", "seconds": 29.3, "cpu": "", "versions": {}}
+        ],
     }
     (folder / "study.json").write_text(json.dumps(study))
     return folder
