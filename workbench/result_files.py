@@ -6,9 +6,11 @@ reason. A row of a file of rows is read on its own: one damaged line costs one r
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -398,9 +400,13 @@ def check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             wrong = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
-            UnicodeDecodeError) as error:  # fmt: skip
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError,
+            RuntimeError, ValueError) as error:  # fmt: skip
         raise DamagedFile(path, f"is damaged: {_first_line(error)}") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a position before the start of the file
+            raise
+        raise DamagedFile(path, "is damaged: a position in it is impossible") from None
     if wrong is not None:
         raise DamagedFile(path, f"is damaged: the checksum of its part {wrong} is wrong")
 
