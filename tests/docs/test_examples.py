@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
@@ -108,14 +109,14 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An output folder in which the shipped study has finished, with a small budget."""
     folder = tmp_path_factory.mktemp("shipped")
     study = documents.load(ROOT / "configs/gcn_vs_cnn.yaml").plain()
-    small(study)
+    small(study, seeds=2)
     (folder / "small.yaml").write_text(json.dumps(study), encoding="utf-8")
     run("workbench ablate small.yaml", folder)
     return folder / "outputs"
 
 
-def small(study: dict[str, object]) -> None:
-    """Let a study train some updates with two seeds; its conditions stay as they are."""
+def small(study: dict[str, object], seeds: int) -> None:
+    """Let a study train some updates with few seeds; its conditions stay as they are."""
     base = dict(study.get("base") or {})  # type: ignore[call-overload]
     base |= {
         "procedure": {
@@ -129,7 +130,7 @@ def small(study: dict[str, object]) -> None:
     }
     for key in [key for key in base if key.startswith("procedure.")]:
         del base[key]
-    study |= {"base": base, "seeds": 2}
+    study |= {"base": base, "seeds": seeds}
     study.pop("budget", None)
 
 
@@ -155,6 +156,21 @@ def install_package(package: Path, site: Path) -> None:
 
 def run(command: str, folder: Path) -> str:
     """Run a shell command in `folder`, with `workbench` and `python` of this environment."""
+    done = subprocess.run(
+        ["bash", "-c", command.replace(".venv/bin/", "")],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return variables with which `workbench` and `python` are those of this environment."""
     scripts = folder / ".scripts"
     scripts.mkdir(exist_ok=True)
     for name, call in (("workbench", "-m workbench"), ("python", "")):
@@ -164,17 +180,7 @@ def run(command: str, folder: Path) -> str:
     path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
     paths = (str(ROOT), str(folder / SITE), os.environ.get("PYTHONPATH"))
     python_path = os.pathsep.join(filter(None, paths))
-    done = subprocess.run(
-        ["bash", "-c", command.replace(".venv/bin/", "")],
-        cwd=folder,
-        env=os.environ | {"PATH": path, "PYTHONPATH": python_path, "MPLBACKEND": "agg"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    return os.environ | {"PATH": path, "PYTHONPATH": python_path, "MPLBACKEND": "agg"}
 
 
 @pytest.mark.slow
@@ -197,7 +203,7 @@ def test_page_runs_from_top_to_bottom(page: Path, shipped: Path, tmp_path: Path)
             path = written(block, tmp_path)
             if block.language == "yaml" and block.text.startswith("study:"):
                 study = documents.load(path).plain()
-                small(study)
+                small(study, seeds=1)
                 path.write_text(json.dumps(study), encoding="utf-8")  # JSON is YAML
         elif block.language == "python":
             python, pending = python + block.text + "\n", True
@@ -219,6 +225,34 @@ def execute(command: str, folder: Path) -> None:
     if install := re.fullmatch(r"(?:\.venv/bin/)?pip install -e (\S+)", command):
         install_package(folder / install[1], folder / SITE)
     elif command.split()[:2] == ["workbench", "ui"]:
-        assert "http://127.0.0.1" in run(f"timeout --preserve-status 15 {command} || true", folder)
+        serve(f"exec {command} --port {free_port()}", folder)
     else:
         run(command, folder)
+
+
+def serve(command: str, folder: Path) -> None:
+    """Start a server, wait until it prints its address, and stop it."""
+    server = subprocess.Popen(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with server:
+        assert server.stdout is not None
+        printed = []
+        for line in server.stdout:
+            printed.append(line)
+            if "http://127.0.0.1" in line:
+                break
+        server.terminate()
+    assert "http://127.0.0.1" in "".join(printed)
+
+
+def free_port() -> int:
+    """Return a port that no server uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
