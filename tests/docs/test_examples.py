@@ -22,8 +22,11 @@ from workbench import documents
 from workbench.cli.app import app
 
 COMMANDS = typer.main.get_group(app).commands
-PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]{2,}\b|\.\.\.")
-"""A word such as NAME stands for what the reader puts there."""
+PLACEHOLDER = re.compile(r"\b[A-Z][A-Z_]{2,}\b(?!=)|\.\.\.")
+"""A word such as NAME stands for what the reader puts there; a variable is followed by `=`."""
+
+SHIPPED = "gcn_vs_cnn"
+"""The study that stands for NAME in shell blocks."""
 
 NOT_EXECUTED = {
     "make": "its targets are checked instead",
@@ -177,7 +180,7 @@ def environment(folder: Path) -> dict[str, str]:
         script = scripts / name
         script.write_text(f'#!/bin/sh\nexec {sys.executable} {call} "$@"\n', encoding="utf-8")
         script.chmod(0o755)
-    path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([str(scripts), str(Path(sys.executable).parent), os.environ["PATH"]])
     paths = (str(ROOT), str(folder / SITE), os.environ.get("PYTHONPATH"))
     python_path = os.pathsep.join(filter(None, paths))
     return os.environ | {"PATH": path, "PYTHONPATH": python_path, "MPLBACKEND": "agg"}
@@ -208,7 +211,7 @@ def test_page_runs_from_top_to_bottom(page: Path, shipped: Path, tmp_path: Path)
         elif block.language == "python":
             python, pending = python + block.text + "\n", True
         elif block.language == "sh":
-            for command in commands(block):
+            for command in (line.replace("NAME", SHIPPED) for line in commands(block)):
                 if is_executed(command):
                     execute(command, tmp_path)
 
