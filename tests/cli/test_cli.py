@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -103,7 +102,7 @@ def test_unknown_study_error_lists_existing_studies(
 def test_report_is_written_and_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "study.json").write_text("{}")
+    write_study(tmp_path)
 
     def write_report(
         folder: Path, into: Path | None, width: float, design: object, notices: list[str]
@@ -162,7 +161,12 @@ def test_invalid_override_is_named_in_the_error(change: str, expected: str) -> N
 def test_repeated_train_command_trains_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    small = ["procedure.steps=2500", "evaluate_every=4", "planner.simulations=2"]
+    small = [
+        "procedure.steps=2500",
+        "procedure.warm_up=500",
+        "evaluate_every=4",
+        "planner.simulations=2",
+    ]
     settings = [word for change in small for word in ("--set", change)]
     command: list[str | Path] = [
         "train",
@@ -228,11 +232,14 @@ def test_evaluate_measures_finished_trials_and_reports_the_others(
     changes = [f"--set={key}={value}" for key, value in TINY_TRIAL.items()]
     folder = tmp_path / "out" / "small"
     command = ["train", "--preset", "muzero", *changes]
-    assert run(monkeypatch, *command, "--output", folder / "trials" / "one") == 0
-    shutil.copytree(folder / "trials" / "one", folder / "trials" / "lost")
+    ids = {"never": "ffffffffffff"}
+    for seed, name in enumerate(("one", "lost")):
+        trial = folder / "trials" / name
+        assert run(monkeypatch, *command, "--seed", str(seed), "--output", trial) == 0
+        ids[name] = json.loads((trial / "result.json").read_text())["id"]
     (folder / "trials" / "lost" / "checkpoint.pt").unlink()
     trials = [
-        {"id": name, "condition": "only", "seed": seed, "folder": f"trials/{name}"}
+        {"id": ids[name], "condition": "only", "seed": seed, "folder": f"trials/{name}"}
         for seed, name in enumerate(("one", "lost", "never"))
     ]
     study = {
