@@ -296,11 +296,20 @@ def schema_text(schema: Mapping[str, Any]) -> str:
 def option_lines(options: Mapping[str, Any]) -> list[str]:
     """Return the table of the options of a component, nested ones with dotted keys."""
     rows = [
-        (code(key), type_text(schema), default, schema.get("description", ""))
+        (code(key), option_value(schema), default, schema.get("description", ""))
         for key, schema in flat(options)
         for default in [code(value_text(schema["default"])) if "default" in schema else "required"]
     ]
     return table(("option", "value", "default", "meaning"), rows)
+
+
+def option_value(schema: dict[str, Any]) -> str:
+    """Return type and bounds of an option; a kind of component as a link to its section."""
+    kind = schema.get("component")
+    if kind is None:
+        return type_text(schema)
+    many = f"mapping of name to {kind}" if schema["many"] else kind
+    return f"[{many}](#{kind})" + (" or null" if schema.get("nullable") else "")
 
 
 def flat(options: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
