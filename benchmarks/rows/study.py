@@ -17,7 +17,7 @@ STUDY = """\
 study: small
 question: How long does a study take beside its trials?
 preset: muzero
-base: {{procedure.steps: {steps}, threads: 1}}
+base: {{procedure.steps: {steps}, procedure.warm_up: 1000, threads: 1}}
 axes: {{planner.simulations: [5, 25]}}
 seeds: 2
 primary: decision/search_regret

@@ -27,7 +27,15 @@ def launched(tmp_path: Path) -> tuple[Path, Path]:
     folder.mkdir(parents=True)
     file.write_text(FILE)
     (folder / "study.yaml").write_text(FILE)
-    manifest = {"file": str(file), "conditions": [{"name": name} for name in CONDITIONS]}
+    manifest = {
+        "study": "small",
+        "question": "",
+        "primary": "decision/search_regret",
+        "predictive": "predictive/value_error",
+        "file": str(file),
+        "conditions": [{"name": name} for name in CONDITIONS],
+        "trials": [],
+    }
     (folder / "study.json").write_text(json.dumps(manifest))
     return file, folder
 

@@ -26,6 +26,7 @@ from analysis.table_format import Table
 from analysis.tables import comparisons_tables, main_frame, main_tables, sizes_table, write_tables
 from analysis.terms import used_terms
 from workbench.errors import WorkbenchError
+from workbench.result_files import config_id
 
 REGRET, ERROR = "decision/search_regret_decisive", "predictive/value_error"
 REGRET_TITLE = title_in_sentence(resolve_metric(REGRET))
@@ -417,10 +418,18 @@ def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def configure(folder: Path, name: str, config: dict[str, Any]) -> None:
-    """Write the configuration of a trial; the seed is the end of its name."""
+    """Write the configuration of a trial and its id; the seed is the end of its name."""
+    config = config | {"seed": int(name[-1])}
     path = folder / "trials" / name / "config.yaml"
-    path.parent.mkdir(exist_ok=True, parents=True)
-    path.write_text(yaml.safe_dump(config | {"seed": int(name[-1])}))
+    path.write_text(yaml.safe_dump(config))
+    result = json.loads(path.with_name("result.json").read_text())
+    result["id"] = config_id(config, result["schema"])
+    path.with_name("result.json").write_text(json.dumps(result))
+    manifest = json.loads((folder / "study.json").read_text())
+    for trial in manifest["trials"]:
+        if trial["folder"] == f"trials/{name}":
+            trial["id"] = result["id"]
+    (folder / "study.json").write_text(json.dumps(manifest))
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -428,8 +437,6 @@ def test_report_shows_differences_between_conditions_and_all_options(
     make_study: Callable[..., Path],
 ) -> None:
     folder = make_study(conditions=("cnn", "gcn"), seeds=(0,))
-    for trial in (folder / "trials").iterdir():
-        (trial / "config.yaml").unlink()
     page = folder / "report" / "index.html"
     write_report(folder)
     assert "Configuration of the conditions" not in page.read_text()

@@ -76,6 +76,9 @@ PROCEDURE: dict[str, Any] = {
 }  # fmt: skip
 """Options of a procedure, where the same names have another meaning."""
 
+VALUE, REWARD = {"low": -3.0, "high": 4.0}, {"low": -1.0, "high": 2.0}
+"""Atoms of the scalar heads, which cover the bounds of every environment."""
+
 CELLS: dict[str, dict[str, Any]] = {
     "vector": {"name": "mlp", "width": 4, "latent_size": 6},
     "grid": {"name": "cnn", "width": 4, "depth": 1, "latent_kind": "grid"},
@@ -89,7 +92,7 @@ DYNAMICS = {"vector": "mlp", "grid": "conv", "nodes": "gcn"}
 PARTS: dict[str, Any] = {
     "representation": CELLS["vector"],
     "dynamics": {"name": "mlp", "width": 4},
-    "prediction": {"name": "mlp", "width": 4},
+    "prediction": {"name": "mlp", "width": 4, "value": VALUE, "reward": REWARD},
 }
 
 BASE: dict[str, Any] = {
@@ -130,6 +133,7 @@ def small(kind: str, name: str) -> dict[str, Any]:
     fields = components(kind)[name].model_fields
     known = SMALL | (PROCEDURE if kind == "procedure" else {})
     known |= {"simulations": BY_SIMULATIONS[name]} if name in BY_SIMULATIONS else {}
+    known |= {"value": VALUE, "reward": REWARD} if kind == "prediction" else {}
     return {"name": name, **{option: known[option] for option in known if option in fields}}
 
 

@@ -142,11 +142,12 @@ def test_restored_environments_continue_as_if_never_saved(config: Any, tmp_path:
 
     state, _ = play(environment, state, 15, g)
     saved = environment.save(state)
-    checkpoint.save(tmp_path / "c.pt", {"state": tree_leaves(saved)})
+    contents = {"id": "", "schema": 0, "procedure": tree_leaves(saved)}
+    checkpoint.save(tmp_path / "c.pt", contents)
     stored = checkpoint.load(tmp_path / "c.pt")
     assert stored is not None
     fresh = config.build()
-    restored = fresh.restore(tree_unflatten(saved, stored["state"]))
+    restored = fresh.restore(tree_unflatten(saved, stored["procedure"]))
     _, expected = play(environment, state, 40, Generator().manual_seed(9))
     _, found = play(fresh, restored, 40, Generator().manual_seed(9))
     assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))

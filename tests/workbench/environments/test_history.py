@@ -231,11 +231,12 @@ def test_restored_environments_continue_as_if_never_saved(config: Any, tmp_path:
     for _ in range(12):
         game.step()
     saved: Any = game.wrapped.save(game.state)
-    checkpoint.save(tmp_path / "c.pt", {"state": tree_leaves(saved)})
+    contents = {"id": "", "schema": 0, "procedure": tree_leaves(saved)}
+    checkpoint.save(tmp_path / "c.pt", contents)
     stored = checkpoint.load(tmp_path / "c.pt")
     assert stored is not None
     game.wrapped = History(environment=config, frames=3).build()
-    game.state = game.wrapped.restore(tree_unflatten(saved, stored["state"]))
+    game.state = game.wrapped.restore(tree_unflatten(saved, stored["procedure"]))
     for _ in range(20):
         assert torch.equal(game.wrapped.observe(game.state), game.stacked(3))
         game.step()

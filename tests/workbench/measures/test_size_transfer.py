@@ -109,7 +109,7 @@ def test_size_dependent_weights_are_reported_with_their_part(
     over: dict[str, Any], words: list[str]
 ) -> None:
     problems = messages({"name": "hex", "size": 5}, over)
-    assert all(p.startswith("changes.yaml: measures.size_transfer: measure") for p in problems)
+    assert all(": measures.size_transfer: measure" in p for p in problems)
     assert any(all(word in problem for word in words) for problem in problems), problems
 
 
