@@ -80,7 +80,7 @@ def run_trial(
         _check_identity(record, CHECKPOINT, state, config)
     record.start(dump(config))
     clock = _resume(record, state, parts, procedure)
-    clock.damage += [*damage, *(f"{text}; the trial began anew" for text in lost)]
+    clock.damage += [*damage, *(f"{text}; the trial started again" for text in lost)]
     for text in clock.damage:
         on_status(f"Warning: {text}", procedure.fraction)
     del state  # it holds a second copy of the replay buffer

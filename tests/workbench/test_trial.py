@@ -269,7 +269,7 @@ def test_damaged_checkpoint_begins_the_trial_anew_with_a_warning(
     assert_same_trial(tmp_path, uninterrupted)
     (lost,) = result["damage"]
     assert lost.startswith(f"{checkpoint}: is damaged: ")
-    assert lost.endswith("; the trial began anew")
+    assert lost.endswith("; the trial started again")
     assert f"Warning: {lost}" in statuses
 
 
