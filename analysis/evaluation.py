@@ -203,7 +203,7 @@ def _parse(contents: Mapping[str, Any]) -> list[Measurement]:
                 n=float(counts[index]) if 0 <= index < len(counts) else float("nan"),
                 code=str(contents["code"]),
                 code_files=contents.get("code_files", {}),
-                evaluation_set=str(contents["evaluation_set"]["hash"])[:16],
+                evaluation_set=str(contents["evaluation_set"].get("hash", ""))[:16],
             )
         )
     return found
